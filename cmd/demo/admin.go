@@ -1,0 +1,116 @@
+package main
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/telemetry"
+)
+
+// adminRoutes are for operators. What changes something needs the token; without
+// one it is there only on a loopback listener, whatever the caller's address: a
+// sidecar makes every caller look local.
+func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults, token string, loopback bool) *http.ServeMux {
+	mux := http.NewServeMux()
+	health.Register(mux)
+	mux.Handle("GET /metrics", tel.Metrics())
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) { statusPage(w, health.Verdict()) })
+	mux.HandleFunc("GET /status.json", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/health+json")
+		w.Header().Set("Cache-Control", "no-store")
+		_, _ = w.Write(health.Verdict().JSON(healthcheck.Readiness))
+	})
+	if token == "" && !loopback {
+		return mux
+	}
+	m := &window{monitor: health}
+	mux.Handle("PUT /maintenance", authorized(token, m.begin))
+	mux.Handle("DELETE /maintenance", authorized(token, m.end))
+	mux.Handle("PUT /faults/{name}", authorized(token, f.handler(true)))
+	mux.Handle("DELETE /faults/{name}", authorized(token, f.handler(false)))
+	return mux
+}
+
+// authorized compares digests, which takes the same time whatever was sent.
+func authorized(token string, next http.HandlerFunc) http.Handler {
+	want := sha256.Sum256([]byte(token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		got := sha256.Sum256([]byte(given))
+		if token != "" && subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			problem(w, http.StatusUnauthorized, "the bearer token is missing or wrong")
+			return
+		}
+		next(w, r)
+	})
+}
+
+// window is the maintenance that this listener began; the next replaces it.
+type window struct {
+	monitor *healthcheck.Monitor
+	mu      sync.Mutex
+	lift    func()
+}
+
+// begin takes {"reason": "…", "until": "RFC 3339"}.
+func (m *window) begin(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Reason string    `json:"reason"`
+		Until  time.Time `json:"until"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&body); err != nil {
+		problem(w, http.StatusBadRequest, `the body is not JSON like {"reason": "upgrade", "until": "2026-01-31T18:00:00Z"}`)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	lift, err := m.monitor.Maintain(body.Reason, body.Until)
+	if err != nil {
+		problem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if m.lift != nil {
+		m.lift()
+	}
+	m.lift = lift
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (m *window) end(w http.ResponseWriter, r *http.Request) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.lift != nil {
+		m.lift()
+		m.lift = nil
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// statusPage is the verdict for a person.
+func statusPage(w http.ResponseWriter, v *healthcheck.Verdict) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_ = page.Execute(w, v)
+}
+
+var page = template.Must(template.New("status").Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="5">
+<title>{{.Status 0}}: status</title>
+<style>:root{color-scheme:light dark}body{font:16px system-ui;margin:2em}td,th{text-align:left;padding:.2em 1em .2em 0}</style>
+<h1>Readiness: {{.Status 0}}</h1>
+<p>{{with .Output 0}}{{.}}. {{end}}Lifecycle {{.Lifecycle}}, liveness {{.Status 1}}, startup {{.Status 2}}; judged {{.Time.UTC.Format "2006-01-02 15:04:05"}} UTC.</p>
+<table><tr><th>check<th>role<th>state<th>since (UTC)<th>value<th>why</tr>
+{{range .Checks}}<tr><td>{{.Name}}<td>{{.Role}}<td>{{.State}}<td>{{.Since.UTC.Format "15:04:05"}}<td>{{if .HasValue}}{{printf "%.4g" .Value}} {{.Unit}}{{end}}<td>{{.Output}}{{with .Err}} ({{.}}){{end}}</tr>
+{{end}}</table></html>
+`))

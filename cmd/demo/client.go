@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+// probeCommand asks a probe, for images that have neither shell nor curl.
+func probeCommand(args []string, stderr io.Writer) error {
+	flags := newFlags("demo probe", "URL", stderr)
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 {
+		return usagef("probe takes one URL, for example http://localhost:8000/ready")
+	}
+	return expect(http.MethodGet, flags.Arg(0), http.StatusOK)
+}
+
+// faultCommand puts or lifts a fault of a running demo.
+func faultCommand(args []string, stderr io.Writer) error {
+	flags := newFlags("demo fault", "[-off] NAME", stderr)
+	addr := flags.String("admin-addr", "localhost:8001", "`address` of the demo's admin listener")
+	off := flags.Bool("off", false, "lift the fault")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 {
+		return usagef("fault takes one name, after the flags; for example: demo fault -off paused-workers")
+	}
+	method := http.MethodPut
+	if *off {
+		method = http.MethodDelete
+	}
+	return expect(method, "http://"+*addr+"/faults/"+flags.Arg(0), http.StatusNoContent)
+}
+
+// expect sends a request and fails on any other code, telling what was answered.
+func expect(method, url string, code int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	if err != nil {
+		return err
+	}
+	if token := os.Getenv("ADMIN_TOKEN"); token != "" && method != http.MethodGet {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != code {
+		body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+		return fmt.Errorf("%s %s: %s %s", method, url, res.Status, bytes.TrimSpace(body))
+	}
+	return nil
+}

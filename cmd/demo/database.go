@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	_ "modernc.org/sqlite"
+)
+
+// database keeps the results of jobs in SQLite.
+type database struct {
+	sql  *sql.DB
+	temp string // directory to remove at the end
+	down atomic.Bool
+}
+
+// errFault is what a resource answers while its fault is on.
+type errFault string
+
+func (e errFault) Error() string     { return string(e) + ": the fault is on" }
+func (e errFault) ErrorType() string { return string(e) }
+
+func openDatabase(ctx context.Context, dir string) (*database, error) {
+	d := &database{}
+	if dir == "" {
+		temp, err := os.MkdirTemp("", "otelhealth-demo-")
+		if err != nil {
+			return nil, err
+		}
+		d.temp, dir = temp, temp
+	} else if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "jobs.db")+"?_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	d.sql = db
+	db.SetMaxOpenConns(workers)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS results (id TEXT PRIMARY KEY, result TEXT NOT NULL)`); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), d.close())
+	}
+	return d, nil
+}
+
+// up fails while the fault is on; every call asks it first.
+func (d *database) up() error {
+	if d.down.Load() {
+		return errFault("database-down")
+	}
+	return nil
+}
+
+func (d *database) ping(ctx context.Context) error {
+	if err := d.up(); err != nil {
+		return err
+	}
+	var one int
+	return d.sql.QueryRowContext(ctx, `SELECT 1`).Scan(&one)
+}
+
+func (d *database) store(ctx context.Context, id, result string) error {
+	if err := d.up(); err != nil {
+		return err
+	}
+	_, err := d.sql.ExecContext(ctx, `INSERT OR REPLACE INTO results (id, result) VALUES (?, ?)`, id, result)
+	return err
+}
+
+func (d *database) result(ctx context.Context, id string) (result string, found bool, err error) {
+	if err := d.up(); err != nil {
+		return "", false, err
+	}
+	err = d.sql.QueryRowContext(ctx, `SELECT result FROM results WHERE id = ?`, id).Scan(&result)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return result, err == nil, err
+}
+
+func (d *database) close() error {
+	var err error
+	if d.sql != nil {
+		err = d.sql.Close()
+	}
+	if d.temp != "" {
+		err = errors.Join(err, os.RemoveAll(d.temp))
+	}
+	return err
+}

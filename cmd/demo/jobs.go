@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+)
+
+const (
+	workers    = 4
+	jobTime    = 5 * time.Millisecond // a worker's time on one job: 800 a second together at best
+	maxJobBody = 64 << 10
+	remembered = 10_000 // jobs whose state is kept in memory
+)
+
+// job is one piece of work. Its result goes to the database.
+type job struct {
+	ID    string `json:"id"`
+	State string `json:"state"` // queued, running, done, failed
+	Input string `json:"-"`
+
+	queued time.Time
+}
+
+// jobs is the service: a queue, its workers, and the routes over them.
+type jobs struct {
+	queue   chan *job
+	db      *database
+	beat    *healthcheck.Heartbeat
+	metrics *healthcheck.Queue
+	pause   gate
+
+	mu    sync.Mutex
+	known map[string]*job
+	order []string // of known, oldest first
+
+	quit chan struct{}
+	wg   sync.WaitGroup
+}
+
+func newJobs(capacity int, db *database, beat *healthcheck.Heartbeat) (*jobs, error) {
+	j := &jobs{queue: make(chan *job, capacity), db: db, beat: beat, known: map[string]*job{}, quit: make(chan struct{})}
+	var err error
+	j.metrics, err = healthcheck.NewQueue(nil, "jobs", capacity, func() int { return len(j.queue) })
+	if err != nil {
+		return nil, err
+	}
+	for range workers {
+		j.wg.Go(j.work)
+	}
+	return j, nil
+}
+
+// stop lets the workers finish what was accepted, within a time.
+func (j *jobs) stop() {
+	close(j.quit)
+	j.wg.Wait()
+	if n := len(j.queue); n > 0 {
+		slog.Warn("accepted jobs were not run", "jobs", n)
+	}
+}
+
+// finish runs the queue empty.
+func (j *jobs) finish() {
+	deadline := time.Now().Add(2 * time.Second)
+	for time.Now().Before(deadline) {
+		select {
+		case n := <-j.queue:
+			j.do(n)
+		default:
+			return
+		}
+	}
+}
+
+func (j *jobs) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /jobs", j.post)
+	mux.HandleFunc("GET /jobs/{id}", j.get)
+	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("GET /panic was asked for") })
+	return mux
+}
+
+// post queues {"input": "…"}.
+func (j *jobs) post(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Input *string `json:"input"`
+	}
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJobBody))
+	err := dec.Decode(&body)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		problem(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxJobBody))
+		return
+	case err != nil:
+		problem(w, http.StatusBadRequest, `the body is not JSON like {"input": "text"}`)
+		return
+	case body.Input == nil:
+		problem(w, http.StatusBadRequest, "input: is missing")
+		return
+	}
+	n := &job{ID: rand.Text(), State: "queued", Input: *body.Input, queued: time.Now()}
+	j.remember(n) // before a worker can take it
+	select {
+	case j.queue <- n:
+	default:
+		j.forget(n.ID)
+		w.Header().Set("Retry-After", "1")
+		problem(w, http.StatusServiceUnavailable, "the queue is full")
+		return
+	}
+	w.Header().Set("Location", "/jobs/"+n.ID)
+	reply(w, http.StatusAccepted, map[string]string{"id": n.ID, "state": "queued"})
+}
+
+func (j *jobs) get(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	state := j.state(id)
+	if state == "queued" || state == "running" || state == "failed" {
+		reply(w, http.StatusOK, map[string]string{"id": id, "state": state})
+		return
+	}
+	result, found, err := j.db.result(r.Context(), id)
+	switch {
+	case err != nil:
+		slog.Warn("a result could not be read", "error", err)
+		problem(w, http.StatusInternalServerError, "the database does not answer")
+	case !found:
+		problem(w, http.StatusNotFound, "no such job")
+	default:
+		reply(w, http.StatusOK, map[string]string{"id": id, "state": "done", "result": result})
+	}
+}
+
+func (j *jobs) work() {
+	for {
+		if !j.pause.wait(j.quit) {
+			return
+		}
+		select {
+		case <-j.quit:
+			j.finish()
+			return
+		case <-j.pause.closed(): // before the next job is taken
+		case n := <-j.queue:
+			j.do(n)
+		}
+	}
+}
+
+// do hashes the input and stores the hash.
+func (j *jobs) do(n *job) {
+	j.beat.Busy()
+	defer j.beat.Idle()
+	j.metrics.Waited(context.Background(), time.Since(n.queued))
+	j.set(n, "running")
+	sum := sha256.Sum256([]byte(n.Input))
+	time.Sleep(jobTime)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := j.db.store(ctx, n.ID, hex.EncodeToString(sum[:])); err != nil {
+		j.set(n, "failed")
+		return
+	}
+	j.set(n, "done")
+}
+
+func (j *jobs) remember(n *job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.known[n.ID] = n
+	j.order = append(j.order, n.ID)
+	if len(j.order) > remembered {
+		delete(j.known, j.order[0])
+		j.order = j.order[1:]
+	}
+}
+
+func (j *jobs) forget(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.known, id)
+}
+
+func (j *jobs) set(n *job, state string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n.State = state
+}
+
+func (j *jobs) state(id string) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n := j.known[id]; n != nil {
+		return n.State
+	}
+	return ""
+}
+
+func reply(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // the client has gone: nobody to tell
+}
+
+func problem(w http.ResponseWriter, code int, text string) {
+	reply(w, code, map[string]string{"error": text})
+}

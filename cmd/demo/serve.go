@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/internal/buildinfo"
+	"github.com/otelhealth/otelhealth/telemetry"
+)
+
+// serviceName is the demo's unless OTEL_SERVICE_NAME says otherwise.
+const serviceName = "demo"
+
+func releaseVersion() string { return buildinfo.Version() }
+
+const requestDuration = "http.server.request.duration"
+
+// checks are what the demo is judged by.
+func checks(cfg config, db *database) []healthcheck.Check {
+	requests := healthcheck.Increase(requestDuration, 30*time.Second)
+	capacity := float64(cfg.queue)
+	return []healthcheck.Check{
+		{
+			Name:  "latency",
+			Limit: healthcheck.Quantile(requestDuration, .99, 30*time.Second).MinCount(100).AtMost(.5),
+		},
+		{ // a full queue answers 503: that is not an error, it is the queue check's business
+			Name:  "errors",
+			Limit: healthcheck.Ratio(requests.Where("http.response.status_code", "500", "502", "504"), requests).MinCount(100).AtMost(.05),
+		},
+		{
+			Name: "queue", Role: healthcheck.Core,
+			Limit: healthcheck.Last("queue.length").Where("queue.name", "jobs").AtMost(.8 * capacity).WarnAbove(.5 * capacity),
+		},
+		{
+			Name: "database", Role: healthcheck.Core, ComponentType: "datastore",
+			Func: db.ping, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1,
+		},
+	}
+}
+
+// run serves until ctx ends, then drains and shuts down in the order of the
+// README.
+func run(ctx context.Context, cfg config, stdout io.Writer) (err error) {
+	app, err := net.Listen("tcp", cfg.addr)
+	if err != nil {
+		return fmt.Errorf("-addr: %w", err)
+	}
+	defer app.Close()
+	admin, err := net.Listen("tcp", cfg.adminAddr)
+	if err != nil {
+		return fmt.Errorf("-admin-addr: %w", err)
+	}
+	defer admin.Close()
+
+	db, err := openDatabase(ctx, cfg.data)
+	if err != nil {
+		return fmt.Errorf("-data: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+
+	health := &healthcheck.Monitor{Checks: checks(cfg, db)}
+	tel, err := telemetry.Start(telemetry.Config{ServiceName: serviceName, View: health.View})
+	if err != nil {
+		return err
+	}
+	defer func() { // metrics and traces last, so that they tell of the end
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+		defer cancel()
+		if serr := tel.Shutdown(ctx); serr != nil {
+			slog.Warn("the last telemetry was not exported", "error", serr)
+		}
+	}()
+
+	jobs, err := newJobs(cfg.queue, db, health.Heartbeat("worker", cfg.stall))
+	if err != nil {
+		return err
+	}
+	defer jobs.stop()
+	faults := newFaults(db, jobs)
+	api := tel.Handler(jobs.routes())
+	if err := health.Start(ctx, tel.Reader); err != nil {
+		return err
+	}
+	defer health.Stop()
+
+	adminServer := newServer(adminRoutes(health, tel, faults, cfg.token, isLoopback(admin.Addr())))
+	go func() { _ = adminServer.Serve(admin) }() // ends with Close
+	defer adminServer.Close()
+
+	mux := http.NewServeMux()
+	health.Register(mux)
+	mux.Handle("/", api)
+	banner(stdout, app.Addr(), admin.Addr())
+	go generateLoad(ctx, "http://"+app.Addr().String()+"/jobs", cfg.load)
+	return health.Serve(newServer(mux), app, cfg.drain)
+}
+
+// newServer has the limits that keep a slow or hostile client from holding a
+// connection.
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+}
+
+func banner(w io.Writer, app, admin net.Addr) {
+	fmt.Fprintf(w, `demo %s
+service   http://%[2]s   POST /jobs, GET /jobs/{id}; probes /health /ready /startup
+admin     http://%[3]s   /status /status.json /metrics
+try       curl -i http://%[2]s/ready
+          demo fault -admin-addr %[3]s paused-workers   (lift: demo fault -admin-addr %[3]s -off paused-workers)
+`, releaseVersion(), app, admin)
+}
+
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}

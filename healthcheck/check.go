@@ -1,0 +1,89 @@
+package healthcheck
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Check is one named thing that is judged: a Func that is run in the
+// background, or a Limit on an indicator, called a rule. It has exactly one of
+// the two.
+type Check struct {
+	// Name is the check's key in the response and its health.check.name.
+	Name string
+	Role Role // Auxiliary if zero
+
+	// Func returns nil while what it asks about works. It is run in the
+	// background on its own clock, never by a probe, at most once at a time, and
+	// must heed its context: while a run that timed out has not returned, each
+	// interval counts as one more failure. A panic is a failure.
+	Func      func(context.Context) error
+	Interval  time.Duration // from the start of a run to the next; 10s if zero
+	Timeout   time.Duration // of one run; 2s, or the interval if shorter, if zero
+	Failures  int           // in a row until the check fails; 3 if zero. The very first run decides alone
+	Successes int           // in a row until a failed check passes; 2 if zero
+
+	// Limit makes the check a rule.
+	Limit Limit
+
+	// ComponentType is shown in the response: "datastore", "system", "component".
+	ComponentType string
+}
+
+func (c Check) interval() time.Duration { return cmp.Or(c.Interval, 10*time.Second) }
+func (c Check) timeout() time.Duration {
+	return cmp.Or(c.Timeout, min(2*time.Second, c.interval()))
+}
+func (c Check) failures() int  { return cmp.Or(c.Failures, 3) }
+func (c Check) successes() int { return cmp.Or(c.Successes, 2) }
+
+// staleAfter is the age from which an active check's outcome proves nothing.
+func (c Check) staleAfter() time.Duration { return 3*c.interval() + c.timeout() }
+
+// validate returns every problem of every check, each naming its field.
+func validate(checks []Check, taken map[string]bool) error {
+	var errs []error
+	for i, c := range checks {
+		bad := func(field, format string, a ...any) {
+			errs = append(errs, fmt.Errorf("Checks[%d].%s (%q): %s", i, field, c.Name, fmt.Sprintf(format, a...)))
+		}
+		switch {
+		case c.Name == "":
+			bad("Name", "is empty")
+		case taken[c.Name]:
+			bad("Name", "is used twice")
+		}
+		taken[c.Name] = true
+		if !c.Role.valid() {
+			bad("Role", "%d is no role", c.Role)
+		}
+		switch {
+		case c.Func == nil && !c.Limit.set():
+			bad("Func", "a check needs a Func or a Limit")
+		case c.Func != nil && c.Limit.set():
+			bad("Limit", "a check has a Func or a Limit, not both")
+		case c.Limit.set():
+			for _, p := range c.Limit.validate() {
+				bad("Limit", "%s", p)
+			}
+		}
+		if c.Interval < 0 {
+			bad("Interval", "%v is negative", c.Interval)
+		}
+		if c.Timeout < 0 {
+			bad("Timeout", "%v is negative", c.Timeout)
+		} else if c.Interval >= 0 && c.timeout() > c.interval() {
+			bad("Timeout", "%v is longer than the interval of %v", c.timeout(), c.interval())
+		}
+		if c.Failures < 0 {
+			bad("Failures", "%d is negative", c.Failures)
+		}
+		if c.Successes < 0 {
+			bad("Successes", "%d is negative", c.Successes)
+		}
+	}
+	return errors.Join(errs...)
+}

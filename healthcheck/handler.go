@@ -1,0 +1,125 @@
+package healthcheck
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// answers are the responses of one probe, made when the verdict was.
+type answers struct{ short, verbose, stale answer }
+
+// answer is one response. The header values are shared by every request.
+type answer struct {
+	code   int
+	body   []byte
+	length []string
+	retry  []string
+}
+
+var (
+	contentType = []string{"application/health+json"}
+	noStore     = []string{"no-store"}
+	nosniff     = []string{"nosniff"}
+	allowed     = []string{"GET, HEAD"}
+)
+
+// retrySeconds bounds Retry-After: a client should look in again before the end
+// of a long maintenance.
+const retrySeconds = 300
+
+func (v *Verdict) answer(r ruling, body []byte) answer {
+	a := answer{code: http.StatusOK, body: body, length: []string{strconv.Itoa(len(body))}}
+	if r.state == Fail {
+		a.code = http.StatusServiceUnavailable
+		if v.Lifecycle == Maintenance {
+			left := int(v.until.Sub(v.Time).Seconds()) + 1
+			a.retry = []string{strconv.Itoa(min(max(1, left), retrySeconds))}
+		}
+	}
+	return a
+}
+
+// Handler answers one probe: 200, or 503 where the probe fails, and nothing
+// else to GET and HEAD. It runs no check and takes no lock: it serves the last
+// verdict as it was rendered. With ?verbose the body has every check, within
+// 8 KiB; otherwise it is under 1 KiB.
+//
+// Mount it outside of instrumentation, or probes dilute the request latency.
+func (m *Monitor) Handler(p Probe) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(w, r, p) })
+}
+
+// Register mounts the three probes at /health, /ready and /startup. A trailing
+// slash answers the same, without a redirect.
+func (m *Monitor) Register(mux *http.ServeMux) {
+	for path, p := range map[string]Probe{"/health": Liveness, "/ready": Readiness, "/startup": Startup} {
+		mux.Handle(path, m.Handler(p))
+		mux.Handle(path+"/{$}", m.Handler(p))
+	}
+}
+
+func (m *Monitor) serve(w http.ResponseWriter, r *http.Request, p Probe) {
+	h := w.Header()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h["Allow"] = allowed
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	a := m.answerTo(r.URL, p)
+	h["Cache-Control"] = noStore
+	h["Content-Length"] = a.length
+	h["Content-Type"] = contentType
+	h["X-Content-Type-Options"] = nosniff
+	if a.retry != nil {
+		h["Retry-After"] = a.retry
+	}
+	w.WriteHeader(a.code)
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(a.body) // the client has gone: nobody to tell
+	}
+	m.requests.count(p, a.code)
+}
+
+func (m *Monitor) answerTo(u *url.URL, p Probe) *answer {
+	v := m.verdict.Load()
+	if v == nil {
+		v = unjudged
+	}
+	a := &v.answers[p]
+	switch {
+	case v != unjudged && v.stale(time.Now()):
+		return &a.stale
+	case u.RawQuery != "" && u.Query().Has("verbose"):
+		return &a.verbose
+	}
+	return &a.short
+}
+
+// unjudged is what is served before the first verdict: alive, not started.
+var unjudged = func() *Verdict {
+	v := &Verdict{Lifecycle: Starting}
+	v.rulings = v.rule(time.Time{}, phase{is: Starting}, 0)
+	v.render()
+	return v
+}()
+
+// requestCounts counts the probe requests without touching the SDK.
+type requestCounts [len(probes)]struct{ ok, unavailable atomic.Int64 }
+
+func (c *requestCounts) count(p Probe, code int) {
+	if code == http.StatusOK {
+		c[p].ok.Add(1)
+	} else {
+		c[p].unavailable.Add(1)
+	}
+}
+
+func (c *requestCounts) each(f func(p Probe, code int, n int64)) {
+	for _, p := range probes {
+		f(p, http.StatusOK, c[p].ok.Load())
+		f(p, http.StatusServiceUnavailable, c[p].unavailable.Load())
+	}
+}

@@ -1,0 +1,183 @@
+package healthcheck
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// The attributes of this package's instruments. Names and values are bounded:
+// never an error's text, an address or what a user sent.
+const (
+	attrName      = attribute.Key("health.check.name")
+	attrState     = attribute.Key("health.check.state")
+	attrRole      = attribute.Key("health.check.role")
+	attrLimitType = attribute.Key("health.check.limit_type")
+	attrProbe     = attribute.Key("health.probe.name")
+	attrProbeSt   = attribute.Key("health.probe.state")
+	attrLifecycle = attribute.Key("health.lifecycle.state")
+	attrBeat      = attribute.Key("health.heartbeat.name")
+	attrQueue     = attribute.Key("queue.name")
+)
+
+const scopeName = "github.com/otelhealth/otelhealth/healthcheck"
+
+// durationBounds are the buckets of health.check.duration, in seconds; the
+// timeouts of the checks join them.
+var durationBounds = []float64{.001, .01, .1, .5, 1, 2}
+
+// instruments are all of the Monitor's, with name, unit and description in one
+// place. The observable ones are read from the verdict, so that one collection
+// shows one judgement.
+type instruments struct {
+	// Evidence.
+	checkDuration metric.Float64Histogram
+	failures      metric.Int64ObservableGauge
+	lastRun       metric.Float64ObservableGauge
+	lastSuccess   metric.Float64ObservableGauge
+	beats         metric.Int64ObservableCounter
+	active        metric.Int64ObservableUpDownCounter
+
+	// Judgement.
+	checkStatus      metric.Int64ObservableUpDownCounter
+	checkValue       metric.Float64ObservableGauge
+	checkLimit       metric.Float64ObservableGauge
+	checkInterval    metric.Float64ObservableGauge
+	checkTimeout     metric.Float64ObservableGauge
+	checkInfo        metric.Int64ObservableUpDownCounter
+	lastTransition   metric.Float64ObservableGauge
+	checkTransitions metric.Int64Counter
+	probeStatus      metric.Int64ObservableUpDownCounter
+	probeDuration    metric.Float64ObservableCounter
+	probeTransitions metric.Int64Counter
+	probeRequests    metric.Int64ObservableCounter
+	lifecycleStatus  metric.Int64ObservableUpDownCounter
+}
+
+func newInstruments(mp metric.MeterProvider, timeouts []float64) (*instruments, error) {
+	m := maker{meter: mp.Meter(scopeName, metric.WithSchemaURL(semconv.SchemaURL))}
+	i := &instruments{
+		checkDuration:    m.histogram("health.check.duration", "s", "Duration of one run of an active check.", merge(durationBounds, timeouts)),
+		failures:         m.intGauge("health.check.consecutive_failures", "{failure}", "Failed runs of an active check since its last success."),
+		lastRun:          m.gauge("health.check.last_run.timestamp", "s", "Unix time at which the last run of an active check finished."),
+		lastSuccess:      m.gauge("health.check.last_success.timestamp", "s", "Unix time of the last success of an active check."),
+		beats:            m.counter("health.heartbeat.beats", "{beat}", "Signs of life of a worker."),
+		active:           m.upDown("health.heartbeat.active", "1", "Pieces of work that are under way."),
+		checkStatus:      m.upDown("health.check.status", "1", "1 for the state that a check is in, 0 for the others."),
+		checkValue:       m.gauge("health.check.value", "", "Value of a rule's indicator, in its own unit."),
+		checkLimit:       m.gauge("health.check.limit", "", "Limit of a rule, in its indicator's unit."),
+		checkInterval:    m.gauge("health.check.interval", "s", "Time from one run of an active check to the next."),
+		checkTimeout:     m.gauge("health.check.timeout", "s", "Time that one run of an active check may take."),
+		checkInfo:        m.upDown("health.check.info", "1", "Always 1; the role of a check is an attribute."),
+		lastTransition:   m.gauge("health.check.last_transition.timestamp", "s", "Unix time at which a check entered its state."),
+		checkTransitions: m.events("health.check.transitions", "{transition}", "Changes of a check's state, by the new state."),
+		probeStatus:      m.upDown("health.probe.status", "1", "1 for the state that a probe is in, 0 for the others."),
+		probeDuration:    m.seconds("health.probe.state.duration", "s", "Time that a probe has spent in a state."),
+		probeTransitions: m.events("health.probe.transitions", "{transition}", "Changes of a probe's state, by the new state."),
+		probeRequests:    m.counter("health.probe.requests", "{request}", "Probe requests answered."),
+		lifecycleStatus:  m.upDown("health.lifecycle.status", "1", "1 for the phase that the process is in, 0 for the others."),
+	}
+	return i, m.err
+}
+
+// observe is the one callback. It loads one pointer, waits for nothing and never
+// returns an error: that would drop a whole OTLP export.
+func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
+	defer func() { _ = recover() }()
+	v, now, i := m.verdict.Load(), time.Now(), m.instruments
+	for _, h := range m.heartbeats {
+		set := metric.WithAttributes(attrBeat.String(h.name))
+		o.ObserveInt64(i.beats, h.beats.Load(), set)
+		o.ObserveInt64(i.active, h.active.Load(), set)
+	}
+	m.requests.each(func(p Probe, code int, n int64) {
+		o.ObserveInt64(i.probeRequests, n, metric.WithAttributes(attrProbe.String(p.String()), semconv.HTTPResponseStatusCode(code)))
+	})
+	if v == nil {
+		return nil
+	}
+	for n := range v.Checks {
+		i.observeCheck(o, &v.Checks[n])
+	}
+	for _, p := range probes {
+		spent := v.spent(p, now)
+		for n, s := range probeStates {
+			set := metric.WithAttributes(attrProbe.String(p.String()), attrProbeSt.String(string(s)))
+			o.ObserveInt64(i.probeStatus, one(v.effective(p, now) == s), set)
+			o.ObserveFloat64(i.probeDuration, spent[n], set)
+		}
+	}
+	for _, l := range lifecycles {
+		o.ObserveInt64(i.lifecycleStatus, one(v.Lifecycle == l), metric.WithAttributes(attrLifecycle.String(string(l))))
+	}
+	return nil
+}
+
+func (i *instruments) observeCheck(o metric.Observer, r *Result) {
+	c := r.check
+	for n, s := range checkStates {
+		o.ObserveInt64(i.checkStatus, one(r.State == s), c.options.states[n])
+	}
+	o.ObserveInt64(i.checkInfo, 1, c.options.role)
+	o.ObserveFloat64(i.lastTransition, unix(r.Since), c.options.name)
+	for n, b := range c.Limit.bounds {
+		o.ObserveFloat64(i.checkLimit, b.value, c.options.limits[n])
+	}
+	if c.Limit.set() && r.HasValue {
+		o.ObserveFloat64(i.checkValue, r.Value, c.options.name)
+	}
+	if c.Func == nil {
+		return
+	}
+	o.ObserveFloat64(i.checkInterval, c.interval().Seconds(), c.options.name)
+	o.ObserveFloat64(i.checkTimeout, c.timeout().Seconds(), c.options.name)
+	if out := r.finding.outcome; out != nil {
+		o.ObserveInt64(i.failures, int64(out.failures), c.options.name)
+		o.ObserveFloat64(i.lastRun, unix(out.ran), c.options.name)
+		if !out.lastSuccess.IsZero() {
+			o.ObserveFloat64(i.lastSuccess, unix(out.lastSuccess), c.options.name)
+		}
+	}
+}
+
+// all are the observable instruments, which share the one callback.
+func (i *instruments) all() []metric.Observable {
+	return []metric.Observable{
+		i.failures, i.lastRun, i.lastSuccess, i.beats, i.active, i.checkStatus, i.checkValue, i.checkLimit, i.checkInterval,
+		i.checkTimeout, i.checkInfo, i.lastTransition, i.probeStatus, i.probeDuration, i.probeRequests, i.lifecycleStatus,
+	}
+}
+
+// checkOptions are one check's attribute sets, built once.
+type checkOptions struct {
+	name, role metric.ObserveOption
+	states     [len(checkStates)]metric.ObserveOption
+	limits     []metric.ObserveOption
+}
+
+func newCheckOptions(c Check) (o checkOptions) {
+	name := attrName.String(c.Name)
+	with := func(kv ...attribute.KeyValue) metric.ObserveOption {
+		return metric.WithAttributeSet(attribute.NewSet(append(kv, name)...))
+	}
+	o.name, o.role = with(), with(attrRole.String(c.Role.String()))
+	for n, s := range checkStates {
+		o.states[n] = with(attrState.String(string(s)))
+	}
+	for _, b := range c.Limit.bounds {
+		o.limits = append(o.limits, with(attrLimitType.String(string(b.edge))))
+	}
+	return o
+}
+
+func one(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1e3 }

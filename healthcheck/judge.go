@@ -1,0 +1,124 @@
+package healthcheck
+
+import (
+	"time"
+)
+
+// subject is what can be judged: a runner, a rule or a heartbeat.
+type subject interface{ assess(moment) finding }
+
+// compiled is a check made ready: its evidence and its prebuilt attributes.
+type compiled struct {
+	Check
+	subject subject
+	options checkOptions
+}
+
+const (
+	tick         = time.Second           // between judgements and between collections
+	minTick      = 10 * time.Millisecond // between judgements, however many kicks
+	maxOutput    = 200                   // bytes of a reason
+	collectLimit = 10 * time.Second      // of one Collect, before rules prove nothing
+)
+
+// judgeLoop judges each second, and at once when an outcome, the lifecycle or a
+// reading has changed. It waits for nothing else.
+func (m *Monitor) judgeLoop() {
+	timer := time.NewTimer(tick)
+	defer timer.Stop()
+	for {
+		select {
+		case <-m.stopping:
+			return
+		case <-m.kick:
+		case <-timer.C:
+		}
+		m.judge()
+		timer.Reset(minTick) // kicks that come meanwhile are judged together
+		select {
+		case <-m.stopping:
+			return
+		case <-timer.C:
+		}
+		timer.Reset(tick - minTick)
+	}
+}
+
+// kickJudge asks for a judgement now. It judges; it never samples.
+func (m *Monitor) kickJudge() {
+	select {
+	case m.kick <- struct{}{}:
+	default:
+	}
+}
+
+// judge makes the next verdict. Checks are not run here and metrics are not
+// collected here, so nothing can make it wait.
+func (m *Monitor) judge() *Verdict {
+	m.judging.Lock()
+	defer m.judging.Unlock()
+	prev := m.verdict.Load()
+	now := time.Now()
+	if prev != nil && prev.final {
+		return prev
+	}
+	if prev == nil || now.Sub(prev.Time) > suspension {
+		m.awake = now
+	}
+	at := moment{now: now, awake: m.awake}
+	life := m.life.phase(now)
+	v := &Verdict{
+		Time: now, Lifecycle: life.is, until: life.until,
+		Checks:   make([]Result, len(m.compiled)),
+		started:  prev != nil && prev.started || len(life.holds) == 0,
+		service:  *m.service.Load(),
+		requests: &m.requests,
+	}
+	for n := range m.compiled {
+		c := &m.compiled[n]
+		f := c.subject.assess(at)
+		r := Result{
+			Name: c.Name, Role: c.Role, State: f.state, Since: now, Output: shorten(f.output, maxOutput),
+			HasValue: f.hasValue, Value: f.value, Unit: f.unit, finding: f, check: c,
+		}
+		if f.outcome != nil {
+			r.Err = f.outcome.err
+		}
+		if prev != nil {
+			old := &prev.Checks[n]
+			if old.State == r.State {
+				r.Since = old.Since
+			} else {
+				m.checkChanged(&r, old.State)
+			}
+		}
+		v.Checks[n] = r
+	}
+	v.rulings = v.rule(now, life, m.collector.running(now))
+	for p := range v.rulings {
+		r := &v.rulings[p]
+		r.since, r.output = now, shorten(r.output, maxOutput)
+		if prev == nil {
+			continue
+		}
+		v.ages[p] = prev.spent(Probe(p), now)
+		if was := prev.rulings[p]; was.state == r.state {
+			r.since = was.since
+		} else {
+			m.probeChanged(v, Probe(p), was.state)
+		}
+	}
+	v.render()
+	m.verdict.Store(v)
+	return v
+}
+
+// shorten cuts text for people to a length in bytes, at a rune.
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n -= len("…"); n > 0 && s[n]&0xC0 == 0x80; n-- {
+	}
+	return s[:n] + "…"
+}

@@ -1,0 +1,66 @@
+package healthcheck
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// A Queue exports the length and capacity of a queue and how long items wait in
+// it: queue.length, queue.capacity and queue.wait.duration.
+type Queue struct {
+	wait         metric.Float64Histogram
+	attrs        []metric.RecordOption
+	registration metric.Registration
+}
+
+// NewQueue exports a queue of the given name. length is called at each
+// collection, from any goroutine; it must not block. For a channel it is
+// func() int { return len(c) }. A capacity of 0 is not exported. A nil provider
+// is the global one.
+func NewQueue(mp metric.MeterProvider, name string, capacity int, length func() int) (*Queue, error) {
+	switch {
+	case name == "":
+		return nil, fmt.Errorf("NewQueue: name is empty")
+	case capacity < 0:
+		return nil, fmt.Errorf("NewQueue %q: capacity %d is negative", name, capacity)
+	case length == nil:
+		return nil, fmt.Errorf("NewQueue %q: length is nil", name)
+	}
+	if mp == nil {
+		mp = otel.GetMeterProvider()
+	}
+	m := maker{meter: mp.Meter(scopeName)}
+	items := m.upDown("queue.length", "{item}", "Items in a queue.")
+	room := m.upDown("queue.capacity", "{item}", "Items that a queue can hold.")
+	wait := m.histogram("queue.wait.duration", "s", "Time that an item spent in a queue.", semconvSeconds)
+	if m.err != nil {
+		return nil, m.err
+	}
+	set := metric.WithAttributes(attrQueue.String(name))
+	// One registration per queue: a callback given to the instrument itself would
+	// be dropped for the second queue of a process.
+	reg, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		defer func() { _ = recover() }()
+		if capacity > 0 {
+			o.ObserveInt64(room, int64(capacity), set)
+		}
+		o.ObserveInt64(items, int64(length()), set)
+		return nil
+	}, items, room)
+	if err != nil {
+		return nil, err
+	}
+	return &Queue{wait: wait, attrs: []metric.RecordOption{set}, registration: reg}, nil
+}
+
+// Waited records how long one item was in the queue.
+func (q *Queue) Waited(ctx context.Context, d time.Duration) {
+	q.wait.Record(ctx, d.Seconds(), q.attrs...)
+}
+
+// Close stops exporting the queue's length.
+func (q *Queue) Close() error { return q.registration.Unregister() }

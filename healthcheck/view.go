@@ -1,0 +1,85 @@
+package healthcheck
+
+import (
+	"sync"
+	"sync/atomic"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+)
+
+// semconvSeconds are the boundaries that OpenTelemetry's semantic conventions
+// give http.server.request.duration and its like, in seconds.
+var semconvSeconds = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
+
+// semconvDatabase are those of db.client.operation.duration, in seconds.
+var semconvDatabase = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
+
+// View is the one view to build the MeterProvider with. It makes every latency
+// limit of Checks a bucket boundary of its histogram, so that a quantile is
+// judged by an exact count, and it sees which instruments are created, so that a
+// mistyped name is told from a quiet one.
+//
+// The first of base that matches an instrument is applied to it, with the limits
+// merged into its boundaries; pass your own views here and not to the provider:
+// an instrument takes only one. Set Checks before.
+func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
+	limits := map[string][]float64{}
+	for _, c := range m.Checks {
+		in := &c.Limit.indicator
+		switch in.kind {
+		case kindQuantile:
+			for _, b := range c.Limit.bounds {
+				limits[in.metric] = append(limits[in.metric], b.value)
+			}
+		case kindOver:
+			limits[in.metric] = append(limits[in.metric], in.bound)
+		}
+	}
+	m.created.watched.Store(true)
+	return func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
+		m.created.names.Store(i.Name, true)
+		stream, matched := sdkmetric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit}, false
+		for _, view := range base {
+			if s, ok := view(i); ok {
+				stream, matched = s, true
+				break
+			}
+		}
+		add := limits[i.Name]
+		if len(add) == 0 || i.Kind != sdkmetric.InstrumentKindHistogram {
+			return stream, matched
+		}
+		switch agg := stream.Aggregation.(type) {
+		case sdkmetric.AggregationExplicitBucketHistogram:
+			agg.Boundaries = merge(agg.Boundaries, add)
+			stream.Aggregation = agg
+		case nil, sdkmetric.AggregationDefault:
+			stream.Aggregation = sdkmetric.AggregationExplicitBucketHistogram{Boundaries: merge(boundaries(i), add)}
+		}
+		return stream, true
+	}
+}
+
+// boundaries stands in for an instrument's advisory boundaries, which a view
+// can't see and would take away.
+func boundaries(i sdkmetric.Instrument) []float64 {
+	switch {
+	case i.Name == "db.client.operation.duration":
+		return semconvDatabase
+	case i.Unit == "s":
+		return semconvSeconds
+	}
+	return sdkmetric.DefaultAggregationSelector(i.Kind).(sdkmetric.AggregationExplicitBucketHistogram).Boundaries
+}
+
+// created is the set of instruments that the View has seen.
+type created struct {
+	watched atomic.Bool
+	names   sync.Map
+}
+
+// has reports whether an instrument was created, and whether that is known.
+func (c *created) has(name string) (yes, known bool) {
+	_, yes = c.names.Load(name)
+	return yes, c.watched.Load()
+}

@@ -1,0 +1,162 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// environment is what the standard variables ask for. The SDK and the exporters
+// read most of them by themselves, but log a bad value and go on; here a bad
+// value is an error, since nobody reads that log before the night it matters.
+type environment struct {
+	metrics, traces bool // export them by OTLP
+	disabled        bool
+	sampler         sdktrace.Sampler
+}
+
+const prefixOTLP = "OTEL_EXPORTER_OTLP_"
+
+func readEnvironment() (env environment, err error) {
+	var errs []error
+	check := func(name string, ok func(string) error) {
+		if v := strings.TrimSpace(os.Getenv(name)); v != "" {
+			if err := ok(v); err != nil {
+				if strings.Contains(v, "@") {
+					v = "…" // may hold a password
+				}
+				errs = append(errs, fmt.Errorf("%s=%q: %w", name, v, err))
+			}
+		}
+	}
+	for _, signal := range []string{"", "METRICS_", "TRACES_"} {
+		check(prefixOTLP+signal+"ENDPOINT", isEndpoint)
+		check(prefixOTLP+signal+"PROTOCOL", isOneOf("grpc"))
+		check(prefixOTLP+signal+"TIMEOUT", isMilliseconds)
+		check(prefixOTLP+signal+"INSECURE", isBool)
+		check(prefixOTLP+signal+"COMPRESSION", isOneOf("gzip", "none"))
+		check(prefixOTLP+signal+"CERTIFICATE", isFile)
+		check(prefixOTLP+signal+"CLIENT_CERTIFICATE", isFile)
+		check(prefixOTLP+signal+"CLIENT_KEY", isFile)
+	}
+	for _, name := range []string{"OTEL_METRIC_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_TIMEOUT", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT"} {
+		check(name, isMilliseconds)
+	}
+	for _, name := range []string{"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"} {
+		check(name, isCount)
+	}
+	check("OTEL_METRICS_EXPORTER", isOneOf("otlp", "none"))
+	check("OTEL_TRACES_EXPORTER", isOneOf("otlp", "none"))
+	check("OTEL_METRICS_EXEMPLAR_FILTER", isOneOf("trace_based", "always_on", "always_off"))
+	check("OTEL_RESOURCE_ATTRIBUTES", isAttributes)
+	check("OTEL_SDK_DISABLED", isBool)
+	check("OTEL_TRACES_SAMPLER", func(v string) (err error) {
+		env.sampler, err = parseSampler(v, strings.TrimSpace(os.Getenv("OTEL_TRACES_SAMPLER_ARG")))
+		return err
+	})
+	if env.sampler == nil {
+		env.sampler = sdktrace.ParentBased(sdktrace.AlwaysSample())
+	}
+	env.disabled = strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true")
+	env.metrics = !env.disabled && exports("METRICS")
+	env.traces = !env.disabled && exports("TRACES")
+	return env, errors.Join(errs...)
+}
+
+// exports reports whether a signal has an endpoint and is not switched off.
+func exports(signal string) bool {
+	set := os.Getenv(prefixOTLP+"ENDPOINT") != "" || os.Getenv(prefixOTLP+signal+"_ENDPOINT") != ""
+	return set && os.Getenv("OTEL_"+signal+"_EXPORTER") != "none"
+}
+
+func (env environment) metricExporter(ctx context.Context) (sdkmetric.Exporter, error) {
+	if !env.metrics {
+		return nil, nil
+	}
+	return otlpmetricgrpc.New(ctx)
+}
+
+func (env environment) spanExporter(ctx context.Context) (sdktrace.SpanExporter, error) {
+	if !env.traces {
+		return nil, nil
+	}
+	return otlptracegrpc.New(ctx)
+}
+
+// announce says in one line where telemetry goes.
+func (env environment) announce(log *slog.Logger) {
+	switch {
+	case env.disabled:
+		log.Info("OTLP export is off: OTEL_SDK_DISABLED is true; probes and /metrics work")
+	case !env.metrics && !env.traces:
+		log.Info("OTLP export is off: set OTEL_EXPORTER_OTLP_ENDPOINT, for example to http://localhost:4317, to switch it on")
+	default:
+		log.Info("OTLP export is on", "metrics", env.metrics, "traces", env.traces)
+	}
+}
+
+func isEndpoint(v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return errors.New("is no URL like http://localhost:4317 or https://collector:4317")
+	}
+	return nil
+}
+
+func isOneOf(values ...string) func(string) error {
+	return func(v string) error {
+		for _, ok := range values {
+			if strings.EqualFold(v, ok) {
+				return nil
+			}
+		}
+		return fmt.Errorf("is not supported; use %s", strings.Join(values, ", "))
+	}
+}
+
+func isMilliseconds(v string) error {
+	if n, err := strconv.Atoi(v); err != nil || n <= 0 {
+		return errors.New("is no positive whole number of milliseconds")
+	}
+	return nil
+}
+
+func isCount(v string) error {
+	if n, err := strconv.Atoi(v); err != nil || n <= 0 {
+		return errors.New("is no positive whole number")
+	}
+	return nil
+}
+
+func isBool(v string) error { return isOneOf("true", "false")(v) }
+
+func isFile(v string) error {
+	_, err := os.ReadFile(v)
+	return err
+}
+
+func isAttributes(v string) error {
+	for _, pair := range strings.Split(v, ",") {
+		if pair = strings.TrimSpace(pair); pair == "" {
+			continue
+		}
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || strings.TrimSpace(key) == "" {
+			return fmt.Errorf("%q is not key=value", pair)
+		}
+		if _, err := url.PathUnescape(value); err != nil {
+			return fmt.Errorf("%q is not percent-encoded", pair)
+		}
+	}
+	return nil
+}

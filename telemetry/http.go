@@ -1,0 +1,105 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/felixge/httpsnoop"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+const requestDuration = "http.server.request.duration"
+
+// ownViews keep a client from making series. Of what otelhttp records,
+// server.address and server.port come from the Host header; 2000 made-up hosts
+// would fill the instrument for good.
+var ownViews = []sdkmetric.View{
+	sdkmetric.NewView(sdkmetric.Instrument{Name: requestDuration}, sdkmetric.Stream{
+		AttributeFilter: attribute.NewAllowKeysFilter(
+			semconv.HTTPRequestMethodKey, semconv.HTTPRouteKey, semconv.HTTPResponseStatusCodeKey, semconv.URLSchemeKey),
+		ExemplarReservoirProviderSelector: bareExemplars,
+	}),
+	sdkmetric.NewView(sdkmetric.Instrument{Name: "http.server.request.body.size"}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}),
+	sdkmetric.NewView(sdkmetric.Instrument{Name: "http.server.response.body.size"}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}),
+}
+
+// Handler records a span and http.server.request.duration for each request to
+// next, usually an [http.ServeMux], whose patterns become http.route. A panic of
+// next is recorded as a 500 and answered with one; where part of an answer was
+// sent already, the connection is cut. Mount probes and /metrics beside it, not
+// inside.
+func (t *Telemetry) Handler(next http.Handler) http.Handler {
+	measured := otelhttp.NewMiddleware("",
+		otelhttp.WithMeterProvider(t.MeterProvider), otelhttp.WithTracerProvider(t.TracerProvider),
+	)(t.recoverer(next))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var cut bool
+		measured.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), cutKey{}, &cut)))
+		if cut {
+			panic(http.ErrAbortHandler) // the client must see that the answer is not whole
+		}
+	})
+}
+
+// cutKey finds the flag by which the recoverer asks for the connection to be cut
+// after otelhttp has measured.
+type cutKey struct{}
+
+// recoverer turns a panic into a 500 before otelhttp sees it: a panic that passed
+// through otelhttp would leave no metric at all.
+func (t *Telemetry) recoverer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent := false
+		w = httpsnoop.Wrap(w, httpsnoop.Hooks{
+			WriteHeader: func(f httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
+				return func(code int) { sent = sent || code >= 200; f(code) }
+			},
+			Write: func(f httpsnoop.WriteFunc) httpsnoop.WriteFunc {
+				return func(b []byte) (int, error) { sent = true; return f(b) }
+			},
+			ReadFrom: func(f httpsnoop.ReadFromFunc) httpsnoop.ReadFromFunc {
+				return func(src io.Reader) (int64, error) { sent = true; return f(src) }
+			},
+		})
+		defer func() {
+			p := recover()
+			_, path, _ := strings.Cut(r.Pattern, "/")
+			if r.Pattern != "" { // the mux has routed only now; otelhttp has set the span's attributes
+				trace.SpanFromContext(r.Context()).SetAttributes(semconv.HTTPRoute("/" + path))
+			}
+			if p == nil {
+				return
+			}
+			if p != http.ErrAbortHandler {
+				t.log.Error("a handler panicked", "route", "/"+path, "panic", describe(p), "stack", string(debug.Stack()))
+			}
+			if sent || p == http.ErrAbortHandler {
+				if cut, ok := r.Context().Value(cutKey{}).(*bool); ok {
+					*cut = true
+				}
+			}
+			if !sent {
+				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+			}
+		}()
+		next.ServeHTTP(w, r) // the same request: the mux writes its pattern into it
+	})
+}
+
+// describe tells a panic without what its value may hold: a password is often in
+// the text of an error.
+func describe(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", p)
+}

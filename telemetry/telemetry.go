@@ -1,0 +1,170 @@
+// Package telemetry records and exports: one call sets up OpenTelemetry metrics
+// and traces with OTLP over gRPC, and Prometheus' /metrics from the same
+// aggregation. It knows nothing of health.
+//
+// It is configured by the standard OTEL_* variables; [Config] has what they have
+// not. Without an OTLP endpoint nothing is dialled and /metrics works all the
+// same. A collector that is away costs resolution, never a request: recording
+// does not block, and metrics are cumulative, so nothing is lost when it is back.
+package telemetry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/otlptranslator"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/propagation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otelhealth/otelhealth/internal/buildinfo"
+)
+
+// Config is what the OTEL_* variables don't say. The zero value is usable.
+type Config struct {
+	ServiceName    string // OTEL_SERVICE_NAME wins; the executable's name if both are empty
+	ServiceVersion string // the build's version or commit if empty
+
+	// View makes the provider's one view out of the package's own, each of which
+	// matches one instrument: healthcheck.Monitor.View. The views apply as they
+	// are if nil.
+	View func(base ...sdkmetric.View) sdkmetric.View
+
+	// Views are yours. They come before the package's; an instrument takes the
+	// first that matches.
+	Views []sdkmetric.View
+
+	Logger *slog.Logger // slog.Default() if nil
+}
+
+// Telemetry is a running pipeline.
+type Telemetry struct {
+	MeterProvider  *sdkmetric.MeterProvider
+	TracerProvider *sdktrace.TracerProvider
+
+	// Reader is the cumulative reader behind /metrics. Health is judged from it,
+	// so that /metrics explains every verdict.
+	Reader sdkmetric.Reader
+
+	registry *prometheus.Registry
+	log      *slog.Logger
+}
+
+// Start sets everything up and makes the providers and the propagator global, so
+// that instrumented libraries find them. It dials in the background: a collector
+// that is away is no error. All bad variables are reported at once.
+func Start(cfg Config) (*Telemetry, error) {
+	env, err := readEnvironment()
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	log := cmp.Or(cfg.Logger, slog.Default())
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("OpenTelemetry", "error", err) }))
+
+	ctx := context.Background()
+	res, err := identity(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: resource: %w", err)
+	}
+	t := &Telemetry{registry: prometheus.NewRegistry(), log: log}
+	reader, err := otelprom.New(
+		otelprom.WithRegisterer(t.registry),
+		otelprom.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: /metrics: %w", err)
+	}
+	t.Reader = reader
+	metrics := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(reader)}
+	traces := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithSampler(healthSampler{env.sampler})}
+
+	views := append(cfg.Views[:len(cfg.Views):len(cfg.Views)], ownViews...)
+	if cfg.View != nil {
+		views = []sdkmetric.View{cfg.View(views...)}
+	}
+	metrics = append(metrics, sdkmetric.WithView(views...))
+
+	if exporter, err := env.metricExporter(ctx); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	} else if exporter != nil {
+		metrics = append(metrics, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter)))
+	}
+	if exporter, err := env.spanExporter(ctx); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	} else if exporter != nil {
+		traces = append(traces, sdktrace.WithBatcher(exporter))
+	}
+	env.announce(log)
+
+	t.MeterProvider = sdkmetric.NewMeterProvider(metrics...)
+	t.TracerProvider = sdktrace.NewTracerProvider(traces...)
+	otel.SetMeterProvider(t.MeterProvider)
+	otel.SetTracerProvider(t.TracerProvider)
+	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
+	return t, nil
+}
+
+// identity is the resource: variables first, then the configuration, then the
+// build.
+func identity(ctx context.Context, cfg Config) (*resource.Resource, error) {
+	defaults := []attribute.KeyValue{
+		semconv.ServiceName(cmp.Or(cfg.ServiceName, buildinfo.Name())),
+		semconv.ServiceVersion(cmp.Or(cfg.ServiceVersion, buildinfo.Version())),
+	}
+	return resource.New(ctx,
+		resource.WithService(), // a random service.instance.id
+		resource.WithTelemetrySDK(),
+		resource.WithHost(),
+		resource.WithAttributes(defaults...),
+		resource.WithFromEnv(), // last: the operator's word is the last
+	)
+}
+
+// Metrics serves the process's metrics for Prometheus to scrape, with exemplars
+// where the scraper speaks OpenMetrics.
+func (t *Telemetry) Metrics() http.Handler {
+	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{
+		EnableOpenMetrics:   true,
+		ErrorHandling:       promhttp.ContinueOnError, // one bad series must not hide the others
+		ErrorLog:            errorLog{t.log},
+		MaxRequestsInFlight: 4,
+		Timeout:             10 * time.Second,
+	})
+}
+
+type errorLog struct{ log *slog.Logger }
+
+func (l errorLog) Println(v ...any) { l.log.Warn("/metrics", "error", fmt.Sprint(v...)) }
+
+// Shutdown exports what is left and ends the pipeline within ctx. Metrics and
+// traces end side by side under the one deadline, which holds even while a
+// callback hangs.
+func (t *Telemetry) Shutdown(ctx context.Context) error {
+	ends := []func(context.Context) error{t.TracerProvider.Shutdown, t.MeterProvider.Shutdown}
+	results := make(chan error, len(ends))
+	for _, end := range ends {
+		go func() { results <- end(ctx) }()
+	}
+	var errs []error
+	for range ends {
+		select {
+		case err := <-results:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			return errors.Join(append(errs, ctx.Err())...)
+		}
+	}
+	return errors.Join(errs...)
+}
