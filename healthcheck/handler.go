@@ -1,6 +1,7 @@
 package healthcheck
 
 import (
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -35,7 +36,7 @@ func (v *Verdict) answer(r ruling, body []byte) answer {
 	if r.state == Fail {
 		a.code = http.StatusServiceUnavailable
 		if v.Lifecycle == Maintenance {
-			left := int(v.until.Sub(v.Time).Seconds()) + 1
+			left := int(math.Ceil(v.until.Sub(v.Time).Seconds()))
 			a.retry = []string{strconv.Itoa(min(max(1, left), retrySeconds))}
 		}
 	}

@@ -105,7 +105,11 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	return run(ctx, cfg, stdout)
+	l, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, cfg, l, stdout)
 }
 
 func newFlags(name, args string, stderr io.Writer) *flag.FlagSet {

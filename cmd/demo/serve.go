@@ -46,20 +46,30 @@ func checks(cfg config, db *database) []healthcheck.Check {
 	}
 }
 
-// run serves until ctx ends, then drains and shuts down in the order of the
-// README.
-func run(ctx context.Context, cfg config, stdout io.Writer) (err error) {
-	app, err := net.Listen("tcp", cfg.addr)
-	if err != nil {
-		return fmt.Errorf("-addr: %w", err)
-	}
-	defer app.Close()
-	admin, err := net.Listen("tcp", cfg.adminAddr)
-	if err != nil {
-		return fmt.Errorf("-admin-addr: %w", err)
-	}
-	defer admin.Close()
+// listeners are open before anything else, so that a port in use is the first
+// thing to be known.
+type listeners struct{ app, admin net.Listener }
 
+func listen(cfg config) (l listeners, err error) {
+	if l.app, err = net.Listen("tcp", cfg.addr); err != nil {
+		return l, fmt.Errorf("-addr: %w", err)
+	}
+	if l.admin, err = net.Listen("tcp", cfg.adminAddr); err != nil {
+		l.app.Close()
+		return l, fmt.Errorf("-admin-addr: %w", err)
+	}
+	return l, nil
+}
+
+// serve serves until ctx ends, then drains and shuts down: readiness fails at
+// once, requests are served for the drain delay, those in flight finish, jobs that
+// were accepted are done, telemetry is exported, and the admin listener closes
+// last.
+func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err error) {
+	adminServer := newServer(nil)
+	defer adminServer.Close()
+	defer l.admin.Close()
+	defer l.app.Close()
 	db, err := openDatabase(ctx, cfg.data)
 	if err != nil {
 		return fmt.Errorf("-data: %w", err)
@@ -91,16 +101,15 @@ func run(ctx context.Context, cfg config, stdout io.Writer) (err error) {
 	}
 	defer health.Stop()
 
-	adminServer := newServer(adminRoutes(health, tel, faults, cfg.token, isLoopback(admin.Addr())))
-	go func() { _ = adminServer.Serve(admin) }() // ends with Close
-	defer adminServer.Close()
+	adminServer.Handler = adminRoutes(health, tel, faults, cfg.token, isLoopback(l.admin.Addr()))
+	go func() { _ = adminServer.Serve(l.admin) }() // ends with Close
 
 	mux := http.NewServeMux()
 	health.Register(mux)
 	mux.Handle("/", api)
-	banner(stdout, app.Addr(), admin.Addr())
-	go generateLoad(ctx, "http://"+app.Addr().String()+"/jobs", cfg.load)
-	return health.Serve(newServer(mux), app, cfg.drain)
+	banner(stdout, l.app.Addr(), l.admin.Addr())
+	go generateLoad(ctx, "http://"+l.app.Addr().String()+"/jobs", cfg.load)
+	return health.Serve(newServer(mux), l.app, cfg.drain)
 }
 
 // newServer has the limits that keep a slow or hostile client from holding a

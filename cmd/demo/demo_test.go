@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/telemetry"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience ends a wait that would never end; a loaded machine stays under it.
+const patience = 30 * time.Second
+
+// demo is a running one, in this process.
+type demo struct {
+	t          *testing.T
+	app, admin string
+	stop       context.CancelFunc
+	done       chan error
+	client     *http.Client
+}
+
+func startDemo(t *testing.T, change func(*config)) *demo {
+	t.Helper()
+	cfg := config{addr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", queue: 10, drain: 10 * time.Millisecond, stall: time.Minute}
+	if change != nil {
+		change(&cfg)
+	}
+	l, err := listen(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &demo{
+		t: t, stop: cancel, done: make(chan error, 1), client: &http.Client{Timeout: patience},
+		app: "http://" + l.app.Addr().String(), admin: "http://" + l.admin.Addr().String(),
+	}
+	go func() { d.done <- serve(ctx, cfg, l, io.Discard) }()
+	t.Cleanup(func() { cancel(); d.client.CloseIdleConnections() })
+	return d
+}
+
+func TestMistakes(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"-nosuch", 2, "-nosuch"},
+		{"-load x", 2, "-load"},
+		{"-load -1", 2, "-load"},
+		{"-queue 0", 2, "-queue"},
+		{"-drain -1s", 2, "-drain"},
+		{"-stall 0s", 2, "-stall"},
+		{"serve", 2, `unknown command "serve"`},
+		{"probe", 2, "URL"},
+		{"probe http://127.0.0.1:1/ready", 1, "refused"},
+		{"probe ::bad", 1, "::bad"},
+		{"fault", 2, "name"},
+		{"fault paused-workers -off", 2, "one name"},
+		{"-addr 127.0.0.1:0 -admin-addr " + taken.Addr().String(), 1, "-admin-addr: listen"},
+		{"-addr " + taken.Addr().String(), 1, "-addr: listen"},
+		{"-addr 127.0.0.1:0 -admin-addr 127.0.0.1:0 -data /dev/null/x", 1, "-data: "},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := command(strings.Fields(c.args), &stdout, &stderr)
+		if code != c.code || !strings.Contains(stderr.String(), c.want) || strings.Count(stderr.String(), "\n") != 1 {
+			t.Errorf("demo %s: exit %d, %q; want %d and one line with %q", c.args, code, stderr.String(), c.code, c.want)
+		}
+	}
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if code := command([]string{"-version"}, &stdout, &stderr); code != 0 || len(strings.Fields(stdout.String())) != 2 {
+		t.Errorf("-version: exit %d, %q", code, stdout.String())
+	}
+	if code := command([]string{"-help"}, &stdout, &stderr); code != 0 || !strings.Contains(stderr.String(), "-load") {
+		t.Errorf("-help: exit %d, %q", code, stderr.String())
+	}
+}
+
+// get returns the code and the JSON body.
+func (d *demo) get(url string) (int, map[string]any) {
+	d.t.Helper()
+	res, err := d.client.Get(url)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var body map[string]any
+	if err := json.NewDecoder(res.Body).Decode(&body); err != nil {
+		d.t.Fatalf("%s: %v", url, err)
+	}
+	return res.StatusCode, body
+}
+
+func (d *demo) do(method, url, body, token string) *http.Response {
+	d.t.Helper()
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := d.client.Do(req)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+	return res
+}
+
+// await polls until a probe answers so.
+func (d *demo) await(what string, is func() bool) {
+	d.t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			_, body := d.get(d.app + "/ready")
+			d.t.Fatalf("waited in vain for %s; /ready: %v", what, body)
+		}
+	}
+}
+
+func (d *demo) ready() (int, string) {
+	code, body := d.get(d.app + "/ready")
+	return code, fmt.Sprint(body["output"])
+}
+
+// end stops the demo and wants an orderly end.
+func (d *demo) end() {
+	d.t.Helper()
+	d.stop()
+	select {
+	case err := <-d.done:
+		if err != nil {
+			d.t.Errorf("the demo ended with %v", err)
+		}
+	case <-time.After(patience):
+		d.t.Fatal("the demo does not end")
+	}
+}
+
+func TestJobs(t *testing.T) {
+	d := startDemo(t, nil)
+	d.await("ready", func() bool { code, _ := d.ready(); return code == 200 })
+	for _, c := range []struct {
+		body string
+		want int
+	}{
+		{`{"input":"x"}`, 202}, {`{"input":`, 400}, {`[]`, 400}, {`{}`, 400}, {``, 400},
+		{`{"input":"` + strings.Repeat("x", 65<<10) + `"}`, 413},
+	} {
+		if res := d.do("POST", d.app+"/jobs", c.body, ""); res.StatusCode != c.want {
+			t.Errorf("POST %.20s: %d, want %d", c.body, res.StatusCode, c.want)
+		}
+	}
+	res := d.do("POST", d.app+"/jobs", `{"input":"hello"}`, "")
+	job := d.app + res.Header.Get("Location")
+	d.await("the job", func() bool { _, body := d.get(job); return body["state"] == "done" })
+	if _, body := d.get(job); body["result"] != "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" {
+		t.Errorf("the result is %v", body["result"])
+	}
+	if code, _ := d.get(d.app + "/jobs/none"); code != 404 {
+		t.Errorf("an unknown job: %d", code)
+	}
+	if res := d.do("GET", d.app+"/panic", "", ""); res.StatusCode != 500 {
+		t.Errorf("/panic: %d", res.StatusCode)
+	}
+
+	// A full queue refuses, says when to come again, and is seen.
+	d.do("PUT", d.admin+"/faults/paused-workers", "", "")
+	d.await("a full queue", func() bool {
+		res := d.do("POST", d.app+"/jobs", `{"input":"x"}`, "")
+		return res.StatusCode == 503 && res.Header.Get("Retry-After") == "1"
+	})
+	d.await("readiness to fail by the queue", func() bool { code, out := d.ready(); return code == 503 && strings.HasPrefix(out, "queue: 10 of") })
+	if code, _ := d.get(d.app + "/health"); code != 200 {
+		t.Errorf("/health: %d", code)
+	}
+	d.do("DELETE", d.admin+"/faults/paused-workers", "", "")
+	d.await("ready again", func() bool { code, _ := d.ready(); return code == 200 })
+
+	d.do("PUT", d.admin+"/faults/database-down", "", "")
+	d.await("readiness to fail by the database", func() bool { code, out := d.ready(); return code == 503 && strings.HasPrefix(out, "database: ") })
+	res = d.do("POST", d.app+"/jobs", `{"input":"x"}`, "")
+	failed := d.app + res.Header.Get("Location")
+	d.await("the job to fail", func() bool { _, body := d.get(failed); return body["state"] == "failed" })
+	if code, _ := d.get(job); code != 500 {
+		t.Errorf("a result that can't be read: %d", code)
+	}
+	d.do("DELETE", d.admin+"/faults/database-down", "", "")
+	d.await("ready once more", func() bool { code, _ := d.ready(); return code == 200 })
+	d.end()
+}
+
+func TestAdmin(t *testing.T) {
+	d := startDemo(t, func(c *config) { c.token = "s3cret" })
+	d.await("ready", func() bool { code, _ := d.ready(); return code == 200 })
+	for _, c := range []struct {
+		method, path, body, token string
+		want                      int
+	}{
+		{"PUT", "/faults/database-down", "", "", 401},
+		{"PUT", "/faults/database-down", "", "wrong", 401},
+		{"PUT", "/faults/nosuch", "", "s3cret", 404},
+		{"POST", "/faults/database-down", "", "s3cret", 405},
+		{"PUT", "/maintenance", `{"reason":"x"}`, "", 401},
+		{"PUT", "/maintenance", `{"reason":"x"}`, "s3cret", 400},
+		{"PUT", "/maintenance", `{"reason":"x","until":"tomorrow"}`, "s3cret", 400},
+		{"PUT", "/maintenance", `{"reason":"x","until":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `"}`, "s3cret", 204},
+		{"GET", "/status", "", "", 200},
+		{"GET", "/metrics", "", "", 200},
+		{"GET", "/ready", "", "", 503},
+	} {
+		if c.path == "/ready" {
+			d.await("maintenance", func() bool { code, out := d.ready(); return code == 503 && out == "maintenance: x" })
+		}
+		if res := d.do(c.method, d.admin+c.path, c.body, c.token); res.StatusCode != c.want {
+			t.Errorf("%s %s with token %q: %d, want %d", c.method, c.path, c.token, res.StatusCode, c.want)
+		}
+	}
+	if code, body := d.get(d.admin + "/status.json"); code != 200 || body["lifecycle"] != "maintenance" {
+		t.Errorf("/status.json: %d %v", code, body)
+	}
+	d.do("DELETE", d.admin+"/maintenance", "", "s3cret")
+	d.await("the end of maintenance", func() bool { code, _ := d.ready(); return code == 200 })
+
+	t.Setenv("ADMIN_TOKEN", "s3cret")
+	admin := strings.TrimPrefix(d.admin, "http://")
+	for args, want := range map[string]int{
+		"fault -admin-addr " + admin + " database-down":      0,
+		"fault -admin-addr " + admin + " -off database-down": 0,
+		"fault -admin-addr " + admin + " nosuch":             1,
+		"probe " + d.app + "/health":                         0,
+		"probe " + d.app + "/jobs/none":                      1,
+	} {
+		if code := command(strings.Fields(args), io.Discard, io.Discard); code != want {
+			t.Errorf("demo %s: exit %d, want %d", args, code, want)
+		}
+	}
+	d.end()
+}
+
+// TestNoTokenNoLoopback: what changes something is not there at all.
+func TestNoTokenNoLoopback(t *testing.T) {
+	for addr, want := range map[string]bool{"127.0.0.1:8001": true, "[::1]:8001": true, "0.0.0.0:8001": false, "10.0.0.1:8001": false} {
+		a, err := net.ResolveTCPAddr("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if isLoopback(a) != want {
+			t.Errorf("isLoopback(%s) = %v", addr, !want)
+		}
+	}
+	mux := adminRoutes(&healthcheck.Monitor{}, &telemetry.Telemetry{}, nil, "", false)
+	r, err := http.NewRequest("PUT", "/faults/database-down", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, pattern := mux.Handler(r); pattern != "" {
+		t.Errorf("the fault is served by %q", pattern)
+	}
+}

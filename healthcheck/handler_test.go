@@ -1,0 +1,188 @@
+package healthcheck
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+)
+
+func TestHandlerMethods(t *testing.T) {
+	k := newKit(t).start()
+	srv := httptest.NewServer(k.mux)
+	defer srv.Close()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	for _, path := range []string{"/health", "/health/", "/ready", "/ready/?verbose", "/startup", "/startup/"} {
+		for method, want := range map[string]int{"GET": 200, "HEAD": 200, "POST": 405, "OPTIONS": 405, "DELETE": 405} {
+			req, err := http.NewRequest(method, srv.URL+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("If-None-Match", "*")
+			req.Header.Set("Range", "bytes=0-1")
+			res, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil || res.StatusCode != want {
+				t.Errorf("%s %s: %d, %v; want %d", method, path, res.StatusCode, err, want)
+			}
+			if want == 405 {
+				if res.Header.Get("Allow") != "GET, HEAD" {
+					t.Errorf("%s %s: Allow is %q", method, path, res.Header.Get("Allow"))
+				}
+				continue
+			}
+			for header, value := range map[string]string{"Content-Type": "application/health+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+				if res.Header.Get(header) != value {
+					t.Errorf("%s %s: %s is %q", method, path, header, res.Header.Get(header))
+				}
+			}
+			length, err := strconv.Atoi(res.Header.Get("Content-Length"))
+			if err != nil || length == 0 || (method == "GET" && length != len(body)) || (method == "HEAD" && len(body) != 0) {
+				t.Errorf("%s %s: Content-Length %q, body of %d", method, path, res.Header.Get("Content-Length"), len(body))
+			}
+		}
+	}
+}
+
+func TestBeforeStart(t *testing.T) {
+	m := &Monitor{}
+	for p, want := range map[Probe]int{Liveness: 200, Readiness: 503, Startup: 503} {
+		w := httptest.NewRecorder()
+		m.Handler(p).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if w.Code != want {
+			t.Errorf("%s before Start: %d, want %d", p, w.Code, want)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t).start()
+		for until, want := range map[time.Duration]string{90 * time.Second: "90", 3 * time.Hour: "300"} {
+			lift, err := k.Maintain("upgrade", time.Now().Add(until))
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.Evaluate(t.Context())
+			w := httptest.NewRecorder()
+			k.mux.ServeHTTP(w, httptest.NewRequest("GET", "/ready", nil))
+			if got := w.Header().Get("Retry-After"); w.Code != 503 || got != want {
+				t.Errorf("%d, Retry-After %q, want %q", w.Code, got, want)
+			}
+			lift()
+		}
+	})
+}
+
+// TestStaleVerdict: a judge that has stopped does not leave readiness green, nor
+// the metric.
+func TestStaleVerdict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t).start()
+		k.want("/ready", 200, Pass)
+		k.stop() // the goroutines only: not an orderly end
+		wait(15 * time.Second)
+		k.want("/ready", 200, Pass)
+		wait(2 * time.Second)
+		k.want("/ready", 503, Fail)
+		k.want("/health", 200, Pass)
+		k.want("/startup", 200, Pass)
+	})
+}
+
+func TestProbeRequestsAreCounted(t *testing.T) {
+	k := newKit(t).start()
+	for range 3 {
+		k.get("/ready")
+	}
+	k.Drain()
+	k.Evaluate(context.Background())
+	k.get("/ready")
+	for code, want := range map[int]float64{200: 3, 503: 1} {
+		got := k.metric("health.probe.requests", attrProbe.String("readiness"), attribute.Int("http.response.status_code", code))
+		if got != want {
+			t.Errorf("health.probe.requests{%d} is %v, want %v", code, got, want)
+		}
+	}
+}
+
+// BenchmarkProbe answers /ready with n checks; "constant" writes a body of the
+// same length with the same headers and judges nothing.
+func BenchmarkProbe(b *testing.B) {
+	bench := func(b *testing.B, h http.Handler) {
+		r := httptest.NewRequest("GET", "/ready", nil)
+		w := &reused{header: http.Header{}}
+		b.ReportAllocs()
+		for b.Loop() {
+			clear(w.header)
+			h.ServeHTTP(w, r)
+		}
+	}
+	var last []byte
+	for _, n := range []int{1, 10, 100, 1000} {
+		m := &Monitor{}
+		v := &Verdict{Time: time.Now(), Lifecycle: Running, started: true, final: true}
+		for i := range n {
+			c := &compiled{Check: Check{Name: fmt.Sprintf("check-%d", i), Func: func(context.Context) error { return nil }}}
+			v.Checks = append(v.Checks, Result{Name: c.Name, State: Pass, check: c, finding: finding{outcome: &outcome{ran: time.Now()}}})
+		}
+		v.final = false
+		v.Time = time.Now().Add(time.Hour) // fresh for the whole benchmark
+		v.rulings = v.rule(v.Time, phase{is: Running}, 0)
+		v.render()
+		m.verdict.Store(v)
+		last = v.answers[Readiness].short.body
+		b.Run(fmt.Sprintf("checks=%d", n), func(b *testing.B) { bench(b, m.Handler(Readiness)) })
+	}
+	length := []string{strconv.Itoa(len(last))}
+	b.Run("constant", func(b *testing.B) {
+		bench(b, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			h := w.Header()
+			h["Cache-Control"] = noStore
+			h["Content-Length"] = length
+			h["Content-Type"] = contentType
+			h["X-Content-Type-Options"] = nosniff
+			w.WriteHeader(http.StatusOK)
+			_, _ = w.Write(last)
+		}))
+	})
+}
+
+// TestProbeAllocations gates what the benchmark shows: nothing is allocated,
+// however many checks there are.
+func TestProbeAllocations(t *testing.T) {
+	var checks []Check
+	for i := range 100 {
+		checks = append(checks, Check{Name: fmt.Sprint("check-", i), Func: func(context.Context) error { return nil }})
+	}
+	k := newKit(t, checks...).start()
+	h := k.Handler(Readiness)
+	r := httptest.NewRequest("GET", "/ready", nil)
+	w := &reused{header: http.Header{}}
+	h.ServeHTTP(w, r)
+	if n := testing.AllocsPerRun(1000, func() { h.ServeHTTP(w, r) }); n >= 1 {
+		t.Errorf("%v allocations per probe", n)
+	}
+}
+
+// reused is a ResponseWriter that costs what copying the body does.
+type reused struct {
+	header http.Header
+	body   [16 << 10]byte
+}
+
+func (w *reused) Header() http.Header         { return w.header }
+func (w *reused) WriteHeader(int)             {}
+func (w *reused) Write(b []byte) (int, error) { return copy(w.body[:], b), nil }

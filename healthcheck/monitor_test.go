@@ -1,0 +1,211 @@
+package healthcheck
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+func ok(context.Context) error { return nil }
+
+// TestConfigurationErrors: all at once, each naming its field.
+func TestConfigurationErrors(t *testing.T) {
+	const w = time.Minute
+	m := &Monitor{Checks: []Check{
+		0:  {Func: ok},
+		1:  {Name: "a", Func: ok},
+		2:  {Name: "a", Func: ok},
+		3:  {Name: "neither"},
+		4:  {Name: "both", Func: ok, Limit: Last("m").AtMost(1)},
+		5:  {Name: "interval", Func: ok, Interval: -time.Second},
+		6:  {Name: "timeout", Func: ok, Interval: time.Second, Timeout: 2 * time.Second},
+		7:  {Name: "negative", Func: ok, Timeout: -1},
+		8:  {Name: "thresholds", Func: ok, Failures: -1, Successes: -2},
+		9:  {Name: "role", Func: ok, Role: 17},
+		10: {Name: "contradiction", Limit: Last("m").AtMost(50).WarnAbove(80)},
+		11: {Name: "crossing", Limit: Last("m").AtMost(1).AtLeast(2)},
+		12: {Name: "twice", Limit: Last("m").AtMost(1).AtMost(2)},
+		13: {Name: "nan", Limit: Last("m").AtMost(math.NaN())},
+		14: {Name: "metric", Limit: Last("").AtMost(1)},
+		15: {Name: "window", Limit: Increase("m", 0).AtMost(1)},
+		16: {Name: "quantile", Limit: Quantile("m", 99, w).AtMost(1)},
+		17: {Name: "lower", Limit: Quantile("m", .99, w).AtLeast(1)},
+		18: {Name: "sides", Limit: Ratio(Last("m"), Increase("m", w)).AtMost(1)},
+		19: {Name: "windows", Limit: Ratio(Increase("m", w), Increase("m", 2*w)).AtMost(1)},
+		20: {Name: "where", Limit: Last("m").Where("k").AtMost(1)},
+		21: {Name: "count", Limit: Increase("m", w).MinCount(-1).AtMost(1)},
+	}}
+	m.Heartbeat("a", 0)
+	m.Heartbeat("beat", -1)
+	err := m.Start(context.Background(), nil)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		`Checks[0].Name (""): is empty`, `Checks[2].Name ("a"): is used twice`, `Checks[3].Func ("neither")`, `Checks[4].Limit ("both")`,
+		`Checks[5].Interval`, `Checks[6].Timeout`, `Checks[7].Timeout`, `Checks[8].Failures`, `Checks[8].Successes`, `Checks[9].Role`,
+		`Checks[10].Limit ("contradiction")`, `Checks[11].Limit`, `Checks[12].Limit`, `Checks[13].Limit`, `Checks[14].Limit`, `Checks[15].Limit`,
+		`Checks[16].Limit`, `Checks[17].Limit`, `Checks[18].Limit`, `Checks[19].Limit`, `Checks[20].Limit`, `Checks[21].Limit`,
+		`Heartbeat("a")`, `Heartbeat("beat")`, `source: is nil`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q", want)
+		}
+	}
+	if strings.Contains(err.Error(), "Checks[1]") {
+		t.Error("the error names a check that is right")
+	}
+	if t.Failed() {
+		t.Log(err)
+	}
+}
+
+func TestStartTwice(t *testing.T) {
+	k := newKit(t).start()
+	if err := k.Start(context.Background(), k.reader); err == nil {
+		t.Error("a second Start is no error")
+	}
+	second := &Monitor{MeterProvider: k.provider}
+	if err := second.Start(context.Background(), k.reader); err == nil || !strings.Contains(err.Error(), "another Monitor") {
+		t.Errorf("a second Monitor on one provider: %v", err)
+	}
+}
+
+func TestDeltaSourceIsRefused(t *testing.T) {
+	reader := sdkmetric.NewManualReader(sdkmetric.WithTemporalitySelector(sdkmetric.DeltaTemporalitySelector))
+	m := &Monitor{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))}
+	if err := m.Start(context.Background(), reader); err == nil || !strings.Contains(err.Error(), "not cumulative") {
+		t.Errorf("Start: %v", err)
+	}
+}
+
+// TestMistypedMetric: a name that nobody created holds readiness back and is
+// named; a quiet instrument does not.
+func TestMistypedMetric(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t,
+			Check{Name: "typo", Role: Core, Limit: Increase("jobs.faild", time.Minute).AtMost(1)},
+			Check{Name: "quiet", Role: Core, Limit: Increase("jobs.failed", time.Minute).AtMost(1)})
+		meter := k.provider.Meter("test")
+		if _, err := meter.Int64Counter("jobs.failed"); err != nil {
+			t.Fatal(err)
+		}
+		k.start()
+		wait(time.Minute)
+		k.state("quiet", Pass)
+		if body := k.want("/ready", 503, Fail); !strings.Contains(body["output"].(string), `"jobs.faild"`) {
+			t.Errorf("output %q", body["output"])
+		}
+		k.want("/startup", 200, Pass)
+		if _, err := meter.Int64Counter("jobs.faild"); err != nil { // created late
+			t.Fatal(err)
+		}
+		wait(2 * time.Second)
+		k.want("/ready", 200, Pass)
+	})
+}
+
+// TestForeignProvider: without our View nobody sees what is created, so a gauge
+// gets a minute and a counter is never missed.
+func TestForeignProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader := sdkmetric.NewManualReader()
+		k := &kit{t: t, reader: reader, Monitor: &Monitor{
+			MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
+			Logger:        slog.New(slog.DiscardHandler),
+			Checks: []Check{
+				{Name: "gauge", Role: Core, Limit: Last("queue.length").AtMost(1)},
+				{Name: "counter", Role: Core, Limit: Increase("jobs.failed", time.Minute).AtMost(1)},
+			}}}
+		k.start()
+		k.want("/ready", 200, Pass)
+		wait(62 * time.Second)
+		k.state("counter", Pass)
+		k.state("gauge", Unknown)
+	})
+}
+
+// TestView: limits become boundaries, base views apply, and no instrument is
+// seen by two.
+func TestView(t *testing.T) {
+	m := &Monitor{Checks: []Check{
+		{Name: "a", Limit: Quantile("http.server.request.duration", .99, time.Minute).AtMost(.3).WarnAbove(.2)},
+		{Name: "b", Limit: Over("http.server.request.duration", .42, time.Minute).AtMost(.1)},
+		{Name: "c", Limit: Quantile("db.client.operation.duration", .99, time.Minute).AtMost(.02)},
+		{Name: "d", Limit: Quantile("own.bounds", .99, time.Minute).AtMost(3)},
+		{Name: "e", Limit: Quantile("plain", .99, time.Minute).AtMost(333)},
+	}}
+	reader := sdkmetric.NewManualReader()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(m.View(
+		sdkmetric.NewView(sdkmetric.Instrument{Name: "own.bounds"}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationExplicitBucketHistogram{Boundaries: []float64{1, 10}}}),
+		sdkmetric.NewView(sdkmetric.Instrument{Name: "dropped"}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}),
+	)))
+	meter := provider.Meter("test")
+	for name, unit := range map[string]string{"http.server.request.duration": "s", "db.client.operation.duration": "s", "own.bounds": "s", "plain": "", "dropped": "s", "advised": "s"} {
+		h, err := meter.Float64Histogram(name, metric.WithUnit(unit), metric.WithExplicitBucketBoundaries(7, 8))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Record(t.Context(), 1)
+	}
+	var rm metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &rm); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for name, ms := range newCatalog(&rm) {
+		got[name] = fmt.Sprint(ms[0].Data.(metricdata.Histogram[float64]).DataPoints[0].Bounds)
+	}
+	for name, want := range map[string]string{
+		"http.server.request.duration": "[0.005 0.01 0.025 0.05 0.075 0.1 0.2 0.25 0.3 0.42 0.5 0.75 1 2.5 5 7.5 10]",
+		"db.client.operation.duration": "[0.001 0.005 0.01 0.02 0.05 0.1 0.5 1 5 10]",
+		"own.bounds":                   "[1 3 10]",
+		"plain":                        "[0 5 10 25 50 75 100 250 333 500 750 1000 2500 5000 7500 10000]",
+		"advised":                      "[7 8]",
+		"dropped":                      "",
+	} {
+		if got[name] != want {
+			t.Errorf("%s: %s, want %s", name, got[name], want)
+		}
+	}
+}
+
+func TestMaintainErrors(t *testing.T) {
+	m := &Monitor{}
+	for _, c := range []struct {
+		reason string
+		until  time.Duration
+		want   string
+	}{{"", time.Hour, "reason"}, {"x", -time.Second, "until"}, {"x", 25 * time.Hour, "until"}} {
+		if _, err := m.Maintain(c.reason, time.Now().Add(c.until)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Maintain(%q, %v): %v", c.reason, c.until, err)
+		}
+	}
+}
+
+// TestStopIsImmediate: neither a check that heeds nothing nor Stop before Start
+// holds it up.
+func TestStopIsImmediate(t *testing.T) {
+	(&Monitor{}).Stop()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		k := newKit(t, Check{Name: "a", Func: func(context.Context) error { <-release; return nil }}).start()
+		wait(time.Second)
+		began := time.Now()
+		k.Stop()
+		k.Stop()
+		if d := time.Since(began); d > 0 {
+			t.Errorf("Stop took %v", d)
+		}
+		close(release)
+	})
+}

@@ -1,0 +1,247 @@
+package healthcheck
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// TestStory is one service's life on the real SDK: every probe, code and metric
+// at each step.
+func TestStory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down, hung, panics atomic.Bool
+		var length atomic.Int64
+		release := make(chan struct{})
+		k := newKit(t,
+			Check{Name: "database", Role: Core, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1,
+				Func: func(context.Context) error {
+					switch {
+					case hung.Load():
+						<-release // nor does it heed its context
+					case panics.Load():
+						panic("hunter2")
+					case down.Load():
+						return errDown
+					}
+					return nil
+				}},
+			Check{Name: "queue", Role: Core, Limit: Last("queue.length").AtMost(80).WarnAbove(50)},
+			Check{Name: "latency", Limit: Quantile("http.server.request.duration", .99, 30*time.Second).AtMost(.3)},
+		)
+		if _, err := NewQueue(k.provider, "jobs", 100, func() int { return int(length.Load()) }); err != nil {
+			t.Fatal(err)
+		}
+		requests, err := k.provider.Meter("test").Float64Histogram("http.server.request.duration", metric.WithUnit("s"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		release0 := k.Hold("migrations")
+		k.start()
+		synctest.Wait()
+
+		k.want("/health", 200, Pass)
+		k.want("/startup", 503, Fail)
+		if body := k.want("/ready", 503, Fail); body["output"] != "starting: migrations" {
+			t.Errorf("output %q", body["output"])
+		}
+		release0()
+		wait(100 * time.Millisecond)
+		k.want("/startup", 200, Pass)
+		k.want("/ready", 200, Pass) // without a single request
+		k.state("latency", Pass)
+
+		length.Store(60)
+		wait(2 * time.Second)
+		k.want("/ready", 200, Warn)
+		length.Store(95)
+		wait(2 * time.Second)
+		if body := k.want("/ready", 503, Fail); body["output"] != "queue: 95 of at most 80" {
+			t.Errorf("output %q", body["output"])
+		}
+		k.want("/health", 200, Pass)
+		if v := k.metric("health.check.value", attrName.String("queue")); v != 95 {
+			t.Errorf("health.check.value is %v", v)
+		}
+		length.Store(0)
+		wait(2 * time.Second)
+		k.want("/ready", 200, Pass)
+
+		// 1 % over the limit is within it, one more is not; the check only warns.
+		for range 990 {
+			requests.Record(t.Context(), .2)
+		}
+		for range 10 {
+			requests.Record(t.Context(), .4)
+		}
+		wait(2 * time.Second)
+		k.state("latency", Pass)
+		requests.Record(t.Context(), .4)
+		wait(2 * time.Second)
+		k.state("latency", Fail)
+		k.want("/ready", 200, Warn)
+		wait(31 * time.Second)
+		k.state("latency", Pass)
+		k.want("/ready", 200, Pass)
+
+		down.Store(true)
+		wait(2100 * time.Millisecond)
+		k.state("database", Pass) // one failure of two
+		wait(2 * time.Second)
+		body := k.want("/ready", 503, Fail)
+		if out := body["output"].(string); !strings.HasPrefix(out, "database: 2 failures") || strings.Contains(out, "hunter2") {
+			t.Errorf("output %q", out)
+		}
+		if n := k.metric("health.check.consecutive_failures", attrName.String("database")); n != 2 {
+			t.Errorf("consecutive_failures is %v", n)
+		}
+		down.Store(false)
+		wait(2 * time.Second)
+		k.want("/ready", 200, Pass)
+
+		panics.Store(true)
+		wait(4 * time.Second)
+		k.state("database", Fail)
+		if n := k.metric("health.check.duration", attrName.String("database"), attribute.String("error.type", "panic")); n < 2 {
+			t.Errorf("health.check.duration with error.type panic has %v", n)
+		}
+		panics.Store(false)
+		wait(2 * time.Second)
+		k.want("/ready", 200, Pass)
+
+		hung.Store(true)
+		wait(5500 * time.Millisecond)
+		k.state("database", Fail) // by timeout
+		wait(5 * time.Second)
+		k.state("database", Stale)
+		k.want("/ready", 503, Fail)
+		hung.Store(false)
+		close(release)
+		wait(2 * time.Second)
+		k.want("/ready", 200, Pass)
+
+		lift, err := k.Maintain("upgrade", time.Now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait(50 * time.Millisecond)
+		k.want("/ready", 503, Fail)
+		k.want("/health", 200, Pass)
+		k.want("/startup", 200, Pass)
+		lift()
+		wait(50 * time.Millisecond)
+		k.want("/ready", 200, Pass)
+		if _, err := k.Maintain("upgrade", time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		wait(61 * time.Second)
+		k.want("/ready", 200, Pass) // it ended by itself
+
+		k.cancel()
+		wait(50 * time.Millisecond)
+		if body := k.want("/ready", 503, Fail); body["lifecycle"] != "draining" {
+			t.Errorf("lifecycle %v", body["lifecycle"])
+		}
+		k.want("/health", 200, Pass)
+		k.Stop()
+		wait(time.Hour) // the last verdict does not grow stale
+		k.want("/health", 200, Pass)
+		k.want("/ready", 503, Fail)
+	})
+}
+
+// TestProbeDurations: the seconds in each state add up to the time since start.
+func TestProbeDurations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		k := newKit(t, Check{Name: "a", Role: Core, Interval: time.Second, Failures: 1, Successes: 1, Func: func(context.Context) error {
+			if down.Load() {
+				return errDown
+			}
+			return nil
+		}}).start()
+		wait(10 * time.Second)
+		down.Store(true)
+		wait(20 * time.Second)
+		spent := func(s State) float64 {
+			return k.metric("health.probe.state.duration", attrProbe.String("readiness"), attrProbeSt.String(string(s)))
+		}
+		pass, fail := spent(Pass), spent(Fail)
+		if pass < 9 || pass > 11.1 || fail < 18.9 || fail > 21 || pass+fail < 29.9 || pass+fail > 30.1 {
+			t.Errorf("pass %v s, fail %v s; want about 10 and 20, together 30", pass, fail)
+		}
+	})
+}
+
+// TestStuckWorker: a vital check fails liveness only while work is pending.
+func TestStuckWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t)
+		h := k.Heartbeat("worker", 30*time.Second)
+		k.start()
+		wait(time.Hour)
+		k.want("/health", 200, Pass) // idle for an hour
+		h.Busy()
+		wait(29 * time.Second)
+		k.want("/health", 200, Pass)
+		h.Beat()
+		wait(29 * time.Second)
+		k.want("/health", 200, Pass)
+		wait(3 * time.Second)
+		k.want("/health", 503, Fail)
+		k.want("/ready", 503, Fail)
+		k.want("/startup", 200, Pass)
+		h.Idle()
+		wait(2 * time.Second)
+		k.want("/health", 200, Pass)
+		k.want("/ready", 200, Pass)
+		if n := k.metric("health.heartbeat.beats", attrBeat.String("worker")); n != 3 {
+			t.Errorf("%v beats", n)
+		}
+	})
+}
+
+// TestHungCallback: one hung observable callback makes readiness fail, not stay
+// green, and keeps nothing else from being judged.
+func TestHungCallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Check{Name: "queue", Role: Core, Limit: Last("queue.length").AtMost(80)})
+		h := k.Heartbeat("worker", time.Minute)
+		hang := make(chan struct{})
+		var hung atomic.Bool
+		if _, err := NewQueue(k.provider, "jobs", 0, func() int {
+			if hung.Load() {
+				<-hang
+			}
+			return 0
+		}); err != nil {
+			t.Fatal(err)
+		}
+		k.start()
+		wait(2 * time.Second)
+		k.want("/ready", 200, Pass)
+		hung.Store(true)
+		h.Busy()
+		wait(13 * time.Second)
+		if code, body := k.get("/ready"); code != 503 || !strings.Contains(body["output"].(string), "collecting metrics") {
+			t.Fatalf("%d %v", code, body)
+		}
+		if code, _ := k.get("/health"); code != 200 {
+			t.Fatal("liveness failed")
+		}
+		k.cancel()
+		wait(50 * time.Millisecond)
+		if _, body := k.get("/ready"); body["lifecycle"] != "draining" {
+			t.Fatalf("draining waited for the callback: %v", body)
+		}
+		k.Stop() // nor does the end
+		close(hang)
+		wait(time.Second)
+	})
+}

@@ -1,0 +1,265 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// syncBuffer is a log to read while it is written.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// start runs Start with only the variables that are given.
+func start(t *testing.T, cfg Config, env map[string]string) (*Telemetry, *syncBuffer) {
+	t.Helper()
+	for k, v := range env {
+		t.Setenv(k, v)
+	}
+	log := &syncBuffer{}
+	cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+	tel, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = tel.Shutdown(ctx)
+	})
+	return tel, log
+}
+
+func scrape(t *testing.T, tel *Telemetry) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept", "application/openmetrics-text")
+	tel.Metrics().ServeHTTP(w, r)
+	if w.Code != 200 {
+		t.Fatalf("/metrics: %d %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+func TestWithoutEndpoint(t *testing.T) {
+	tel, log := start(t, Config{ServiceName: "orders", ServiceVersion: "1.4.2"}, nil)
+	if out := log.String(); strings.Count(out, "\n") != 1 || !strings.Contains(out, "OTEL_EXPORTER_OTLP_ENDPOINT") {
+		t.Errorf("log: %s", out)
+	}
+	body := scrape(t, tel)
+	for _, want := range []string{`service_name="orders"`, `service_version="1.4.2"`, `service_instance_id="`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("target_info lacks %s", want)
+		}
+	}
+}
+
+func TestVariablesWin(t *testing.T) {
+	tel, _ := start(t, Config{ServiceName: "orders"}, map[string]string{
+		"OTEL_SERVICE_NAME": "billing", "OTEL_RESOURCE_ATTRIBUTES": "service.version=9,deployment.environment.name=prod",
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"})
+	body := scrape(t, tel)
+	for _, want := range []string{`service_name="billing"`, `service_version="9"`, `deployment_environment_name="prod"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("target_info lacks %s:\n%s", want, body)
+		}
+	}
+}
+
+// TestBadVariables: all at once, each by its name, and no value that may hold a
+// password.
+func TestBadVariables(t *testing.T) {
+	bad := map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT":         "user:hunter2@collector:4317",
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "localhost:4317",
+		"OTEL_EXPORTER_OTLP_PROTOCOL":         "http/protobuf",
+		"OTEL_EXPORTER_OTLP_TIMEOUT":          "5s",
+		"OTEL_EXPORTER_OTLP_INSECURE":         "yes",
+		"OTEL_EXPORTER_OTLP_COMPRESSION":      "zip",
+		"OTEL_EXPORTER_OTLP_CERTIFICATE":      "no-such-file",
+		"OTEL_METRIC_EXPORT_INTERVAL":         "-1",
+		"OTEL_BSP_MAX_QUEUE_SIZE":             "many",
+		"OTEL_METRICS_EXPORTER":               "statsd",
+		"OTEL_METRICS_EXEMPLAR_FILTER":        "some",
+		"OTEL_RESOURCE_ATTRIBUTES":            "a",
+		"OTEL_SDK_DISABLED":                   "1",
+		"OTEL_TRACES_SAMPLER":                 "sometimes",
+	}
+	for k, v := range bad {
+		t.Setenv(k, v)
+	}
+	_, err := Start(Config{})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for k := range bad {
+		if !strings.Contains(err.Error(), k+"=") {
+			t.Errorf("the error does not name %s", k)
+		}
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error tells the password: %v", err)
+	}
+}
+
+func TestSamplerVariables(t *testing.T) {
+	for value, want := range map[string]string{
+		"always_on": "AlwaysOnSampler", "always_off": "AlwaysOffSampler", "traceidratio": "TraceIDRatioBased{0.25}",
+		"parentbased_always_off": "ParentBased{root:AlwaysOffSampler", "parentbased_traceidratio": "ParentBased{root:TraceIDRatioBased{0.25}",
+	} {
+		s, err := parseSampler(value, "0.25")
+		if err != nil || !strings.HasPrefix(s.Description(), want) {
+			t.Errorf("%s: %v, %v", value, s, err)
+		}
+	}
+	for _, arg := range []string{"x", "-1", "2", "NaN"} {
+		if _, err := parseSampler("traceidratio", arg); err == nil || !strings.Contains(err.Error(), "OTEL_TRACES_SAMPLER_ARG") {
+			t.Errorf("ratio %q: %v", arg, err)
+		}
+	}
+}
+
+// TestShutdownDespiteHangingCallback: the deadline holds.
+func TestShutdownDespiteHangingCallback(t *testing.T) {
+	tel, _ := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
+	hang := make(chan struct{})
+	defer close(hang)
+	_, err := tel.MeterProvider.Meter("test").Int64ObservableGauge("hung", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
+		<-hang
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- tel.Shutdown(ctx) }()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("Shutdown says that all was exported")
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("Shutdown waits for the callback")
+	}
+}
+
+// count is the number of requests recorded, by route and status code.
+func count(t *testing.T, tel *Telemetry) map[string]uint64 {
+	t.Helper()
+	var rm metricdata.ResourceMetrics
+	if err := tel.Reader.(interface {
+		Collect(context.Context, *metricdata.ResourceMetrics) error
+	}).Collect(t.Context(), &rm); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]uint64{}
+	for _, sm := range rm.ScopeMetrics {
+		for _, m := range sm.Metrics {
+			if m.Name != requestDuration {
+				continue
+			}
+			for _, p := range m.Data.(metricdata.Histogram[float64]).DataPoints {
+				route, _ := p.Attributes.Value("http.route")
+				code, _ := p.Attributes.Value("http.response.status_code")
+				got[route.String()+" "+code.String()] += p.Count
+			}
+		}
+	}
+	return got
+}
+
+// TestPanics: each way to panic is counted, and no client takes a broken answer
+// for a whole one.
+func TestPanics(t *testing.T) {
+	tel, log := start(t, Config{}, nil)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ok/{id}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	mux.HandleFunc("GET /early", func(http.ResponseWriter, *http.Request) { panic("hunter2") })
+	mux.HandleFunc("GET /nil", func(http.ResponseWriter, *http.Request) { var m map[string]int; m["a"] = 1 })
+	mux.HandleFunc("GET /late", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "10")
+		_, _ = io.WriteString(w, "half")
+		panic("hunter2")
+	})
+	mux.HandleFunc("GET /abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	srv := httptest.NewServer(tel.Handler(mux))
+	defer srv.Close()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for path, want := range map[string]int{"/ok/1": 200, "/early": 500, "/nil": 500, "/late": 0, "/abort": 0, "/none": 404} {
+		code := 0
+		res, err := client.Get(srv.URL + path)
+		if err == nil {
+			if _, err = io.ReadAll(res.Body); err == nil {
+				code = res.StatusCode
+			}
+			res.Body.Close()
+		}
+		if code != want {
+			t.Errorf("%s: %d (%v), want %d", path, code, err, want)
+		}
+	}
+	got := count(t, tel)
+	for series, want := range map[string]uint64{"/ok/{id} 200": 1, "/early 500": 1, "/nil 500": 1, "/late 200": 1, "/abort 500": 1, " 404": 1} {
+		if got[series] != want {
+			t.Errorf("%s counted %d times, want %d (%v)", series, got[series], want, got)
+		}
+	}
+	if out := log.String(); strings.Contains(out, "hunter2") || !strings.Contains(out, "nil map") {
+		t.Errorf("log: %s", out)
+	}
+}
+
+// TestHostsMakeNoSeries: two thousand made-up Host headers stay one series, and
+// none of them comes out on an exemplar.
+func TestHostsMakeNoSeries(t *testing.T) {
+	tel, log := start(t, Config{}, nil)
+	h := tel.Handler(http.NotFoundHandler())
+	for range 2100 {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = strings.Repeat("hunter2", 20) + time.Now().String()
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if got := count(t, tel); len(got) != 1 || got[" 404"] != 2100 {
+		t.Errorf("series: %v", got)
+	}
+	body := scrape(t, tel)
+	if strings.Contains(body, "hunter2") {
+		t.Error("a Host header came out in /metrics")
+	}
+	if !strings.Contains(body, "trace_id=") {
+		t.Error("there is no exemplar")
+	}
+	if strings.Contains(log.String(), "exemplar") {
+		t.Errorf("log: %s", log)
+	}
+}
