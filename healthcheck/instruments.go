@@ -122,7 +122,9 @@ func (i *instruments) observeCheck(o metric.Observer, r *Result) {
 		o.ObserveInt64(i.checkStatus, one(r.State == s), c.options.states[n])
 	}
 	o.ObserveInt64(i.checkInfo, 1, c.options.role)
-	o.ObserveFloat64(i.lastTransition, unix(r.Since), c.options.name)
+	if r.moved {
+		o.ObserveFloat64(i.lastTransition, unix(r.Since), c.options.name)
+	}
 	for n, b := range c.Limit.bounds {
 		o.ObserveFloat64(i.checkLimit, b.value, c.options.limits[n])
 	}

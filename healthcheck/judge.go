@@ -80,15 +80,18 @@ func (m *Monitor) judge() *Verdict {
 		r := Result{
 			Name: c.Name, Role: c.Role, State: f.state, Since: now, Output: shorten(f.output, maxOutput),
 			HasValue: f.hasValue, Value: f.value, Unit: f.unit, finding: f, check: c,
+			known: f.state != Unknown,
 		}
 		if f.outcome != nil {
 			r.Err = f.outcome.err
 		}
 		if prev != nil {
 			old := &prev.Checks[n]
+			r.moved, r.known = old.moved, old.known || r.State != Unknown
 			if old.State == r.State {
 				r.Since = old.Since
 			} else {
+				r.moved = old.known
 				m.checkChanged(&r, old.State)
 			}
 		}

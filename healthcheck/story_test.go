@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
 // TestStory is one service's life on the real SDK: every probe, code and metric
@@ -243,5 +244,39 @@ func TestHungCallback(t *testing.T) {
 		k.Stop() // nor does the end
 		close(hang)
 		wait(time.Second)
+	})
+}
+
+// TestSeriesBudget counts what one healthy active check costs in Prometheus: a
+// histogram has a series for each bucket, and two more.
+func TestSeriesBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Check{Name: "database", Role: Core, Func: ok}).start()
+		wait(time.Minute)
+		var rm metricdata.ResourceMetrics
+		if err := k.reader.Collect(t.Context(), &rm); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for name, ms := range newCatalog(&rm) {
+			_, points, err := read(ms[0].Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range points {
+				if v, _ := p.attrs.Value(attrName); v.AsString() != "database" {
+					continue
+				}
+				cost := 1
+				if p.counts != nil {
+					cost = len(p.counts) + 2
+				}
+				t.Logf("%3d %s %s", cost, name, groupName(p.attrs))
+				n += cost
+			}
+		}
+		if n > 20 {
+			t.Errorf("%d series, want at most 20", n)
+		}
 	})
 }

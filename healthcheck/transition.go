@@ -20,7 +20,9 @@ func (m *Monitor) ran(ctx context.Context, name string, o *outcome) {
 // checkChanged counts and logs a check's new state.
 func (m *Monitor) checkChanged(r *Result, was State) {
 	ctx := context.Background()
-	m.instruments.checkTransitions.Add(ctx, 1, metric.WithAttributes(attrName.String(r.Name), attrState.String(string(r.State))))
+	if r.moved {
+		m.instruments.checkTransitions.Add(ctx, 1, metric.WithAttributes(attrName.String(r.Name), attrState.String(string(r.State))))
+	}
 	m.Logger.LogAttrs(ctx, level(r.State), "health check changed",
 		slog.String("check", r.Name), slog.String("role", r.Role.String()),
 		slog.String("state", string(r.State)), slog.String("was", string(was)), slog.String("output", r.Output))

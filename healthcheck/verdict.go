@@ -49,6 +49,8 @@ type Result struct {
 
 	finding finding
 	check   *compiled
+	known   bool // there was evidence once
+	moved   bool // the state has changed since: the first evidence is no transition
 }
 
 // finding is what a check says of itself at one moment.
