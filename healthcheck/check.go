@@ -48,7 +48,8 @@ func validate(checks []Check, taken map[string]bool) error {
 	var errs []error
 	for i, c := range checks {
 		bad := func(field, format string, a ...any) {
-			errs = append(errs, fmt.Errorf("Checks[%d].%s (%q): %s", i, field, c.Name, fmt.Sprintf(format, a...)))
+			where := fmt.Sprintf("Checks[%d].%s (%q): ", i, field, c.Name) // as the field is written
+			errs = append(errs, errors.New(where+fmt.Sprintf(format, a...)))
 		}
 		switch {
 		case c.Name == "":

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// shutdownLimit is how long requests in flight get to finish.
-const shutdownLimit = 5 * time.Second
+// shutdownLimit is how long requests in flight get to finish. net/http gives a
+// connection that has sent nothing yet 5 s; the limit must not cut in before.
+const shutdownLimit = 6 * time.Second
 
 // ListenAndServe listens on srv.Addr and serves as [Monitor.Serve] does.
 func (m *Monitor) ListenAndServe(srv *http.Server, drain time.Duration) error {
@@ -23,11 +24,11 @@ func (m *Monitor) ListenAndServe(srv *http.Server, drain time.Duration) error {
 
 // Serve serves until the context given to [Monitor.Start] ends, then takes its
 // leave: /ready answers 503 at once; requests are served for the drain delay,
-// while load balancers notice; requests in flight get 5 s more; the Monitor
+// while load balancers notice; requests in flight get 6 s more; the Monitor
 // stops. It returns nil after an orderly end.
 //
 // drain should cover the time in which Kubernetes takes the endpoint away: 5 to
-// 15 seconds, together with the 5 s well under terminationGracePeriodSeconds.
+// 15 seconds, together with the 6 s well under terminationGracePeriodSeconds.
 func (m *Monitor) Serve(srv *http.Server, l net.Listener, drain time.Duration) error {
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()

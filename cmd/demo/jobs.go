@@ -72,7 +72,7 @@ func (j *jobs) stop() {
 
 // finish runs the queue empty.
 func (j *jobs) finish() {
-	deadline := time.Now().Add(2 * time.Second)
+	deadline := time.Now().Add(time.Second)
 	for time.Now().Before(deadline) {
 		select {
 		case n := <-j.queue:

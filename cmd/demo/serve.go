@@ -82,7 +82,7 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 		return err
 	}
 	defer func() { // metrics and traces last, so that they tell of the end
-		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
 		if serr := tel.Shutdown(ctx); serr != nil {
 			slog.Warn("the last telemetry was not exported", "error", serr)

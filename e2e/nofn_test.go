@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/otelhealth/otelhealth/e2e/servers"
+)
+
+// TestNofN: of N requests, N are in the metrics and N in the traces that have gone
+// through a real collector, by status code too. Nothing is lost at the end, and
+// nothing else is counted.
+func TestNofN(t *testing.T) {
+	t.Run("as it goes", func(t *testing.T) { // many cumulative points, of which the last counts
+		nOfN(t, "OTEL_METRIC_EXPORT_INTERVAL=200", "OTEL_BSP_SCHEDULE_DELAY=200")
+	})
+	t.Run("at the end", func(t *testing.T) { // no timer fires: what arrives is the final export
+		nOfN(t, "OTEL_METRIC_EXPORT_INTERVAL=3600000", "OTEL_BSP_SCHEDULE_DELAY=3600000")
+	})
+}
+
+func nOfN(t *testing.T, env ...string) {
+	seed := uint64(time.Now().UnixNano())
+	n := 500 + rand.New(rand.NewPCG(seed, 0)).IntN(501)
+	t.Logf("seed %d: %d requests", seed, n)
+
+	dir := t.TempDir()
+	collector, endpoint := startCollector(t, dir)
+	d := startDemo(t, append(env, "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint),
+		"-load", "0", "-queue", "2000", "-drain", "0s") // no POST meets a full queue
+	d.WaitOK(d.app + "/ready")
+
+	sent := send(t, d, n, seed)
+	d.end()
+	if code := collector.Stop(); code != 0 {
+		t.Errorf("the collector's exit code is %d", code)
+	}
+	if t.Failed() {
+		return // what was sent is not known
+	}
+
+	counted, total := map[int]int{}, 0
+	for key, p := range lastPoints(t, messages(t, filepath.Join(dir, "metrics.jsonl")), "http.server.request.duration") {
+		code, err := strconv.Atoi(value(p.Attributes, "http.response.status_code"))
+		if err != nil {
+			t.Errorf("a series without a status code: %s", key)
+		}
+		counted[code] += int(p.Count)
+		total += int(p.Count)
+	}
+	if total != n || !maps.Equal(counted, sent) {
+		t.Errorf("metrics count %d requests, by code %v; want %d, %v", total, counted, n, sent)
+	}
+
+	traced, ids := map[int]int{}, map[string]bool{}
+	for _, s := range spans(messages(t, filepath.Join(dir, "traces.jsonl"))) {
+		switch path := value(s.Attributes, "url.path"); path {
+		case "/health", "/ready", "/startup":
+			t.Errorf("a span %q of probe %s", s.Name, path)
+		}
+		if s.Kind != serverKind {
+			continue
+		}
+		if s.SpanID == "" || ids[s.SpanID] {
+			t.Errorf("span id %q is empty, or there twice", s.SpanID)
+		}
+		ids[s.SpanID] = true
+		code, err := strconv.Atoi(value(s.Attributes, "http.response.status_code"))
+		if err != nil {
+			t.Errorf("span %s has no status code", s.SpanID)
+		}
+		traced[code]++
+	}
+	if len(ids) != n || !maps.Equal(traced, sent) {
+		t.Errorf("traces have %d requests, by code %v; want %d, %v", len(ids), traced, n, sent)
+	}
+	t.Logf("sent, in metrics and in traces, by code: %v, %v, %v", sent, counted, traced)
+}
+
+// startCollector runs the repository's configuration with files in dir.
+func startCollector(t *testing.T, dir string) (p *servers.Process, endpoint string) {
+	t.Helper()
+	config, err := filepath.Abs("../otel-collector-config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addrs := servers.FreeAddrs(t, 4)
+	host, port, err := net.SplitHostPort(addrs[3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = servers.Start(t, servers.Build(t, "collector"), []string{
+		"OTLP_GRPC_ADDR=" + addrs[0],
+		"OTLP_HTTP_ADDR=" + addrs[1],
+		"HEALTH_CHECK_ADDR=" + addrs[2],
+		"COLLECTOR_METRICS_HOST=" + host,
+		"COLLECTOR_METRICS_PORT=" + port,
+		"METRICS_FILE=" + filepath.Join(dir, "metrics.jsonl"),
+		"TRACES_FILE=" + filepath.Join(dir, "traces.jsonl"),
+	}, "--config", config)
+	p.WaitOK("http://" + addrs[2])
+	return p, "http://" + addrs[0]
+}
+
+// kinds are the requests that are sent, and the answers that they demand.
+var kinds = []struct {
+	method, path, body string
+	code               int
+}{
+	{http.MethodPost, "/jobs", `{"input":"n of n"}`, http.StatusAccepted}, // the first: its jobs are asked for
+	{http.MethodPost, "/jobs", `{"input":`, http.StatusBadRequest},
+	{http.MethodGet, "/jobs/unknown", "", http.StatusNotFound},
+	{http.MethodGet, "/nowhere", "", http.StatusNotFound},
+	{http.MethodGet, "", "", http.StatusOK}, // a job that was made
+	{http.MethodGet, "/panic", "", http.StatusInternalServerError},
+}

@@ -1,0 +1,118 @@
+// Package servers builds real servers from source and runs them as processes, for
+// tests that must not pretend.
+//
+// A server is a module of its own with a pinned go.sum, beside the tests. It is
+// built once for each state of its source and kept in the user's cache directory.
+package servers
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Build returns the server built from the module in dir. Where it can't be built
+// the test is skipped, for a laptop may be offline; with CI=true it fails.
+func Build(t testing.TB, dir string) string {
+	t.Helper()
+	path, err := build(dir)
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatal(err)
+	default:
+		t.Skip(err)
+	}
+	return path
+}
+
+func build(dir string) (string, error) {
+	key, err := key(dir)
+	if err != nil {
+		return "", err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	cache = filepath.Join(cache, "otelhealth", "servers")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	path := filepath.Join(cache, filepath.Base(dir)+"-"+key)
+	unlock, err := lock(path + ".lock") // go test runs packages side by side
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	part := path + ".part"
+	if err := goBuild(dir, "-ldflags=-s -w", "-o", part, "."); err != nil {
+		return "", err
+	}
+	return path, os.Rename(part, path) // whole or not at all
+}
+
+// key hashes all that the binary is made from.
+func key(dir string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return "", err
+	}
+	files = append(files, filepath.Join(dir, "go.mod"), filepath.Join(dir, "go.sum"))
+	h := sha256.New()
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s\n", filepath.Base(name))
+		n, err := io.Copy(h, f)
+		fmt.Fprintf(h, "\n%d\n", n)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return "", err
+		}
+	}
+	cmd := exec.Command("go", "env", "GOVERSION", "GOOS", "GOARCH", "CGO_ENABLED")
+	cmd.Dir = dir // its go.mod may ask for another toolchain
+	version, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("go env in %s: %w", dir, err)
+	}
+	h.Write(version)
+	return hex.EncodeToString(h.Sum(nil))[:16], nil
+}
+
+// lock waits for the lock file; the system lets go of it if the process dies.
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+func goBuild(dir string, args ...string) error {
+	cmd := exec.Command("go", append([]string{"build"}, args...)...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build in %s: %w\n%s", dir, err, out)
+	}
+	return nil
+}

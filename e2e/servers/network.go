@@ -1,0 +1,52 @@
+package servers
+
+import (
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// Patience is how long anything may take before the test gives it up. It is far
+// more than what a busy machine needs: only a failing test waits that long.
+const Patience = time.Minute
+
+// Client talks to servers on this machine: no proxy, no redirects.
+var Client = &http.Client{
+	Timeout:       10 * time.Second,
+	Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// Poll calls f until it returns nil.
+func Poll(t testing.TB, what string, f func() error) {
+	t.Helper()
+	deadline := time.Now().Add(Patience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v still not: %s: %v", Patience, what, err)
+		}
+		<-tick.C
+	}
+}
+
+// FreeAddrs returns n loopback addresses that nobody listens on.
+func FreeAddrs(t testing.TB, n int) []string {
+	t.Helper()
+	var addrs []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() // all at the end, so that they differ
+		addrs = append(addrs, l.Addr().String())
+	}
+	return addrs
+}

@@ -1,0 +1,120 @@
+package servers
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Process is a server that runs. It does not outlive its test.
+type Process struct {
+	t     testing.TB
+	name  string
+	cmd   *exec.Cmd
+	out   output
+	ended chan struct{}
+}
+
+// Start runs a binary. The variables of OpenTelemetry and of the servers come
+// from env alone, whatever the developer's shell has set. The output is logged if
+// the test fails.
+func Start(t testing.TB, path string, env []string, args ...string) *Process {
+	t.Helper()
+	p := &Process{t: t, name: filepath.Base(path), cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	p.cmd.Dir = t.TempDir() // relative paths stay out of the tree
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "OTEL_") && !strings.HasPrefix(kv, "ADMIN_TOKEN=") {
+			p.cmd.Env = append(p.cmd.Env, kv)
+		}
+	}
+	p.cmd.Env = append(p.cmd.Env, env...)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = p.cmd.Wait() // Stop reads the exit code
+		close(p.ended)
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill() // it has usually ended
+		<-p.ended
+		if t.Failed() {
+			t.Logf("output of %s:\n%s", p.name, p.Output())
+		}
+	})
+	return p
+}
+
+// Output is what the process has printed so far.
+func (p *Process) Output() string { return p.out.String() }
+
+// Ended reports whether the process has exited.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// WaitOK waits until url answers 200.
+func (p *Process) WaitOK(url string) {
+	p.t.Helper()
+	Poll(p.t, p.name+" answers at "+url, func() error {
+		if p.Ended() {
+			p.t.Fatalf("%s ended: %v", p.name, p.cmd.ProcessState)
+		}
+		res, err := Client.Get(url)
+		if err != nil {
+			return err
+		}
+		if err := res.Body.Close(); err != nil || res.StatusCode != 200 {
+			return errors.Join(errors.New(res.Status), err)
+		}
+		return nil
+	})
+}
+
+// Stop asks the process to end, as Kubernetes does, and returns its exit code,
+// which is -1 after a signal.
+func (p *Process) Stop() int {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatalf("%s: %v", p.name, err)
+	}
+	late := time.NewTimer(Patience)
+	defer late.Stop()
+	select {
+	case <-p.ended:
+	case <-late.C:
+		p.t.Fatalf("%s has not ended %v after SIGTERM", p.name, Patience)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// output is written by the process and read by the test.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}

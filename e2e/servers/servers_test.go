@@ -1,0 +1,145 @@
+package servers
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+const trap = `package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGTERM)
+	fmt.Println("caught on", os.Getenv("OTEL_TEST"), os.Getenv("ADMIN_TOKEN"))
+	<-c
+	os.Exit(7)
+}
+`
+
+// module writes a server's module and sends the user's cache elsewhere.
+func module(t *testing.T, main string) (dir string) {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOCACHE", "GOPATH", "GOENV").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	goes := strings.Split(string(out), "\n") // not with the rest, or all is built anew
+	for i, name := range []string{"GOCACHE", "GOPATH", "GOENV"} {
+		t.Setenv(name, goes[i])
+	}
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	dir = filepath.Join(t.TempDir(), "trap")
+	write(t, dir, "go.mod", "module trap\n\ngo 1.26.0\n")
+	write(t, dir, "go.sum", "")
+	write(t, dir, "main.go", main)
+	return dir
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBuildIsKept(t *testing.T) {
+	dir := module(t, trap)
+	first := Build(t, dir)
+	made, err := os.Stat(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "main_test.go", "package main\n") // is no part of it
+	again := Build(t, dir)
+	if kept, err := os.Stat(again); err != nil || again != first || !os.SameFile(made, kept) {
+		t.Errorf("built again as %s after %s: %v", again, first, err)
+	}
+	for _, name := range []string{"main.go", "go.mod", "go.sum"} {
+		old, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, name, string(old)+"\n")
+		if path := Build(t, dir); path == first {
+			t.Errorf("%s has changed, and %s is still used", name, path)
+		}
+		write(t, dir, name, string(old))
+	}
+}
+
+func TestBuildFails(t *testing.T) {
+	dir := module(t, "package main\n\nfunc main() { fail }\n")
+	for ci, want := range map[string]string{"": "skip", "true": "fatal"} {
+		t.Setenv("CI", ci)
+		r := &recorder{TB: t}
+		done := make(chan struct{})
+		go func() { defer close(done); Build(r, dir) }()
+		<-done
+		if r.ended != want || !strings.Contains(r.reason, "undefined: fail") {
+			t.Errorf("CI=%q: %s %q, want %s with the compiler's words", ci, r.ended, r.reason, want)
+		}
+	}
+}
+
+// recorder is a test that may end without ending the one that asks.
+type recorder struct {
+	testing.TB
+	ended, reason string
+}
+
+func (r *recorder) Helper() {}
+
+func (r *recorder) Fatal(args ...any) { r.end("fatal", args[0].(error)) }
+
+func (r *recorder) Skip(args ...any) { r.end("skip", args[0].(error)) }
+
+func (r *recorder) end(how string, err error) {
+	r.ended, r.reason = how, err.Error()
+	runtime.Goexit()
+}
+
+func TestProcess(t *testing.T) {
+	t.Setenv("OTEL_TEST", "shell")
+	t.Setenv("ADMIN_TOKEN", "shell")
+	p := Start(t, Build(t, module(t, trap)), []string{"OTEL_TEST=test"})
+	Poll(t, "the trap is set", func() error {
+		if p.Output() == "" {
+			return os.ErrNotExist
+		}
+		return nil
+	})
+	if got, want := p.Output(), "caught on test \n"; got != want {
+		t.Errorf("output %q, want %q", got, want)
+	}
+	if p.Ended() {
+		t.Error("ended by itself")
+	}
+	if code := p.Stop(); code != 7 || !p.Ended() {
+		t.Errorf("exit code %d, ended %v; want 7, true", code, p.Ended())
+	}
+}
+
+func TestFreeAddrs(t *testing.T) {
+	seen := map[string]bool{}
+	for _, a := range FreeAddrs(t, 20) {
+		if seen[a] || !strings.HasPrefix(a, "127.0.0.1:") {
+			t.Errorf("%s: twice, or not on loopback", a)
+		}
+		seen[a] = true
+	}
+}
