@@ -30,6 +30,7 @@ type head struct {
 
 type entry struct {
 	Status        State       `json:"status"`
+	Override      string      `json:"override,omitempty"`
 	Role          string      `json:"role,omitempty"`
 	ComponentType string      `json:"componentType,omitempty"`
 	ObservedValue *jsonNumber `json:"observedValue,omitempty"`
@@ -90,7 +91,7 @@ func (v *Verdict) render() {
 		r := v.rulings[p]
 		v.answers[p] = v.answersOf(p, r)
 		stale := r
-		if p == Readiness {
+		if v.fallsWith(p) {
 			stale = ruling{state: Fail, output: "no judgement for more than " + staleAfter.String()}
 		}
 		v.answers[p].stale = v.answer(stale, v.body(p, stale, bodyOptions{limit: maxBody}))
@@ -182,7 +183,7 @@ func (v *Verdict) relevant(p Probe, opt bodyOptions) []*Result {
 // entry writes one check.
 func (c *Result) entry(opt bodyOptions) []byte {
 	f := &c.finding
-	e := entry{Status: c.State, ComponentType: c.check.ComponentType, Output: c.Output}
+	e := entry{Status: c.State, Override: c.Override, ComponentType: c.check.ComponentType, Output: c.Output}
 	if c.Role != Auxiliary {
 		e.Role = c.Role.String()
 	}

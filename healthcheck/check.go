@@ -27,7 +27,16 @@ type Check struct {
 	Successes int           // in a row until a failed check passes; 2 if zero
 
 	// Limit makes the check a rule.
-	Limit Limit
+	//
+	// A core check on an indicator that looks back over a window is judged with
+	// care, since requests make that evidence: it fails only with at least 10
+	// events beyond the limit and the limit crossed over its window and over four
+	// windows. It then holds the instance out for KeepFor (30s if zero), 20 % more
+	// or less by instance, forgets what it saw, and warns for 60s on trial; failing
+	// on trial doubles the hold, up to 300s.
+	Limit   Limit
+	For     time.Duration // how long the limit must be crossed before it counts; at once if zero
+	KeepFor time.Duration // how long the check stays failed after the limit was last crossed; not at all if zero
 
 	// ComponentType is shown in the response: "datastore", "system", "component".
 	ComponentType string
@@ -78,6 +87,12 @@ func validate(checks []Check, taken map[string]bool) error {
 			bad("Timeout", "%v is negative", c.Timeout)
 		} else if c.Interval >= 0 && c.timeout() > c.interval() {
 			bad("Timeout", "%v is longer than the interval of %v", c.timeout(), c.interval())
+		}
+		if c.For < 0 || (c.For > 0 && !c.Limit.set()) {
+			bad("For", "%v: it is for a Limit and not negative", c.For)
+		}
+		if c.KeepFor < 0 || (c.KeepFor > 0 && !c.Limit.set()) {
+			bad("KeepFor", "%v: it is for a Limit and not negative", c.KeepFor)
 		}
 		if c.Failures < 0 {
 			bad("Failures", "%d is negative", c.Failures)

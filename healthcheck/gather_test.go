@@ -106,7 +106,7 @@ func TestFirstReading(t *testing.T) {
 				}
 				return
 			}
-			rule := &rule{check: Check{Limit: c.limit}, sampler: s}
+			rule := newRule(Check{Limit: c.limit}, s, nil, time.Now(), "")
 			f := rule.assess(moment{now: time.Now()})
 			if string(f.state) != c.want || f.value != c.value {
 				t.Errorf("%s %v (%s), want %s %v", f.state, f.value, f.output, c.want, c.value)
@@ -167,7 +167,7 @@ func TestWindows(t *testing.T) {
 					at, n = at.Add(time.Second), n+1
 				}
 			}
-			f := (&rule{check: Check{Limit: c.limit}, sampler: s}).assess(moment{now: at})
+			f := newRule(Check{Limit: c.limit}, s, nil, at, "").assess(moment{now: at})
 			if f.state != c.want || f.hasValue == c.empty || math.Abs(f.value-c.value) > 1e-9 {
 				t.Errorf("%s %v (has value: %v; %s); want %s %v", f.state, f.value, f.hasValue, f.output, c.want, c.value)
 			}

@@ -15,6 +15,7 @@ const (
 	attrName      = attribute.Key("health.check.name")
 	attrState     = attribute.Key("health.check.state")
 	attrRole      = attribute.Key("health.check.role")
+	attrEffect    = attribute.Key("health.check.effect")
 	attrLimitType = attribute.Key("health.check.limit_type")
 	attrProbe     = attribute.Key("health.probe.name")
 	attrProbeSt   = attribute.Key("health.probe.state")
@@ -48,6 +49,7 @@ type instruments struct {
 	checkInterval    metric.Float64ObservableGauge
 	checkTimeout     metric.Float64ObservableGauge
 	checkInfo        metric.Int64ObservableUpDownCounter
+	checkOverride    metric.Int64ObservableUpDownCounter
 	lastTransition   metric.Float64ObservableGauge
 	checkTransitions metric.Int64Counter
 	probeStatus      metric.Int64ObservableUpDownCounter
@@ -72,6 +74,7 @@ func newInstruments(mp metric.MeterProvider, timeouts []float64) (*instruments, 
 		checkInterval:    m.gauge("health.check.interval", "s", "Time from one run of an active check to the next."),
 		checkTimeout:     m.gauge("health.check.timeout", "s", "Time that one run of an active check may take."),
 		checkInfo:        m.upDown("health.check.info", "1", "Always 1; the role of a check is an attribute."),
+		checkOverride:    m.upDown("health.check.override", "1", "1 while an operator overrides what a failing check does to readiness."),
 		lastTransition:   m.gauge("health.check.last_transition.timestamp", "s", "Unix time at which a check entered its state."),
 		checkTransitions: m.events("health.check.transitions", "{transition}", "Changes of a check's state, by the new state."),
 		probeStatus:      m.upDown("health.probe.status", "1", "1 for the state that a probe is in, 0 for the others."),
@@ -122,6 +125,9 @@ func (i *instruments) observeCheck(o metric.Observer, r *Result) {
 		o.ObserveInt64(i.checkStatus, one(r.State == s), c.options.states[n])
 	}
 	o.ObserveInt64(i.checkInfo, 1, c.options.role)
+	if r.Override != "" {
+		o.ObserveInt64(i.checkOverride, 1, metric.WithAttributes(attrName.String(r.Name), attrEffect.String(r.Override)))
+	}
 	if r.moved {
 		o.ObserveFloat64(i.lastTransition, unix(r.Since), c.options.name)
 	}
@@ -149,7 +155,7 @@ func (i *instruments) observeCheck(o metric.Observer, r *Result) {
 func (i *instruments) all() []metric.Observable {
 	return []metric.Observable{
 		i.failures, i.lastRun, i.lastSuccess, i.beats, i.active, i.checkStatus, i.checkValue, i.checkLimit, i.checkInterval,
-		i.checkTimeout, i.checkInfo, i.lastTransition, i.probeStatus, i.probeDuration, i.probeRequests, i.lifecycleStatus,
+		i.checkTimeout, i.checkInfo, i.checkOverride, i.lastTransition, i.probeStatus, i.probeDuration, i.probeRequests, i.lifecycleStatus,
 	}
 }
 

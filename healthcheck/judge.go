@@ -69,18 +69,19 @@ func (m *Monitor) judge() *Verdict {
 	life := m.life.phase(now)
 	v := &Verdict{
 		Time: now, Lifecycle: life.is, until: life.until,
-		Checks:   make([]Result, len(m.compiled)),
-		started:  prev != nil && prev.started || len(life.holds) == 0,
-		service:  *m.service.Load(),
-		requests: &m.requests,
+		Checks:  make([]Result, len(m.compiled)),
+		started: prev != nil && prev.started || len(life.holds) == 0,
+		service: *m.service.Load(),
+		restart: m.RestartWhenStale,
 	}
+	forced := *m.overrides.Load()
 	for n := range m.compiled {
 		c := &m.compiled[n]
 		f := c.subject.assess(at)
 		r := Result{
 			Name: c.Name, Role: c.Role, State: f.state, Since: now, Output: shorten(f.output, maxOutput),
 			HasValue: f.hasValue, Value: f.value, Unit: f.unit, finding: f, check: c,
-			known: f.state != Unknown,
+			known: f.state != Unknown, Override: string(forced.of(c.Name)),
 		}
 		if f.outcome != nil {
 			r.Err = f.outcome.err

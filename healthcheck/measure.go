@@ -12,7 +12,7 @@ func (l *Limit) measure(growth amounts, bounds []float64) (m measure, err error)
 	in := &l.indicator
 	switch in.kind {
 	case kindIncrease:
-		m.count, m.value = growth[0], growth[0]
+		m.count, m.bad, m.value = growth[0], growth[0], growth[0]
 	case kindRatio:
 		m.count, m.bad = growth[1], growth[0]
 		m.empty = m.count <= 0 || m.count < in.minCount

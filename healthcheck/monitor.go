@@ -30,12 +30,30 @@ type Monitor struct {
 	TracerProvider trace.TracerProvider // a span for each run of a check; the global one if nil
 	Logger         *slog.Logger         // transitions; slog.Default() if nil
 
+	// EffectsFile, if not empty, is a file that overrides while running what a
+	// failing check does to readiness: NAME=fail, NAME=warn or NAME=off, one to a
+	// line, * for every other check. It wins over HEALTH_EFFECTS, which has the
+	// same pairs separated by commas. Judging goes on; the override is shown,
+	// exported and logged. A vital check that is overridden to warn or off fails
+	// liveness no more.
+	EffectsFile string
+
+	// MaintenanceFile, if not empty, is a file that puts the instance into
+	// maintenance while it holds {"reason": "…", "until": "RFC 3339"}: mounted from
+	// a ConfigMap, a whole Deployment.
+	MaintenanceFile string
+
+	// RestartWhenStale lets liveness fail too when no judgement was made for 15 s.
+	RestartWhenStale bool
+
 	heartbeats  []*Heartbeat
 	compiled    []compiled
 	instruments *instruments
 	collector   collector
 	created     created
 	life        lifecycle
+	envEffects  overrides
+	overrides   atomic.Pointer[overrides]
 	requests    requestCounts
 	service     atomic.Pointer[service]
 	verdict     atomic.Pointer[Verdict]
@@ -76,7 +94,19 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	if source == nil {
 		errs = append(errs, errors.New("source: is nil; give Start the reader that /metrics uses"))
 	}
-	if err := errors.Join(errs...); err != nil {
+	m.Logger = cmp.Or(m.Logger, slog.Default())
+	m.kick = make(chan struct{}, 1)
+	known := func(name string) bool { return taken[name] }
+	var err error
+	if m.envEffects, err = parseOverrides(os.Getenv("HEALTH_EFFECTS"), known); err != nil {
+		errs = append(errs, fmt.Errorf("HEALTH_EFFECTS: %w", err))
+	}
+	m.overrides.Store(&overrides{})
+	if len(m.envEffects) > 0 {
+		m.setOverrides(nil)
+	}
+	files, bad := m.loadFiles(known)
+	if err := errors.Join(append(errs, bad...)...); err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
 	if m.MeterProvider == nil {
@@ -85,15 +115,12 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	if m.TracerProvider == nil {
 		m.TracerProvider = otel.GetTracerProvider()
 	}
-	m.Logger = cmp.Or(m.Logger, slog.Default())
-	m.kick = make(chan struct{}, 1)
 	m.stopping = make(chan struct{})
 	m.ended = ctx.Done()
 	m.service.Store(&service{name: buildinfo.Name(), version: buildinfo.Version()})
 
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	m.stop = sync.OnceFunc(func() { close(m.stopping); cancel() })
-	m.compile()
 
 	// Whatever asks the provider can hang in somebody's callback.
 	ready := make(chan error, 1)
@@ -114,6 +141,9 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	m.judge()
 	m.wg.Go(func() { m.judgeLoop() })
 	go m.collector.loop(work)
+	if len(files) > 0 {
+		go watch(work, files, m.Logger)
+	}
 	instance := m.service.Load().instance
 	for n := range m.compiled {
 		if r, ok := m.compiled[n].subject.(*runner); ok {
@@ -154,7 +184,7 @@ func (m *Monitor) Evaluate(ctx context.Context) *Verdict {
 
 // compile binds each check to its evidence.
 func (m *Monitor) compile() {
-	m.collector = collector{log: m.Logger, done: m.collected}
+	instance := m.service.Load().instance
 	tracer := m.TracerProvider.Tracer(scopeName, trace.WithSchemaURL(semconv.SchemaURL))
 	for _, c := range m.Checks {
 		bound := compiled{Check: c, options: newCheckOptions(c)}
@@ -163,7 +193,7 @@ func (m *Monitor) compile() {
 		} else {
 			s := newSampler(&bound.Limit, c.Role == Core && c.Limit.indicator.traffic())
 			m.collector.samplers = append(m.collector.samplers, s)
-			bound.subject = &rule{check: c, sampler: s, created: m.created.has, began: time.Now()}
+			bound.subject = newRule(c, s, m.created.has, time.Now(), instance)
 		}
 		m.compiled = append(m.compiled, bound)
 	}
@@ -175,13 +205,12 @@ func (m *Monitor) compile() {
 
 // setup creates the instruments and takes the first samples.
 func (m *Monitor) setup(ctx context.Context, source Source) error {
-	var rm metricdata.ResourceMetrics
-	if err := source.Collect(ctx, &rm); err != nil {
-		m.Logger.Warn("collecting metrics returned an error", "error", err)
-	}
-	if _, taken := newCatalog(&rm)["health.lifecycle.status"]; taken {
+	m.collector = collector{source: source, log: m.Logger, done: m.collected}
+	m.collector.collect(ctx) // who we are, and whether we are alone
+	if _, taken := newCatalog(&m.collector.rm)["health.lifecycle.status"]; taken {
 		return errors.New("MeterProvider: another Monitor exports to it already; one process, one Monitor")
 	}
+	m.compile()
 	var timeouts []float64
 	for _, c := range m.Checks {
 		if c.Func != nil {
@@ -197,7 +226,6 @@ func (m *Monitor) setup(ctx context.Context, source Source) error {
 	if _, err := meter.RegisterCallback(m.observe, m.instruments.all()...); err != nil {
 		return err
 	}
-	m.collector.source = source
 	m.collector.collect(ctx)
 	// Our own counter shows whether the reader is a delta reader.
 	for _, own := range newCatalog(&m.collector.rm)["health.probe.requests"] {

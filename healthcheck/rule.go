@@ -1,6 +1,7 @@
 package healthcheck
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -11,13 +12,53 @@ type rule struct {
 	sampler *sampler
 	created func(metric string) (created, known bool)
 	began   time.Time // of the monitor
+	damper  damper
+	hold    *hold // of a core check on traffic; nil for others
 }
 
 // foreignGrace is how long a gauge of a provider without our View may be missing:
 // nobody can see whether its instrument was created.
 const foreignGrace = time.Minute
 
+func newRule(c Check, s *sampler, has func(string) (bool, bool), now time.Time, instance string) *rule {
+	r := &rule{check: c, sampler: s, created: has, began: now, damper: damper{wait: c.For, keep: c.KeepFor}}
+	if s.long {
+		r.damper.keep = 0 // the hold keeps
+		r.hold = &hold{length: cmp.Or(c.KeepFor, holdLength), spread: spread(instance, c.Name)}
+	}
+	return r
+}
+
 func (r *rule) assess(at moment) finding {
+	f := r.see(at)
+	if !f.state.good() && f.state != Fail {
+		return f // nothing was seen; the memory waits
+	}
+	seen, why := f.state, f.output
+	f.state = r.damper.next(seen, at)
+	switch {
+	case f.state == seen:
+	case f.state == Pass || severity(f.state) < severity(seen):
+		f.output = fmt.Sprintf("%s, but not for %v yet", why, r.check.For)
+	default:
+		f.output = fmt.Sprintf("crossed less than %v ago", r.check.KeepFor)
+	}
+	if r.hold == nil {
+		return f
+	}
+	s, reason, forget := r.hold.next(f.state == Fail, at.now)
+	if forget {
+		r.sampler.forget.Store(&at.now)
+		r.damper = damper{wait: r.damper.wait}
+	}
+	if severity(s) > severity(f.state) || (s == f.state && s == Fail && reason != "") {
+		f.state, f.output = s, reason
+	}
+	return f
+}
+
+// see is what the last reading says, without memory.
+func (r *rule) see(at moment) finding {
 	in := &r.check.Limit.indicator
 	read := r.sampler.reading.Load()
 	if read == nil {
@@ -32,23 +73,41 @@ func (r *rule) assess(at moment) finding {
 		f.state, f.output = r.missing(at)
 		return f
 	}
-	worst := -1
-	for n := range read.groups {
-		if worst < 0 || worse(&read.groups[n], &read.groups[worst]) {
-			worst = n
-		}
+	if r.hold != nil && read.at.Before(r.hold.forgot) {
+		return f
 	}
-	m := &read.groups[worst]
+	m := r.worst(read.groups)
 	f.group = m.group
 	if m.empty {
 		return f
 	}
 	f.hasValue, f.value, f.share = true, m.value, m.share
-	if m.crossed != nil {
-		f.state = m.crossed.state()
-		f.output = fmt.Sprintf("%s of %s", in.quantity(m.value, read.unit), m.crossed.words())
+	if m.crossed == nil {
+		return f
+	}
+	f.state = m.crossed.state()
+	f.output = fmt.Sprintf("%s of %s", in.quantity(m.value, read.unit), m.crossed.words())
+	if f.state == Fail && r.hold != nil && !m.grave() {
+		f.state = Warn // enough to tell, not to take the instance out
 	}
 	return f
+}
+
+func (r *rule) worst(groups []measure) *measure {
+	worst := &groups[0]
+	for n := range groups {
+		if worse(&groups[n], worst, r.hold != nil) {
+			worst = &groups[n]
+		}
+	}
+	return worst
+}
+
+// grave reports whether evidence from traffic may take the instance out: the
+// limit is crossed over the long window too, by more than a handful of events.
+func (m *measure) grave() bool {
+	upper := m.crossed.edge == maxFail
+	return m.lasting && (!upper || m.bad >= minBad)
 }
 
 // missing judges a metric without series.
@@ -75,15 +134,16 @@ func (i *Indicator) metrics() []string {
 }
 
 // worse orders groups so that the one that decides comes first: by state, then
-// by value, then by name.
-func worse(a, b *measure) bool {
+// by value, then by name. Of a core check on traffic, a grave crossing is worse
+// than one that is not.
+func worse(a, b *measure, traffic bool) bool {
 	rank := func(m *measure) int {
 		switch {
 		case m.crossed == nil && m.empty:
 			return 0
 		case m.crossed == nil:
 			return 1
-		case m.crossed.state() == Warn:
+		case m.crossed.state() == Warn, traffic && !m.grave():
 			return 2
 		}
 		return 3

@@ -19,6 +19,7 @@ type sampler struct {
 	windows map[attribute.Distinct]*window
 	hidden  window // growth of the overflow series
 	reading atomic.Pointer[reading]
+	forget  atomic.Pointer[time.Time] // set by the judge: begin all windows anew
 }
 
 // reading is what one collection said about one rule.
@@ -53,6 +54,9 @@ func newSampler(l *Limit, long bool) *sampler {
 // sample reads one collection.
 func (s *sampler) sample(at time.Time, c catalog) {
 	r := &reading{at: at}
+	if s.forget.Swap(nil) != nil {
+		s.windows, s.hidden, s.last = map[attribute.Distinct]*window{}, window{}, time.Time{}
+	}
 	if err := s.read(r, c); err != nil {
 		r.problem = err.Error()
 		r.groups = nil
@@ -134,7 +138,7 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 			if err != nil {
 				return err
 			}
-			m.lasting = longer.crossed != nil && longer.crossed.state() == m.crossed.state()
+			m.lasting = longer.crossed != nil && longer.crossed.edge == m.crossed.edge
 		}
 		r.groups = append(r.groups, m)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // ran exports one finished run of an active check.
@@ -17,24 +18,41 @@ func (m *Monitor) ran(ctx context.Context, name string, o *outcome) {
 	m.instruments.checkDuration.Record(ctx, o.took.Seconds(), set)
 }
 
-// checkChanged counts and logs a check's new state.
+// checkChanged counts and logs a check's new state: one record, in the trace of
+// the run that caused it. A handler that exports logs makes an event of it by
+// event.name.
 func (m *Monitor) checkChanged(r *Result, was State) {
-	ctx := context.Background()
+	ctx := traceOf(r)
 	if r.moved {
 		m.instruments.checkTransitions.Add(ctx, 1, metric.WithAttributes(attrName.String(r.Name), attrState.String(string(r.State))))
 	}
-	m.Logger.LogAttrs(ctx, level(r.State), "health check changed",
-		slog.String("check", r.Name), slog.String("role", r.Role.String()),
-		slog.String("state", string(r.State)), slog.String("was", string(was)), slog.String("output", r.Output))
+	m.Logger.LogAttrs(ctx, level(r.State), "a check changed its state",
+		slog.String("event.name", "health.check.state_changed"),
+		slog.String(string(attrName), r.Name), slog.String(string(attrRole), r.Role.String()),
+		slog.String(string(attrState), string(r.State)), slog.String("health.check.previous_state", string(was)),
+		slog.String("health.check.output", r.Output))
 }
 
-// probeChanged counts and logs a probe's flip.
+// probeChanged counts and logs a probe's flip, in the trace of the run that
+// caused it.
 func (m *Monitor) probeChanged(v *Verdict, p Probe, was State) {
-	ctx, r := context.Background(), &v.rulings[p]
+	r := &v.rulings[p]
+	ctx := traceOf(r.cause)
 	m.instruments.probeTransitions.Add(ctx, 1, metric.WithAttributes(attrProbe.String(p.String()), attrProbeSt.String(string(r.state))))
-	m.Logger.LogAttrs(ctx, level(r.state), "probe changed",
-		slog.String("probe", p.String()), slog.String("state", string(r.state)), slog.String("was", string(was)),
-		slog.String("lifecycle", string(v.Lifecycle)), slog.String("output", r.output))
+	m.Logger.LogAttrs(ctx, level(r.state), "a probe changed its state",
+		slog.String("event.name", "health.probe.state_changed"),
+		slog.String(string(attrProbe), p.String()), slog.String(string(attrProbeSt), string(r.state)),
+		slog.String("health.probe.previous_state", string(was)), slog.String(string(attrLifecycle), string(v.Lifecycle)),
+		slog.String("health.probe.output", r.output))
+}
+
+// traceOf is a context in the trace of a check's last run, if it has any.
+func traceOf(r *Result) context.Context {
+	ctx := context.Background()
+	if r != nil && r.finding.outcome != nil {
+		ctx = trace.ContextWithSpanContext(ctx, r.finding.outcome.span)
+	}
+	return ctx
 }
 
 func level(s State) slog.Level {

@@ -1,6 +1,7 @@
 package healthcheck
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -13,14 +14,14 @@ type Verdict struct {
 	Lifecycle Lifecycle
 	Checks    []Result // in the order of Monitor.Checks, then the heartbeats
 
-	service  service
-	rulings  [len(probes)]ruling
-	answers  [len(probes)]answers
-	ages     [len(probes)]durations
-	started  bool // startup has passed
-	final    bool // the last one: it never grows stale
-	until    time.Time
-	requests *requestCounts
+	service service
+	rulings [len(probes)]ruling
+	answers [len(probes)]answers
+	ages    [len(probes)]durations
+	started bool // startup has passed
+	final   bool // the last one: it never grows stale
+	restart bool // liveness fails too when it is stale
+	until   time.Time
 }
 
 // Status is what a probe was judged to be. It does not know of staleness:
@@ -47,10 +48,22 @@ type Result struct {
 
 	Err error // of an active check's last run; its text may hold secrets
 
+	// Override is the effect that an operator has put in place of the role's:
+	// "fail", "warn", "off"; empty if none.
+	Override string
+
 	finding finding
 	check   *compiled
 	known   bool // there was evidence once
 	moved   bool // the state has changed since: the first evidence is no transition
+}
+
+// effect is what the check's failing does to readiness now.
+func (r *Result) effect() effect {
+	if r.Override != "" {
+		return effect(r.Override)
+	}
+	return r.Role.effect()
 }
 
 // finding is what a check says of itself at one moment.
@@ -72,6 +85,7 @@ type ruling struct {
 	state  State
 	output string
 	since  time.Time
+	cause  *Result // the check that is to blame; nil if none is
 }
 
 // durations are the seconds that a probe has spent in each state, in the order
@@ -85,9 +99,12 @@ const staleAfter = 15 * time.Second
 // stale reports whether the verdict is too old to be served.
 func (v *Verdict) stale(now time.Time) bool { return !v.final && now.Sub(v.Time) > staleAfter }
 
+// fallsWith reports whether a probe fails once the verdict is stale.
+func (v *Verdict) fallsWith(p Probe) bool { return p == Readiness || (p == Liveness && v.restart) }
+
 // effective is the state of a probe as it is served at a time.
 func (v *Verdict) effective(p Probe, now time.Time) State {
-	if p == Readiness && v.stale(now) {
+	if v.fallsWith(p) && v.stale(now) {
 		return Fail
 	}
 	return v.rulings[p].state
@@ -98,7 +115,7 @@ func (v *Verdict) effective(p Probe, now time.Time) State {
 func (v *Verdict) spent(p Probe, now time.Time) durations {
 	d := v.ages[p]
 	fresh := now.Sub(v.Time)
-	if p == Readiness && v.stale(now) {
+	if v.fallsWith(p) && v.stale(now) {
 		d[index(Fail)] += (fresh - staleAfter).Seconds()
 		fresh = staleAfter
 	}
@@ -123,8 +140,11 @@ func (v *Verdict) rule(now time.Time, life phase, collecting time.Duration) (r [
 		r[Startup] = ruling{state: Fail, output: life.reason()}
 	}
 	r[Liveness] = ruling{state: Pass}
-	if first := v.first(func(c *Result) bool { return c.Role == Vital && c.State == Fail }); first != "" && v.started && v.Lifecycle != Draining {
-		r[Liveness] = ruling{state: Fail, output: first}
+	if v.started && v.Lifecycle != Draining {
+		vital := func(c *Result) bool { return c.Role == Vital && c.State == Fail && c.effect() == effectFail }
+		if bad, found := v.blame(Fail, vital); found {
+			r[Liveness] = bad
+		}
 	}
 	r[Readiness] = v.readiness(life, collecting)
 	return r
@@ -137,19 +157,21 @@ func (v *Verdict) readiness(life phase, collecting time.Duration) ruling {
 	if collecting > collectLimit {
 		return ruling{state: Fail, output: fmt.Sprintf("collecting metrics has taken %v so far", collecting.Truncate(time.Second))}
 	}
-	if first := v.first(func(c *Result) bool { return (c.Role == Core || c.Role == Vital) && !c.State.good() }); first != "" {
-		return ruling{state: Fail, output: first}
+	failing := func(c *Result) bool { return c.effect() == effectFail && !c.State.good() }
+	if r, found := v.blame(Fail, failing); found {
+		return r
 	}
-	if first := v.first(func(c *Result) bool { return c.Role != Informational && c.State != Pass }); first != "" {
-		return ruling{state: Warn, output: first}
+	warning := func(c *Result) bool { return c.effect() != effectOff && c.State != Pass }
+	if r, found := v.blame(Warn, warning); found {
+		return r
 	}
 	return ruling{state: Pass}
 }
 
-// first tells the first check that is so, failing ones before others, and how
-// many more there are.
-func (v *Verdict) first(is func(*Result) bool) string {
-	var found *Result
+// blame finds the first check that is so, failing ones before others, and says
+// why and how many more there are.
+func (v *Verdict) blame(to State, is func(*Result) bool) (r ruling, found bool) {
+	var worst *Result
 	n := 0
 	for i := range v.Checks {
 		c := &v.Checks[i]
@@ -157,21 +179,18 @@ func (v *Verdict) first(is func(*Result) bool) string {
 			continue
 		}
 		n++
-		if found == nil || severity(c.State) > severity(found.State) {
-			found = c
+		if worst == nil || severity(c.State) > severity(worst.State) {
+			worst = c
 		}
 	}
-	if found == nil {
-		return ""
+	if worst == nil {
+		return ruling{}, false
 	}
-	s := found.Name + ": " + string(found.State)
-	if found.Output != "" {
-		s = found.Name + ": " + found.Output
-	}
+	r = ruling{state: to, cause: worst, output: worst.Name + ": " + cmp.Or(worst.Output, string(worst.State))}
 	if n > 1 {
-		s += fmt.Sprintf(" (and %d more)", n-1)
+		r.output += fmt.Sprintf(" (and %d more)", n-1)
 	}
-	return s
+	return r, true
 }
 
 func severity(s State) int {
