@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,9 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
@@ -20,9 +16,9 @@ import (
 // read most of them by themselves, but log a bad value and go on; here a bad
 // value is an error, since nobody reads that log before the night it matters.
 type environment struct {
-	metrics, traces bool // export them by OTLP
-	disabled        bool
-	sampler         sdktrace.Sampler
+	metrics, traces, logs bool // export them by OTLP
+	disabled              bool
+	sampler               sdktrace.Sampler
 }
 
 const prefixOTLP = "OTEL_EXPORTER_OTLP_"
@@ -39,7 +35,7 @@ func readEnvironment() (env environment, err error) {
 			}
 		}
 	}
-	for _, signal := range []string{"", "METRICS_", "TRACES_"} {
+	for _, signal := range []string{"", "METRICS_", "TRACES_", "LOGS_"} {
 		check(prefixOTLP+signal+"ENDPOINT", isEndpoint)
 		check(prefixOTLP+signal+"PROTOCOL", isOneOf("grpc"))
 		check(prefixOTLP+signal+"TIMEOUT", isMilliseconds)
@@ -49,14 +45,17 @@ func readEnvironment() (env environment, err error) {
 		check(prefixOTLP+signal+"CLIENT_CERTIFICATE", isFile)
 		check(prefixOTLP+signal+"CLIENT_KEY", isFile)
 	}
-	for _, name := range []string{"OTEL_METRIC_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_TIMEOUT", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT"} {
+	for _, name := range []string{"OTEL_METRIC_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_TIMEOUT", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT",
+		"OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BLRP_EXPORT_TIMEOUT"} {
 		check(name, isMilliseconds)
 	}
-	for _, name := range []string{"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"} {
+	for _, name := range []string{"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+		"OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"} {
 		check(name, isCount)
 	}
 	check("OTEL_METRICS_EXPORTER", isOneOf("otlp", "none"))
 	check("OTEL_TRACES_EXPORTER", isOneOf("otlp", "none"))
+	check("OTEL_LOGS_EXPORTER", isOneOf("otlp", "none"))
 	check("OTEL_METRICS_EXEMPLAR_FILTER", isOneOf("trace_based", "always_on", "always_off"))
 	check("OTEL_RESOURCE_ATTRIBUTES", isAttributes)
 	check("OTEL_SDK_DISABLED", isBool)
@@ -70,6 +69,7 @@ func readEnvironment() (env environment, err error) {
 	env.disabled = strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true")
 	env.metrics = !env.disabled && exports("METRICS")
 	env.traces = !env.disabled && exports("TRACES")
+	env.logs = !env.disabled && exports("LOGS")
 	return env, errors.Join(errs...)
 }
 
@@ -79,29 +79,17 @@ func exports(signal string) bool {
 	return set && os.Getenv("OTEL_"+signal+"_EXPORTER") != "none"
 }
 
-func (env environment) metricExporter(ctx context.Context) (sdkmetric.Exporter, error) {
-	if !env.metrics {
-		return nil, nil
-	}
-	return otlpmetricgrpc.New(ctx)
-}
-
-func (env environment) spanExporter(ctx context.Context) (sdktrace.SpanExporter, error) {
-	if !env.traces {
-		return nil, nil
-	}
-	return otlptracegrpc.New(ctx)
-}
+func (env environment) any() bool { return env.metrics || env.traces || env.logs }
 
 // announce says in one line where telemetry goes.
 func (env environment) announce(log *slog.Logger) {
 	switch {
 	case env.disabled:
 		log.Info("OTLP export is off: OTEL_SDK_DISABLED is true; probes and /metrics work")
-	case !env.metrics && !env.traces:
+	case !env.any():
 		log.Info("OTLP export is off: set OTEL_EXPORTER_OTLP_ENDPOINT, for example to http://localhost:4317, to switch it on")
 	default:
-		log.Info("OTLP export is on", "metrics", env.metrics, "traces", env.traces)
+		log.Info("OTLP export is on", "metrics", env.metrics, "traces", env.traces, "logs", env.logs)
 	}
 }
 

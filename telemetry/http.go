@@ -33,7 +33,8 @@ var ownViews = []sdkmetric.View{
 }
 
 // Handler records a span and http.server.request.duration for each request to
-// next, usually an [http.ServeMux], whose patterns become http.route. A panic of
+// next, and http.server.active_requests and http.server.oldest_request.age while
+// it lasts. next usually an [http.ServeMux], whose patterns become http.route. A panic of
 // next is recorded as a 500 and answered with one; where part of an answer was
 // sent already, the connection is cut. Mount probes and /metrics beside it, not
 // inside.
@@ -41,6 +42,7 @@ func (t *Telemetry) Handler(next http.Handler) http.Handler {
 	measured := otelhttp.NewMiddleware("",
 		otelhttp.WithMeterProvider(t.MeterProvider), otelhttp.WithTracerProvider(t.TracerProvider),
 	)(t.recoverer(next))
+	measured = t.inflight.handler(measured)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var cut bool
 		measured.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), cutKey{}, &cut)))

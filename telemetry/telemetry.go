@@ -22,8 +22,12 @@ import (
 	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/propagation"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -53,12 +57,22 @@ type Config struct {
 type Telemetry struct {
 	MeterProvider  *sdkmetric.MeterProvider
 	TracerProvider *sdktrace.TracerProvider
+	LoggerProvider *sdklog.LoggerProvider // nil unless logs are exported
+
+	// Logger writes where Config.Logger does and, if logs are exported, to OTLP
+	// with the trace of the context. Records with event.name become events.
+	Logger *slog.Logger
+
+	// Exporting reports whether anything is exported by OTLP. If so there is
+	// telemetry.export.failures, by signal and error.type, to judge.
+	Exporting bool
 
 	// Reader is the cumulative reader behind /metrics. Health is judged from it,
 	// so that /metrics explains every verdict.
 	Reader sdkmetric.Reader
 
 	registry *prometheus.Registry
+	inflight *inflight
 	log      *slog.Logger
 }
 
@@ -70,15 +84,15 @@ func Start(cfg Config) (*Telemetry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
-	log := cmp.Or(cfg.Logger, slog.Default())
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("OpenTelemetry", "error", err) }))
+	local := cmp.Or(cfg.Logger, slog.Default())
+	otel.SetErrorHandler(&complaints{log: local, say: map[string]*complaint{}})
 
 	ctx := context.Background()
 	res, err := identity(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: resource: %w", err)
 	}
-	t := &Telemetry{registry: prometheus.NewRegistry(), log: log}
+	t := &Telemetry{registry: prometheus.NewRegistry(), log: local, Logger: local, Exporting: env.any()}
 	reader, err := otelprom.New(
 		otelprom.WithRegisterer(t.registry),
 		otelprom.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes),
@@ -96,20 +110,42 @@ func Start(cfg Config) (*Telemetry, error) {
 	}
 	metrics = append(metrics, sdkmetric.WithView(views...))
 
-	if exporter, err := env.metricExporter(ctx); err != nil {
-		return nil, fmt.Errorf("telemetry: %w", err)
-	} else if exporter != nil {
-		metrics = append(metrics, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter)))
+	out := newOutcomes()
+	if env.metrics {
+		exporter, err := otlpmetricgrpc.New(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("telemetry: metrics: %w", err)
+		}
+		metrics = append(metrics, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metricExporter{exporter, out})))
 	}
-	if exporter, err := env.spanExporter(ctx); err != nil {
-		return nil, fmt.Errorf("telemetry: %w", err)
-	} else if exporter != nil {
-		traces = append(traces, sdktrace.WithBatcher(exporter))
+	if env.traces {
+		exporter, err := otlptracegrpc.New(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("telemetry: traces: %w", err)
+		}
+		traces = append(traces, sdktrace.WithBatcher(spanExporter{exporter, out}))
 	}
-	env.announce(log)
+	if env.logs {
+		exporter, err := otlploggrpc.New(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("telemetry: logs: %w", err)
+		}
+		t.LoggerProvider = sdklog.NewLoggerProvider(sdklog.WithResource(res),
+			sdklog.WithProcessor(eventNames{sdklog.NewBatchProcessor(logExporter{exporter, out})}))
+		t.Logger = bridge(local.Handler(), t.LoggerProvider)
+	}
+	env.announce(local)
 
 	t.MeterProvider = sdkmetric.NewMeterProvider(metrics...)
 	t.TracerProvider = sdktrace.NewTracerProvider(traces...)
+	if env.any() {
+		if err := out.instrument(t.MeterProvider); err != nil {
+			return nil, fmt.Errorf("telemetry: %w", err)
+		}
+	}
+	if t.inflight, err = newInflight(t.MeterProvider); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
 	otel.SetMeterProvider(t.MeterProvider)
 	otel.SetTracerProvider(t.TracerProvider)
 	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
@@ -148,11 +184,14 @@ type errorLog struct{ log *slog.Logger }
 
 func (l errorLog) Println(v ...any) { l.log.Warn("/metrics", "error", fmt.Sprint(v...)) }
 
-// Shutdown exports what is left and ends the pipeline within ctx. Metrics and
-// traces end side by side under the one deadline, which holds even while a
+// Shutdown exports what is left and ends the pipeline within ctx. Metrics,
+// traces and logs end side by side under the one deadline, which holds even while a
 // callback hangs.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
 	ends := []func(context.Context) error{t.TracerProvider.Shutdown, t.MeterProvider.Shutdown}
+	if t.LoggerProvider != nil {
+		ends = append(ends, t.LoggerProvider.Shutdown)
+	}
 	results := make(chan error, len(ends))
 	for _, end := range ends {
 		go func() { results <- end(ctx) }()
