@@ -2,12 +2,15 @@ package healthcheck
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // The bodies follow draft-inadarei-api-health-check-06, with a few fields more;
@@ -88,20 +91,12 @@ func timestamp(t time.Time) string {
 // render makes every answer that the verdict can give.
 func (v *Verdict) render() {
 	for _, p := range probes {
-		r := v.rulings[p]
-		v.answers[p] = v.answersOf(p, r)
-		stale := r
-		if v.fallsWith(p) {
-			stale = ruling{state: Fail, output: "no judgement for more than " + staleAfter.String()}
+		r, stand := v.rulings[p], v.stand(p)
+		v.answers[p] = answers{
+			short:   v.answer(p, r, v.body(p, r, bodyOptions{limit: maxBody})),
+			verbose: v.answer(p, r, v.body(p, r, bodyOptions{limit: maxVerbose, verbose: true})),
+			stale:   v.answer(p, stand, v.body(p, stand, bodyOptions{limit: maxBody})),
 		}
-		v.answers[p].stale = v.answer(stale, v.body(p, stale, bodyOptions{limit: maxBody}))
-	}
-}
-
-func (v *Verdict) answersOf(p Probe, r ruling) answers {
-	return answers{
-		short:   v.answer(r, v.body(p, r, bodyOptions{limit: maxBody})),
-		verbose: v.answer(r, v.body(p, r, bodyOptions{limit: maxVerbose, verbose: true})),
 	}
 }
 
@@ -118,43 +113,67 @@ type bodyOptions struct {
 	errors  bool
 }
 
-// body writes the response of one probe within its limit of bytes. What is most
-// worth reading comes first; what does not fit is counted.
+// body writes the response of one probe within its limit of bytes. What does not
+// fit is counted.
 func (v *Verdict) body(p Probe, r ruling, opt bodyOptions) []byte {
-	h := head{
-		Status: r.state, Output: r.output, Lifecycle: v.Lifecycle, Until: timestamp(v.until),
-		ServiceID: v.service.name, ReleaseID: v.service.version, Time: timestamp(v.Time),
-	}
-	b := bytes.TrimSuffix(marshal(h), []byte("}"))
+	b := bytes.TrimSuffix(marshal(head{
+		Status: r.state, Output: fit(r.output, maxText), Lifecycle: v.Lifecycle, Until: timestamp(v.until),
+		ServiceID: fit(v.service.name, maxText/4), ReleaseID: fit(v.service.version, maxText/4), Time: timestamp(v.Time),
+	}), []byte("}"))
 	b = append(b, `,"checks":{`...)
-	const tail = `},"omitted":10000}` + "\n"
+	const tail = `},"omitted":1000000}` + "\n"
+	checks := v.relevant(p)
+	items, left := make([][]byte, len(checks)), opt.limit-len(b)-len(tail)
+	take := func(wanted func(n int, c *Result) bool) {
+		for n, c := range checks {
+			if items[n] != nil || !wanted(n, c) {
+				continue
+			}
+			item := append(marshal(c.Name), ":["...)
+			item = append(append(item, c.entry(opt)...), ']')
+			if len(item)+1 <= left {
+				items[n], left = item, left-len(item)-1
+			}
+		}
+	}
+	// The check to blame first, then the rules with their numbers, then the rest.
+	take(func(n int, _ *Result) bool { return n == 0 })
+	take(func(_ int, c *Result) bool { return c.check.Limit.set() })
+	take(func(int, *Result) bool { return true })
 	written, omitted := 0, 0
-	for _, c := range v.relevant(p, opt) {
-		item := append(marshal(c.Name), `:[`...)
-		item = append(item, c.entry(opt)...)
-		item = append(item, ']')
-		if len(b)+len(item)+1+len(tail) > opt.limit {
+	for _, item := range items {
+		if item == nil {
 			omitted++
 			continue
 		}
-		if written > 0 {
+		if written++; written > 1 {
 			b = append(b, ',')
 		}
 		b = append(b, item...)
-		written++
 	}
 	b = append(b, '}')
 	if omitted > 0 {
 		b = append(b, `,"omitted":`...)
 		b = strconv.AppendInt(b, int64(omitted), 10)
 	}
-	return append(b, '}', '\n')
+	return append(b, "}\n"...)
 }
 
-// relevant lists the checks that a probe shows: the failing ones, then rules,
-// then the others, each by name. Liveness looks at nothing outside the process,
-// so it shows vital checks; startup shows none.
-func (v *Verdict) relevant(p Probe, opt bodyOptions) []*Result {
+// maxText bounds what one text adds to a body, in bytes of JSON.
+const maxText = 256
+
+// fit shortens a text until its JSON fits.
+func fit(s string, n int) string {
+	for len(marshal(s)) > n {
+		s = shorten(s, len(s)*3/4)
+	}
+	return s
+}
+
+// relevant lists the checks that a probe shows: those that do not pass, worst
+// first, then rules, then the others, each by name. Liveness looks at nothing
+// outside the process, so it shows vital checks; startup shows none.
+func (v *Verdict) relevant(p Probe) []*Result {
 	var list []*Result
 	for i := range v.Checks {
 		c := &v.Checks[i]
@@ -172,10 +191,7 @@ func (v *Verdict) relevant(p Probe, opt bodyOptions) []*Result {
 		return 2
 	}
 	slices.SortStableFunc(list, func(a, b *Result) int {
-		if d := rank(a) - rank(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a.Name, b.Name)
+		return cmp.Or(rank(a)-rank(b), strings.Compare(a.Name, b.Name))
 	})
 	return list
 }
@@ -183,7 +199,7 @@ func (v *Verdict) relevant(p Probe, opt bodyOptions) []*Result {
 // entry writes one check.
 func (c *Result) entry(opt bodyOptions) []byte {
 	f := &c.finding
-	e := entry{Status: c.State, Override: c.Override, ComponentType: c.check.ComponentType, Output: c.Output}
+	e := entry{Status: c.State, Override: c.Override, ComponentType: c.check.ComponentType, Output: fit(c.Output, maxText)}
 	if c.Role != Auxiliary {
 		e.Role = c.Role.String()
 	}
@@ -224,19 +240,31 @@ func (c *Result) entry(opt bodyOptions) []byte {
 	b := marshal(e)
 	for _, kv := range f.group.ToSlice() {
 		b = append(bytes.TrimSuffix(b, []byte("}")), ',')
-		b = append(b, marshal(string(kv.Key))...)
+		b = append(b, marshal(groupKey(kv.Key))...)
 		b = append(b, ':')
-		b = append(b, marshal(kv.Value.String())...)
+		b = append(b, marshal(fit(kv.Value.String(), maxText/4))...)
 		b = append(b, '}')
 	}
 	return b
 }
 
-// marshal can't fail on the types above.
+// marshal can't fail on the types above. It leaves <, > and & as they are: the
+// content type is not HTML, and nosniff keeps it so.
 func marshal(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		return []byte("null")
 	}
-	return b
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// groupKey keeps a user's attribute apart from the fields of an entry, none of
+// which has a dot.
+func groupKey(k attribute.Key) string {
+	if strings.Contains(string(k), ".") {
+		return string(k)
+	}
+	return "attribute." + string(k)
 }

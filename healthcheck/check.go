@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A Check is one named thing that is judged: a Func that is run in the
@@ -52,6 +55,9 @@ func (c Check) successes() int { return cmp.Or(c.Successes, 2) }
 // staleAfter is the age from which an active check's outcome proves nothing.
 func (c Check) staleAfter() time.Duration { return 3*c.interval() + c.timeout() }
 
+// maxName keeps a check's name fit for a label and a body.
+const maxName = 64
+
 // validate returns every problem of every check, each naming its field.
 func validate(checks []Check, taken map[string]bool) error {
 	var errs []error
@@ -63,6 +69,8 @@ func validate(checks []Check, taken map[string]bool) error {
 		switch {
 		case c.Name == "":
 			bad("Name", "is empty")
+		case len(c.Name) > maxName || !utf8.ValidString(c.Name) || strings.ContainsFunc(c.Name, unicode.IsControl):
+			bad("Name", "is longer than %d bytes or no plain text", maxName)
 		case taken[c.Name]:
 			bad("Name", "is used twice")
 		}
@@ -76,6 +84,9 @@ func validate(checks []Check, taken map[string]bool) error {
 		case c.Func != nil && c.Limit.set():
 			bad("Limit", "a check has a Func or a Limit, not both")
 		case c.Limit.set():
+			if c.Interval != 0 || c.Timeout != 0 || c.Failures != 0 || c.Successes != 0 {
+				bad("Interval", "Interval, Timeout, Failures and Successes are for a Func; a rule has For and KeepFor")
+			}
 			for _, p := range c.Limit.validate() {
 				bad("Limit", "%s", p)
 			}

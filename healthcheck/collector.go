@@ -32,13 +32,17 @@ type collector struct {
 }
 
 // collectShare keeps collecting under 1/50 of the time, however many series.
-const collectShare = 50
+const (
+	collectShare = 50
+	maxPause     = 10 * time.Second // between two of them all the same: rules must not go blind
+)
 
 func (c *collector) loop(ctx context.Context) {
 	for {
 		began := time.Now()
-		c.collect(ctx)
-		wait := time.NewTimer(max(tick, collectShare*time.Since(began)) - time.Since(began))
+		_ = c.collect(ctx) // was logged; the readings grow stale
+		took := time.Since(began)
+		wait := time.NewTimer(min(max(tick, collectShare*took), maxPause) - min(took, tick))
 		select {
 		case <-ctx.Done():
 			wait.Stop()
@@ -48,8 +52,9 @@ func (c *collector) loop(ctx context.Context) {
 	}
 }
 
-// collect takes one sample for every rule.
-func (c *collector) collect(ctx context.Context) {
+// collect takes one sample for every rule. It returns an error if there is nothing
+// to sample.
+func (c *collector) collect(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	began := time.Now()
@@ -57,11 +62,17 @@ func (c *collector) collect(ctx context.Context) {
 	err := c.fill(ctx)
 	c.since.Store(nil)
 	if ctx.Err() != nil {
-		return
+		return ctx.Err()
 	}
-	if err != nil && err.Error() != c.lastErr { // what could be collected is there all the same
-		c.log.Warn("collecting metrics returned an error", "error", err)
-		c.lastErr = err.Error()
+	text := ""
+	if err != nil {
+		if text = err.Error(); text != c.lastErr {
+			c.log.Warn("collecting metrics returned an error", "error", err)
+		}
+	}
+	c.lastErr = text
+	if err != nil && len(c.rm.ScopeMetrics) == 0 {
+		return err // no sample: silence is not a measurement
 	}
 	at := time.Now()
 	metrics := newCatalog(&c.rm)
@@ -69,16 +80,18 @@ func (c *collector) collect(ctx context.Context) {
 		s.sample(at, metrics)
 	}
 	c.done(&c.rm)
+	return nil // an error of some callback left out what it would have observed
 }
 
 // fill collects. A panic of somebody's callback is their error, not our end.
 func (c *collector) fill(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.rm = metricdata.ResourceMetrics{}
+			c.rm.ScopeMetrics = nil
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
+	c.rm.ScopeMetrics = c.rm.ScopeMetrics[:0] // what is not filled in now must not pass for new
 	return c.source.Collect(ctx, &c.rm)
 }
 

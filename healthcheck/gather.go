@@ -31,6 +31,7 @@ type amounts []float64
 type group struct {
 	attrs  attribute.Set
 	amount amounts
+	series int
 }
 
 // gathered is what an indicator's metric holds, in groups.
@@ -39,7 +40,6 @@ type gathered struct {
 	bounds   []float64 // of the histogram's buckets
 	unit     string
 	overflow float64 // cumulative measure of the overflow series
-	found    bool    // the metric was in the collection
 }
 
 // overflowKey marks the series into which the SDK folds all series beyond its
@@ -78,7 +78,7 @@ func (i *Indicator) gather(c catalog) (gathered, error) {
 		if err := i.suits(kind); err != nil {
 			return g, err
 		}
-		g.found, g.unit = true, m.Unit
+		g.unit = m.Unit
 		for _, p := range points {
 			if err := g.add(i, p); err != nil {
 				return g, fmt.Errorf("%s: %w", i.metric, err)
@@ -125,6 +125,7 @@ func (g *gathered) add(i *Indicator, p series) error {
 		sum = &group{attrs: attrs, amount: amounts{0}}
 		g.groups[attrs.Equivalent()] = sum
 	}
+	sum.series++
 	switch i.kind {
 	case kindLast, kindAge:
 		if seen {

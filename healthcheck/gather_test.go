@@ -97,7 +97,7 @@ func TestFirstReading(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {
-			s := newSampler(&c.limit, false)
+			s := newSampler(&c.limit, false, synchronous)
 			s.sample(time.Now(), c.data)
 			r := s.reading.Load()
 			if r.problem != "" || len(r.groups) == 0 {
@@ -159,7 +159,7 @@ func TestWindows(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {
-			s := newSampler(&c.limit, false)
+			s := newSampler(&c.limit, false, synchronous)
 			at, n := time.Now(), 0
 			for _, st := range c.steps {
 				for range st.n {
@@ -184,8 +184,8 @@ func TestOverflowHidesNothing(t *testing.T) {
 			metricdata.DataPoint[int64]{Attributes: attribute.NewSet(attribute.Bool("otel.metric.overflow", true)), Value: hidden}))
 	}
 	in := Increase("m", time.Minute)
-	filtered := newSampler(ptr(Ratio(in.Where("code", "500"), in).AtMost(.05)), false)
-	plain := newSampler(ptr(in.AtMost(50)), false)
+	filtered := newSampler(ptr(Ratio(in.Where("code", "500"), in).AtMost(.05)), false, synchronous)
+	plain := newSampler(ptr(in.AtMost(50)), false, synchronous)
 	for _, s := range []*sampler{filtered, plain} {
 		s.sample(at, data(0, 0))
 		s.sample(at.Add(time.Second), data(1, 100))
@@ -220,3 +220,5 @@ func TestQuantile(t *testing.T) {
 		}
 	}
 }
+
+func synchronous(string) bool { return false }

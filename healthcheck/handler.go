@@ -31,11 +31,11 @@ var (
 // of a long maintenance.
 const retrySeconds = 300
 
-func (v *Verdict) answer(r ruling, body []byte) answer {
+func (v *Verdict) answer(p Probe, r ruling, body []byte) answer {
 	a := answer{code: http.StatusOK, body: body, length: []string{strconv.Itoa(len(body))}}
 	if r.state == Fail {
 		a.code = http.StatusServiceUnavailable
-		if v.Lifecycle == Maintenance {
+		if p == Readiness && v.Lifecycle == Maintenance {
 			left := int(math.Ceil(v.until.Sub(v.Time).Seconds()))
 			a.retry = []string{strconv.Itoa(min(max(1, left), retrySeconds))}
 		}

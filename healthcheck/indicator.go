@@ -128,6 +128,9 @@ func (i *Indicator) validate() (problems []string) {
 		for _, side := range []*Indicator{i.num, i.den} {
 			problems = append(problems, side.validate()...)
 		}
+		if i.minCount < 0 || (i.minCount > 0 && !i.windowed()) {
+			add("MinCount %v is negative, or not for a Ratio of Last", i.minCount)
+		}
 		switch {
 		case i.num.kind != i.den.kind || (i.num.kind != kindIncrease && i.num.kind != kindLast):
 			add("Ratio takes two of Increase or two of Last")
@@ -150,6 +153,8 @@ func (i *Indicator) validate() (problems []string) {
 	}
 	if i.minCount < 0 {
 		add("MinCount %v is negative", i.minCount)
+	} else if i.minCount > 0 && i.kind != kindOver && i.kind != kindQuantile {
+		add("MinCount is for Over, Quantile and a Ratio of Increase")
 	}
 	for _, m := range i.matchers {
 		if m.key == "" || len(m.values) == 0 {

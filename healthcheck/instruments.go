@@ -106,11 +106,10 @@ func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
 		i.observeCheck(o, &v.Checks[n])
 	}
 	for _, p := range probes {
-		spent := v.spent(p, now)
 		for n, s := range probeStates {
 			set := metric.WithAttributes(attrProbe.String(p.String()), attrProbeSt.String(string(s)))
 			o.ObserveInt64(i.probeStatus, one(v.effective(p, now) == s), set)
-			o.ObserveFloat64(i.probeDuration, spent[n], set)
+			o.ObserveFloat64(i.probeDuration, v.ages[p][n], set) // as of the verdict: it never decreases
 		}
 	}
 	for _, l := range lifecycles {

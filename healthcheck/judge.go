@@ -95,6 +95,8 @@ func (m *Monitor) judge() *Verdict {
 				r.moved = old.known
 				m.checkChanged(&r, old.State)
 			}
+		} else if c.Func == nil && r.State != Pass {
+			m.checkChanged(&r, "") // an active check has not run yet; this one is wrong from the start
 		}
 		v.Checks[n] = r
 	}

@@ -73,11 +73,14 @@ func (l *Limit) at(e edge) (float64, bool) {
 
 // crossed reports whether a value lies beyond the bound.
 func (b bound) crossed(v float64) bool {
-	if b.edge == maxFail || b.edge == maxWarn {
-		return v > b.value
+	if b.lower() {
+		return v < b.value
 	}
-	return v < b.value
+	return v > b.value
 }
+
+// lower reports whether the bound is crossed from above.
+func (b bound) lower() bool { return b.edge == minFail || b.edge == minWarn }
 
 // state is what crossing the bound means.
 func (b bound) state() State {
@@ -89,10 +92,10 @@ func (b bound) state() State {
 
 // words reads "at most 80".
 func (b bound) words() string {
-	if b.edge == maxFail || b.edge == maxWarn {
-		return "at most " + number(b.value)
+	if b.lower() {
+		return "at least " + number(b.value)
 	}
-	return "at least " + number(b.value)
+	return "at most " + number(b.value)
 }
 
 func (l *Limit) validate() (problems []string) {
@@ -110,7 +113,7 @@ func (l *Limit) validate() (problems []string) {
 		if !finite(b.value) {
 			add("%s %v is not a number", b.edge, b.value)
 		}
-		if l.indicator.kind == kindQuantile && (b.edge == minFail || b.edge == minWarn) {
+		if l.indicator.kind == kindQuantile && b.lower() {
 			add("%s: a quantile takes upper limits only", b.edge)
 		}
 	}

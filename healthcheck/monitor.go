@@ -54,6 +54,8 @@ type Monitor struct {
 	life        lifecycle
 	envEffects  overrides
 	overrides   atomic.Pointer[overrides]
+	teller      teller
+	told        chan struct{} // closed once everything is written
 	requests    requestCounts
 	service     atomic.Pointer[service]
 	verdict     atomic.Pointer[Verdict]
@@ -107,6 +109,7 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	}
 	files, bad := m.loadFiles(known)
 	if err := errors.Join(append(errs, bad...)...); err != nil {
+		m.started.Store(false) // nothing has begun
 		return fmt.Errorf("healthcheck: %w", err)
 	}
 	if m.MeterProvider == nil {
@@ -138,6 +141,9 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 		return fmt.Errorf("healthcheck: the MeterProvider has not answered for %v: does a callback hang?", setupLimit)
 	}
 
+	m.told = make(chan struct{})
+	m.teller.records = make(chan record, maxRecords)
+	go func() { defer close(m.told); m.teller.loop(m.Logger) }()
 	m.judge()
 	m.wg.Go(func() { m.judgeLoop() })
 	go m.collector.loop(work)
@@ -157,28 +163,39 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 // Stop ends the checks and the collection after a last judgement, which stays
 // what the probes answer. It does not wait for a Collect or a check that hangs.
 func (m *Monitor) Stop() {
-	if m.stop == nil {
+	if m.told == nil { // it never started
 		return
 	}
-	last := m.judge()
+	m.judge()
 	m.stop()
 	m.wg.Wait()
-	if last == nil {
-		return
-	}
 	m.judging.Lock()
 	defer m.judging.Unlock()
 	final := *m.verdict.Load()
+	if final.final {
+		return
+	}
 	final.final = true
 	m.verdict.Store(&final)
+	close(m.teller.records) // nothing is judged after the last verdict
+	patience := time.NewTimer(tick)
+	defer patience.Stop()
+	select {
+	case <-m.told:
+	case <-patience.C: // the handler blocks
+	}
 }
 
 // Verdict is the last judgement; nil before Start.
 func (m *Monitor) Verdict() *Verdict { return m.verdict.Load() }
 
-// Evaluate collects and judges once, now: for tests of your own rules.
+// Evaluate collects and judges once, now: for tests of your own rules. Before
+// Start it returns nil.
 func (m *Monitor) Evaluate(ctx context.Context) *Verdict {
-	m.collector.collect(ctx)
+	if m.Verdict() == nil {
+		return nil
+	}
+	_ = m.collector.collect(ctx) // was logged; the judgement says what is missing
 	return m.judge()
 }
 
@@ -191,7 +208,7 @@ func (m *Monitor) compile() {
 		if c.Func != nil {
 			bound.subject = &runner{check: c, tracer: tracer, changed: m.kickJudge, record: m.ran, classes: map[string]bool{}}
 		} else {
-			s := newSampler(&bound.Limit, c.Role == Core && c.Limit.indicator.traffic())
+			s := newSampler(&bound.Limit, c.Role == Core && c.Limit.indicator.traffic(), m.created.observed)
 			m.collector.samplers = append(m.collector.samplers, s)
 			bound.subject = newRule(c, s, m.created.has, time.Now(), instance)
 		}
@@ -206,7 +223,9 @@ func (m *Monitor) compile() {
 // setup creates the instruments and takes the first samples.
 func (m *Monitor) setup(ctx context.Context, source Source) error {
 	m.collector = collector{source: source, log: m.Logger, done: m.collected}
-	m.collector.collect(ctx) // who we are, and whether we are alone
+	if err := m.collector.collect(ctx); err != nil { // who we are, and whether we are alone
+		return fmt.Errorf("source: %w", err)
+	}
 	if _, taken := newCatalog(&m.collector.rm)["health.lifecycle.status"]; taken {
 		return errors.New("MeterProvider: another Monitor exports to it already; one process, one Monitor")
 	}
@@ -226,7 +245,9 @@ func (m *Monitor) setup(ctx context.Context, source Source) error {
 	if _, err := meter.RegisterCallback(m.observe, m.instruments.all()...); err != nil {
 		return err
 	}
-	m.collector.collect(ctx)
+	if err := m.collector.collect(ctx); err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
 	// Our own counter shows whether the reader is a delta reader.
 	for _, own := range newCatalog(&m.collector.rm)["health.probe.requests"] {
 		if _, _, err := read(own.Data); err != nil {

@@ -16,6 +16,10 @@ type rule struct {
 	hold    *hold // of a core check on traffic; nil for others
 }
 
+// staleReading is the age from which a reading proves nothing: some collections in
+// a row have failed.
+const staleReading = 3 * maxPause
+
 // foreignGrace is how long a gauge of a provider without our View may be missing:
 // nobody can see whether its instrument was created.
 const foreignGrace = time.Minute
@@ -65,6 +69,10 @@ func (r *rule) see(at moment) finding {
 		return finding{state: Unknown, output: "metrics have not been collected yet"}
 	}
 	f := finding{state: Pass, unit: read.unit, window: in.window, quantile: in.quantile}
+	if age := at.since(read.at); age > staleReading {
+		f.state, f.output = Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
+		return f
+	}
 	if read.problem != "" {
 		f.state, f.output = Unknown, read.problem
 		return f
@@ -106,8 +114,7 @@ func (r *rule) worst(groups []measure) *measure {
 // grave reports whether evidence from traffic may take the instance out: the
 // limit is crossed over the long window too, by more than a handful of events.
 func (m *measure) grave() bool {
-	upper := m.crossed.edge == maxFail
-	return m.lasting && (!upper || m.bad >= minBad)
+	return m.lasting && (m.crossed.lower() || m.bad >= minBad)
 }
 
 // missing judges a metric without series.
@@ -152,8 +159,7 @@ func worse(a, b *measure, traffic bool) bool {
 		return ra > rb
 	}
 	if a.value != b.value {
-		lower := a.crossed != nil && (a.crossed.edge == minFail || a.crossed.edge == minWarn)
-		return (a.value > b.value) != lower
+		return (a.value > b.value) != (a.crossed != nil && a.crossed.lower())
 	}
 	return groupName(a.group) < groupName(b.group)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,13 +14,14 @@ import (
 // sampler turns each collection into the readings of one rule. The collector's
 // goroutine owns it; the judge sees only the immutable reading.
 type sampler struct {
-	limit   *Limit
-	long    bool // keep four windows, for a rule that may take the instance out
-	last    time.Time
-	windows map[attribute.Distinct]*window
-	hidden  window // growth of the overflow series
-	reading atomic.Pointer[reading]
-	forget  atomic.Pointer[time.Time] // set by the judge: begin all windows anew
+	limit    *Limit
+	observed bool // new series need not begin at zero
+	long     bool // keep four windows, for a rule that may take the instance out
+	last     time.Time
+	windows  map[attribute.Distinct]*window
+	hidden   window // growth of the overflow series
+	reading  atomic.Pointer[reading]
+	forget   atomic.Pointer[time.Time] // set by the judge: begin all windows anew
 }
 
 // reading is what one collection said about one rule.
@@ -28,7 +30,6 @@ type reading struct {
 	groups  []measure
 	unit    string
 	problem string // why nothing can be judged
-	found   bool   // the metric was in the collection
 }
 
 // measure is the indicator of one group, held against the limit.
@@ -36,7 +37,7 @@ type measure struct {
 	group   attribute.Set
 	value   float64
 	count   float64 // events in the window
-	share   float64 // of the window's events beyond the milder or only upper limit, for a quantile
+	share   float64 // for a quantile: of the events beyond the failing limit, or else the only one
 	bad     float64 // events beyond the failing limit
 	empty   bool    // too few events to judge
 	crossed *bound  // the worst bound crossed
@@ -47,8 +48,9 @@ type measure struct {
 // from traffic may take an instance out.
 const longWindows = 4
 
-func newSampler(l *Limit, long bool) *sampler {
-	return &sampler{limit: l, long: long, windows: map[attribute.Distinct]*window{}}
+func newSampler(l *Limit, long bool, observed func(string) bool) *sampler {
+	in := &l.indicator
+	return &sampler{limit: l, long: long, observed: slices.ContainsFunc(in.metrics(), observed), windows: map[attribute.Distinct]*window{}}
 }
 
 // sample reads one collection.
@@ -74,7 +76,7 @@ func (s *sampler) read(r *reading, c catalog) error {
 	} else {
 		g, err = in.gather(c)
 	}
-	r.found, r.unit = g.found, in.unit(g.unit)
+	r.unit = in.unit(g.unit)
 	if err != nil {
 		return err
 	}
@@ -110,31 +112,35 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 		keep *= longWindows
 	}
 	s.hidden.add(r.at, amounts{g.overflow}, in.window, in.window)
-	hidden := s.hidden.growth(in.window)[0]
 	for key, gr := range g.groups {
-		a, w := gr.amount, s.windows[key]
+		w := s.windows[key]
 		if w == nil {
-			w = &window{}
+			w = &window{attrs: gr.attrs, series: gr.series}
 			s.windows[key] = w
-			if !s.last.IsZero() { // it was not there at the last collection: it began at zero
-				w.add(s.last, make(amounts, len(a)), in.window, keep)
+			if !s.last.IsZero() && !s.observed { // it was not there at the last collection: it began at zero
+				w.add(s.last, make(amounts, len(gr.amount)), in.window, keep)
 			}
 		}
-		w.add(r.at, a, in.window, keep)
+		if gr.series != w.series && s.observed {
+			w.slots = w.slots[:0] // what a new series has counted before is no growth
+		}
+		w.series = gr.series
+		w.add(r.at, gr.amount, in.window, keep)
 	}
 	for key, w := range s.windows {
-		gr := g.groups[key]
-		if gr == nil {
-			delete(s.windows, key) // the source forgot it
+		last := w.slots[len(w.slots)-1].at
+		if last.Before(r.at) { // not in this collection; it may come back
+			if r.at.Sub(last) > keep {
+				delete(s.windows, key)
+			}
 			continue
 		}
-		m, err := s.limit.measure(w.growth(in.window), g.bounds)
+		m, err := s.judge(w, in.window, g.bounds)
 		if err != nil {
 			return err
 		}
-		m.group = gr.attrs
 		if m.crossed != nil && s.long {
-			longer, err := s.limit.measure(w.growth(keep), g.bounds)
+			longer, err := s.judge(w, keep, g.bounds)
 			if err != nil {
 				return err
 			}
@@ -142,10 +148,21 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 		}
 		r.groups = append(r.groups, m)
 	}
-	if hidden > 0 {
-		return fmt.Errorf("%s: %s measurements went to the overflow series (cardinality limit)", in.metric, number(hidden))
+	if hidden, _ := s.hidden.growth(in.window); hidden[0] > 0 {
+		return fmt.Errorf("%s: %s measurements went to the overflow series (cardinality limit)", in.metric, number(hidden[0]))
 	}
 	return nil
+}
+
+// judge measures a group's growth over a span.
+func (s *sampler) judge(w *window, span time.Duration, bounds []float64) (measure, error) {
+	growth, covered := w.growth(span)
+	m, err := s.limit.measure(growth, bounds)
+	m.group = w.attrs
+	if m.crossed != nil && m.crossed.lower() && s.limit.indicator.kind == kindIncrease && covered < span {
+		m.crossed, m.empty = nil, true // too little growth, but in too short a time
+	}
+	return m, err
 }
 
 // gatherRatio gathers both sides; a group without a numerator has none of it.
@@ -158,16 +175,13 @@ func (i *Indicator) gatherRatio(c catalog) (gathered, error) {
 	}
 	num, err1 := side(i.num)
 	den, err2 := side(i.den)
-	out := gathered{groups: map[attribute.Distinct]*group{}, found: den.found, overflow: math.Max(num.overflow, den.overflow)}
-	if !i.windowed() {
-		out.found = num.found && den.found
-	}
+	out := gathered{groups: map[attribute.Distinct]*group{}, overflow: math.Max(num.overflow, den.overflow)}
 	for key, d := range den.groups {
 		n := 0.0
 		if v, ok := num.groups[key]; ok {
 			n = v.amount[0]
 		}
-		out.groups[key] = &group{d.attrs, amounts{n, d.amount[0]}}
+		out.groups[key] = &group{d.attrs, amounts{n, d.amount[0]}, d.series}
 	}
 	return out, errors.Join(err1, err2)
 }

@@ -1,6 +1,7 @@
 package healthcheck
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +16,9 @@ const shutdownLimit = 6 * time.Second
 
 // ListenAndServe listens on srv.Addr and serves as [Monitor.Serve] does.
 func (m *Monitor) ListenAndServe(srv *http.Server, drain time.Duration) error {
-	l, err := net.Listen("tcp", srv.Addr)
+	l, err := net.Listen("tcp", cmp.Or(srv.Addr, ":http"))
 	if err != nil {
+		m.Stop()
 		return fmt.Errorf("healthcheck: %w", err)
 	}
 	return m.Serve(srv, l, drain)
@@ -50,7 +52,7 @@ func (m *Monitor) Serve(srv *http.Server, l net.Listener, drain time.Duration) e
 	defer cancel()
 	err := srv.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("healthcheck: requests in flight were cut off after %v: %w", shutdownLimit, srv.Close())
+		err = fmt.Errorf("healthcheck: requests in flight were cut off after %v: %w", shutdownLimit, errors.Join(err, srv.Close()))
 	}
 	m.Stop()
 	return err

@@ -3,6 +3,7 @@ package healthcheck
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -18,6 +19,42 @@ func (m *Monitor) ran(ctx context.Context, name string, o *outcome) {
 	m.instruments.checkDuration.Record(ctx, o.took.Seconds(), set)
 }
 
+// teller writes what has changed to the log. A handler may block, on a full pipe
+// or a dead disk; the judge may not, so there is a goroutine between them. What
+// does not fit while the handler blocks is counted and dropped: the metrics have
+// it.
+type teller struct {
+	records chan record
+	lost    atomic.Int64
+}
+
+type record struct {
+	ctx   context.Context
+	level slog.Level
+	text  string
+	attrs []slog.Attr
+}
+
+const maxRecords = 256
+
+func (t *teller) tell(ctx context.Context, l slog.Level, text string, attrs ...slog.Attr) {
+	select {
+	case t.records <- record{ctx, l, text, attrs}:
+	default:
+		t.lost.Add(1)
+	}
+}
+
+// loop writes until the channel is closed.
+func (t *teller) loop(log *slog.Logger) {
+	for r := range t.records {
+		log.LogAttrs(r.ctx, r.level, r.text, r.attrs...)
+		if n := t.lost.Swap(0); n > 0 {
+			log.Warn("the log was too slow for the changes of health", "lost", n)
+		}
+	}
+}
+
 // checkChanged counts and logs a check's new state: one record, in the trace of
 // the run that caused it. A handler that exports logs makes an event of it by
 // event.name.
@@ -26,7 +63,7 @@ func (m *Monitor) checkChanged(r *Result, was State) {
 	if r.moved {
 		m.instruments.checkTransitions.Add(ctx, 1, metric.WithAttributes(attrName.String(r.Name), attrState.String(string(r.State))))
 	}
-	m.Logger.LogAttrs(ctx, level(r.State), "a check changed its state",
+	m.teller.tell(ctx, level(r.State), "a check changed its state",
 		slog.String("event.name", "health.check.state_changed"),
 		slog.String(string(attrName), r.Name), slog.String(string(attrRole), r.Role.String()),
 		slog.String(string(attrState), string(r.State)), slog.String("health.check.previous_state", string(was)),
@@ -39,7 +76,7 @@ func (m *Monitor) probeChanged(v *Verdict, p Probe, was State) {
 	r := &v.rulings[p]
 	ctx := traceOf(r.cause)
 	m.instruments.probeTransitions.Add(ctx, 1, metric.WithAttributes(attrProbe.String(p.String()), attrProbeSt.String(string(r.state))))
-	m.Logger.LogAttrs(ctx, level(r.state), "a probe changed its state",
+	m.teller.tell(ctx, level(r.state), "a probe changed its state",
 		slog.String("event.name", "health.probe.state_changed"),
 		slog.String(string(attrProbe), p.String()), slog.String(string(attrProbeSt), string(r.state)),
 		slog.String("health.probe.previous_state", string(was)), slog.String(string(attrLifecycle), string(v.Lifecycle)),

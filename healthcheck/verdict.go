@@ -99,13 +99,22 @@ const staleAfter = 15 * time.Second
 // stale reports whether the verdict is too old to be served.
 func (v *Verdict) stale(now time.Time) bool { return !v.final && now.Sub(v.Time) > staleAfter }
 
-// fallsWith reports whether a probe fails once the verdict is stale.
-func (v *Verdict) fallsWith(p Probe) bool { return p == Readiness || (p == Liveness && v.restart) }
+// stand is what a probe answers once the verdict is stale: nobody knows whether
+// the process works, but a restart is not risked on that unless it was asked for.
+func (v *Verdict) stand(p Probe) ruling {
+	switch {
+	case p == Startup:
+		return v.rulings[p]
+	case p == Liveness && !v.restart:
+		return ruling{state: Pass}
+	}
+	return ruling{state: Fail, output: "no judgement for more than " + staleAfter.String()}
+}
 
 // effective is the state of a probe as it is served at a time.
 func (v *Verdict) effective(p Probe, now time.Time) State {
-	if v.fallsWith(p) && v.stale(now) {
-		return Fail
+	if v.stale(now) {
+		return v.stand(p).state
 	}
 	return v.rulings[p].state
 }
@@ -115,11 +124,11 @@ func (v *Verdict) effective(p Probe, now time.Time) State {
 func (v *Verdict) spent(p Probe, now time.Time) durations {
 	d := v.ages[p]
 	fresh := now.Sub(v.Time)
-	if v.fallsWith(p) && v.stale(now) {
-		d[index(Fail)] += (fresh - staleAfter).Seconds()
+	if v.stale(now) {
+		d[index(v.stand(p).state)] += (fresh - staleAfter).Seconds()
 		fresh = staleAfter
 	}
-	d[index(v.rulings[p].state)] += max(0, fresh.Seconds())
+	d[index(v.rulings[p].state)] += fresh.Seconds()
 	return d
 }
 

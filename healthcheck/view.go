@@ -37,7 +37,7 @@ func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
 	}
 	m.created.watched.Store(true)
 	return func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
-		m.created.names.Store(i.Name, true)
+		m.created.names.Store(i.Name, i.Kind)
 		stream, matched := sdkmetric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit}, false
 		for _, view := range base {
 			if s, ok := view(i); ok {
@@ -76,6 +76,13 @@ func boundaries(i sdkmetric.Instrument) []float64 {
 type created struct {
 	watched atomic.Bool
 	names   sync.Map
+}
+
+// observed reports whether a metric's series may begin anywhere: an observable
+// counter shows what somebody else has counted, a synchronous one begins at zero.
+func (c *created) observed(name string) bool {
+	kind, seen := c.names.Load(name)
+	return !seen || (kind != sdkmetric.InstrumentKindCounter && kind != sdkmetric.InstrumentKindHistogram)
 }
 
 // has reports whether an instrument was created, and whether that is known.

@@ -1,11 +1,17 @@
 package healthcheck
 
-import "time"
+import (
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+)
 
 // window is the history of one group's cumulative amounts. Differences of two
 // cumulative snapshots are exact for any span, without a second aggregation.
 type window struct {
-	slots []slot // oldest first
+	attrs  attribute.Set
+	series int    // how many were summed
+	slots  []slot // oldest first
 }
 
 type slot struct {
@@ -48,11 +54,9 @@ func decreased(old, new amounts) bool {
 }
 
 // growth is the difference between the newest snapshot and the newest one that
-// is at least span old; the oldest one where none is.
-func (w *window) growth(span time.Duration) amounts {
-	if len(w.slots) == 0 {
-		return nil
-	}
+// is at least span old; the oldest one where none is. covered is the time between
+// the two.
+func (w *window) growth(span time.Duration) (d amounts, covered time.Duration) {
 	last := w.slots[len(w.slots)-1]
 	base := w.slots[0]
 	for _, s := range w.slots {
@@ -61,9 +65,9 @@ func (w *window) growth(span time.Duration) amounts {
 		}
 		base = s
 	}
-	d := make(amounts, len(last.amount))
+	d = make(amounts, len(last.amount))
 	for i := range d {
 		d[i] = last.amount[i] - base.amount[i]
 	}
-	return d
+	return d, last.at.Sub(base.at)
 }
