@@ -222,3 +222,57 @@ func TestQuantile(t *testing.T) {
 }
 
 func synchronous(string) bool { return false }
+
+// TestAbsentGroup: what was away for one collection has not grown by all that it
+// ever counted.
+func TestAbsentGroup(t *testing.T) {
+	for name, observed := range map[string]bool{"synchronous": false, "observable": true} {
+		t.Run(name, func(t *testing.T) {
+			limit := Increase("m", 30*time.Second).AtMost(10)
+			s := newSampler(&limit, false, func(string) bool { return observed })
+			at := time.Now()
+			for n, c := range []catalog{
+				collection("", counter(cum, point(int64(100_000)))), {}, collection("", counter(cum, point(int64(100_005)))),
+			} {
+				s.sample(at.Add(time.Duration(n)*time.Second), c)
+			}
+			if r := s.reading.Load(); len(r.groups) != 1 || r.groups[0].value != 5 {
+				t.Errorf("%+v; want a growth of 5", r.groups)
+			}
+		})
+	}
+}
+
+// TestNewSeriesOfAnObservable begins where somebody else has counted to.
+func TestNewSeriesOfAnObservable(t *testing.T) {
+	for observed, want := range map[bool]float64{true: 0, false: 100_001} {
+		limit := Increase("m", 30*time.Second).AtMost(10)
+		s := newSampler(&limit, false, func(string) bool { return observed })
+		at := time.Now()
+		s.sample(at, collection("", counter(cum, point(int64(1), "a", "1"))))
+		s.sample(at.Add(time.Second), collection("", counter(cum, point(int64(2), "a", "1"), point(int64(100_000), "a", "2"))))
+		if r := s.reading.Load(); r.groups[0].value != want {
+			t.Errorf("observable %v: growth %v, want %v", observed, r.groups[0].value, want)
+		}
+	}
+}
+
+// TestLowerLimitWaits for its window: one second without a job is not a minute
+// without one.
+func TestLowerLimitWaits(t *testing.T) {
+	limit := Increase("m", time.Minute).AtLeast(1)
+	s := newSampler(&limit, false, synchronous)
+	r := newRule(Check{Limit: limit}, s, nil, time.Now(), "")
+	at := time.Now()
+	for n := range 62 {
+		now := at.Add(time.Duration(n) * time.Second)
+		s.sample(now, collection("", counter(cum, point(int64(7)))))
+		want := Pass
+		if n >= 60 {
+			want = Fail
+		}
+		if f := r.assess(moment{now: now}); f.state != want {
+			t.Fatalf("after %d s: %s (%s), want %s", n, f.state, f.output, want)
+		}
+	}
+}

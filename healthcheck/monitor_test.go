@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,4 +211,171 @@ func TestStopIsImmediate(t *testing.T) {
 		}
 		close(release)
 	})
+}
+
+// TestReaderThatEnded: silence is not health.
+func TestReaderThatEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Check{Name: "queue", Role: Core, Limit: Last("queue.length").AtMost(80)})
+		if _, err := NewQueue(k.provider, "jobs", 0, func() int { return 0 }); err != nil {
+			t.Fatal(err)
+		}
+		k.start()
+		k.want("/ready", 200, Pass)
+		if err := k.provider.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wait(40 * time.Second)
+		code, body := k.get("/ready")
+		if out := body["output"].(string); code != 503 || !strings.HasPrefix(out, "queue: metrics have not been collected for") {
+			t.Errorf("%d %q", code, out)
+		}
+	})
+}
+
+func TestReaderOfNobody(t *testing.T) {
+	m := &Monitor{MeterProvider: sdkmetric.NewMeterProvider()}
+	if err := m.Start(context.Background(), sdkmetric.NewManualReader()); err == nil || !strings.Contains(err.Error(), "source") {
+		t.Errorf("Start with a reader of no provider: %v", err)
+	}
+}
+
+// TestPanickingCallback is no sample and no end.
+func TestPanickingCallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Check{Name: "errors", Role: Core, Limit: Increase("jobs.failed", 30*time.Second).AtMost(10)})
+		var panics atomic.Bool
+		_, err := k.provider.Meter("test").Int64ObservableCounter("jobs.failed", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			if panics.Load() {
+				panic("hunter2")
+			}
+			o.Observe(100_000)
+			return nil
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.start()
+		wait(5 * time.Second)
+		panics.Store(true)
+		wait(3 * time.Second)
+		panics.Store(false)
+		wait(5 * time.Second)
+		k.want("/ready", 200, Pass)
+	})
+}
+
+// TestBlockedLog: a log that takes nothing keeps no verdict back.
+func TestBlockedLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t)
+		open := make(chan struct{})
+		k.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) { <-open; return len(b), nil }), nil))
+		k.start()
+		k.want("/ready", 200, Pass)
+		for range 1000 {
+			k.Drain()
+			k.judge()
+		}
+		k.want("/ready", 503, Fail)
+		k.Stop()
+		close(open)
+		synctest.Wait()
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// TestStaleLiveness: with liveness failing or not, a judge that stopped restarts
+// nothing unless it was asked to.
+func TestStaleLiveness(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			k := newKit(t)
+			k.RestartWhenStale = restart
+			k.Heartbeat("worker", time.Second).Busy()
+			k.start()
+			wait(3 * time.Second)
+			k.want("/health", 503, Fail)
+			k.stop()
+			wait(time.Minute)
+			if restart {
+				k.want("/health", 503, Fail)
+			} else {
+				k.want("/health", 200, Pass)
+			}
+		})
+	}
+}
+
+// TestSuspended: after SIGSTOP all ages begin anew.
+func TestSuspended(t *testing.T) {
+	m := moment{now: time.Now()}
+	h := &Heartbeat{stall: time.Minute, born: m.now.Add(-time.Hour)}
+	h.active.Store(1)
+	if f := h.assess(m); f.state != Fail {
+		t.Fatalf("%s; an hour without a beat", f.state)
+	}
+	m.awake = m.now.Add(-30 * time.Second)
+	if f := h.assess(m); f.state != Pass {
+		t.Errorf("%s (%s); awake for 30 s only", f.state, f.output)
+	}
+}
+
+// TestServe: readiness fails at once, requests are served for the drain delay and
+// those in flight finish.
+func TestServe(t *testing.T) {
+	k := newKit(t).start()
+	began, finish := make(chan struct{}), make(chan struct{})
+	k.mux.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) { close(began); <-finish })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	const drain = 300 * time.Millisecond
+	go func() { served <- k.Serve(&http.Server{Handler: k.mux}, l, drain) }()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	ask := func(path string) int {
+		res, err := client.Get("http://" + l.Addr().String() + path)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			return 0
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	slow := make(chan int, 1)
+	go func() { slow <- ask("/slow") }()
+	<-began
+	start := time.Now()
+	k.cancel()
+	for ask("/ready") != 503 {
+		if time.Since(start) > 30*time.Second {
+			t.Fatal("readiness does not fail")
+		}
+	}
+	if code := ask("/health"); code != 200 {
+		t.Errorf("/health while draining: %d", code)
+	}
+	for { // the listener is open for the drain delay
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			break
+		}
+		c.Close()
+		time.Sleep(time.Millisecond)
+	}
+	if d := time.Since(start); d < drain {
+		t.Errorf("the listener closed after %v, before the drain delay", d)
+	}
+	close(finish)
+	if code := <-slow; code != 200 {
+		t.Errorf("the request in flight: %d", code)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
 }

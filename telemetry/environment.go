@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
@@ -18,6 +20,7 @@ import (
 type environment struct {
 	metrics, traces, logs bool // export them by OTLP
 	disabled              bool
+	propagator            propagation.TextMapPropagator
 	sampler               sdktrace.Sampler
 }
 
@@ -28,7 +31,7 @@ func readEnvironment() (env environment, err error) {
 	check := func(name string, ok func(string) error) {
 		if v := strings.TrimSpace(os.Getenv(name)); v != "" {
 			if err := ok(v); err != nil {
-				if strings.Contains(v, "@") {
+				if strings.Contains(v, "@") || strings.HasSuffix(name, "HEADERS") {
 					v = "…" // may hold a password
 				}
 				errs = append(errs, fmt.Errorf("%s=%q: %w", name, v, err))
@@ -41,7 +44,8 @@ func readEnvironment() (env environment, err error) {
 		check(prefixOTLP+signal+"TIMEOUT", isMilliseconds)
 		check(prefixOTLP+signal+"INSECURE", isBool)
 		check(prefixOTLP+signal+"COMPRESSION", isOneOf("gzip", "none"))
-		check(prefixOTLP+signal+"CERTIFICATE", isFile)
+		check(prefixOTLP+signal+"HEADERS", isHeaders)
+		check(prefixOTLP+signal+"CERTIFICATE", isCertificates)
 		check(prefixOTLP+signal+"CLIENT_CERTIFICATE", isFile)
 		check(prefixOTLP+signal+"CLIENT_KEY", isFile)
 	}
@@ -53,6 +57,17 @@ func readEnvironment() (env environment, err error) {
 		"OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"} {
 		check(name, isCount)
 	}
+	for _, of := range []string{"ATTRIBUTE_VALUE_LENGTH", "ATTRIBUTE_COUNT", "SPAN_ATTRIBUTE_VALUE_LENGTH", "SPAN_ATTRIBUTE_COUNT", "SPAN_EVENT_COUNT",
+		"SPAN_LINK_COUNT", "EVENT_ATTRIBUTE_COUNT", "LINK_ATTRIBUTE_COUNT", "LOGRECORD_ATTRIBUTE_VALUE_LENGTH", "LOGRECORD_ATTRIBUTE_COUNT"} {
+		check("OTEL_"+of+"_LIMIT", isCount)
+	}
+	check(prefixOTLP+"METRICS_TEMPORALITY_PREFERENCE", isOneOf("cumulative", "delta", "lowmemory"))
+	check(prefixOTLP+"METRICS_DEFAULT_HISTOGRAM_AGGREGATION", isOneOf("explicit_bucket_histogram", "base2_exponential_bucket_histogram"))
+	env.propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
+	check("OTEL_PROPAGATORS", func(v string) (err error) {
+		env.propagator, err = parsePropagators(v)
+		return err
+	})
 	check("OTEL_METRICS_EXPORTER", isOneOf("otlp", "none"))
 	check("OTEL_TRACES_EXPORTER", isOneOf("otlp", "none"))
 	check("OTEL_LOGS_EXPORTER", isOneOf("otlp", "none"))
@@ -75,8 +90,9 @@ func readEnvironment() (env environment, err error) {
 
 // exports reports whether a signal has an endpoint and is not switched off.
 func exports(signal string) bool {
-	set := os.Getenv(prefixOTLP+"ENDPOINT") != "" || os.Getenv(prefixOTLP+signal+"_ENDPOINT") != ""
-	return set && os.Getenv("OTEL_"+signal+"_EXPORTER") != "none"
+	value := func(name string) string { return strings.TrimSpace(os.Getenv(name)) }
+	set := value(prefixOTLP+"ENDPOINT") != "" || value(prefixOTLP+signal+"_ENDPOINT") != ""
+	return set && !strings.EqualFold(value("OTEL_"+signal+"_EXPORTER"), "none")
 }
 
 func (env environment) any() bool { return env.metrics || env.traces || env.logs }
@@ -95,6 +111,9 @@ func (env environment) announce(log *slog.Logger) {
 
 func isEndpoint(v string) error {
 	u, err := url.Parse(v)
+	if err == nil && u.Port() != "" {
+		_, err = strconv.ParseUint(u.Port(), 10, 16)
+	}
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return errors.New("is no URL like http://localhost:4317 or https://collector:4317")
 	}
@@ -131,6 +150,38 @@ func isBool(v string) error { return isOneOf("true", "false")(v) }
 func isFile(v string) error {
 	_, err := os.ReadFile(v)
 	return err
+}
+
+func isHeaders(v string) error {
+	if isAttributes(v) != nil {
+		return errors.New("is no list of key=value pairs, percent-encoded") // without the text: it holds tokens
+	}
+	return nil
+}
+
+func isCertificates(v string) error {
+	pem, err := os.ReadFile(v)
+	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		err = errors.New("has no certificate in PEM form")
+	}
+	return err
+}
+
+// parsePropagators reads the propagators that need no further module.
+func parsePropagators(v string) (propagation.TextMapPropagator, error) {
+	var list []propagation.TextMapPropagator
+	for _, name := range strings.Split(v, ",") {
+		switch strings.TrimSpace(name) {
+		case "tracecontext":
+			list = append(list, propagation.TraceContext{})
+		case "baggage":
+			list = append(list, propagation.Baggage{})
+		case "none":
+		default:
+			return nil, errors.New("is not supported; use tracecontext, baggage or none")
+		}
+	}
+	return propagation.NewCompositeTextMapPropagator(list...), nil
 }
 
 func isAttributes(v string) error {

@@ -34,10 +34,12 @@ var ownViews = []sdkmetric.View{
 
 // Handler records a span and http.server.request.duration for each request to
 // next, and http.server.active_requests and http.server.oldest_request.age while
-// it lasts. next usually an [http.ServeMux], whose patterns become http.route. A panic of
-// next is recorded as a 500 and answered with one; where part of an answer was
-// sent already, the connection is cut. Mount probes and /metrics beside it, not
-// inside.
+// it lasts. next is usually an [http.ServeMux], whose patterns become http.route.
+//
+// A panic of next is recorded as a 500 and answered with one; where part of an
+// answer was sent already, the connection is cut. Mount probes and /metrics beside
+// it, not inside; requests that are meant to stay open, such as event streams, too,
+// or they are the oldest request for ever.
 func (t *Telemetry) Handler(next http.Handler) http.Handler {
 	measured := otelhttp.NewMiddleware("",
 		otelhttp.WithMeterProvider(t.MeterProvider), otelhttp.WithTracerProvider(t.TracerProvider),
@@ -70,6 +72,10 @@ func (t *Telemetry) recoverer(next http.Handler) http.Handler {
 			},
 			ReadFrom: func(f httpsnoop.ReadFromFunc) httpsnoop.ReadFromFunc {
 				return func(src io.Reader) (int64, error) { sent = true; return f(src) }
+			},
+			Flush: func(f httpsnoop.FlushFunc) httpsnoop.FlushFunc { return func() { sent = true; f() } },
+			FlushError: func(f httpsnoop.FlushErrorFunc) httpsnoop.FlushErrorFunc {
+				return func() error { sent = true; return f() }
 			},
 		})
 		defer func() {

@@ -98,20 +98,27 @@ func TestVariablesWin(t *testing.T) {
 // password.
 func TestBadVariables(t *testing.T) {
 	bad := map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT":         "user:hunter2@collector:4317",
-		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "localhost:4317",
-		"OTEL_EXPORTER_OTLP_PROTOCOL":         "http/protobuf",
-		"OTEL_EXPORTER_OTLP_TIMEOUT":          "5s",
-		"OTEL_EXPORTER_OTLP_INSECURE":         "yes",
-		"OTEL_EXPORTER_OTLP_COMPRESSION":      "zip",
-		"OTEL_EXPORTER_OTLP_CERTIFICATE":      "no-such-file",
-		"OTEL_METRIC_EXPORT_INTERVAL":         "-1",
-		"OTEL_BSP_MAX_QUEUE_SIZE":             "many",
-		"OTEL_METRICS_EXPORTER":               "statsd",
-		"OTEL_METRICS_EXEMPLAR_FILTER":        "some",
-		"OTEL_RESOURCE_ATTRIBUTES":            "a",
-		"OTEL_SDK_DISABLED":                   "1",
-		"OTEL_TRACES_SAMPLER":                 "sometimes",
+		"OTEL_EXPORTER_OTLP_ENDPOINT":                              "user:hunter2@collector:4317",
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT":                      "localhost:4317",
+		"OTEL_EXPORTER_OTLP_PROTOCOL":                              "http/protobuf",
+		"OTEL_EXPORTER_OTLP_TIMEOUT":                               "5s",
+		"OTEL_EXPORTER_OTLP_INSECURE":                              "yes",
+		"OTEL_EXPORTER_OTLP_COMPRESSION":                           "zip",
+		"OTEL_EXPORTER_OTLP_CERTIFICATE":                           "no-such-file",
+		"OTEL_METRIC_EXPORT_INTERVAL":                              "-1",
+		"OTEL_BSP_MAX_QUEUE_SIZE":                                  "many",
+		"OTEL_PROPAGATORS":                                         "b3,nonsense",
+		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT":                          "abc",
+		"OTEL_EXPORTER_OTLP_HEADERS":                               "hunter2",
+		"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT":                         "http://localhost:99999",
+		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE":        "sideways",
+		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "nonsense",
+		"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE":                    "/dev/null",
+		"OTEL_METRICS_EXPORTER":                                    "statsd",
+		"OTEL_METRICS_EXEMPLAR_FILTER":                             "some",
+		"OTEL_RESOURCE_ATTRIBUTES":                                 "a",
+		"OTEL_SDK_DISABLED":                                        "1",
+		"OTEL_TRACES_SAMPLER":                                      "sometimes",
 	}
 	for k, v := range bad {
 		t.Setenv(k, v)
@@ -213,11 +220,15 @@ func TestPanics(t *testing.T) {
 		_, _ = io.WriteString(w, "half")
 		panic("hunter2")
 	})
+	mux.HandleFunc("GET /flushed", func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		panic("hunter2")
+	})
 	mux.HandleFunc("GET /abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	srv := httptest.NewServer(tel.Handler(mux))
 	defer srv.Close()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	for path, want := range map[string]int{"/ok/1": 200, "/early": 500, "/nil": 500, "/late": 0, "/abort": 0, "/none": 404} {
+	for path, want := range map[string]int{"/ok/1": 200, "/early": 500, "/nil": 500, "/late": 0, "/flushed": 0, "/abort": 0, "/none": 404} {
 		code := 0
 		res, err := client.Get(srv.URL + path)
 		if err == nil {
@@ -231,7 +242,7 @@ func TestPanics(t *testing.T) {
 		}
 	}
 	got := count(t, tel)
-	for series, want := range map[string]uint64{"/ok/{id} 200": 1, "/early 500": 1, "/nil 500": 1, "/late 200": 1, "/abort 500": 1, " 404": 1} {
+	for series, want := range map[string]uint64{"/ok/{id} 200": 1, "/early 500": 1, "/nil 500": 1, "/late 200": 1, "/flushed 200": 1, "/abort 500": 1, " 404": 1} {
 		if got[series] != want {
 			t.Errorf("%s counted %d times, want %d (%v)", series, got[series], want, got)
 		}

@@ -34,7 +34,7 @@ type demo struct {
 
 func startDemo(t *testing.T, change func(*config)) *demo {
 	t.Helper()
-	cfg := config{addr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", queue: 10, drain: 10 * time.Millisecond, stall: time.Minute}
+	cfg := config{data: t.TempDir(), addr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", queue: 10, drain: 10 * time.Millisecond, stall: time.Minute}
 	if change != nil {
 		change(&cfg)
 	}
@@ -70,7 +70,7 @@ func TestMistakes(t *testing.T) {
 		{"-drain -1s", 2, "-drain"},
 		{"-stall 0s", 2, "-stall"},
 		{"serve", 2, `unknown command "serve"`},
-		{"probe", 2, "URL"},
+		{"probe", 1, "URL"},
 		{"probe http://127.0.0.1:1/ready", 1, "refused"},
 		{"probe ::bad", 1, "::bad"},
 		{"fault", 2, "name"},
@@ -167,7 +167,7 @@ func TestJobs(t *testing.T) {
 		body string
 		want int
 	}{
-		{`{"input":"x"}`, 202}, {`{"input":`, 400}, {`[]`, 400}, {`{}`, 400}, {``, 400},
+		{`{"input":"x"}`, 202}, {`{"input":`, 400}, {`[]`, 400}, {`{}`, 400}, {`{"input":"x"} }}}`, 400}, {`{"input":"x"}` + strings.Repeat(" ", 200<<10), 413}, {``, 400},
 		{`{"input":"` + strings.Repeat("x", 65<<10) + `"}`, 413},
 	} {
 		if res := d.do("POST", d.app+"/jobs", c.body, ""); res.StatusCode != c.want {

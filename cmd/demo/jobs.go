@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -96,8 +97,10 @@ func (j *jobs) post(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Input *string `json:"input"`
 	}
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJobBody))
-	err := dec.Decode(&body)
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxJobBody))
+	if err == nil {
+		err = json.Unmarshal(text, &body)
+	}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -111,11 +114,10 @@ func (j *jobs) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	n := &job{ID: rand.Text(), State: "queued", Input: *body.Input, queued: time.Now()}
-	j.remember(n) // before a worker can take it
 	select {
 	case j.queue <- n:
+		j.remember(n) // before the client hears of it
 	default:
-		j.forget(n.ID)
 		w.Header().Set("Retry-After", "1")
 		problem(w, http.StatusServiceUnavailable, "the queue is full")
 		return
@@ -181,16 +183,10 @@ func (j *jobs) remember(n *job) {
 	defer j.mu.Unlock()
 	j.known[n.ID] = n
 	j.order = append(j.order, n.ID)
-	if len(j.order) > remembered {
+	if len(j.order) > max(remembered, 2*cap(j.queue)) {
 		delete(j.known, j.order[0])
 		j.order = j.order[1:]
 	}
-}
-
-func (j *jobs) forget(id string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	delete(j.known, id)
 }
 
 func (j *jobs) set(n *job, state string) {

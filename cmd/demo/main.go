@@ -45,7 +45,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
-	case errors.As(err, &usage):
+	case errors.As(err, &usage) && args[0] != "probe": // a probe is 0 or 1: 2 is reserved by Docker
 		fmt.Fprintln(stderr, "demo:", err)
 		return 2
 	}
@@ -102,14 +102,46 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	}
 	cfg.token = os.Getenv("ADMIN_TOKEN")
 
+	clean := func() {}
+	if cfg.data == "" {
+		temp, err := os.MkdirTemp("", "otelhealth-demo-")
+		if err != nil {
+			return fmt.Errorf("-data: %w", err)
+		}
+		cfg.data = temp
+		clean = func() { os.RemoveAll(temp) }
+		defer clean()
+	}
+	defer exitOnSecondSignal(clean)()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	l, err := listen(cfg)
 	if err != nil {
 		return err
 	}
 	return serve(ctx, cfg, l, stdout)
+}
+
+// exitOnSecondSignal ends the process at once when a second signal comes, after
+// cleaning up.
+func exitOnSecondSignal(clean func()) (stop func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for n := 1; ; n++ {
+			if _, open := <-signals; !open {
+				return
+			}
+			if n == 2 {
+				clean()
+				os.Exit(1)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+	}
 }
 
 func newFlags(name, args string, stderr io.Writer) *flag.FlagSet {

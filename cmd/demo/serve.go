@@ -130,7 +130,7 @@ func banner(w io.Writer, app, admin net.Addr) {
 service   http://%[2]s   POST /jobs, GET /jobs/{id}; probes /health /ready /startup
 admin     http://%[3]s   /status /status.json /metrics
 try       curl -i http://%[2]s/ready
-          demo fault -admin-addr %[3]s paused-workers   (lift: demo fault -admin-addr %[3]s -off paused-workers)
+          curl -X PUT http://%[3]s/faults/paused-workers   (lift it: curl -X DELETE …)
 `, releaseVersion(), app, admin)
 }
 
