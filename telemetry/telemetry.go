@@ -183,6 +183,20 @@ type errorLog struct{ log *slog.Logger }
 
 func (l errorLog) Println(v ...any) { l.log.Warn("/metrics", "error", fmt.Sprint(v...)) }
 
+// closeLimit is how long Close waits for the last export.
+const closeLimit = 3 * time.Second
+
+// Close is Shutdown within 3 s. What could not be exported is logged.
+func (t *Telemetry) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	err := t.Shutdown(ctx)
+	if err != nil {
+		t.log.Warn("the last telemetry was not exported", "error", err)
+	}
+	return err
+}
+
 // Shutdown exports what is left and ends the pipeline within ctx. Metrics,
 // traces and logs end side by side under the one deadline, which holds even while a
 // callback hangs.

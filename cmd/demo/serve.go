@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -81,13 +80,7 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	if err != nil {
 		return err
 	}
-	defer func() { // metrics and traces last, so that they tell of the end
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-		defer cancel()
-		if serr := tel.Shutdown(ctx); serr != nil {
-			slog.Warn("the last telemetry was not exported", "error", serr)
-		}
-	}()
+	defer tel.Close() // after everything else, so that it tells of the end
 
 	jobs, err := newJobs(cfg.queue, db, health.Heartbeat("worker", cfg.stall))
 	if err != nil {
