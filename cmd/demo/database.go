@@ -8,16 +8,26 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 )
 
-// database keeps the results of jobs in SQLite.
+// database keeps the results of jobs, in SQLite or in PostgreSQL.
 type database struct {
-	sql  *sql.DB
-	down atomic.Bool
+	sql    *sql.DB
+	dollar bool // PostgreSQL writes $1 for ?
+	close  func() error
+	ready  atomic.Bool // the table is there
+
+	down  atomic.Bool
+	panic atomic.Bool
+	hang  gate
 }
 
 // errFault is what a resource answers while its fault is on.
@@ -26,8 +36,8 @@ type errFault string
 func (e errFault) Error() string     { return string(e) + ": the fault is on" }
 func (e errFault) ErrorType() string { return string(e) }
 
-func openDatabase(ctx context.Context, dir string) (*database, error) {
-	d := &database{}
+// openSQLite opens or makes the database in dir.
+func openSQLite(ctx context.Context, dir string) (*database, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -38,51 +48,87 @@ func openDatabase(ctx context.Context, dir string) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.sql = db
 	db.SetMaxOpenConns(workers)
+	d := &database{sql: db, close: db.Close}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS results (id TEXT PRIMARY KEY, result TEXT NOT NULL)`); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), d.close())
+	if err := d.up(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), db.Close())
 	}
 	return d, nil
 }
 
-// up fails while the fault is on; every call asks it first.
-func (d *database) up() error {
+// openPostgres prepares a pool with its OpenTelemetry instrumentation. It dials
+// later: a database that is down is a state to report, not a reason not to start.
+func openPostgres(ctx context.Context, dsn string) (*database, error) {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, errors.New("is no connection string like postgres://user@localhost:5432/jobs") // the error repeats it
+	}
+	cfg.ConnConfig.Tracer = otelpgx.NewTracer()
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := otelpgx.RecordStats(pool); err != nil {
+		return nil, err
+	}
+	db := stdlib.OpenDBFromPool(pool)
+	return &database{sql: db, dollar: true, close: func() error { defer pool.Close(); return db.Close() }}, nil
+}
+
+// up fails while the fault is on; every call asks it first. It makes the table if
+// that could not be done yet.
+func (d *database) up(ctx context.Context) error {
 	if d.down.Load() {
 		return errFault("database-down")
 	}
-	return nil
+	if d.ready.Load() {
+		return nil
+	}
+	_, err := d.sql.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS results (id TEXT PRIMARY KEY, result TEXT NOT NULL)`)
+	if err == nil {
+		d.ready.Store(true)
+	}
+	return err
 }
 
+// ping is the check. The faults hang-check and panicking-check are in it, since
+// they stand for a bad check and not for a bad database.
 func (d *database) ping(ctx context.Context) error {
-	if err := d.up(); err != nil {
+	if d.panic.Load() {
+		panic("panicking-check: the fault is on")
+	}
+	d.hang.wait(nil) // heeds nothing
+	if err := d.up(ctx); err != nil {
 		return err
 	}
 	var any int // from the table: a SELECT 1 would not touch the file
-	return d.sql.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM results LIMIT 1)`).Scan(&any)
+	return d.sql.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM results LIMIT 1) AS one`).Scan(&any)
 }
 
 func (d *database) store(ctx context.Context, id, result string) error {
-	if err := d.up(); err != nil {
+	if err := d.up(ctx); err != nil {
 		return err
 	}
-	_, err := d.sql.ExecContext(ctx, `INSERT OR REPLACE INTO results (id, result) VALUES (?, ?)`, id, result)
+	_, err := d.sql.ExecContext(ctx, d.query(`INSERT INTO results (id, result) VALUES (?1, ?2)`), id, result)
 	return err
 }
 
 func (d *database) result(ctx context.Context, id string) (result string, found bool, err error) {
-	if err := d.up(); err != nil {
+	if err := d.up(ctx); err != nil {
 		return "", false, err
 	}
-	err = d.sql.QueryRowContext(ctx, `SELECT result FROM results WHERE id = ?`, id).Scan(&result)
+	err = d.sql.QueryRowContext(ctx, d.query(`SELECT result FROM results WHERE id = ?1`), id).Scan(&result)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", false, nil
 	}
 	return result, err == nil, err
 }
 
-func (d *database) close() error {
-	return d.sql.Close()
+func (d *database) query(s string) string {
+	if d.dollar {
+		return strings.ReplaceAll(s, "?", "$")
+	}
+	return s
 }

@@ -205,9 +205,14 @@ func TestJobs(t *testing.T) {
 	res = d.do("POST", d.app+"/jobs", `{"input":"x"}`, "")
 	failed := d.app + res.Header.Get("Location")
 	d.await("the job to fail", func() bool { _, body := d.get(failed); return body["state"] == "failed" })
+	if code, _ := d.get(job); code != 200 {
+		t.Errorf("a result that is in the cache: %d", code)
+	}
+	d.do("PUT", d.admin+"/faults/cache-down", "", "")
 	if code, _ := d.get(job); code != 500 {
 		t.Errorf("a result that can't be read: %d", code)
 	}
+	d.do("DELETE", d.admin+"/faults/cache-down", "", "")
 	d.do("DELETE", d.admin+"/faults/database-down", "", "")
 	d.await("ready once more", func() bool { code, _ := d.ready(); return code == 200 })
 	d.end()
@@ -259,6 +264,47 @@ func TestAdmin(t *testing.T) {
 		}
 	}
 	d.end()
+}
+
+// TestFaults puts each fault and says what /ready and /health make of it.
+func TestFaults(t *testing.T) {
+	for _, c := range []struct {
+		fault        string
+		ready        int
+		status, why  string
+		health, load int
+	}{
+		{"cache-down", 200, "warn", "cache: ", 200, 0},
+		{"wedged-worker", 503, "fail", "worker: no beat", 503, 50},
+		{"slow-requests", 200, "warn", "latency: p99", 200, 50},
+		{"failing-requests", 200, "warn", "errors: ", 200, 50},
+		{"hung-requests", 200, "warn", "request-age: ", 200, 5},
+		{"panicking-check", 503, "fail", "database: 2 failures in a row, the last: panic", 200, 0},
+		{"hung-check", 503, "fail", "database: no run has finished for", 200, 0},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			t.Parallel()
+			d := startDemo(t, func(cfg *config) { cfg.load, cfg.queue, cfg.stall = c.load, 10_000, 2*time.Second })
+			d.await("ready", func() bool { code, _ := d.ready(); return code == 200 })
+			if res := d.do("PUT", d.admin+"/faults/"+c.fault, "", ""); res.StatusCode != 204 {
+				t.Fatalf("PUT: %d", res.StatusCode)
+			}
+			d.await(c.why, func() bool {
+				code, body := d.get(d.app + "/ready")
+				return code == c.ready && body["status"] == c.status && strings.HasPrefix(fmt.Sprint(body["output"]), c.why)
+			})
+			if code, body := d.get(d.app + "/health"); code != c.health {
+				t.Errorf("/health: %d %v", code, body)
+			}
+			if c.fault == "slow-requests" || c.fault == "failing-requests" {
+				d.end() // their window is 30 s long
+				return
+			}
+			d.do("DELETE", d.admin+"/faults/"+c.fault, "", "")
+			d.await("pass again", func() bool { _, body := d.get(d.app + "/ready"); return body["status"] == "pass" })
+			d.end()
+		})
+	}
 }
 
 // TestNoTokenNoLoopback: what changes something is not there at all.

@@ -9,7 +9,9 @@
 // /metrics, /status, /status.json, /maintenance and /faults/{name}.
 //
 // ADMIN_TOKEN, if set, is the bearer token of the routes that change something;
-// without it they exist only where -admin-addr is a loopback address. The OTEL_*
+// without it they exist only where -admin-addr is a loopback address. DATABASE_URL
+// (postgres://…) and CACHE_URL (redis://…) take the place of SQLite and of a cache
+// in this process. HEALTH_EFFECTS overrides what failing checks do. The OTEL_*
 // variables configure export.
 package main
 
@@ -65,6 +67,10 @@ type config struct {
 	drain, stall    time.Duration
 	data            string
 	token           string
+	databaseURL     string
+	cacheURL        string
+	effects         string
+	maintenance     string
 }
 
 func serveCommand(args []string, stdout, stderr io.Writer) error {
@@ -77,6 +83,8 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	flags.DurationVar(&cfg.drain, "drain", 5*time.Second, "how long to serve on after SIGTERM, while readiness fails")
 	flags.DurationVar(&cfg.stall, "stall", time.Minute, "how long a job may show no progress before liveness fails")
 	flags.StringVar(&cfg.data, "data", "", "`directory` to keep the database in; a temporary one if empty")
+	flags.StringVar(&cfg.effects, "effects", "", "`file` that overrides what failing checks do: NAME=fail, NAME=warn, NAME=off")
+	flags.StringVar(&cfg.maintenance, "maintenance", "", "`file` that puts the demo into maintenance: {\"reason\": …, \"until\": …}")
 	version := flags.Bool("version", false, "print the version and exit")
 	if err := parse(flags, args); err != nil {
 		return err
@@ -100,10 +108,10 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	case cfg.stall <= 0:
 		return usagef("-stall %v is not positive", cfg.stall)
 	}
-	cfg.token = os.Getenv("ADMIN_TOKEN")
+	cfg.token, cfg.databaseURL, cfg.cacheURL = os.Getenv("ADMIN_TOKEN"), os.Getenv("DATABASE_URL"), os.Getenv("CACHE_URL")
 
 	clean := func() {}
-	if cfg.data == "" {
+	if cfg.data == "" && cfg.databaseURL == "" {
 		temp, err := os.MkdirTemp("", "otelhealth-demo-")
 		if err != nil {
 			return fmt.Errorf("-data: %w", err)

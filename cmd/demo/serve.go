@@ -22,7 +22,7 @@ func releaseVersion() string { return buildinfo.Version() }
 const requestDuration = "http.server.request.duration"
 
 // checks are what the demo is judged by.
-func checks(cfg config, db *database) []healthcheck.Check {
+func checks(cfg config, db *database, c *cache) []healthcheck.Check {
 	requests := healthcheck.Increase(requestDuration, 30*time.Second)
 	capacity := float64(cfg.queue)
 	return []healthcheck.Check{
@@ -41,6 +41,14 @@ func checks(cfg config, db *database) []healthcheck.Check {
 		{
 			Name: "database", Role: healthcheck.Core, ComponentType: "datastore",
 			Func: db.ping, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1,
+		},
+		{
+			Name: "cache", ComponentType: "datastore",
+			Func: c.ping, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1,
+		},
+		{ // when all requests hang, none is in the histogram that latency looks at
+			Name:  "request-age",
+			Limit: healthcheck.Last("http.server.oldest_request.age").AtMost(10),
 		},
 	}
 }
@@ -69,26 +77,49 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	defer adminServer.Close()
 	defer l.admin.Close()
 	defer l.app.Close()
-	db, err := openDatabase(ctx, cfg.data)
-	if err != nil {
+	// Prepared before the providers are: their instruments come to life with those.
+	var db *database
+	if cfg.databaseURL != "" {
+		if db, err = openPostgres(ctx, cfg.databaseURL); err != nil {
+			return fmt.Errorf("DATABASE_URL: %w", err)
+		}
+	} else if db, err = openSQLite(ctx, cfg.data); err != nil {
 		return fmt.Errorf("-data: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
+	cached, err := openCache(cfg.cacheURL)
+	if err != nil {
+		return fmt.Errorf("CACHE_URL: %w", err)
+	}
+	defer cached.store.Close()
 
-	health := &healthcheck.Monitor{Checks: checks(cfg, db)}
+	health := &healthcheck.Monitor{Checks: checks(cfg, db, cached), EffectsFile: cfg.effects, MaintenanceFile: cfg.maintenance}
 	tel, err := telemetry.Start(telemetry.Config{ServiceName: serviceName, View: health.View})
 	if err != nil {
 		return err
 	}
 	defer tel.Close() // after everything else, so that it tells of the end
 
-	jobs, err := newJobs(cfg.queue, db, health.Heartbeat("worker", cfg.stall))
+	health.Logger = tel.Logger
+	if tel.Exporting { // for people: a dead collector moves no traffic
+		health.Checks = append(health.Checks, healthcheck.Check{
+			Name: "telemetry", Role: healthcheck.Informational,
+			Limit: healthcheck.Increase("telemetry.export.failures", 2*time.Minute).AtMost(0),
+		})
+	}
+
+	jobs, err := newJobs(cfg.queue, db, cached, health.Heartbeat("worker", cfg.stall))
 	if err != nil {
 		return err
 	}
 	defer jobs.stop()
-	faults := newFaults(db, jobs)
-	api := tel.Handler(jobs.routes())
+	var requests traffic
+	faults := newFaults(db, cached, jobs, &requests)
+	defer faults.lift()                   // what hangs must not outlive the demo
+	defer context.AfterFunc(ctx, func() { // requests in flight must end, or the drain can't
+		requests.hang.set(false)
+	})()
+	api := tel.Handler(requests.handler(jobs.routes()))
 	if err := health.Start(ctx, tel.Reader); err != nil {
 		return err
 	}

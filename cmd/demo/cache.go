@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/extra/redisotel/v9"
+	"github.com/redis/go-redis/v9"
+)
+
+// cache keeps results near. The service works without it, only slower, so its
+// check is auxiliary.
+type cache struct {
+	store store
+	down  atomic.Bool
+}
+
+// store is where the cache keeps things: Redis, or this process.
+type store interface {
+	get(ctx context.Context, key string) (value string, found bool, err error)
+	set(ctx context.Context, key, value string) error
+	ping(ctx context.Context) error
+	Close() error
+}
+
+const cacheTime = time.Minute
+
+func openCache(url string) (*cache, error) {
+	if url == "" {
+		return &cache{store: &memory{values: map[string]string{}}}, nil
+	}
+	opt, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, errors.New("is no URL like redis://localhost:6379/0") // the error repeats it
+	}
+	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = time.Second, time.Second, time.Second
+	client := redis.NewClient(opt)
+	if err := errors.Join(redisotel.InstrumentTracing(client, redisotel.WithDBStatement(false)), redisotel.InstrumentMetrics(client)); err != nil {
+		return nil, err
+	}
+	return &cache{store: remote{client}}, nil
+}
+
+func (c *cache) up() error {
+	if c.down.Load() {
+		return errFault("cache-down")
+	}
+	return nil
+}
+
+func (c *cache) get(ctx context.Context, key string) (string, bool) {
+	if c.up() != nil {
+		return "", false
+	}
+	v, found, err := c.store.get(ctx, key)
+	return v, found && err == nil // the check tells what is wrong; a miss will do here
+}
+
+func (c *cache) set(ctx context.Context, key, value string) {
+	if c.up() == nil {
+		_ = c.store.set(ctx, key, value) // as above
+	}
+}
+
+func (c *cache) ping(ctx context.Context) error {
+	if err := c.up(); err != nil {
+		return err
+	}
+	return c.store.ping(ctx)
+}
+
+type remote struct{ *redis.Client }
+
+func (r remote) get(ctx context.Context, key string) (string, bool, error) {
+	v, err := r.Get(ctx, key).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", false, nil
+	}
+	return v, err == nil, err
+}
+
+func (r remote) set(ctx context.Context, key, value string) error {
+	return r.Set(ctx, key, value, cacheTime).Err()
+}
+
+func (r remote) ping(ctx context.Context) error { return r.Ping(ctx).Err() }
+
+// memory holds the newest results; when full it starts anew.
+type memory struct {
+	mu     sync.Mutex
+	values map[string]string
+}
+
+const maxMemory = 1000
+
+func (m *memory) get(_ context.Context, key string) (string, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, ok := m.values[key]
+	return v, ok, nil
+}
+
+func (m *memory) set(_ context.Context, key, value string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.values) >= maxMemory {
+		clear(m.values)
+	}
+	m.values[key] = value
+	return nil
+}
+
+func (m *memory) ping(context.Context) error { return nil }
+func (m *memory) Close() error               { return nil }
