@@ -103,6 +103,7 @@ func startCollector(t *testing.T, dir string) (p *servers.Process, endpoint stri
 		"COLLECTOR_METRICS_PORT=" + port,
 		"METRICS_FILE=" + filepath.Join(dir, "metrics.jsonl"),
 		"TRACES_FILE=" + filepath.Join(dir, "traces.jsonl"),
+		"LOGS_FILE=" + filepath.Join(dir, "logs.jsonl"),
 	}, "--config", config)
 	p.WaitOK("http://" + addrs[2])
 	return p, "http://" + addrs[0]

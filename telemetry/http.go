@@ -43,6 +43,7 @@ var ownViews = []sdkmetric.View{
 func (t *Telemetry) Handler(next http.Handler) http.Handler {
 	measured := otelhttp.NewMiddleware("",
 		otelhttp.WithMeterProvider(t.MeterProvider), otelhttp.WithTracerProvider(t.TracerProvider),
+		otelhttp.WithServerName(t.service), // or server.address were the client's Host header
 	)(t.recoverer(next))
 	measured = t.inflight.handler(measured)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -70,6 +70,7 @@ type Telemetry struct {
 	// so that /metrics explains every verdict.
 	Reader sdkmetric.Reader
 
+	service  string
 	registry *prometheus.Registry
 	inflight *inflight
 	log      *slog.Logger
@@ -92,6 +93,11 @@ func Start(cfg Config) (*Telemetry, error) {
 		return nil, fmt.Errorf("telemetry: resource: %w", err)
 	}
 	t := &Telemetry{registry: prometheus.NewRegistry(), log: local, Logger: local, Exporting: env.any()}
+	for _, kv := range res.Attributes() {
+		if kv.Key == semconv.ServiceNameKey {
+			t.service = kv.Value.AsString()
+		}
+	}
 	reader, err := otelprom.New(
 		otelprom.WithRegisterer(t.registry),
 		otelprom.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes),

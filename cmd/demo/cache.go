@@ -37,6 +37,7 @@ func openCache(url string) (*cache, error) {
 		return nil, errors.New("is no URL like redis://localhost:6379/0") // the error repeats it
 	}
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = time.Second, time.Second, time.Second
+	redis.SetLogger(silence{}) // the check says what is wrong, once
 	client := redis.NewClient(opt)
 	if err := errors.Join(redisotel.InstrumentTracing(client, redisotel.WithDBStatement(false)), redisotel.InstrumentMetrics(client)); err != nil {
 		return nil, err
@@ -71,6 +72,10 @@ func (c *cache) ping(ctx context.Context) error {
 	}
 	return c.store.ping(ctx)
 }
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
 
 type remote struct{ *redis.Client }
 

@@ -38,7 +38,7 @@ func TestFactories(t *testing.T) {
 // TestConfig reads the file with no variable set, as a user first does.
 func TestConfig(t *testing.T) {
 	for _, name := range []string{
-		"OTLP_GRPC_ADDR", "OTLP_HTTP_ADDR", "HEALTH_CHECK_ADDR", "METRICS_FILE", "TRACES_FILE",
+		"OTLP_GRPC_ADDR", "OTLP_HTTP_ADDR", "HEALTH_CHECK_ADDR", "METRICS_FILE", "TRACES_FILE", "LOGS_FILE",
 		"COLLECTOR_METRICS_HOST", "COLLECTOR_METRICS_PORT",
 	} {
 		t.Setenv(name, "") // so that it is restored

@@ -84,6 +84,14 @@ func (p *Process) WaitOK(url string) {
 	})
 }
 
+// Signal sends a signal.
+func (p *Process) Signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatalf("%s: %v", p.name, err)
+	}
+}
+
 // Stop asks the process to end, as Kubernetes does, and returns its exit code,
 // which is -1 after a signal.
 func (p *Process) Stop() int {

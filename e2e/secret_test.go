@@ -1,0 +1,86 @@
+package e2e
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/otelhealth/otelhealth/e2e/servers"
+)
+
+// TestSecret plants a password wherever one can be, and looks for it in all that
+// leaves the process: answers, /metrics, logs, and what went to the collector. The
+// text of errors, for operators only, is in /status and /status.json of the admin
+// listener, which are left out.
+func TestSecret(t *testing.T) {
+	const secret = "hunter2"
+	dir := t.TempDir()
+	collector, endpoint := startCollector(t, dir)
+	nobody := servers.FreeAddrs(t, 2)
+	d := startDemo(t, []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint,
+		"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20" + secret,
+		"OTEL_METRIC_EXPORT_INTERVAL=200",
+		"DATABASE_URL=postgres://user:" + secret + "@" + nobody[0] + "/jobs",
+		"CACHE_URL=redis://:" + secret + "@" + nobody[1] + "/0",
+		"ADMIN_TOKEN=" + secret,
+	}, "-load", "0", "-drain", "0s")
+	d.until("the database is missed", failing("database"))
+
+	var out bytes.Buffer
+	ask := func(method, url, body string) {
+		req, err := http.NewRequest(method, url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = secret + ".example"
+		req.Header.Set("Authorization", "Bearer "+secret)
+		req.Header.Set("Cookie", "session="+secret)
+		res, err := servers.Client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		_ = res.Header.Write(&out)
+		if _, err := out.ReadFrom(res.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, fault := range []string{"", "cache-down", "panicking-check"} {
+		if fault != "" {
+			ask(http.MethodPut, d.admin+"/faults/"+fault, "")
+		}
+		for _, path := range []string{"/health?verbose", "/ready?verbose", "/ready?token=" + secret, "/startup", "/panic?token=" + secret, "/jobs/x?token=" + secret, "/nowhere"} {
+			ask(http.MethodGet, d.app+path, "")
+		}
+		ask(http.MethodPost, d.app+"/jobs", `{"input":"`+secret+`"}`)
+		ask(http.MethodPost, d.app+"/jobs", secret)
+	}
+	d.until("the panic is seen", failing("database: "))
+	ask(http.MethodGet, d.admin+"/metrics", "")
+	d.end()
+	if code := collector.Stop(); code != 0 {
+		t.Errorf("the collector's exit code is %d", code)
+	}
+	outputs := map[string][]byte{"an answer": out.Bytes(), "the demo's log": []byte(d.Output())}
+	for _, name := range []string{"metrics", "traces", "logs"} {
+		b, err := os.ReadFile(filepath.Join(dir, name+".jsonl"))
+		if err != nil || len(b) == 0 {
+			t.Fatalf("%s: %d bytes, %v", name, len(b), err)
+		}
+		outputs[name] = b
+	}
+	for where, b := range outputs {
+		for n, line := range bytes.Split(b, []byte("\n")) {
+			if i := bytes.Index(line, []byte(secret)); i >= 0 {
+				t.Errorf("%s, line %d: …%s…", where, n+1, line[max(0, i-80):min(len(line), i+40)])
+			}
+		}
+	}
+	if logs := outputs["logs"]; !bytes.Contains(logs, []byte(`"eventName":"health.check.state_changed"`)) {
+		t.Error("no event in the logs")
+	}
+}
