@@ -1,0 +1,216 @@
+package healthcheck
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// logged is a Logger that a test can read.
+type logged struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logged) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.buf.Reset()
+	return l.buf.String()
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBreakGlass: an override moves readiness, is shown, exported and logged, and
+// judging goes on beneath it.
+func TestBreakGlass(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "effects")
+	synctest.Test(t, func(t *testing.T) {
+		log := &logged{}
+		down := func(context.Context) error { return errDown }
+		k := newKit(t,
+			Check{Name: "database", Role: Core, Func: down, Interval: time.Second},
+			Check{Name: "search", Func: down, Interval: time.Second},
+			Check{Name: "note", Role: Informational, Func: down, Interval: time.Second})
+		k.Heartbeat("worker", time.Second).Busy()
+		k.EffectsFile, k.Logger = path, slog.New(slog.NewTextHandler(log, nil))
+		k.start()
+		wait(3500 * time.Millisecond)
+		k.want("/health", 503, Fail)
+		k.want("/ready", 503, Fail)
+
+		for _, c := range []struct {
+			text          string
+			health, ready int
+			status        State
+		}{
+			{"database=warn, worker=off", 200, 200, Warn},
+			{"# all of it\n*=off\n", 200, 200, Pass},
+			{"*=off\nsearch=fail", 200, 503, Fail},
+			{"database=off,search=off,worker=fail,note=fail", 503, 503, Fail},
+			{"", 503, 503, Fail},
+			{"database=warn,worker=warn", 200, 200, Warn},
+		} {
+			write(t, path, c.text)
+			wait(2 * time.Second)
+			if code, _ := k.get("/health"); code != c.health {
+				t.Errorf("%q: /health %d, want %d", c.text, code, c.health)
+			}
+			k.want("/ready", c.ready, c.status)
+			k.state("database", Fail) // it is judged all the same
+		}
+		if n := k.metric("health.check.override", attrName.String("database"), attrEffect.String("warn")); n != 1 {
+			t.Errorf("health.check.override is %v", n)
+		}
+		_, body := k.get("/ready?verbose")
+		if e := body["checks"].(map[string]any)["database"].([]any)[0].(map[string]any); e["override"] != "warn" || e["status"] != "fail" {
+			t.Errorf("the body shows %v", e)
+		}
+		if out := log.take(); !strings.Contains(out, "overridden") || !strings.Contains(out, "database:warn") {
+			t.Errorf("log: %s", out)
+		}
+
+		// A bad file keeps the last good one, says so once, and mends.
+		write(t, path, "database=off\nsearch=maybe, nosuch=off")
+		wait(5 * time.Second)
+		k.want("/ready", 200, Warn)
+		if out := log.take(); strings.Count(out, "stays in force") != 1 || !strings.Contains(out, "search=maybe") || !strings.Contains(out, "nosuch") {
+			t.Errorf("log: %s", out)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		wait(2 * time.Second)
+		k.want("/ready", 503, Fail)
+	})
+}
+
+// TestEffectsVariable holds at start, and the file wins over it.
+func TestEffectsVariable(t *testing.T) {
+	t.Setenv("HEALTH_EFFECTS", "database=warn,*=off")
+	path := filepath.Join(t.TempDir(), "effects")
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Check{Name: "database", Role: Core, Func: func(context.Context) error { return errDown }})
+		k.EffectsFile = path
+		k.start()
+		wait(time.Second)
+		k.want("/ready", 200, Warn)
+		write(t, path, "database=fail")
+		wait(2 * time.Second)
+		k.want("/ready", 503, Fail)
+	})
+}
+
+// TestMaintenanceFile puts the instance into maintenance while it says so, lifts
+// itself, and follows changes.
+func TestMaintenanceFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "maintenance")
+	synctest.Test(t, func(t *testing.T) {
+		log := &logged{}
+		k := newKit(t)
+		k.MaintenanceFile, k.Logger = path, slog.New(slog.NewTextHandler(log, nil))
+		k.start()
+		ask := func(reason string, d time.Duration) {
+			write(t, path, `{"reason":"`+reason+`","until":"`+time.Now().Add(d).UTC().Format(time.RFC3339)+`"}`)
+			wait(1500 * time.Millisecond)
+		}
+		k.want("/ready", 200, Pass)
+		ask("upgrade", 2*time.Minute)
+		if body := k.want("/ready", 503, Fail); body["output"] != "maintenance: upgrade" || body["until"] == nil {
+			t.Errorf("%v", body)
+		}
+		k.want("/health", 200, Pass)
+		if n := k.metric("health.lifecycle.status", attrLifecycle.String("maintenance")); n != 1 {
+			t.Errorf("health.lifecycle.status is %v", n)
+		}
+		ask("longer", 5*time.Minute)
+		if body := k.want("/ready", 503, Fail); body["output"] != "maintenance: longer" {
+			t.Errorf("%v", body)
+		}
+		write(t, path, `{"reason":"x","until":"tomorrow"}`)
+		wait(2 * time.Second)
+		k.want("/ready", 503, Fail) // the last good one
+		if out := log.take(); !strings.Contains(out, "until") {
+			t.Errorf("log: %s", out)
+		}
+		wait(5 * time.Minute)
+		k.want("/ready", 200, Pass) // lifted by itself
+		ask("again", time.Minute)
+		k.want("/ready", 503, Fail)
+		write(t, path, "")
+		wait(2 * time.Second)
+		k.want("/ready", 200, Pass)
+		ask("long ago", -time.Minute)
+		k.want("/ready", 200, Pass)
+	})
+}
+
+// TestBadFilesAtStart are errors, all at once, each naming its field.
+func TestBadFilesAtStart(t *testing.T) {
+	dir := t.TempDir()
+	effects, maintenance := filepath.Join(dir, "effects"), filepath.Join(dir, "maintenance")
+	write(t, effects, "a=maybe")
+	t.Setenv("HEALTH_EFFECTS", "nosuch=off")
+	for text, want := range map[string]string{
+		`{"reason":"x","until":"tomorrow"}`:             "until",
+		`{"reason":"","until":"2999-01-01T00:00:00Z"}`:  "reason",
+		`{"reason":"x","until":"2999-01-01T00:00:00Z"}`: "24h",
+		`{"reason":"x","till":"2999-01-01T00:00:00Z"}`:  "till",
+		`reason: x`: "JSON",
+		strings.Repeat(" ", maxFile) + `{"reason":"too big"`: "larger",
+	} {
+		write(t, maintenance, text)
+		k := newKit(t, Check{Name: "a", Func: ok})
+		k.EffectsFile, k.MaintenanceFile = effects, maintenance
+		err := k.Start(context.Background(), k.reader)
+		if err == nil {
+			t.Fatal("no error")
+		}
+		for _, want := range []string{"HEALTH_EFFECTS: ", "EffectsFile: ", `"a=maybe"`, "MaintenanceFile: ", want} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%.60s: the error does not say %q: %v", text, want, err)
+			}
+		}
+	}
+}
+
+// TestEvents: one record for each change, and none where nothing has changed.
+func TestEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logged{}
+		k := newKit(t, Check{Name: "database", Role: Core, Func: func(context.Context) error { return errDown }})
+		k.Logger = slog.New(slog.NewJSONHandler(log, nil))
+		k.start()
+		wait(time.Second)
+		out := log.take()
+		if n := strings.Count(out, `"event.name":"health.check.state_changed"`); n != 1 {
+			t.Errorf("%d events of the check: %s", n, out)
+		}
+		if strings.Contains(out, "hunter2") {
+			t.Errorf("the text of an error is in the log: %s", out)
+		}
+		k.Drain()
+		wait(time.Second)
+		if out := log.take(); out != "" { // failing it was, failing it is
+			t.Errorf("log: %s", out)
+		}
+	})
+}
