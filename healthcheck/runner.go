@@ -43,11 +43,10 @@ type runner struct {
 // together.
 func (r *runner) loop(ctx context.Context, instance string) {
 	next := time.Now()
-	phase := time.Duration(float64(r.check.interval()) * (.5 + .5*spread(instance, r.check.Name)))
 	for first := true; ; first = false {
 		r.run(ctx)
 		if first {
-			next = next.Add(phase)
+			next = next.Add(r.phase(instance))
 		} else {
 			next = next.Add(r.check.interval())
 		}
@@ -62,6 +61,11 @@ func (r *runner) loop(ctx context.Context, instance string) {
 		case <-wait.C:
 		}
 	}
+}
+
+// phase is the time from the first run to the second.
+func (r *runner) phase(instance string) time.Duration {
+	return time.Duration(float64(r.check.interval()) * (.5 + .5*spread(instance, r.check.Name)))
 }
 
 // spread maps an instance and a check to [0, 1), the same at every start.

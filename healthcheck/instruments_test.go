@@ -1,0 +1,199 @@
+package healthcheck
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+)
+
+// TestInstruments pins every instrument with its kind, unit, attributes and
+// description: dashboards and alerts stand on them, so a change here is a change
+// for every user.
+func TestInstruments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		k := newKit(t,
+			Check{Name: "database", Role: Core, Interval: time.Second, Failures: 1, Successes: 1, Func: func(context.Context) error {
+				if down.Load() {
+					return errDown
+				}
+				return nil
+			}},
+			Check{Name: "queue", Limit: Last("queue.length").AtMost(80).WarnAbove(50)})
+		q, err := NewQueue(k.provider, "jobs", 100, func() int { return 0 })
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Waited(t.Context(), time.Second)
+		k.Heartbeat("worker", 0)
+		t.Setenv("HEALTH_EFFECTS", "queue=off")
+		k.start()
+		wait(1500 * time.Millisecond)
+		down.Store(true)
+		wait(time.Second)
+		var rm metricdata.ResourceMetrics
+		if err := k.reader.Collect(t.Context(), &rm); err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for name, ms := range newCatalog(&rm) {
+			kind, points, err := read(ms[0].Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys := map[string]bool{}
+			for _, p := range points {
+				for _, kv := range p.attrs.ToSlice() {
+					keys[string(kv.Key)] = true
+				}
+			}
+			var list []string
+			for key := range keys {
+				list = append(list, key)
+			}
+			slices.Sort(list)
+			lines = append(lines, fmt.Sprintf("%s | %s | %s | %s | %s\n", name, kind, ms[0].Unit, strings.Join(list, " "), ms[0].Description))
+		}
+		slices.Sort(lines)
+		got := strings.Join(lines, "")
+		const path = "testdata/instruments.txt"
+		if *update {
+			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("the instruments differ; got\n%s", got)
+		}
+	})
+}
+
+// TestValues follows the numbers of one check through a failure and back.
+func TestValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		k := newKit(t, Check{Name: "database", Role: Core, Interval: 10 * time.Second, Timeout: 3 * time.Second, Failures: 1, Successes: 1,
+			Func: func(context.Context) error {
+				if down.Load() {
+					return errDown
+				}
+				return nil
+			}})
+		start := time.Now()
+		k.start()
+		name := attrName.String("database")
+		value := func(metric string) float64 { return k.metric(metric, name) }
+		wait(time.Second)
+		for metric, want := range map[string]float64{
+			"health.check.interval": 10, "health.check.timeout": 3, "health.check.consecutive_failures": 0,
+			"health.check.last_run.timestamp": unix(start), "health.check.last_success.timestamp": unix(start),
+			"health.check.last_transition.timestamp": -1, // the first evidence is none
+		} {
+			if got := value(metric); got != want {
+				t.Errorf("at first %s is %v, want %v", metric, got, want)
+			}
+		}
+		down.Store(true)
+		wait(21 * time.Second)
+		success := value("health.check.last_success.timestamp")
+		run, moved := value("health.check.last_run.timestamp"), value("health.check.last_transition.timestamp")
+		if success != unix(start) || run <= success || moved <= success || moved > run {
+			t.Errorf("success %v, run %v, transition %v", success, run, moved)
+		}
+		if n := k.metric("health.check.transitions", name, attrState.String("fail")); n != 1 {
+			t.Errorf("%v transitions to fail", n)
+		}
+		if n := k.metric("health.probe.transitions", attrProbe.String("readiness"), attrProbeSt.String("fail")); n != 1 {
+			t.Errorf("%v transitions of readiness to fail", n)
+		}
+		if n := k.metric("health.lifecycle.status", attrLifecycle.String("running")); n != 1 {
+			t.Errorf("running is %v", n)
+		}
+		down.Store(false)
+		wait(11 * time.Second)
+		if n := k.metric("health.check.transitions", name, attrState.String("pass")); n != 1 {
+			t.Errorf("%v transitions to pass", n)
+		}
+	})
+}
+
+// TestSpans: a root span for each run, handed to the check, with the class of the
+// error and not its text.
+func TestSpans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		record := tracetest.NewSpanRecorder()
+		tp := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(record))
+		k := newKit(t, Check{Name: "database", Interval: time.Second, Func: func(ctx context.Context) error {
+			_, span := tp.Tracer("driver").Start(ctx, "SELECT")
+			span.End()
+			return errDown
+		}})
+		k.TracerProvider = tp
+		k.start()
+		wait(100 * time.Millisecond)
+		var run, query sdktrace.ReadOnlySpan
+		for _, s := range record.Ended() {
+			if s.Name() == "SELECT" {
+				query = s
+			} else {
+				run = s
+			}
+		}
+		if run == nil || query == nil {
+			t.Fatalf("%d spans", len(record.Ended()))
+		}
+		if run.Name() != "health.check database" || run.Parent().IsValid() || query.Parent().SpanID() != run.SpanContext().SpanID() {
+			t.Errorf("%s: parent %v; the query's parent %v", run.Name(), run.Parent(), query.Parent())
+		}
+		if s := run.Status(); s.Code != codes.Error || s.Description != "*errors.errorString" {
+			t.Errorf("status %+v", s)
+		}
+		if text := fmt.Sprint(run.Attributes(), run.Events()); strings.Contains(text, "hunter2") || !strings.Contains(text, "error.type") {
+			t.Errorf("attributes %s", text)
+		}
+	})
+}
+
+// TestErrorClasses are bounded.
+func TestErrorClasses(t *testing.T) {
+	r := &runner{classes: map[string]bool{}}
+	seen := map[string]bool{}
+	for n := range 100 {
+		seen[r.class(classed(fmt.Sprint("class-", n)))] = true
+	}
+	if len(seen) != maxClasses+1 || !seen["_OTHER"] {
+		t.Errorf("%d classes", len(seen))
+	}
+	if got := r.class(fmt.Errorf("query: %w", context.DeadlineExceeded)); got != "_OTHER" && got != "timeout" {
+		t.Errorf("a deadline is %q", got)
+	}
+}
+
+type classed string
+
+func (c classed) Error() string     { return "hunter2" }
+func (c classed) ErrorType() string { return string(c) }
+
+// TestPhase spreads later runs over instances, the same at every start.
+func TestPhase(t *testing.T) {
+	second := (&runner{check: Check{Name: "a", Interval: 10 * time.Second}}).phase
+	a, b := second("a"), second("b")
+	if a == b || a != second("a") || a < 5*time.Second || a > 10*time.Second || b < 5*time.Second || b > 10*time.Second {
+		t.Errorf("%v and %v; want two from 5 to 10 s", a, b)
+	}
+}
