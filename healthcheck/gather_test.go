@@ -92,6 +92,8 @@ func TestFirstReading(t *testing.T) {
 		{"an exponential histogram has no boundary", Over("m", 1, w).AtMost(.1), collection("s", metricdata.ExponentialHistogram[float64]{Temporality: cum}), "exponential histogram", 0},
 		{"a summary", Last("m").AtMost(1), collection("s", metricdata.Summary{}), "can't be judged", 0},
 		{"no data at all", Last("m").AtMost(1), collection("s", nil), "can't be judged", 0},
+		{"a ratio of two gauges", Ratio(Last("m").Where("q", "a"), Last("m").Where("q", "b")).AtMost(.4), collection("", gauge(point(1.0, "q", "a"), point(2.0, "q", "b"))), "fail", .5},
+		{"a gauge without a value is no zero", Ratio(Last("m").Where("q", "a"), Last("m").Where("q", "b")).AtMost(.4), collection("", gauge(point(2.0, "q", "b"))), "", 0},
 		{"an overflow series beside a filter", Last("m").Where("q", "a").AtMost(80), collection("", gauge(point(1.0, "q", "a"), overflow)), "overflow", 0},
 		{"the first snapshot is the baseline", Increase("m", w).AtMost(80), collection("", counter(cum, point(int64(100)))), "pass", 0},
 	}

@@ -165,7 +165,8 @@ func (s *sampler) judge(w *window, span time.Duration, bounds []float64) (measur
 	return m, err
 }
 
-// gatherRatio gathers both sides; a group without a numerator has none of it.
+// gatherRatio gathers both sides. A group without a numerator has had none of
+// its events; but a gauge without a value is no zero.
 func (i *Indicator) gatherRatio(c catalog) (gathered, error) {
 	side := func(in *Indicator) (gathered, error) {
 		s := *in
@@ -180,6 +181,8 @@ func (i *Indicator) gatherRatio(c catalog) (gathered, error) {
 		n := 0.0
 		if v, ok := num.groups[key]; ok {
 			n = v.amount[0]
+		} else if i.num.kind == kindLast {
+			continue
 		}
 		out.groups[key] = &group{d.attrs, amounts{n, d.amount[0]}, d.series}
 	}
