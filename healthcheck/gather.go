@@ -38,6 +38,7 @@ type group struct {
 type gathered struct {
 	groups   map[attribute.Distinct]*group
 	bounds   []float64 // of the histogram's buckets
+	kind     string
 	unit     string
 	overflow float64 // cumulative measure of the overflow series
 }
@@ -78,7 +79,7 @@ func (i *Indicator) gather(c catalog) (gathered, error) {
 		if err := i.suits(kind); err != nil {
 			return g, err
 		}
-		g.unit = m.Unit
+		g.kind, g.unit = kind, m.Unit
 		for _, p := range points {
 			if err := g.add(i, p); err != nil {
 				return g, fmt.Errorf("%s: %w", i.metric, err)

@@ -379,3 +379,23 @@ func TestServe(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestInstrumentAfterStart: a counter that is made once the Monitor runs begins
+// at zero, and so do its new series.
+func TestInstrumentAfterStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Check{Name: "errors", Limit: Increase("jobs.failed", 30*time.Second).AtMost(1000)}).start()
+		wait(2500 * time.Millisecond)
+		c, err := k.provider.Meter("test").Int64Counter("jobs.failed")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Add(t.Context(), 3, metric.WithAttributes(attrName.String("a")))
+		wait(time.Second)
+		c.Add(t.Context(), 4, metric.WithAttributes(attrName.String("b")))
+		wait(time.Second)
+		if r := k.Verdict().Checks[0]; r.Value != 7 {
+			t.Errorf("%v (has value: %v), want 7", r.Value, r.HasValue)
+		}
+	})
+}

@@ -15,8 +15,8 @@ import (
 // goroutine owns it; the judge sees only the immutable reading.
 type sampler struct {
 	limit    *Limit
-	observed bool // new series need not begin at zero
-	long     bool // keep four windows, for a rule that may take the instance out
+	observed func(metric string) bool // its series need not begin at zero
+	long     bool                     // keep four windows, for a rule that may take the instance out
 	last     time.Time
 	windows  map[attribute.Distinct]*window
 	hidden   window // growth of the overflow series
@@ -49,8 +49,7 @@ type measure struct {
 const longWindows = 4
 
 func newSampler(l *Limit, long bool, observed func(string) bool) *sampler {
-	in := &l.indicator
-	return &sampler{limit: l, long: long, observed: slices.ContainsFunc(in.metrics(), observed), windows: map[attribute.Distinct]*window{}}
+	return &sampler{limit: l, long: long, observed: observed, windows: map[attribute.Distinct]*window{}}
 }
 
 // sample reads one collection.
@@ -111,17 +110,19 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 	if s.long {
 		keep *= longWindows
 	}
+	// Instruments may be created after the Monitor is; only now it is known which.
+	observed := g.kind == "counter" && slices.ContainsFunc(in.metrics(), s.observed)
 	s.hidden.add(r.at, amounts{g.overflow}, in.window, in.window)
 	for key, gr := range g.groups {
 		w := s.windows[key]
 		if w == nil {
 			w = &window{attrs: gr.attrs, series: gr.series}
 			s.windows[key] = w
-			if !s.last.IsZero() && !s.observed { // it was not there at the last collection: it began at zero
+			if !s.last.IsZero() && !observed { // it was not there at the last collection: it began at zero
 				w.add(s.last, make(amounts, len(gr.amount)), in.window, keep)
 			}
 		}
-		if gr.series != w.series && s.observed {
+		if gr.series != w.series && observed {
 			w.slots = w.slots[:0] // what a new series has counted before is no growth
 		}
 		w.series = gr.series
@@ -176,15 +177,15 @@ func (i *Indicator) gatherRatio(c catalog) (gathered, error) {
 	}
 	num, err1 := side(i.num)
 	den, err2 := side(i.den)
-	out := gathered{groups: map[attribute.Distinct]*group{}, overflow: math.Max(num.overflow, den.overflow)}
+	out := gathered{groups: map[attribute.Distinct]*group{}, kind: den.kind, overflow: math.Max(num.overflow, den.overflow)}
 	for key, d := range den.groups {
-		n := 0.0
+		n, series := 0.0, d.series
 		if v, ok := num.groups[key]; ok {
-			n = v.amount[0]
+			n, series = v.amount[0], series+v.series
 		} else if i.num.kind == kindLast {
 			continue
 		}
-		out.groups[key] = &group{d.attrs, amounts{n, d.amount[0]}, d.series}
+		out.groups[key] = &group{d.attrs, amounts{n, d.amount[0]}, series}
 	}
 	return out, errors.Join(err1, err2)
 }
