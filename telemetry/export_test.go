@@ -1,0 +1,226 @@
+package telemetry
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	logspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	metricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// series are the values of a metric by their attributes, as key=value,key=value.
+func series(t *testing.T, tel *Telemetry, name string) map[string]float64 {
+	t.Helper()
+	var rm metricdata.ResourceMetrics
+	if err := tel.Reader.(interface {
+		Collect(context.Context, *metricdata.ResourceMetrics) error
+	}).Collect(t.Context(), &rm); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	add := func(set attribute.Set, v float64) { got[set.Encoded(attribute.DefaultEncoder())] = v }
+	for _, sm := range rm.ScopeMetrics {
+		for _, m := range sm.Metrics {
+			if m.Name != name {
+				continue
+			}
+			switch data := m.Data.(type) {
+			case metricdata.Sum[int64]:
+				for _, p := range data.DataPoints {
+					add(p.Attributes, float64(p.Value))
+				}
+			case metricdata.Gauge[float64]:
+				for _, p := range data.DataPoints {
+					add(p.Attributes, p.Value)
+				}
+			default:
+				t.Fatalf("%s: %T", name, data)
+			}
+		}
+	}
+	return got
+}
+
+// collector is a small OTLP server that does as it is told.
+type collector struct {
+	metricspb.UnimplementedMetricsServiceServer
+	answer   atomic.Pointer[answer]
+	accepted atomic.Int64
+}
+
+type answer struct {
+	code     codes.Code
+	rejected int64
+	hang     bool
+}
+
+func (c *collector) reply(ctx context.Context) (rejected int64, err error) {
+	a := c.answer.Load()
+	switch {
+	case a.hang:
+		<-ctx.Done()
+		return 0, ctx.Err()
+	case a.code != codes.OK:
+		return 0, status.Error(a.code, "as told")
+	}
+	c.accepted.Add(1)
+	return a.rejected, nil
+}
+
+func (c *collector) Export(ctx context.Context, _ *metricspb.ExportMetricsServiceRequest) (*metricspb.ExportMetricsServiceResponse, error) {
+	n, err := c.reply(ctx)
+	r := &metricspb.ExportMetricsServiceResponse{}
+	if n > 0 {
+		r.PartialSuccess = &metricspb.ExportMetricsPartialSuccess{RejectedDataPoints: n, ErrorMessage: "as told"}
+	}
+	return r, err
+}
+
+type traceCollector struct {
+	tracepb.UnimplementedTraceServiceServer
+	*collector
+}
+
+func (c traceCollector) Export(ctx context.Context, _ *tracepb.ExportTraceServiceRequest) (*tracepb.ExportTraceServiceResponse, error) {
+	n, err := c.reply(ctx)
+	r := &tracepb.ExportTraceServiceResponse{}
+	if n > 0 {
+		r.PartialSuccess = &tracepb.ExportTracePartialSuccess{RejectedSpans: n, ErrorMessage: "as told"}
+	}
+	return r, err
+}
+
+type logCollector struct {
+	logspb.UnimplementedLogsServiceServer
+	*collector
+}
+
+func (c logCollector) Export(ctx context.Context, _ *logspb.ExportLogsServiceRequest) (*logspb.ExportLogsServiceResponse, error) {
+	n, err := c.reply(ctx)
+	r := &logspb.ExportLogsServiceResponse{}
+	if n > 0 {
+		r.PartialSuccess = &logspb.ExportLogsPartialSuccess{RejectedLogRecords: n, ErrorMessage: "as told"}
+	}
+	return r, err
+}
+
+// serve starts the server; stop ends it and its connections.
+func (c *collector) serve(t *testing.T) (address string, stop func()) {
+	t.Helper()
+	c.answer.Store(&answer{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := grpc.NewServer()
+	metricspb.RegisterMetricsServiceServer(srv, c)
+	tracepb.RegisterTraceServiceServer(srv, traceCollector{collector: c})
+	logspb.RegisterLogsServiceServer(srv, logCollector{collector: c})
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	t.Cleanup(func() {
+		srv.Stop()
+		<-served
+	})
+	return l.Addr().String(), srv.Stop
+}
+
+// TestExportHealth: what becomes of each signal's exports is seen in the process
+// itself, whatever the collector does.
+func TestExportHealth(t *testing.T) {
+	var c collector
+	address, stop := c.serve(t)
+	tel, log := start(t, Config{}, map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + address, "OTEL_LOGS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TIMEOUT": "500",
+		"OTEL_METRIC_EXPORT_INTERVAL": "3600000", "OTEL_BSP_SCHEDULE_DELAY": "3600000", "OTEL_BLRP_SCHEDULE_DELAY": "3600000",
+	})
+	if !tel.Exporting || tel.LoggerProvider == nil {
+		t.Fatal("nothing is exported")
+	}
+	signals := []string{"metrics", "traces", "logs"}
+	// export makes something of each signal and exports it now.
+	export := func() {
+		t.Helper()
+		_, span := tel.TracerProvider.Tracer("test").Start(t.Context(), "a span")
+		span.End()
+		tel.Logger.Info("a record")
+		for _, flush := range []func(context.Context) error{tel.MeterProvider.ForceFlush, tel.TracerProvider.ForceFlush, tel.LoggerProvider.ForceFlush} {
+			if err := flush(t.Context()); err != nil {
+				otel.Handle(err) // as the SDK does with an export of its own accord
+			}
+		}
+	}
+	last := func(signal string) float64 {
+		return series(t, tel, "telemetry.export.last_success.timestamp")["telemetry.signal="+signal]
+	}
+	failures := func(signal, class string) float64 {
+		return series(t, tel, "telemetry.export.failures")["error.type="+class+",telemetry.signal="+signal]
+	}
+	if got := series(t, tel, "telemetry.export.last_success.timestamp"); len(got) != 0 {
+		t.Errorf("successes before any export: %v", got)
+	}
+	succeed := func() {
+		t.Helper()
+		c.answer.Store(&answer{})
+		before := time.Now().Truncate(time.Millisecond)
+		export()
+		for _, signal := range signals {
+			if at := last(signal); at < float64(before.UnixMilli())/1e3 || at > float64(time.Now().UnixMilli())/1e3 {
+				t.Errorf("%s: the last success was at %f, want since %v", signal, at, before)
+			}
+		}
+	}
+	succeed()
+	if got := series(t, tel, "telemetry.export.failures"); len(got) != 0 {
+		t.Errorf("failures: %v", got)
+	}
+	if n := c.accepted.Load(); n != 3 {
+		t.Errorf("%d exports have come, want 3", n)
+	}
+	fail := func(class string) {
+		t.Helper()
+		good := map[string]float64{}
+		for _, signal := range signals {
+			good[signal] = last(signal)
+		}
+		time.Sleep(2 * time.Millisecond) // the timestamp is in milliseconds
+		export()
+		for _, signal := range signals {
+			if n := failures(signal, class); n != 1 {
+				t.Errorf("%s: %v failures of type %s, want 1 (%v)", signal, n, class, series(t, tel, "telemetry.export.failures"))
+			}
+			if last(signal) != good[signal] {
+				t.Errorf("%s: a failure moved the last success", signal)
+			}
+		}
+	}
+	for _, step := range []struct {
+		class string
+		answer
+	}{
+		{"partial_success", answer{rejected: 3}},
+		{"InvalidArgument", answer{code: codes.InvalidArgument}},
+		{"PermissionDenied", answer{code: codes.PermissionDenied}},
+		{"timeout", answer{hang: true}},
+	} {
+		c.answer.Store(&step.answer)
+		fail(step.class)
+		succeed()
+	}
+	stop()
+	fail("Unavailable") // refused
+	if out := log.String(); !strings.Contains(out, "OpenTelemetry: ") {
+		t.Errorf("log: %s", out)
+	}
+}

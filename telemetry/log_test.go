@@ -1,0 +1,118 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// TestComplaints: the same error once a minute, with how often it came.
+func TestComplaints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &syncBuffer{}
+		c := &complaints{log: slog.New(slog.NewTextHandler(out, nil)), say: map[string]*complaint{}}
+		want := func(when string, lines ...string) {
+			t.Helper()
+			got := strings.Split(strings.TrimSpace(out.String()), "\n")
+			if len(got) != len(lines) {
+				t.Fatalf("%s: %q", when, got)
+			}
+			for n, line := range lines {
+				if !strings.HasSuffix(got[n], line) {
+					t.Errorf("%s: line %d is %q, want …%q", when, n, got[n], line)
+				}
+			}
+		}
+		refused, full := errors.New("refused"), errors.New("full")
+		for range 60 { // for 59 s
+			c.Handle(fmt.Errorf("export: %w", refused))
+			time.Sleep(time.Second)
+		}
+		first := `msg="OpenTelemetry: export: refused" times=1`
+		want("within a minute", first)
+		c.Handle(full)
+		want("another", first, `msg="OpenTelemetry: full" times=1`)
+		c.Handle(fmt.Errorf("export: %w", refused))
+		want("after a minute", first, `msg="OpenTelemetry: full" times=1`, `msg="OpenTelemetry: export: refused" times=60`)
+		time.Sleep(time.Hour)
+		c.Handle(full)
+		want("after an hour", first, `msg="OpenTelemetry: full" times=1`, `msg="OpenTelemetry: export: refused" times=60`, `msg="OpenTelemetry: full" times=1`)
+		for n := range 10 * maxComplaints {
+			c.Handle(fmt.Errorf("%d", n))
+		}
+		if len(c.say) > maxComplaints {
+			t.Errorf("%d complaints are kept", len(c.say))
+		}
+	})
+}
+
+// records is an exporter that keeps what it gets.
+type records []sdklog.Record
+
+func (r *records) Export(_ context.Context, batch []sdklog.Record) error {
+	for _, one := range batch {
+		*r = append(*r, one.Clone())
+	}
+	return nil
+}
+func (*records) Shutdown(context.Context) error   { return nil }
+func (*records) ForceFlush(context.Context) error { return nil }
+
+// TestEvents: a slog record with event.name is an event, in the trace that it was
+// logged in; without it is a log record.
+func TestEvents(t *testing.T) {
+	var got records
+	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(eventNames{sdklog.NewSimpleProcessor(&got)}))
+	out := &syncBuffer{}
+	logger := bridge(slog.NewTextHandler(out, nil), provider)
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1, 2}, SpanID: trace.SpanID{3}, TraceFlags: trace.FlagsSampled})
+	ctx := trace.ContextWithSpanContext(t.Context(), span)
+
+	logger.WarnContext(ctx, "it changed", "event.name", "health.probe.transition", "health.probe.name", "readiness", "n", 7)
+	logger.With("event.name", "of.a.logger", "a", "b").InfoContext(ctx, "with")
+	logger.InfoContext(ctx, "plain", "a", "b")
+	logger.Info("no string", "event.name", 7)
+	if len(got) != 4 {
+		t.Fatalf("%d records", len(got))
+	}
+	for n, want := range []struct {
+		event, body string
+		severity    log.Severity
+		span        trace.SpanContext
+		attrs       []attribute.KeyValue
+	}{
+		{"health.probe.transition", "it changed", log.SeverityWarn, span, []attribute.KeyValue{attribute.String("health.probe.name", "readiness"), attribute.Int("n", 7)}},
+		{"of.a.logger", "with", log.SeverityInfo, span, []attribute.KeyValue{attribute.String("a", "b")}},
+		{"", "plain", log.SeverityInfo, span, []attribute.KeyValue{attribute.String("a", "b")}},
+		{"", "no string", log.SeverityInfo, trace.SpanContext{}, []attribute.KeyValue{attribute.Int("event.name", 7)}},
+	} {
+		r := &got[n]
+		if r.EventName() != want.event || r.Body().AsString() != want.body || r.Severity() != want.severity {
+			t.Errorf("%d: event %q, body %v, severity %v", n, r.EventName(), r.Body(), r.Severity())
+		}
+		if r.TraceID() != want.span.TraceID() || r.SpanID() != want.span.SpanID() || r.TraceFlags() != want.span.TraceFlags() {
+			t.Errorf("%d: trace %s, span %s", n, r.TraceID(), r.SpanID())
+		}
+		var attrs []attribute.KeyValue
+		for kv := range r.WalkAttributes {
+			attrs = append(attrs, kv)
+		}
+		set, wantSet := attribute.NewSet(attrs...), attribute.NewSet(want.attrs...)
+		if !set.Equals(&wantSet) || len(attrs) != len(want.attrs) {
+			t.Errorf("%d: attributes %v, want %v", n, attrs, want.attrs)
+		}
+	}
+	if !strings.Contains(out.String(), "event.name=health.probe.transition") {
+		t.Errorf("the local log lacks the event: %s", out)
+	}
+}
