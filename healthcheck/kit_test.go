@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // kit is a Monitor on the real SDK, in a synctest bubble or out of it.
 type kit struct {
 	*Monitor
-	t        *testing.T
+	t        testing.TB
 	provider *sdkmetric.MeterProvider
 	reader   *sdkmetric.ManualReader
 	mux      *http.ServeMux
@@ -31,7 +31,7 @@ type kit struct {
 }
 
 // newKit builds the provider with the Monitor's View; start starts it.
-func newKit(t *testing.T, checks ...Check) *kit {
+func newKit(t testing.TB, checks ...Check) *kit {
 	t.Helper()
 	k := &kit{t: t, Monitor: &Monitor{Checks: checks, Logger: slog.New(slog.DiscardHandler), TracerProvider: noop.NewTracerProvider()}}
 	k.reader = sdkmetric.NewManualReader()
