@@ -33,11 +33,19 @@ type kit struct {
 // newKit builds the provider with the Monitor's View; start starts it.
 func newKit(t testing.TB, checks ...Check) *kit {
 	t.Helper()
+	return newInstance(t, "a", nil, checks...)
+}
+
+// newInstance is newKit for one of several instances, or with more options of the
+// provider.
+func newInstance(t *testing.T, id string, options []sdkmetric.Option, checks ...Check) *kit {
+	t.Helper()
 	k := &kit{t: t, Monitor: &Monitor{Checks: checks, Logger: slog.New(slog.DiscardHandler), TracerProvider: noop.NewTracerProvider()}}
 	k.reader = sdkmetric.NewManualReader()
 	res := resource.NewSchemaless(
-		attribute.String("service.name", "orders"), attribute.String("service.version", "1.4.2"), attribute.String("service.instance.id", "a"))
-	k.provider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(k.reader), sdkmetric.WithView(k.View()), sdkmetric.WithResource(res))
+		attribute.String("service.name", "orders"), attribute.String("service.version", "1.4.2"), attribute.String("service.instance.id", id))
+	k.provider = sdkmetric.NewMeterProvider(append(options,
+		sdkmetric.WithReader(k.reader), sdkmetric.WithView(k.View()), sdkmetric.WithResource(res))...)
 	k.MeterProvider = k.provider
 	return k
 }
