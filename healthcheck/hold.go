@@ -15,7 +15,6 @@ type hold struct {
 	times  int           // holds in a row
 	until  time.Time     // of the hold; zero while there is none
 	trial  time.Time     // end of the trial; zero while there is none
-	forgot time.Time     // evidence from before counts no more
 }
 
 const (
@@ -32,7 +31,7 @@ func (h *hold) next(failing bool, now time.Time) (s State, why string, forget bo
 		if left := h.until.Sub(now); left > 0 {
 			return Fail, fmt.Sprintf("held out for %v more", left.Round(time.Second)), false
 		}
-		h.until, h.trial, h.forgot = time.Time{}, now.Add(trialLength), now
+		h.until, h.trial = time.Time{}, now.Add(trialLength)
 		return Warn, "on trial after a hold", true
 	}
 	switch {
@@ -55,7 +54,7 @@ func (h *hold) duration() time.Duration {
 	d := h.length
 	for range h.times {
 		if d *= 2; d >= maxHold {
-			d = maxHold
+			d = max(maxHold, h.length)
 			break
 		}
 	}

@@ -52,10 +52,10 @@ func (r *rule) assess(at moment) finding {
 	}
 	s, reason, forget := r.hold.next(f.state == Fail, at.now)
 	if forget {
-		r.sampler.forget.Store(&at.now)
+		r.sampler.epoch.Add(1)
 		r.damper = damper{wait: r.damper.wait}
 	}
-	if severity(s) > severity(f.state) || (s == f.state && s == Fail && reason != "") {
+	if forget || severity(s) > severity(f.state) || (s == f.state && s == Fail && reason != "") {
 		f.state, f.output = s, reason
 	}
 	return f
@@ -81,8 +81,8 @@ func (r *rule) see(at moment) finding {
 		f.state, f.output = r.missing(at)
 		return f
 	}
-	if r.hold != nil && read.at.Before(r.hold.forgot) {
-		return f
+	if read.epoch != r.sampler.epoch.Load() {
+		return f // it was to be forgotten
 	}
 	m := r.worst(read.groups)
 	f.group = m.group

@@ -21,7 +21,8 @@ type sampler struct {
 	windows  map[attribute.Distinct]*window
 	hidden   window // growth of the overflow series
 	reading  atomic.Pointer[reading]
-	forget   atomic.Pointer[time.Time] // set by the judge: begin all windows anew
+	epoch    atomic.Int64 // raised by the judge: begin all windows anew
+	begun    int64        // the epoch of the windows
 }
 
 // reading is what one collection said about one rule.
@@ -30,6 +31,7 @@ type reading struct {
 	groups  []measure
 	unit    string
 	problem string // why nothing can be judged
+	epoch   int64  // of the sampler's windows
 }
 
 // measure is the indicator of one group, held against the limit.
@@ -54,8 +56,9 @@ func newSampler(l *Limit, long bool, observed func(string) bool) *sampler {
 
 // sample reads one collection.
 func (s *sampler) sample(at time.Time, c catalog) {
-	r := &reading{at: at}
-	if s.forget.Swap(nil) != nil {
+	r := &reading{at: at, epoch: s.epoch.Load()}
+	if r.epoch != s.begun {
+		s.begun = r.epoch
 		s.windows, s.hidden, s.last = map[attribute.Distinct]*window{}, window{}, time.Time{}
 	}
 	if err := s.read(r, c); err != nil {
