@@ -1,0 +1,150 @@
+package healthcheck
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+)
+
+// TestStartWithoutDatabase: an outage during a roll-out must not make the kubelet
+// kill every new pod, so startup and liveness pass however long it takes.
+func TestStartWithoutDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		down.Store(true)
+		k := newKit(t, Check{Name: "database", Role: Core, Func: func(context.Context) error {
+			if down.Load() {
+				return errDown
+			}
+			return nil
+		}}).start()
+		for range 60 {
+			wait(10 * time.Second)
+			k.want("/startup", 200, Pass)
+			k.want("/ready", 503, Fail)
+			k.want("/health", 200, Pass)
+		}
+		down.Store(false)
+		wait(30 * time.Second) // two successes
+		k.want("/ready", 200, Pass)
+	})
+}
+
+// TestIdleHour: no traffic and no work is no reason for anything.
+func TestIdleHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const duration = "http.server.request.duration"
+		k := newKit(t, Check{Name: "latency", Role: Core, Limit: Quantile(duration, .99, 30*time.Second).AtMost(.5)})
+		k.Heartbeat("worker", time.Minute)
+		if _, err := k.provider.Meter("test").Float64Histogram(duration, metric.WithUnit("s")); err != nil {
+			t.Fatal(err)
+		}
+		k.start()
+		for range 60 {
+			wait(time.Minute)
+			k.want("/health", 200, Pass)
+			k.want("/ready", 200, Pass)
+		}
+	})
+}
+
+// TestFullQueueIsNoError: 503 is how a full queue says "not now". Counted as an
+// error it would take out the pods that protect themselves best.
+func TestFullQueueIsNoError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const duration = "http.server.request.duration"
+		requests := Increase(duration, 30*time.Second)
+		k := newKit(t, Check{Name: "errors", Role: Core,
+			Limit: Ratio(requests.Where("http.response.status_code", "500", "502", "504"), requests).MinCount(100).AtMost(.05)})
+		h, err := k.provider.Meter("test").Float64Histogram(duration, metric.WithUnit("s"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := func(code, n int) {
+			for range n {
+				h.Record(t.Context(), .001, metric.WithAttributes(attribute.Int("http.response.status_code", code)))
+			}
+		}
+		k.start()
+		for range 150 { // longer than four windows
+			answer(503, 50)
+			answer(202, 1)
+			wait(time.Second)
+			k.state("errors", Pass)
+		}
+		k.want("/ready", 200, Pass)
+		answer(500, 500)
+		wait(2 * time.Second)
+		k.state("errors", Fail) // so it was judged
+	})
+}
+
+// TestTwoQueues: 100 of 100 and 0 of 900 are not 10 % full.
+func TestTwoQueues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := Ratio(Last("queue.length"), Last("queue.capacity"))
+		k := newKit(t,
+			Check{Name: "merged", Role: Core, Limit: full.AtMost(.8)},
+			Check{Name: "each", Role: Core, Limit: full.Per("queue.name").AtMost(.8)})
+		for name, q := range map[string]struct{ length, capacity int }{"mails": {100, 100}, "jobs": {0, 900}} {
+			if _, err := NewQueue(k.provider, name, q.capacity, func() int { return q.length }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k.start()
+		wait(2 * time.Second)
+		k.state("merged", Unknown)
+		k.state("each", Fail)
+		k.want("/ready", 503, Fail)
+		merged, each := k.Verdict().Checks[0], k.Verdict().Checks[1]
+		if !strings.Contains(merged.Output, "queue.length") || !strings.Contains(merged.Output, "Per") {
+			t.Errorf("without Per: %q; want the instrument and the way out", merged.Output)
+		}
+		if got := groupName(each.finding.group); got != "queue.name=mails" || each.Value != 1 {
+			t.Errorf("with Per: %s is at %v; want queue.name=mails at 1", got, each.Value)
+		}
+	})
+}
+
+// TestOverflowOfTheSDK: the real SDK folds what is beyond its limit into one
+// series without attributes. All errors may be in there.
+func TestOverflowOfTheSDK(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answers := Increase("answers", 30*time.Second)
+		k := newInstance(t, "a", []sdkmetric.Option{sdkmetric.WithCardinalityLimit(3)}, Check{Name: "errors", Role: Core,
+			Limit: Ratio(answers.Where("code", "500"), answers).AtMost(.05)})
+		c, err := k.provider.Meter("test").Int64Counter("answers")
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := func(user, code string) {
+			c.Add(t.Context(), 100, metric.WithAttributes(attribute.String("user", user), attribute.String("code", code)))
+		}
+		count("a", "200")
+		count("b", "200") // one more and the limit is reached
+		k.start()
+		// The limit holds for health.* too, so only the verdict is asked here.
+		errors := func() Result { return k.Verdict().Checks[0] }
+		wait(2 * time.Second)
+		if r := errors(); r.State != Pass {
+			t.Fatalf("%s (%s)", r.State, r.Output)
+		}
+		for _, user := range []string{"c", "d", "e"} {
+			count(user, "500") // every one of them
+		}
+		wait(2 * time.Second)
+		if r := errors(); r.State != Unknown || !strings.Contains(r.Output, "overflow") {
+			t.Errorf("%s (%s), want unknown by overflow", r.State, r.Output)
+		}
+		if code, _ := k.get("/ready"); code != 503 {
+			t.Errorf("/ready %d with every answer an error", code)
+		}
+	})
+}
