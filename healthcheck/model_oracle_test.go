@@ -1,0 +1,338 @@
+package healthcheck_test
+
+import (
+	"slices"
+	"time"
+)
+
+// model says what the Monitor must answer, from the documents alone. Times are
+// since the start.
+type model struct {
+	conf      conf
+	second    int // the next to come
+	actives   []*activeModel
+	rules     []*ruleModel
+	queue     float64 // NaN: no value
+	gauge     float64
+	absent    bool          // the gauge has no value
+	stamp     time.Duration // 0: no value
+	counts    [len(latencies)]int
+	samples   []sample // of each collection that succeeded
+	deaf      bool     // collections fail
+	beat      time.Duration
+	busy      int
+	holds     [4]bool
+	windows   []window
+	draining  bool
+	started   bool
+	effects   string // the file, and what it said last
+	asked     map[string]string
+	loaded    string
+	overrides map[string]string
+	notice    string // the maintenance file, and what it said last
+	until1    time.Duration
+	read      string
+	byFile    int // the window that it opened; -1 for none
+}
+
+type sample struct {
+	at                    time.Duration
+	counts                [len(latencies)]int
+	queue, gauge, stamped float64
+	absent                bool
+}
+
+type window struct {
+	until  time.Duration
+	lifted bool
+}
+
+type activeModel struct {
+	active
+	does              string
+	next              time.Duration
+	ran               time.Duration // when the last run ended
+	bad, good         int           // in a row
+	failed, ever      bool
+	out               bool // a run that timed out has not returned
+	needBad, needGood int
+}
+
+// ruleModel remembers since when a rule's limits have been seen otherwise than
+// they count.
+type ruleModel struct {
+	rule
+	state      string
+	value      float64
+	warn, fail memory
+}
+
+type memory struct {
+	counts bool
+	other  bool // now seen otherwise
+	since  time.Duration
+}
+
+const timeout = 150 * time.Millisecond
+
+func newModel(c conf) *model {
+	m := &model{conf: c, gauge: 50, byFile: -1}
+	m.holds[0] = c.held
+	for _, a := range c.actives {
+		am := &activeModel{active: a, does: a.start, needBad: a.failures, needGood: a.successes}
+		if am.needBad == 0 {
+			am.needBad = 3
+		}
+		if am.needGood == 0 {
+			am.needGood = 2
+		}
+		am.run(0)
+		am.next = a.phase()
+		m.actives = append(m.actives, am)
+	}
+	for _, r := range c.rules {
+		m.rules = append(m.rules, &ruleModel{rule: r})
+	}
+	return m
+}
+
+func (a *activeModel) run(at time.Duration) {
+	if a.out {
+		a.bad++
+		a.failed = a.failed || a.bad >= a.needBad
+		return
+	}
+	ok := false
+	a.ran = at
+	switch a.does {
+	case "ok":
+		ok = true
+	case "slow":
+		ok, a.ran = true, at+100*time.Millisecond
+	case "hang":
+		a.out, a.ran = true, at+timeout
+	case "heed":
+		a.ran = at + timeout
+	}
+	if ok {
+		a.bad, a.good, a.ever = 0, a.good+1, true
+		a.failed = a.failed && a.good < a.needGood
+	} else {
+		a.bad, a.good = a.bad+1, 0
+		a.failed = a.failed || !a.ever || a.bad >= a.needBad
+	}
+}
+
+func (a *activeModel) state(now time.Duration) string {
+	switch {
+	case now-a.ran > 3*a.interval+timeout:
+		return "stale"
+	case a.failed:
+		return "fail"
+	}
+	return "pass"
+}
+
+// until lets the time pass.
+func (m *model) until(now time.Duration) {
+	for _, a := range m.actives {
+		for ; a.next <= now; a.next += a.interval {
+			a.run(a.next)
+		}
+	}
+	for ; time.Duration(m.second)*time.Second <= now; m.second++ {
+		at := time.Duration(m.second) * time.Second
+		if m.second > 0 {
+			m.files(at)
+		}
+		if !m.deaf {
+			s := sample{at, m.counts, m.queue, m.gauge, nan, m.absent}
+			if m.stamp > 0 {
+				s.stamped = (at - m.stamp).Seconds()
+			}
+			m.samples = append(m.samples, s)
+			m.judge(at)
+		}
+		m.judge(at + poked) // early, but no operation is before it
+	}
+}
+
+func (m *model) files(now time.Duration) {
+	if m.effects != m.loaded && m.asked != nil {
+		m.loaded, m.overrides = m.effects, m.asked
+	}
+	if m.notice != m.read && m.notice != "bad" {
+		if m.read = m.notice; m.byFile >= 0 {
+			m.windows[m.byFile].lifted = true
+		}
+		if m.byFile = -1; m.notice != "" && m.until1 > now {
+			m.byFile = len(m.windows)
+			m.windows = append(m.windows, window{until: m.until1})
+		}
+	}
+}
+
+func (m *model) do(o op, now time.Duration) {
+	switch o.verb {
+	case "behave":
+		m.actives[o.n].does = o.text
+	case "release":
+		m.actives[o.n].out = false
+	case "queue":
+		m.queue = o.value
+	case "gauge":
+		m.gauge, m.absent = o.value, o.text == "absent"
+	case "stamp":
+		m.stamp = now
+	case "record":
+		m.counts[int(o.value)] += o.n
+	case "busy", "beat", "idle":
+		m.beat = now
+		m.busy += map[string]int{"busy": 1, "idle": -1}[o.verb]
+	case "hold":
+		m.holds[o.n] = true
+	case "unhold":
+		m.holds[o.n] = false
+	case "maintain":
+		m.windows = append(m.windows, window{until: o.end(now)})
+	case "lift":
+		if o.n < len(m.windows) {
+			m.windows[o.n].lifted = true
+		}
+	case "maintenance":
+		m.notice, m.until1 = o.text, o.end(now)
+		if o.text == "until" {
+			m.notice = m.until1.String()
+		}
+	case "effects":
+		m.effects, m.asked = o.text, o.effects
+	case "deaf", "hear":
+		m.deaf = o.verb == "deaf"
+	case "drain":
+		m.draining = true
+	}
+}
+
+// end is when a maintenance ends that is asked for now.
+func (o op) end(now time.Duration) time.Duration {
+	return now + time.Duration(o.n)*time.Second + 137*time.Millisecond
+}
+
+// judge lets the rules see the last collection.
+func (m *model) judge(now time.Duration) {
+	for _, r := range m.rules {
+		seen := ""
+		seen, r.value = m.see(r.rule, now)
+		if r.state = seen; seen != "unknown" && seen != "stale" {
+			warn := r.warn.next(seen != "pass", now, r.wait, r.keep)
+			fail := r.fail.next(seen == "fail", now, r.wait, r.keep)
+			switch r.state = "pass"; {
+			case fail:
+				r.state = "fail"
+			case warn:
+				r.state = "warn"
+			}
+		}
+	}
+}
+
+func (m *memory) next(seen bool, now, wait, keep time.Duration) bool {
+	need := wait
+	if m.counts {
+		need = keep
+	}
+	if seen != m.counts && !m.other {
+		m.since = now
+	}
+	m.other = seen != m.counts
+	if m.other && now-m.since >= need {
+		m.counts, m.other = seen, false
+	}
+	return m.counts
+}
+
+// see is what the last collection says of a rule, and its value: NaN for none.
+func (m *model) see(r rule, now time.Duration) (state string, value float64) {
+	s := m.samples[len(m.samples)-1]
+	if now-s.at > 30*time.Second {
+		return "stale", nan
+	}
+	v := nan
+	switch r.kind {
+	case "last":
+		v = s.queue
+	case "share":
+		v = s.queue / 100
+	case "gauge":
+		if v = s.gauge; s.absent {
+			v = nan
+		}
+	case "age":
+		v = s.stamped
+	case "missing":
+	default:
+		return m.look(r, s)
+	}
+	if v != v {
+		return "unknown", nan
+	}
+	return r.limits.hold(v), v
+}
+
+// look judges a rule that looks back.
+func (m *model) look(r rule, s sample) (state string, value float64) {
+	base := slices.IndexFunc(m.samples, func(o sample) bool { return s.at-o.at < time.Duration(r.window)*time.Second }) - 1
+	old := m.samples[max(base, 0)]
+	over := func(bound float64) (n int) {
+		for i, l := range latencies {
+			if l > bound {
+				n += s.counts[i] - old.counts[i]
+			}
+		}
+		return n
+	}
+	all, bad := over(0), over(.3)
+	few := all == 0 || all < r.minCount
+	switch r.kind {
+	case "increase":
+		if s.counts[2]+s.counts[3] == 0 {
+			return "pass", nan // there is no such series
+		}
+		return r.limits.hold(float64(bad)), float64(bad)
+	case "traffic":
+		first := slices.IndexFunc(m.samples, func(o sample) bool { return o.counts != [len(latencies)]int{} })
+		if first < 0 {
+			return "pass", nan
+		}
+		state = r.limits.hold(float64(all))
+		if first--; (float64(all) < r.limits[0] || float64(all) < r.limits[1]) && s.at-max(old.at, m.samples[max(first, 0)].at) < time.Duration(r.window)*time.Second {
+			return "pass", nan // too little, in too short a time
+		}
+		return state, float64(all)
+	case "over":
+		bad = over(r.bound)
+	case "quantile":
+		state = "pass"
+		for n, l := range r.limits {
+			if l == l && over(l)*1000 > all*(1000-int(r.quantile*1000)) && !few {
+				state = [...]string{2: "warn", 3: "fail"}[n]
+			}
+		}
+		return state, nan // it is interpolated
+	}
+	if few {
+		return "pass", nan
+	}
+	v := float64(bad) / float64(all)
+	return r.limits.hold(v), v
+}
+
+func (l limits) hold(v float64) string {
+	switch {
+	case v < l[0], v > l[3]:
+		return "fail"
+	case v < l[1], v > l[2]:
+		return "warn"
+	}
+	return "pass"
+}

@@ -1,0 +1,161 @@
+package healthcheck_test
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// dice are the random choices of one sequence.
+type dice struct{ *rand.Rand }
+
+func (d dice) chance(percent int) bool { return d.IntN(100) < percent }
+
+func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
+
+// newPlan makes the sequence of a seed.
+func newPlan(seed uint64) plan {
+	d := dice{rand.New(rand.NewPCG(seed, 0))}
+	p := plan{conf: newConf(d)}
+	names := p.conf.names()
+	for n := 15 + d.IntN(30); n > 0; n-- {
+		p.ops = append(p.ops, newOp(d, p.conf, names))
+	}
+	return p
+}
+
+func newConf(d dice) conf {
+	c := conf{stall: time.Duration(1+d.IntN(8))*time.Second + 250*time.Millisecond, held: d.chance(30)}
+	for n := range 1 + d.IntN(2) {
+		a := active{role: pick(d, roles...), interval: time.Duration(1+d.IntN(3)) * time.Second,
+			failures: d.IntN(4), successes: d.IntN(4), start: pick(d, "ok", "ok", "error", "panic")}
+		for try := 0; ; try++ { // a name whose runs begin at the appointed time
+			a.name = fmt.Sprintf("active%d.%d", n, try)
+			if f := a.phase() % time.Second; f >= 500*time.Millisecond && f <= 640*time.Millisecond {
+				break
+			}
+		}
+		c.actives = append(c.actives, a)
+	}
+	kinds := []string{"last", "last", "gauge", "age", "share", "missing", "increase", "traffic", "over", "quantile", "ratio"}
+	d.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
+	if d.chance(80) { // it spoils readiness for the whole sequence
+		kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == "missing" })
+	}
+	for n, kind := range kinds[:d.IntN(6)] {
+		c.rules = append(c.rules, newRule(d, fmt.Sprintf("%s%d", kind, n), kind))
+	}
+	return c
+}
+
+func newRule(d dice, name, kind string) rule {
+	// Over between two appointed times: a judgement at .00 may come before the
+	// collection or, at .01, after it.
+	lasting := func() time.Duration {
+		if n := pick(d, 0, 0, 1, 2, 3, 7); n > 0 {
+			return time.Duration(n)*time.Second + 20*time.Millisecond
+		}
+		return 0
+	}
+	r := rule{name: name, kind: kind, role: pick(d, roles...), wait: lasting(), keep: lasting(),
+		window: 1 + d.IntN(30), minCount: d.IntN(12), quantile: pick(d, .5, .9, .99), bound: pick(d, .1, .3, .5),
+		limits: limits{nan, nan, nan, nan}}
+	if slices.Contains([]string{"increase", "traffic", "over", "quantile", "ratio"}, kind) {
+		r.role = pick(d, roles[1:]...) // core ones are held and tried: another test's story
+	}
+	low, high := 0, []float64{20, 40, 60, 80} // of a gauge
+	switch kind {
+	case "last", "missing":
+		low = 2
+	case "age":
+		low, high = 2, []float64{0, 0, 3, 9}
+	case "share":
+		high = []float64{.2, .4, .6, .8}
+	case "increase":
+		low, high = 2, []float64{0, 0, 2, 7}
+	case "traffic":
+		high = []float64{3, 9, 100, 200}
+	case "over", "ratio":
+		low, high = 2, []float64{0, 0, .1, .5}
+	case "quantile":
+		low, high = 2, []float64{0, 0, .1, pick(d, .3, .5)}
+	}
+	for n := low; n < 4; n++ {
+		if d.chance(60) {
+			r.limits[n] = high[n]
+		}
+	}
+	if r.limits[0] != r.limits[0] && r.limits[1] != r.limits[1] && r.limits[2] != r.limits[2] {
+		r.limits[3] = high[3]
+	}
+	return r
+}
+
+// phase is when the second run begins: the same at every start, spread over
+// instances and checks.
+func (a active) phase() time.Duration {
+	h := fnv.New32a()
+	h.Write([]byte("a\x00" + a.name)) // the instance is called a
+	return time.Duration(float64(a.interval) * (.5 + .5*float64(h.Sum32())/(1<<32)))
+}
+
+func (c conf) names() (names []string) {
+	for _, a := range c.actives {
+		names = append(names, a.name)
+	}
+	for _, r := range c.rules {
+		names = append(names, r.name)
+	}
+	return append(names, "worker")
+}
+
+func newOp(d dice, c conf, names []string) op {
+	o := op{wait: pick(d, 0, 0, 0, 0, 1, 1, 2, 3, 4, 9), n: d.IntN(4)}
+	if d.chance(4) {
+		o.wait = 20 + d.IntN(60)
+	}
+	verbs := map[string]int{"behave": 16, "release": 4, "queue": 14, "gauge": 10, "stamp": 4, "record": 20, "busy": 3, "beat": 3,
+		"idle": 3, "hold": 2, "unhold": 4, "maintain": 2, "lift": 2, "maintenance": 2, "effects": 4, "deaf": 2, "hear": 5}
+	var all []string
+	for _, v := range []string{"behave", "release", "queue", "gauge", "stamp", "record", "busy", "beat", "idle", "hold", "unhold",
+		"maintain", "lift", "maintenance", "effects", "deaf", "hear"} {
+		all = append(all, slices.Repeat([]string{v}, verbs[v])...)
+	}
+	o.verb = pick(d, all...)
+	switch o.verb {
+	case "behave":
+		o.n, o.text = d.IntN(len(c.actives)), pick(d, "ok", "ok", "ok", "error", "error", "panic", "hang", "heed", "slow")
+	case "release":
+		o.n = d.IntN(len(c.actives))
+	case "queue":
+		o.value = pick(d, 0, 0, 10, 20, 40, 59, 60, 61, 79, 80, 81, 99, nan) // NaN: it panics
+	case "gauge":
+		o.value, o.text = pick(d, 0, 19, 20, 21, 39, 40, 50, 60, 61, 80, 81, nan), pick(d, "", "", "", "", "absent")
+	case "record":
+		o.n, o.value = 1+d.IntN(12), float64(d.IntN(len(latencies)))
+	case "maintain":
+		o.n = d.IntN(12)
+	case "maintenance":
+		o.n, o.text = d.IntN(12), pick(d, "until", "until", "", "bad")
+	case "effects":
+		var lines []string
+		o.effects = map[string]string{}
+		for _, name := range append(names, "*") {
+			if d.chance(25) {
+				o.effects[name] = pick(d, "fail", "warn", "off")
+				lines = append(lines, name+" = "+o.effects[name])
+			}
+		}
+		if d.chance(20) {
+			lines, o.effects = append(lines, pick(d, "nobody=fail", "what", names[0]+"=maybe")), nil
+		}
+		o.text = strings.Join(lines, pick(d, "\n", ","))
+	}
+	if d.chance(1) {
+		o.verb = "drain"
+	}
+	return o
+}

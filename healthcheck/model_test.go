@@ -1,0 +1,202 @@
+package healthcheck_test
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var modelSeed = flag.Uint64("seed", 0, "replay this one sequence of TestModel")
+
+// TestModel runs the Monitor on the real SDK through random sequences of
+// evidence, faults and lifecycle changes, and at each step compares what is
+// served, what is scraped and what a model says that shares no code with it.
+// MODEL_SEQUENCES is how many; a failure is shrunk, and -seed replays it.
+//
+// A bubble has one clock: it can leap ahead, but its wall clock can't step away
+// from the monotonic one, nor can a process in it be suspended. TestClock… is for
+// those.
+func TestModel(t *testing.T) {
+	sequences := 100
+	if n, err := strconv.Atoi(os.Getenv("MODEL_SEQUENCES")); err == nil {
+		sequences = n
+	}
+	first := uint64(1)
+	switch {
+	case *modelSeed != 0:
+		first, sequences = *modelSeed, 1
+	case os.Getenv("MODEL_SEQUENCES") != "":
+		first = rand.Uint64() >> 16
+	}
+	t.Logf("seeds %d to %d", first, first+uint64(sequences)-1)
+	dir, steps := t.TempDir(), 0
+	for seed := first; seed < first+uint64(sequences); seed++ {
+		p := newPlan(seed)
+		n, err := play(t, dir, p)
+		steps += n
+		if err != nil {
+			least, last := shrink(p, err, func(p plan) error { _, err := play(t, dir, p); return err })
+			t.Fatalf("seed %d (replay with -seed %d): %v\nshrunk from %d to %d operations:\n%s", seed, seed, last, len(p.ops), len(least.ops), least)
+		}
+	}
+	t.Logf("%d steps compared", steps)
+}
+
+// shrink leaves out operations, by halves and then one by one, while the
+// sequence still fails.
+func shrink(p plan, err error, run func(plan) error) (plan, error) {
+	for size := (len(p.ops) + 1) / 2; size > 0; {
+		again := false
+		for at := 0; at+size <= len(p.ops); {
+			less := p
+			less.ops = slices.Delete(slices.Clone(p.ops), at, at+size)
+			if e := run(less); e != nil {
+				p, err, again = less, e, true
+			} else {
+				at += size
+			}
+		}
+		if size > 1 || !again {
+			size /= 2
+		}
+	}
+	return p, err
+}
+
+// A second of a sequence has its appointed times, so that what the model calls
+// before and after is never a race: collections, files and judgements at .00, a
+// judgement that is asked for at .30, an operation at .32, the comparison at .36, runs of checks and their timeouts
+// between .50 and .95.
+const (
+	poked    = 300 * time.Millisecond
+	operated = 320 * time.Millisecond
+	compared = 360 * time.Millisecond
+)
+
+// play runs one sequence, and returns how many steps were compared and the first
+// difference.
+func play(t *testing.T, dir string, p plan) (steps int, err error) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, dir, p.conf)
+		defer w.stop()
+		m := newModel(p.conf)
+		second := time.Duration(0)
+		compare := func() bool {
+			w.until(second + compared)
+			m.until(second + compared)
+			steps++
+			if err = w.differs(m); err != nil {
+				err = fmt.Errorf("after %v: %w", second+compared, err)
+			}
+			return err == nil
+		}
+		if !compare() {
+			return
+		}
+		for n, o := range p.ops {
+			for range o.wait {
+				second += time.Second
+				w.until(second + poked)
+				w.poke()
+				if o.wait <= 4 && !compare() {
+					err = fmt.Errorf("before operation %d: %w", n, err)
+					return
+				}
+			}
+			if o.wait > 4 && !compare() {
+				err = fmt.Errorf("before operation %d: %w", n, err)
+				return
+			}
+			second += time.Second
+			w.until(second + poked)
+			w.poke()
+			w.until(second + operated)
+			m.until(second + operated)
+			w.do(o)
+			w.poke()
+			m.do(o, second+operated)
+			if !compare() {
+				err = fmt.Errorf("operation %d, %s: %w", n, o, err)
+				return
+			}
+		}
+	})
+	return steps, err
+}
+
+// plan is one sequence: a configuration and what happens to it.
+type plan struct {
+	conf conf
+	ops  []op
+}
+
+func (p plan) String() string {
+	var b strings.Builder
+	for _, c := range p.conf.actives {
+		fmt.Fprintf(&b, "  %+v\n", c)
+	}
+	for _, c := range p.conf.rules {
+		fmt.Fprintf(&b, "  %+v\n", c)
+	}
+	fmt.Fprintf(&b, "  stall %v, held %v\n", p.conf.stall, p.conf.held)
+	for n, o := range p.ops {
+		fmt.Fprintf(&b, "  %3d %s\n", n, o)
+	}
+	return b.String()
+}
+
+// op is one operation: after some seconds, this.
+type op struct {
+	wait    int
+	verb    string
+	n       int               // which one, or how many
+	value   float64           // what
+	text    string            // of a file
+	effects map[string]string // what the text means; nil if it is bad
+}
+
+func (o op) String() string {
+	return fmt.Sprintf("wait %ds, then %s n=%d value=%v %q", o.wait, o.verb, o.n, o.value, o.text)
+}
+
+// conf is what a sequence judges. The zero limit is NaN.
+type conf struct {
+	actives []active
+	rules   []rule
+	stall   time.Duration
+	held    bool
+}
+
+type active struct {
+	name                string
+	role                string
+	interval            time.Duration
+	failures, successes int
+	start               string
+}
+
+// limits are those that fail below, warn below, warn above and fail above.
+type limits [4]float64
+
+type rule struct {
+	name, kind, role string
+	wait, keep       time.Duration // For and KeepFor
+	window           int           // seconds
+	minCount         int
+	quantile, bound  float64
+	limits           limits
+}
+
+var (
+	roles     = []string{"core", "auxiliary", "informational", "vital"}
+	latencies = [...]float64{.1, .3, .5, 1}
+	nan       = math.NaN()
+)

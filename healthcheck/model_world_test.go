@@ -1,0 +1,301 @@
+package healthcheck_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	promclient "github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+)
+
+// world is the Monitor on the real SDK, scraped by way of the real exporter.
+type world struct {
+	t        *testing.T
+	monitor  *healthcheck.Monitor
+	registry *promclient.Registry
+	exporter *prometheus.Exporter
+	mux      *http.ServeMux
+	started  time.Time
+	actives  []*switchable
+	worker   *healthcheck.Heartbeat
+	requests metric.Int64Counter
+	latency  metric.Float64Histogram
+	queue    number
+	gauge    number
+	stamp    number
+	absent   atomic.Bool
+	deaf     atomic.Bool
+	holds    [4]func()
+	lifts    []func()
+	poke     func() // asks for a judgement
+	stop     func()
+
+	effects, maintenance string // files
+}
+
+// number is a float64 that callbacks may read.
+type number struct{ bits atomic.Uint64 }
+
+func (n *number) load() float64   { return math.Float64frombits(n.bits.Load()) }
+func (n *number) store(v float64) { n.bits.Store(math.Float64bits(v)) }
+
+// switchable is a check that does what it is told.
+type switchable struct {
+	mu   sync.Mutex
+	does string
+	gate chan struct{}
+}
+
+func (s *switchable) check(ctx context.Context) error {
+	s.mu.Lock()
+	does, gate := s.does, s.gate
+	s.mu.Unlock()
+	switch does {
+	case "error":
+		return errors.New("refused")
+	case "panic":
+		panic("told to")
+	case "hang":
+		<-gate
+	case "heed":
+		<-ctx.Done()
+		return ctx.Err()
+	case "slow":
+		time.Sleep(100 * time.Millisecond)
+	}
+	return nil
+}
+
+func (s *switchable) set(does string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.does = does
+}
+
+func (s *switchable) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.gate)
+	s.gate = make(chan struct{})
+}
+
+// Collect is the exporter's, or fails.
+func (w *world) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
+	if w.deaf.Load() {
+		return errors.New("told to fail")
+	}
+	return w.exporter.Collect(ctx, rm)
+}
+
+var roleOf = map[string]healthcheck.Role{"core": healthcheck.Core, "auxiliary": healthcheck.Auxiliary,
+	"informational": healthcheck.Informational, "vital": healthcheck.Vital}
+
+func (r rule) check() healthcheck.Check {
+	window := time.Duration(r.window) * time.Second
+	requests := healthcheck.Increase("requests", window)
+	bad := requests.Where("outcome", "bad")
+	indicator := map[string]healthcheck.Indicator{
+		"last":     healthcheck.Last("queue.length"),
+		"share":    healthcheck.Ratio(healthcheck.Last("queue.length"), healthcheck.Last("queue.capacity")),
+		"gauge":    healthcheck.Last("gauge"),
+		"age":      healthcheck.Age("stamp"),
+		"missing":  healthcheck.Last("mistyped"),
+		"increase": bad,
+		"traffic":  requests, // of all series
+		"over":     healthcheck.Over("latency", r.bound, window).MinCount(r.minCount),
+		"quantile": healthcheck.Quantile("latency", r.quantile, window).MinCount(r.minCount),
+		"ratio":    healthcheck.Ratio(bad, requests).MinCount(r.minCount),
+	}[r.kind]
+	var l bounded = indicator
+	for n, v := range r.limits {
+		switch {
+		case v != v:
+		case n == 0:
+			l = l.AtLeast(v)
+		case n == 1:
+			l = l.WarnBelow(v)
+		case n == 2:
+			l = l.WarnAbove(v)
+		case n == 3:
+			l = l.AtMost(v)
+		}
+	}
+	return healthcheck.Check{Name: r.name, Role: roleOf[r.role], Limit: l.(healthcheck.Limit), For: r.wait, KeepFor: r.keep}
+}
+
+// bounded is an Indicator or a Limit.
+type bounded interface {
+	AtLeast(float64) healthcheck.Limit
+	WarnBelow(float64) healthcheck.Limit
+	WarnAbove(float64) healthcheck.Limit
+	AtMost(float64) healthcheck.Limit
+}
+
+func newWorld(t *testing.T, dir string, c conf) *world {
+	w := &world{t: t, registry: promclient.NewRegistry(), mux: http.NewServeMux(), started: time.Now()}
+	w.effects, w.maintenance = filepath.Join(dir, "effects"), filepath.Join(dir, "maintenance")
+	w.must(os.RemoveAll(w.effects))
+	w.must(os.RemoveAll(w.maintenance))
+	m := &healthcheck.Monitor{Logger: slog.New(slog.DiscardHandler), TracerProvider: noop.NewTracerProvider(),
+		EffectsFile: w.effects, MaintenanceFile: w.maintenance}
+	w.monitor = m
+	for _, a := range c.actives {
+		s := &switchable{does: a.start, gate: make(chan struct{})}
+		w.actives = append(w.actives, s)
+		m.Checks = append(m.Checks, healthcheck.Check{Name: a.name, Role: roleOf[a.role], Func: s.check,
+			Interval: a.interval, Timeout: timeout, Failures: a.failures, Successes: a.successes})
+	}
+	for _, r := range c.rules {
+		m.Checks = append(m.Checks, r.check())
+	}
+	var err error
+	w.exporter, err = prometheus.New(prometheus.WithRegisterer(w.registry))
+	w.must(err)
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(w.exporter), sdkmetric.WithView(m.View()),
+		sdkmetric.WithResource(resource.NewSchemaless(attribute.String("service.instance.id", "a"))))
+	m.MeterProvider = provider
+	w.evidence(provider)
+	w.worker = m.Heartbeat("worker", c.stall)
+	w.poke = m.Hold("poke") // released twice it does nothing but ask for a judgement
+	w.poke()
+	for n := range w.holds {
+		w.holds[n] = func() {}
+	}
+	if c.held {
+		w.holds[0] = m.Hold("hold")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	w.stop = func() {
+		for _, s := range w.actives {
+			s.release()
+		}
+		cancel()
+		m.Stop()
+		w.must(provider.Shutdown(context.Background()))
+	}
+	w.must(m.Start(ctx, w))
+	m.Register(w.mux)
+	return w
+}
+
+// evidence creates the instruments that are judged.
+func (w *world) evidence(mp metric.MeterProvider) {
+	_, err := healthcheck.NewQueue(mp, "jobs", 100, func() int {
+		v := w.queue.load()
+		if math.IsNaN(v) {
+			panic("told to")
+		}
+		return int(v)
+	})
+	w.must(err)
+	meter := mp.Meter("evidence")
+	w.gauge.store(50)
+	_, err = meter.Float64ObservableGauge("gauge", metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+		if !w.absent.Load() {
+			o.Observe(w.gauge.load())
+		}
+		return nil
+	}))
+	w.must(err)
+	_, err = meter.Float64ObservableGauge("stamp", metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+		if v := w.stamp.load(); v > 0 {
+			o.Observe(v)
+		}
+		return nil
+	}))
+	w.must(err)
+	w.requests, err = meter.Int64Counter("requests")
+	w.must(err)
+	w.latency, err = meter.Float64Histogram("latency", metric.WithUnit("s"))
+	w.must(err)
+}
+
+func (w *world) must(err error) {
+	if err != nil {
+		w.t.Helper()
+		w.t.Fatal(err)
+	}
+}
+
+// until lets the time pass and all come to rest.
+func (w *world) until(at time.Duration) {
+	time.Sleep(time.Until(w.started.Add(at)))
+	synctest.Wait()
+}
+
+func (w *world) do(o op) {
+	end := w.started.Add(o.end(time.Since(w.started)))
+	switch o.verb {
+	case "behave":
+		w.actives[o.n].set(o.text)
+	case "release":
+		w.actives[o.n].release()
+	case "queue":
+		w.queue.store(o.value)
+	case "gauge":
+		w.gauge.store(o.value)
+		w.absent.Store(o.text == "absent")
+	case "stamp":
+		w.stamp.store(float64(time.Now().UnixMilli()) / 1e3)
+	case "record":
+		l := latencies[int(o.value)]
+		outcome := "good"
+		if l > .3 {
+			outcome = "bad"
+		}
+		for range o.n {
+			w.latency.Record(w.t.Context(), l)
+			w.requests.Add(w.t.Context(), 1, metric.WithAttributes(attribute.String("outcome", outcome)))
+		}
+	case "busy":
+		w.worker.Busy()
+	case "beat":
+		w.worker.Beat()
+	case "idle":
+		w.worker.Idle()
+	case "hold":
+		w.holds[o.n]()
+		w.holds[o.n] = w.monitor.Hold("hold")
+	case "unhold":
+		w.holds[o.n]()
+	case "maintain":
+		lift, err := w.monitor.Maintain("upgrade", end)
+		w.must(err)
+		w.lifts = append(w.lifts, lift)
+	case "lift":
+		if o.n < len(w.lifts) {
+			w.lifts[o.n]()
+		}
+	case "maintenance":
+		text := o.text
+		if text == "until" {
+			text = fmt.Sprintf(`{"reason": "upgrade", "until": %q}`, end.Format(time.RFC3339Nano))
+		}
+		w.must(os.WriteFile(w.maintenance, []byte(text), 0o600))
+	case "effects":
+		w.must(os.WriteFile(w.effects, []byte(o.text), 0o600))
+	case "deaf", "hear":
+		w.deaf.Store(o.verb == "deaf")
+	case "drain":
+		w.monitor.Drain()
+	}
+}
