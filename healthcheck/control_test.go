@@ -130,7 +130,7 @@ func TestMaintenanceFile(t *testing.T) {
 		k.start()
 		ask := func(reason string, d time.Duration) {
 			write(t, path, `{"reason":"`+reason+`","until":"`+time.Now().Add(d).UTC().Format(time.RFC3339)+`"}`)
-			wait(1500 * time.Millisecond)
+			wait(1200 * time.Millisecond) // not at the instant at which the file is read
 		}
 		k.want("/ready", 200, Pass)
 		ask("upgrade", 2*time.Minute)

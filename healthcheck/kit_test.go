@@ -38,7 +38,7 @@ func newKit(t testing.TB, checks ...Check) *kit {
 
 // newInstance is newKit for one of several instances, or with more options of the
 // provider.
-func newInstance(t *testing.T, id string, options []sdkmetric.Option, checks ...Check) *kit {
+func newInstance(t testing.TB, id string, options []sdkmetric.Option, checks ...Check) *kit {
 	t.Helper()
 	k := &kit{t: t, Monitor: &Monitor{Checks: checks, Logger: slog.New(slog.DiscardHandler), TracerProvider: noop.NewTracerProvider()}}
 	k.reader = sdkmetric.NewManualReader()
