@@ -58,6 +58,20 @@ func (c Check) staleAfter() time.Duration { return 3*c.interval() + c.timeout() 
 // maxName keeps a check's name fit for a label and a body.
 const maxName = 64
 
+// badName says why a check can't have a name, and takes it.
+func badName(name string, taken map[string]bool) (problem string) {
+	switch {
+	case name == "":
+		problem = "is empty"
+	case len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		problem = fmt.Sprintf("is longer than %d bytes or no plain text", maxName)
+	case taken[name]:
+		problem = "is used twice"
+	}
+	taken[name] = true
+	return problem
+}
+
 // validate returns every problem of every check, each naming its field.
 func validate(checks []Check, taken map[string]bool) error {
 	var errs []error
@@ -66,15 +80,9 @@ func validate(checks []Check, taken map[string]bool) error {
 			where := fmt.Sprintf("Checks[%d].%s (%q): ", i, field, c.Name) // as the field is written
 			errs = append(errs, errors.New(where+fmt.Sprintf(format, a...)))
 		}
-		switch {
-		case c.Name == "":
-			bad("Name", "is empty")
-		case len(c.Name) > maxName || !utf8.ValidString(c.Name) || strings.ContainsFunc(c.Name, unicode.IsControl):
-			bad("Name", "is longer than %d bytes or no plain text", maxName)
-		case taken[c.Name]:
-			bad("Name", "is used twice")
+		if p := badName(c.Name, taken); p != "" {
+			bad("Name", "%s", p)
 		}
-		taken[c.Name] = true
 		if !c.Role.valid() {
 			bad("Role", "%d is no role", c.Role)
 		}

@@ -85,10 +85,9 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	taken := map[string]bool{}
 	errs := []error{validate(m.Checks, taken)}
 	for _, h := range m.heartbeats {
-		if h.name == "" || taken[h.name] {
-			errs = append(errs, fmt.Errorf("Heartbeat(%q): the name is empty or used twice", h.name))
+		if p := badName(h.name, taken); p != "" {
+			errs = append(errs, fmt.Errorf("Heartbeat(%q): the name %s", h.name, p))
 		}
-		taken[h.name] = true
 		if h.stall < 0 {
 			errs = append(errs, fmt.Errorf("Heartbeat(%q): stall %v is negative", h.name, h.stall))
 		}

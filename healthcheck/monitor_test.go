@@ -49,6 +49,7 @@ func TestConfigurationErrors(t *testing.T) {
 	}}
 	m.Heartbeat("a", 0)
 	m.Heartbeat("beat", -1)
+	m.Heartbeat("\xff", 0) // it would keep every metric from being exported: OTLP is UTF-8
 	err := m.Start(context.Background(), nil)
 	if err == nil {
 		t.Fatal("no error")
@@ -58,7 +59,7 @@ func TestConfigurationErrors(t *testing.T) {
 		`Checks[5].Interval`, `Checks[6].Timeout`, `Checks[7].Timeout`, `Checks[8].Failures`, `Checks[8].Successes`, `Checks[9].Role`,
 		`Checks[10].Limit ("contradiction")`, `Checks[11].Limit`, `Checks[12].Limit`, `Checks[13].Limit`, `Checks[14].Limit`, `Checks[15].Limit`,
 		`Checks[16].Limit`, `Checks[17].Limit`, `Checks[18].Limit`, `Checks[19].Limit`, `Checks[20].Limit`, `Checks[21].Limit`,
-		`Heartbeat("a")`, `Heartbeat("beat")`, `source: is nil`,
+		`Heartbeat("a"): the name is used twice`, `Heartbeat("beat")`, `Heartbeat("\xff"): the name is longer`, `source: is nil`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q", want)
@@ -398,4 +399,18 @@ func TestInstrumentAfterStart(t *testing.T) {
 			t.Errorf("%v (has value: %v), want 7", r.Value, r.HasValue)
 		}
 	})
+}
+
+func TestQueueErrors(t *testing.T) {
+	length := func() int { return 0 }
+	for _, c := range []struct {
+		name     string
+		capacity int
+		length   func() int
+		want     string
+	}{{"", 0, length, "name is empty"}, {"\xff", 0, length, "UTF-8"}, {"jobs", -1, length, "capacity"}, {"jobs", 0, nil, "length is nil"}} {
+		if _, err := NewQueue(sdkmetric.NewMeterProvider(), c.name, c.capacity, c.length); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("NewQueue(%q, %d): %v", c.name, c.capacity, err)
+		}
+	}
 }

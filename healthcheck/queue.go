@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
@@ -25,6 +26,8 @@ func NewQueue(mp metric.MeterProvider, name string, capacity int, length func() 
 	switch {
 	case name == "":
 		return nil, fmt.Errorf("NewQueue: name is empty")
+	case !utf8.ValidString(name): // OTLP is UTF-8: not one metric would be exported
+		return nil, fmt.Errorf("NewQueue %q: name is no UTF-8", name)
 	case capacity < 0:
 		return nil, fmt.Errorf("NewQueue %q: capacity %d is negative", name, capacity)
 	case length == nil:
