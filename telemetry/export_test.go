@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -142,7 +143,7 @@ func TestExportHealth(t *testing.T) {
 	var c collector
 	address, stop := c.serve(t)
 	tel, log := start(t, Config{}, map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + address, "OTEL_LOGS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TIMEOUT": "500",
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + address, "OTEL_LOGS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TIMEOUT": "3000",
 		"OTEL_METRIC_EXPORT_INTERVAL": "3600000", "OTEL_BSP_SCHEDULE_DELAY": "3600000", "OTEL_BLRP_SCHEDULE_DELAY": "3600000",
 	})
 	if !tel.Exporting || tel.LoggerProvider == nil {
@@ -155,10 +156,14 @@ func TestExportHealth(t *testing.T) {
 		_, span := tel.TracerProvider.Tracer("test").Start(t.Context(), "a span")
 		span.End()
 		tel.Logger.Info("a record")
+		var flushes sync.WaitGroup
+		defer flushes.Wait()
 		for _, flush := range []func(context.Context) error{tel.MeterProvider.ForceFlush, tel.TracerProvider.ForceFlush, tel.LoggerProvider.ForceFlush} {
-			if err := flush(t.Context()); err != nil {
-				otel.Handle(err) // as the SDK does with an export of its own accord
-			}
+			flushes.Go(func() {
+				if err := flush(t.Context()); err != nil {
+					otel.Handle(err) // as the SDK does with an export of its own accord
+				}
+			})
 		}
 	}
 	last := func(signal string) float64 {
