@@ -93,7 +93,11 @@ func (r *runner) run(ctx context.Context) {
 
 	began := time.Now()
 	done := make(chan error, 1)
-	go func() { done <- call(runCtx, r.check.Func) }()
+	go func() {
+		err := errExit
+		defer func() { done <- err }()
+		err = call(runCtx, r.check.Func)
+	}()
 	var err error
 	select {
 	case err = <-done:
@@ -169,6 +173,9 @@ func (o *outcome) again(c Check) *outcome {
 type errPanic struct{ value any }
 
 func (e errPanic) Error() string { return fmt.Sprint("panic: ", e.value) }
+
+// errExit is the end of a Func by runtime.Goexit, as a test's FailNow does it.
+var errExit = errors.New("the check ended its goroutine")
 
 func call(ctx context.Context, f func(context.Context) error) (err error) {
 	defer func() {
