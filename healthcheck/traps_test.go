@@ -1,0 +1,460 @@
+package healthcheck
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// The traps that other health libraries fall into, one test for each.
+// docs/decisions.md lists them, with those that can't be fallen into here.
+
+// TestTrapStaleGreen: a check that hangs does not keep its last success.
+func TestTrapStaleGreen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var hangs atomic.Bool
+		release := make(chan struct{})
+		k := newKit(t, Check{Name: "database", Role: Core, Failures: 100, Func: func(context.Context) error {
+			if hangs.Load() {
+				<-release
+			}
+			return nil
+		}}).start()
+		wait(time.Second)
+		k.want("/ready", 200, Pass)
+		hangs.Store(true)
+		wait(time.Minute) // 100 failures would take far longer
+		k.want("/ready", 503, Fail)
+		close(release)
+	})
+}
+
+// TestTrapOneSlowCheckBlocksProbe: it holds up neither a probe nor another check.
+func TestTrapOneSlowCheckBlocksProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		k := newKit(t,
+			Check{Name: "slow", Func: func(ctx context.Context) error { <-ctx.Done(); return nil }, Timeout: 10 * time.Second},
+			Check{Name: "quick", Role: Core, Interval: time.Second, Failures: 1, Func: func(context.Context) error {
+				if down.Load() {
+					return errDown
+				}
+				return nil
+			}}).start()
+		wait(10 * time.Millisecond)
+		down.Store(true)
+		wait(3 * time.Second) // slow's first run is still out
+		began := time.Now()
+		k.want("/ready", 503, Fail)
+		if d := time.Since(began); d > 0 {
+			t.Errorf("the probe took %v", d)
+		}
+	})
+}
+
+// TestTrapSerialChecks: ten of 20 ms take 20 ms.
+func TestTrapSerialChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var checks []Check
+		for _, name := range strings.Split("abcdefghij", "") {
+			checks = append(checks, Check{Name: name, Role: Core, Func: func(context.Context) error { wait(20 * time.Millisecond); return nil }})
+		}
+		k := newKit(t, checks...).start()
+		k.want("/ready", 503, Fail)
+		wait(31 * time.Millisecond) // and 10 between judgements
+		k.want("/ready", 200, Pass)
+	})
+}
+
+// TestTrapClientDisconnect: a client that hung up says nothing of the database.
+func TestTrapClientDisconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var runs atomic.Int64
+		k := newKit(t, Check{Name: "database", Role: Core, Func: func(ctx context.Context) error {
+			runs.Add(1)
+			wait(50 * time.Millisecond)
+			return ctx.Err()
+		}}).start()
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		ask := func() int {
+			w := httptest.NewRecorder()
+			k.mux.ServeHTTP(w, httptest.NewRequestWithContext(gone, http.MethodGet, "/ready", nil))
+			return w.Code
+		}
+		ask() // while the first run is out
+		wait(time.Second)
+		for range 100 {
+			if code := ask(); code != 200 {
+				t.Fatalf("/ready %d", code)
+			}
+		}
+		if n := runs.Load(); n != 1 {
+			t.Errorf("%d runs, want the one of its own clock", n)
+		}
+	})
+}
+
+// TestTrapNeverSucceededIsUp: no threshold for what has never worked.
+func TestTrapNeverSucceededIsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Check{Name: "database", Role: Core, Failures: 5, Func: func(context.Context) error { return errDown }}).start()
+		wait(100 * time.Millisecond)
+		k.state("database", Fail)
+		k.want("/ready", 503, Fail)
+	})
+}
+
+// TestTrapGoroutinePerTimeout: of a check that heeds no context one run is out,
+// however often it timed out.
+func TestTrapGoroutinePerTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var runs atomic.Int64
+		newKit(t, Check{Name: "database", Interval: time.Second, Func: func(context.Context) error {
+			runs.Add(1)
+			<-release
+			return nil
+		}}).start()
+		wait(time.Second)
+		before := runtime.NumGoroutine()
+		wait(50 * time.Second)
+		if n, now := runs.Load(), runtime.NumGoroutine(); n != 1 || now > before {
+			t.Errorf("%d runs, %d goroutines; want 1 and at most %d", n, now, before)
+		}
+		close(release)
+	})
+}
+
+// TestTrapListenerUnderLock: what a listener may be, a log handler or a check,
+// can ask the Monitor for anything.
+func TestTrapListenerUnderLock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var k *kit
+		asks := func() {
+			if k.Verdict() != nil {
+				k.Hold("listener")()
+				k.Evaluate(context.Background())
+				k.metric("health.lifecycle.status")
+			}
+		}
+		var told atomic.Int64
+		k = newKit(t, Check{Name: "database", Role: Core, Func: func(context.Context) error { asks(); return nil }})
+		k.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) { told.Add(1); asks(); return len(b), nil }), nil))
+		k.start()
+		wait(2 * time.Second)
+		k.want("/ready", 200, Pass)
+		k.Drain()
+		wait(2 * time.Second)
+		k.want("/ready", 503, Fail)
+		if told.Load() == 0 {
+			t.Error("nothing was logged")
+		}
+	})
+}
+
+// TestTrapMetricRunsCheck: scraping, by however many, runs nothing.
+func TestTrapMetricRunsCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var runs atomic.Int64
+		k := newKit(t, Check{Name: "database", Func: func(context.Context) error { runs.Add(1); return nil }}).start()
+		wait(time.Second)
+		for range 100 {
+			k.state("database", Pass)
+		}
+		if n := runs.Load(); n != 1 {
+			t.Errorf("%d runs", n)
+		}
+	})
+}
+
+// TestTrapUnclearInput: what an indicator can't read is said, not guessed; and
+// nothing to read is no failure.
+func TestTrapUnclearInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t,
+			Check{Name: "idle", Role: Core, Limit: Increase("exports.failed", time.Minute).AtMost(3)},
+			Check{Name: "unclear", Limit: Increase("exports.queued", time.Minute).AtMost(3)})
+		m := k.provider.Meter("test")
+		if _, err := m.Int64Counter("exports.failed"); err != nil {
+			t.Fatal(err)
+		}
+		queued, err := m.Int64Gauge("exports.queued")
+		if err != nil {
+			t.Fatal(err)
+		}
+		queued.Record(t.Context(), 9)
+		k.start()
+		wait(2 * time.Second)
+		k.state("idle", Pass)
+		k.state("unclear", Unknown)
+		if out := k.Verdict().Checks[1].Output; !strings.Contains(out, "exports.queued is of kind gauge") {
+			t.Errorf("output %q", out)
+		}
+	})
+}
+
+// TestTrapLiveIsHealth: a restart does not mend a database.
+func TestTrapLiveIsHealth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Check{Name: "database", Role: Core, Func: func(context.Context) error { return errDown }}).start()
+		wait(time.Second)
+		k.want("/ready", 503, Fail)
+		k.want("/health", 200, Pass)
+	})
+}
+
+// TestTrapTwoWritersOfReadiness: many may ask, in any order; one judge decides.
+func TestTrapTwoWritersOfReadiness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t).start()
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				release := k.Hold("cache")
+				lift, err := k.Maintain("upgrade", time.Now().Add(time.Hour))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				wait(time.Second)
+				release()
+				release() // twice is once
+				if code, _ := k.get("/ready"); code != 503 {
+					t.Errorf("/ready %d with maintenance open", code)
+				}
+				wait(time.Second)
+				lift()
+				lift()
+			})
+		}
+		wg.Wait()
+		wait(50 * time.Millisecond)
+		k.want("/ready", 200, Pass)
+	})
+}
+
+// TestTrapSharedDependency: one that all replicas share and can do without takes
+// none of them out.
+func TestTrapSharedDependency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, instance := range []string{"a", "b", "c"} {
+			k := newInstance(t, instance, nil, Check{Name: "search", Func: func(context.Context) error { return errDown }}).start()
+			wait(time.Second)
+			k.want("/ready", 200, Warn)
+		}
+	})
+}
+
+// TestTrapUnknownIs200: nobody has looked yet.
+func TestTrapUnknownIs200(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Check{Name: "database", Role: Core, Func: func(ctx context.Context) error { wait(time.Second); return nil }}).start()
+		k.state("database", Unknown)
+		k.want("/ready", 503, Fail)
+		k.want("/startup", 200, Pass)
+		wait(1100 * time.Millisecond)
+		k.want("/ready", 200, Pass)
+	})
+}
+
+// TestTrapThunderingHerd: instances that start together do not go on together,
+// and a restart changes no phase.
+func TestTrapThunderingHerd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second := func(instance string) time.Duration {
+			var times []time.Time
+			k := newInstance(t, instance, nil, Check{Name: "database", Func: func(context.Context) error { times = append(times, time.Now()); return nil }}).start()
+			wait(11 * time.Second)
+			k.Stop()
+			return times[1].Sub(times[0])
+		}
+		seen := map[time.Duration]bool{}
+		for _, instance := range []string{"a", "b", "c", "d", "e"} {
+			d := second(instance)
+			if d < 5*time.Second || d > 10*time.Second || d != second(instance) {
+				t.Errorf("%s: the second run after %v, or not always", instance, d)
+			}
+			seen[d] = true
+		}
+		if len(seen) != 5 {
+			t.Errorf("only %d different phases of 5 instances", len(seen))
+		}
+	})
+}
+
+// TestTrapPanicKillsProcess: nor does a check that ends its goroutine end itself.
+func TestTrapPanicKillsProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var bad atomic.Bool
+		bad.Store(true)
+		check := func(name string, end func()) Check {
+			return Check{Name: name, Interval: time.Second, Successes: 1, Func: func(context.Context) error {
+				if bad.Load() {
+					end()
+				}
+				return nil
+			}}
+		}
+		k := newKit(t, check("panic", func() { panic("hunter2") }), check("exit", runtime.Goexit)).start()
+		wait(5 * time.Second)
+		k.state("panic", Fail)
+		k.state("exit", Fail)
+		bad.Store(false)
+		wait(5 * time.Second)
+		k.state("panic", Pass)
+		k.state("exit", Pass)
+	})
+}
+
+// TestTrapMaintenanceOnlyMutes: the metrics say maintenance too, and the checks go
+// on telling what they see.
+func TestTrapMaintenanceOnlyMutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Check{Name: "database", Role: Core, Func: ok}).start()
+		wait(time.Second)
+		if _, err := k.Maintain("upgrade", time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		wait(50 * time.Millisecond)
+		k.want("/ready", 503, Fail)
+		k.state("database", Pass)
+		for _, l := range lifecycles {
+			if v := k.metric("health.lifecycle.status", attrLifecycle.String(string(l))); (v == 1) != (l == Maintenance) {
+				t.Errorf("health.lifecycle.status{%s} is %v", l, v)
+			}
+		}
+	})
+}
+
+// TestTrapDrainingIsFailure: an alert can tell a roll-out from an outage.
+func TestTrapDrainingIsFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Check{Name: "database", Role: Core, Func: ok}).start()
+		wait(time.Second)
+		k.cancel()
+		wait(50 * time.Millisecond)
+		k.want("/ready", 503, Fail)
+		k.state("database", Pass)
+		if v := k.metric("health.lifecycle.status", attrLifecycle.String(string(Draining))); v != 1 {
+			t.Errorf("health.lifecycle.status{draining} is %v", v)
+		}
+	})
+}
+
+// TestTrapShutdown: Stop from everywhere at once, amid all else.
+func TestTrapShutdown(t *testing.T) {
+	k := newKit(t, Check{Name: "database", Interval: time.Millisecond, Func: ok}).start()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			k.get("/ready")
+			k.Stop()
+			k.Drain()
+			k.Evaluate(context.Background())
+			k.metric("health.lifecycle.status")
+			k.Hold("late")()
+		})
+	}
+	wg.Wait()
+	if err := k.Start(context.Background(), k.reader); err == nil {
+		t.Error("Start after Stop is no error")
+	}
+}
+
+// TestTrapLeak: the endpoint shows no error text to everyone. That it costs
+// nothing is TestProbeAllocations.
+func TestTrapLeak(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t,
+			Check{Name: "database", Role: Core, Func: func(context.Context) error { return errDown }},
+			Check{Name: "search", Func: func(context.Context) error { panic(errDown) }}).start()
+		wait(time.Second)
+		for _, path := range []string{"/ready", "/ready?verbose", "/health?verbose", "/startup?verbose", "/ready?full=1&errors=true"} {
+			w := httptest.NewRecorder()
+			k.mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			if strings.Contains(w.Body.String(), "hunter2") || strings.Contains(w.Body.String(), "postgres://") {
+				t.Errorf("%s: %s", path, w.Body)
+			}
+		}
+	})
+}
+
+// TestTrapHeadIs405: monitors that ask by HEAD see what others see.
+func TestTrapHeadIs405(t *testing.T) {
+	k := newKit(t).start()
+	for _, want := range []int{200, 503} {
+		w := httptest.NewRecorder()
+		k.mux.ServeHTTP(w, httptest.NewRequest(http.MethodHead, "/ready", nil))
+		if w.Code != want || w.Body.Len() > 0 {
+			t.Errorf("HEAD %d with %d bytes, want %d without", w.Code, w.Body.Len(), want)
+		}
+		k.Drain()
+		k.Evaluate(t.Context())
+	}
+}
+
+// TestTrapFlappingRestartsWindow: half of all seconds are bad, so no stretch of
+// either is ever long; the window adds them up and the state stays.
+func TestTrapFlappingRestartsWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		jobs := Increase("jobs", 30*time.Second)
+		k := newKit(t,
+			Check{Name: "errors", Limit: Ratio(jobs.Where("ok", "false"), jobs).AtMost(.2)},
+			Check{Name: "queue", KeepFor: 5 * time.Second, Limit: Last("length").AtMost(80)})
+		m := k.provider.Meter("test")
+		c, err1 := m.Int64Counter("jobs")
+		g, err2 := m.Int64Gauge("length")
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		k.start()
+		time.Sleep(500 * time.Millisecond) // between the collections
+		for n := range 120 {
+			c.Add(t.Context(), 20, metric.WithAttributes(attrOK.Bool(n%2 == 0)))
+			g.Record(t.Context(), int64(90*(n%2)))
+			time.Sleep(time.Second)
+			if n > 2 {
+				k.state("errors", Fail)
+				k.state("queue", Fail)
+			}
+		}
+	})
+}
+
+const attrOK = attribute.Key("ok")
+
+// TestTrapRegistrationOrder: however the checks come in, readiness begins once.
+func TestTrapRegistrationOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		after := func(name string, d time.Duration) Check {
+			return Check{Name: name, Role: Core, Func: func(context.Context) error { wait(d); return nil }}
+		}
+		k := newKit(t, after("b", 900*time.Millisecond), after("a", 0), after("c", 300*time.Millisecond)).start()
+		flips, was := 0, 503
+		for range 200 {
+			code, _ := k.get("/ready")
+			if code != was {
+				flips, was = flips+1, code
+			}
+			wait(10 * time.Millisecond)
+		}
+		if flips != 1 || was != 200 {
+			t.Errorf("%d flips to %d, want one to 200", flips, was)
+		}
+		if n := k.metric("health.check.transitions", attrName.String("a"), attrState.String("pass")); n != -1 {
+			t.Errorf("the first evidence counts as %v transitions", n)
+		}
+	})
+}
