@@ -143,7 +143,7 @@ func (g *gathered) add(i *Indicator, p series) error {
 			return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.counts), len(p.bounds))
 		}
 		if g.bounds == nil {
-			g.bounds = slices.Clone(p.bounds) // the collection is lent, not given
+			g.bounds = append([]float64{}, p.bounds...) // the collection is lent, not given; none is not nil
 		} else if !slices.Equal(g.bounds, p.bounds) {
 			return fmt.Errorf("series have different bucket boundaries")
 		}

@@ -86,6 +86,7 @@ func TestFirstReading(t *testing.T) {
 		{"two units", Last("m").AtMost(80), append2(collection("s", gauge(point(1.0))), collection("ms", gauge(point(1.0)))), "exists twice", 0},
 		{"two kinds", Last("m").AtMost(80), collection("s", gauge(point(1.0)), counter(cum, point(int64(1)))), "exists twice", 0},
 		{"mixed bounds", Over("m", 1, w).AtMost(.1), collection("s", hist(cum, []float64{1}, []uint64{1, 1}, "a", "a"), hist(cum, []float64{1, 2}, []uint64{1, 1, 1}, "a", "b")), "different bucket boundaries", 0},
+		{"mixed bounds, at first none", Over("m", 1, w).AtMost(.1), collection("s", hist(cum, nil, []uint64{1}), hist(cum, []float64{1}, []uint64{1, 1})), "different bucket boundaries", 0},
 		{"counts that don't fit the bounds", Over("m", 1, w).AtMost(.1), collection("s", hist(cum, []float64{1}, []uint64{1})), "malformed", 0},
 		{"unsorted bounds", Over("m", 1, w).AtMost(.1), collection("s", hist(cum, []float64{2, 1}, []uint64{1, 1, 1})), "malformed", 0},
 		{"a limit that is no boundary", Quantile("m", .9, w).AtMost(1.5), collection("s", hist(cum, []float64{1, 2}, []uint64{1, 1, 1})), "no bucket boundary", 0},
