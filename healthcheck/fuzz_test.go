@@ -1,0 +1,148 @@
+package healthcheck
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// tape turns a fuzzer's bytes into choices; it ends in zeros.
+type tape struct{ bytes []byte }
+
+func (p *tape) next(n int) int {
+	if len(p.bytes) == 0 {
+		return 0
+	}
+	b := p.bytes[0]
+	p.bytes = p.bytes[1:]
+	return int(b) % n
+}
+
+func (p *tape) number() float64 {
+	return []float64{0, 1, -1, .3, 50, 1e300, -1e300, math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64, 5e-324}[p.next(12)]
+}
+
+func (p *tape) attrs() attribute.Set {
+	return []attribute.Set{{}, set("code", "500"), set("code", "200", "route", "/"), set("route", "\xff"),
+		attribute.NewSet(attribute.Bool("otel.metric.overflow", true)),
+		attribute.NewSet(attribute.String("otel.metric.overflow", "true"), attribute.Int("code", 500))}[p.next(6)]
+}
+
+func (p *tape) bounds() []float64 {
+	return [][]float64{{.1, .3, 1}, {.3}, {.1, .3, 1, 2}, {1, .3}, {.3, math.NaN()}, {.3, .3}, nil, {math.Inf(-1), .3, math.Inf(1)}, {-1, 0, .3}}[p.next(9)]
+}
+
+func many[P any](p *tape, one func() P) (list []P) {
+	for range p.next(4) {
+		list = append(list, one())
+	}
+	return list
+}
+
+func numbers[N int64 | float64](p *tape) []metricdata.DataPoint[N] {
+	return many(p, func() metricdata.DataPoint[N] {
+		return metricdata.DataPoint[N]{Attributes: p.attrs(), Value: N(p.number())}
+	})
+}
+
+func histograms[N int64 | float64](p *tape) []metricdata.HistogramDataPoint[N] {
+	return many(p, func() metricdata.HistogramDataPoint[N] {
+		d := metricdata.HistogramDataPoint[N]{Attributes: p.attrs(), Bounds: p.bounds(), Count: uint64(p.next(256)), Sum: N(p.number())}
+		for range max(0, len(d.Bounds)+1+[]int{0, 0, 0, 1, -1, -9}[p.next(6)]) {
+			d.BucketCounts = append(d.BucketCounts, []uint64{0, 1, 7, 100, math.MaxUint64}[p.next(5)])
+		}
+		return d
+	})
+}
+
+func exponentials[N int64 | float64](p *tape) []metricdata.ExponentialHistogramDataPoint[N] {
+	return many(p, func() metricdata.ExponentialHistogramDataPoint[N] {
+		return metricdata.ExponentialHistogramDataPoint[N]{Attributes: p.attrs(), Count: uint64(p.next(256))}
+	})
+}
+
+func (p *tape) data() metricdata.Aggregation {
+	t := []metricdata.Temporality{cum, cum, cum, delta, metricdata.Temporality(9)}[p.next(5)]
+	switch p.next(12) {
+	case 0:
+		return metricdata.Gauge[int64]{DataPoints: numbers[int64](p)}
+	case 1:
+		return metricdata.Gauge[float64]{DataPoints: numbers[float64](p)}
+	case 2:
+		return metricdata.Sum[int64]{DataPoints: numbers[int64](p), Temporality: t, IsMonotonic: p.next(3) > 0}
+	case 3:
+		return metricdata.Sum[float64]{DataPoints: numbers[float64](p), Temporality: t, IsMonotonic: p.next(3) > 0}
+	case 4, 5:
+		return metricdata.Histogram[int64]{DataPoints: histograms[int64](p), Temporality: t}
+	case 6, 7:
+		return metricdata.Histogram[float64]{DataPoints: histograms[float64](p), Temporality: t}
+	case 8:
+		return metricdata.ExponentialHistogram[int64]{DataPoints: exponentials[int64](p), Temporality: t}
+	case 9:
+		return metricdata.ExponentialHistogram[float64]{DataPoints: exponentials[float64](p), Temporality: t}
+	case 10:
+		return metricdata.Summary{}
+	}
+	return nil
+}
+
+func (p *tape) collection() *metricdata.ResourceMetrics {
+	return &metricdata.ResourceMetrics{ScopeMetrics: many(p, func() metricdata.ScopeMetrics {
+		return metricdata.ScopeMetrics{Metrics: many(p, func() metricdata.Metrics {
+			return metricdata.Metrics{Name: []string{"m", "m", "n", ""}[p.next(4)], Unit: []string{"s", "s", "1", "ms"}[p.next(4)], Data: p.data()}
+		})}
+	})}
+}
+
+// FuzzEvaluate: whatever a source hands over, each kind of rule is in one of the
+// five states, with a number or with none.
+func FuzzEvaluate(f *testing.F) {
+	const w = 3 * time.Second
+	limits := []Limit{
+		Last("m").AtMost(1).WarnAbove(.3), Last("m").Per("code").AtLeast(.3), Age("m").AtMost(60), Age("m").Where("code", "500").AtMost(60),
+		Increase("m", w).AtMost(10), Increase("m", w).Per("code", "route").AtLeast(1), Increase("m", w).Where("code", "500").WarnAbove(1),
+		Over("m", .3, w).MinCount(0).AtMost(.1), Over("m", .3, w).Per("route").AtMost(.1),
+		Quantile("m", .99, w).MinCount(0).AtMost(.3), Quantile("m", .5, w).WhereNot("code", "200").AtMost(1).WarnAbove(.3),
+		Ratio(Increase("m", w).Where("code", "500"), Increase("m", w)).MinCount(0).AtMost(.1), Ratio(Increase("n", w), Increase("m", w)).Per("code").AtLeast(.1),
+		Ratio(Last("n"), Last("m")).AtMost(1), Ratio(Last("m"), Last("n")).Per("code").AtMost(1),
+	}
+	f.Add([]byte{})
+	for kind := range byte(12) {
+		one := []byte{1, 1, 0, 0, 0, kind, 1, 1, 0, 100, 0, 1, 2, 3}
+		f.Add(slices.Repeat(one, 4))
+		f.Add(slices.Concat(one, []byte{2, 1, 0, 0, 1, kind, 2, 2, 1, 2, 3, 1, 2, 2, 1, 2, 3, 4, 5}, one))
+	}
+	f.Fuzz(func(t *testing.T, bytes []byte) {
+		p := &tape{bytes}
+		now := time.Unix(1e9, 0)
+		var rules []*rule
+		for n, l := range limits {
+			for _, role := range []Role{Auxiliary, Core} {
+				s := newSampler(&l, role == Core && l.indicator.traffic(), func(string) bool { return n%2 == 0 })
+				rules = append(rules, newRule(Check{Name: "rule", Role: role, Limit: l, For: time.Second, KeepFor: time.Second}, s,
+					func(string) (bool, bool) { return true, n%3 == 0 }, now, "a"))
+			}
+		}
+		for range 5 {
+			c := newCatalog(p.collection())
+			now = now.Add([]time.Duration{time.Second, time.Second, 0, 5 * time.Second, time.Minute, -time.Second}[p.next(6)])
+			for _, r := range rules {
+				r.sampler.sample(now, c)
+				got := r.assess(moment{now: now.Add(time.Duration(p.next(2)) * time.Minute)})
+				if !slices.Contains(checkStates[:], got.state) {
+					t.Fatalf("%+v: state %q", r.check.Limit, got.state)
+				}
+				if got.state != Pass && got.output == "" {
+					t.Fatalf("%+v: %s without a reason", r.check.Limit, got.state)
+				}
+				if !finite(got.value) || !finite(got.share) {
+					t.Fatalf("%+v: %s with the value %v, share %v", r.check.Limit, got.state, got.value, got.share)
+				}
+			}
+		}
+	})
+}
