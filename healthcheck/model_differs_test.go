@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"time"
 )
@@ -69,7 +70,7 @@ func (m *model) answer(now time.Duration, began time.Time) answer {
 
 	held, last := m.holds != [4]bool{}, time.Duration(0)
 	m.started = m.started || !held
-	for _, w := range m.windows {
+	for _, w := range slices.Concat(m.windows, []window{m.byFile}) {
 		if !w.lifted && w.until > now {
 			last = max(last, w.until)
 		}

@@ -30,9 +30,9 @@ type model struct {
 	loaded    string
 	overrides map[string]string
 	notice    string // the maintenance file, and what it said last
-	until1    time.Duration
+	ends      time.Duration
 	read      string
-	byFile    int // the window that it opened; -1 for none
+	byFile    window // that it opened
 }
 
 type sample struct {
@@ -76,7 +76,7 @@ type memory struct {
 const timeout = 150 * time.Millisecond
 
 func newModel(c conf) *model {
-	m := &model{conf: c, gauge: 50, byFile: -1}
+	m := &model{conf: c, gauge: 50}
 	m.holds[0] = c.held
 	for _, a := range c.actives {
 		am := &activeModel{active: a, does: a.start, needBad: a.failures, needGood: a.successes}
@@ -162,12 +162,9 @@ func (m *model) files(now time.Duration) {
 		m.loaded, m.overrides = m.effects, m.asked
 	}
 	if m.notice != m.read && m.notice != "bad" {
-		if m.read = m.notice; m.byFile >= 0 {
-			m.windows[m.byFile].lifted = true
-		}
-		if m.byFile = -1; m.notice != "" && m.until1 > now {
-			m.byFile = len(m.windows)
-			m.windows = append(m.windows, window{until: m.until1})
+		m.read, m.byFile = m.notice, window{}
+		if m.notice != "" && m.ends > now {
+			m.byFile.until = m.ends
 		}
 	}
 }
@@ -200,9 +197,9 @@ func (m *model) do(o op, now time.Duration) {
 			m.windows[o.n].lifted = true
 		}
 	case "maintenance":
-		m.notice, m.until1 = o.text, o.end(now)
+		m.notice, m.ends = o.text, o.end(now)
 		if o.text == "until" {
-			m.notice = m.until1.String()
+			m.notice = m.ends.String()
 		}
 	case "effects":
 		m.effects, m.asked = o.text, o.effects

@@ -21,7 +21,7 @@ func newPlan(seed uint64) plan {
 	d := dice{rand.New(rand.NewPCG(seed, 0))}
 	p := plan{conf: newConf(d)}
 	names := p.conf.names()
-	for n := 15 + d.IntN(30); n > 0; n-- {
+	for n := 10 + d.IntN(25); n > 0; n-- {
 		p.ops = append(p.ops, newOp(d, p.conf, names))
 	}
 	return p
@@ -113,9 +113,9 @@ func (c conf) names() (names []string) {
 }
 
 func newOp(d dice, c conf, names []string) op {
-	o := op{wait: pick(d, 0, 0, 0, 0, 1, 1, 2, 3, 4, 9), n: d.IntN(4)}
-	if d.chance(4) {
-		o.wait = 20 + d.IntN(60)
+	o := op{wait: pick(d, 0, 0, 0, 0, 0, 1, 1, 2, 3, 8), n: d.IntN(4)}
+	if d.chance(2) {
+		o.wait = 20 + d.IntN(40)
 	}
 	verbs := map[string]int{"behave": 16, "release": 4, "queue": 14, "gauge": 10, "stamp": 4, "record": 20, "busy": 3, "beat": 3,
 		"idle": 3, "hold": 2, "unhold": 4, "maintain": 2, "lift": 2, "maintenance": 2, "effects": 4, "deaf": 2, "hear": 5}

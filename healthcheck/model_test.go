@@ -25,7 +25,7 @@ var modelSeed = flag.Uint64("seed", 0, "replay this one sequence of TestModel")
 // from the monotonic one, nor can a process in it be suspended. TestClock… is for
 // those.
 func TestModel(t *testing.T) {
-	sequences := 100
+	sequences := 40
 	if n, err := strconv.Atoi(os.Getenv("MODEL_SEQUENCES")); err == nil {
 		sequences = n
 	}
