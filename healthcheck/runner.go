@@ -43,7 +43,7 @@ type runner struct {
 // together.
 func (r *runner) loop(ctx context.Context, instance string) {
 	next := time.Now()
-	for first := true; ; first = false {
+	for first := true; ctx.Err() == nil; first = false { // when both are done, select takes either
 		r.run(ctx)
 		if first {
 			next = next.Add(r.phase(instance))
