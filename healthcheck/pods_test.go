@@ -220,7 +220,7 @@ func TestTenPods(t *testing.T) {
 // latency only warns by default. What must hold all the same: nothing is restarted.
 func TestTenPodsCore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := run(t, Core, (*pod).answers200, 4*time.Minute, spike, func(f *fleet, at time.Duration) {
+		f := run(t, Core, (*pod).answers200, 3*time.Minute, spike, func(f *fleet, at time.Duration) {
 			for n, p := range f.pods {
 				if s := p.Verdict().Status(Liveness); s != Pass {
 					t.Fatalf("pod %d: liveness is %s at %v", n, s, at)
@@ -233,6 +233,9 @@ func TestTenPodsCore(t *testing.T) {
 
 // TestTenPodsNaive shows the contrast.
 func TestTenPodsNaive(t *testing.T) {
+	if !testing.Verbose() {
+		t.Skip("it only logs figures; run it with -v")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		f := run(t, Auxiliary, (*pod).naive, 3*time.Minute, spike, nil)
 		f.log(t, "out at once")

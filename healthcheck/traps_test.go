@@ -170,8 +170,8 @@ func TestTrapMetricRunsCheck(t *testing.T) {
 		var runs atomic.Int64
 		k := newKit(t, Check{Name: "database", Func: func(context.Context) error { runs.Add(1); return nil }}).start()
 		wait(time.Second)
-		for range 100 {
-			k.state("database", Pass)
+		for range 5 {
+			k.state("database", Pass) // collects five times
 		}
 		if n := runs.Load(); n != 1 {
 			t.Errorf("%d runs", n)
