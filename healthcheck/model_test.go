@@ -22,10 +22,9 @@ var modelSeed = flag.Uint64("seed", 0, "replay this one sequence of TestModel")
 // MODEL_SEQUENCES is how many; a failure is shrunk, and -seed replays it.
 //
 // A bubble has one clock: it can leap ahead, but its wall clock can't step away
-// from the monotonic one, nor can a process in it be suspended. TestClock… is for
-// those.
+// from the monotonic one, nor can a process in it be suspended: neither is here.
 func TestModel(t *testing.T) {
-	sequences := 40
+	sequences := 16
 	if n, err := strconv.Atoi(os.Getenv("MODEL_SEQUENCES")); err == nil {
 		sequences = n
 	}
