@@ -2,7 +2,6 @@ package healthcheck
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -139,7 +138,7 @@ func (g *gathered) add(i *Indicator, p series) error {
 		}
 		sum.amount[0] += p.value
 	default:
-		if len(p.counts) != len(p.bounds)+1 || !slices.IsSorted(p.bounds) || slices.ContainsFunc(p.bounds, math.IsNaN) {
+		if len(p.counts) != len(p.bounds)+1 || !slices.IsSorted(p.bounds) || slices.ContainsFunc(p.bounds, infinite) {
 			return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.counts), len(p.bounds))
 		}
 		if g.bounds == nil {
@@ -218,5 +217,7 @@ func cumulative(t metricdata.Temporality) error {
 	}
 	return nil
 }
+
+func infinite(v float64) bool { return !finite(v) }
 
 var errDelta = fmt.Errorf("temporality is not cumulative: give Start a cumulative reader, such as the Prometheus exporter")
