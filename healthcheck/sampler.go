@@ -163,6 +163,9 @@ func (s *sampler) judge(w *window, span time.Duration, bounds []float64) (measur
 	growth, covered := w.growth(span)
 	m, err := s.limit.measure(growth, bounds)
 	m.group = w.attrs
+	if err == nil && !finite(m.value) { // finite series can have an infinite sum
+		err = fmt.Errorf("%s: the value is %v", s.limit.indicator.metric, m.value)
+	}
 	if m.crossed != nil && m.crossed.lower() && s.limit.indicator.kind == kindIncrease && covered < span {
 		m.crossed, m.empty = nil, true // too little growth, but in too short a time
 	}
