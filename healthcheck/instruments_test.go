@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -175,6 +176,10 @@ func TestErrorClasses(t *testing.T) {
 	seen := map[string]bool{}
 	for n := range 100 {
 		seen[r.class(classed(fmt.Sprint("class-", n)))] = true
+	}
+	fresh := &runner{classes: map[string]bool{}}
+	if got := fresh.class(classed("\xff" + strings.Repeat("x", 1000))); !utf8.ValidString(got) || len(got) > 2*maxName {
+		t.Errorf("an unruly class is %q", got)
 	}
 	if len(seen) != maxClasses+1 || !seen["_OTHER"] {
 		t.Errorf("%d classes", len(seen))

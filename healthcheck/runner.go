@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -201,7 +202,8 @@ func (r *runner) class(err error) string {
 	case errors.Is(err, context.DeadlineExceeded):
 		class = "timeout"
 	default:
-		class = semconv.ErrorType(err).Value.AsString()
+		// An error may name its own type; one that is no UTF-8 would stop every export.
+		class = shorten(strings.ToValidUTF8(semconv.ErrorType(err).Value.AsString(), "?"), 2*maxName)
 	}
 	if !r.classes[class] {
 		if len(r.classes) >= maxClasses {
