@@ -168,6 +168,8 @@ func TestProbeAllocations(t *testing.T) {
 		checks = append(checks, Check{Name: fmt.Sprint("check-", i), Func: func(context.Context) error { return nil }})
 	}
 	k := newKit(t, checks...).start()
+	k.cancel()
+	k.Stop() // allocations are counted of the whole process; the last verdict stays served
 	h := k.Handler(Readiness)
 	r := httptest.NewRequest("GET", "/ready", nil)
 	w := &reused{header: http.Header{}}
