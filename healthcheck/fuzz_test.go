@@ -122,7 +122,7 @@ func FuzzEvaluate(f *testing.F) {
 		var rules []*rule
 		for n, l := range limits {
 			for _, role := range []Role{Auxiliary, Core} {
-				s := newSampler(&l, role == Core && l.indicator.traffic(), func(string) bool { return n%2 == 0 })
+				s := newSampler(&l, role == Core && l.indicator.windowed(), func(string) bool { return n%2 == 0 })
 				rules = append(rules, newRule(Check{Name: "rule", Role: role, Limit: l, For: time.Second, KeepFor: time.Second}, s,
 					func(string) (bool, bool) { return true, n%3 == 0 }, now, "a"))
 			}

@@ -112,12 +112,9 @@ func (i Indicator) MinCount(n int) Indicator {
 	return i
 }
 
-// windowed reports whether the indicator looks back, so that no events in its
-// window is an answer and not an absence.
+// windowed reports whether the indicator looks back: serving requests can make
+// such evidence, and no events in its window is an answer and not an absence.
 func (i *Indicator) windowed() bool { return i.window != 0 }
-
-// traffic reports whether serving requests can make this evidence.
-func (i *Indicator) traffic() bool { return i.windowed() }
 
 // filtered reports whether the overflow series could hide what is looked for.
 func (i *Indicator) filtered() bool { return len(i.matchers) > 0 || len(i.per) > 0 }

@@ -57,6 +57,10 @@ type instruments struct {
 	probeTransitions metric.Int64Counter
 	probeRequests    metric.Int64ObservableCounter
 	lifecycleStatus  metric.Int64ObservableUpDownCounter
+
+	// Attribute sets, built once: the callback runs for each reader.
+	probeStates [len(probes)][len(probeStates)]metric.ObserveOption
+	lifecycles  [len(lifecycles)]metric.ObserveOption
 }
 
 func newInstruments(mp metric.MeterProvider, timeouts []float64) (*instruments, error) {
@@ -83,6 +87,14 @@ func newInstruments(mp metric.MeterProvider, timeouts []float64) (*instruments, 
 		probeRequests:    m.counter("health.probe.requests", "{request}", "Probe requests answered."),
 		lifecycleStatus:  m.upDown("health.lifecycle.status", "1", "1 for the phase that the process is in, 0 for the others."),
 	}
+	for _, p := range probes {
+		for n, s := range probeStates {
+			i.probeStates[p][n] = metric.WithAttributes(attrProbe.String(p.String()), attrProbeSt.String(string(s)))
+		}
+	}
+	for n, l := range lifecycles {
+		i.lifecycles[n] = metric.WithAttributes(attrLifecycle.String(string(l)))
+	}
 	return i, m.err
 }
 
@@ -107,13 +119,13 @@ func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
 	}
 	for _, p := range probes {
 		for n, s := range probeStates {
-			set := metric.WithAttributes(attrProbe.String(p.String()), attrProbeSt.String(string(s)))
+			set := i.probeStates[p][n]
 			o.ObserveInt64(i.probeStatus, one(v.effective(p, now) == s), set)
 			o.ObserveFloat64(i.probeDuration, v.ages[p][n], set) // as of the verdict: it never decreases
 		}
 	}
-	for _, l := range lifecycles {
-		o.ObserveInt64(i.lifecycleStatus, one(v.Lifecycle == l), metric.WithAttributes(attrLifecycle.String(string(l))))
+	for n, l := range lifecycles {
+		o.ObserveInt64(i.lifecycleStatus, one(v.Lifecycle == l), i.lifecycles[n])
 	}
 	return nil
 }

@@ -207,7 +207,7 @@ func (m *Monitor) compile() {
 		if c.Func != nil {
 			bound.subject = &runner{check: c, tracer: tracer, changed: m.kickJudge, record: m.ran, classes: map[string]bool{}}
 		} else {
-			s := newSampler(&bound.Limit, c.Role == Core && c.Limit.indicator.traffic(), m.created.observed)
+			s := newSampler(&bound.Limit, c.Role == Core && c.Limit.indicator.windowed(), m.created.observed)
 			m.collector.samplers = append(m.collector.samplers, s)
 			bound.subject = newRule(c, s, m.created.has, time.Now(), instance)
 		}
