@@ -32,11 +32,18 @@ type Check struct {
 	// Limit makes the check a rule.
 	//
 	// A core check on an indicator that looks back over a window is judged with
-	// care, since requests make that evidence: it fails only with at least 10
-	// events beyond the limit and the limit crossed over its window and over four
-	// windows. It then holds the instance out for KeepFor (30s if zero), 20 % more
-	// or less by instance, forgets what it saw, and warns for 60s on trial; failing
-	// on trial doubles the hold, up to 300s.
+	// care, since requests make that evidence and taking an instance out gives its
+	// requests to the others. It warns, and fails only if
+	//   - at least 10 events are beyond the limit, and the limit is crossed over the
+	//     window, over four windows and in the last third of one;
+	//   - the instance has no more than 1.1 times its usual traffic, so that it is
+	//     slow and not overloaded ([Increase] has no traffic to compare);
+	//   - that has been so for 10s to 40s, depending on the instance.
+	//
+	// It then holds the instance out for KeepFor (30s if zero), 20 % more or less by
+	// instance, forgets what it saw, and is on trial for its window and 60s more,
+	// warning. Failing on trial, which needs no further notice, doubles the hold, up
+	// to 300s.
 	Limit   Limit
 	For     time.Duration // how long the limit must be crossed before it counts; at once if zero
 	KeepFor time.Duration // how long the check stays failed after the limit was last crossed; not at all if zero

@@ -6,12 +6,17 @@ import (
 )
 
 // hold keeps evidence that is made by serving requests from causing the outage
-// that it reports. An instance that it takes out stays out for a time, because
+// that it reports. An instance goes out only if it fails at the traffic that it
+// is used to, and not all at once. One that is out stays out for a time, because
 // without traffic there is no evidence that it is well again; it then forgets
 // what it saw and is on trial. Failing on trial doubles the time.
 type hold struct {
 	length time.Duration // of the first hold
-	spread float64       // from 0 to 1, by instance: a fleet must not come back at once
+	window time.Duration // of the indicator
+	spread float64       // from 0 to 1, by instance: a fleet must neither go nor come back at once
+	burden burden
+	failed time.Duration // at its usual traffic, less what it was crowded
+	asked  time.Time     // the last time
 	times  int           // holds in a row
 	until  time.Time     // of the hold; zero while there is none
 	trial  time.Time     // end of the trial; zero while there is none
@@ -20,25 +25,40 @@ type hold struct {
 const (
 	holdLength  = 30 * time.Second // KeepFor of a core check on traffic, if zero
 	maxHold     = 300 * time.Second
-	trialLength = 60 * time.Second
-	minBad      = 10 // events beyond the limit, before an instance may be taken out
+	trialLength = 60 * time.Second // and the window, in which nothing can be said
+	minBad      = 10               // events beyond the limit, before an instance may be taken out
+	minNotice   = 10 * time.Second // from failing to going out
+	maxNotice   = 40 * time.Second
 )
+
+// evidence is what a hold decides on.
+type evidence struct {
+	failing bool // gravely: see measure.grave
+	still   bool // in the last third of the window too
+	well    bool // no limit is crossed
+	traffic traffic
+	at      time.Time // of the reading
+}
 
 // next is the state of a check that was seen to fail or not, why, and whether the
 // evidence so far must be forgotten now.
-func (h *hold) next(failing bool, now time.Time) (s State, why string, forget bool) {
+func (h *hold) next(e evidence, now time.Time) (s State, why string, forget bool) {
 	if !h.until.IsZero() {
 		if left := h.until.Sub(now); left > 0 {
 			return Fail, fmt.Sprintf("held out for %v more", left.Round(time.Second)), false
 		}
-		h.until, h.trial = time.Time{}, now.Add(trialLength)
+		h.until, h.trial = time.Time{}, now.Add(h.window+trialLength)
 		return Warn, "on trial after a hold", true
 	}
+	h.burden.learn(e.traffic, e.well, e.at)
+	why = h.stays(e, now)
 	switch {
-	case failing:
-		h.until, h.trial = now.Add(h.duration()), time.Time{}
+	case e.failing && why == "":
+		h.until, h.trial, h.failed = now.Add(h.duration()), time.Time{}, 0
 		h.times++
 		return Fail, "", false
+	case e.failing:
+		return Warn, why, false
 	case h.trial.IsZero():
 		return Pass, "", false
 	case now.Before(h.trial):
@@ -46,6 +66,42 @@ func (h *hold) next(failing bool, now time.Time) (s State, why string, forget bo
 	}
 	h.trial, h.times = time.Time{}, 0
 	return Pass, "", false
+}
+
+// stays is why a failing instance is not taken out, or not yet.
+func (h *hold) stays(e evidence, now time.Time) string {
+	passed := now.Sub(h.asked)
+	h.asked = now
+	crowded := h.burden.crowded(e.traffic)
+	switch {
+	case !e.failing:
+		h.failed = 0
+	case crowded: // bursts take back what they prove nothing about
+		h.failed = max(0, h.failed-passed)
+	default:
+		h.failed += min(passed, staleReading)
+	}
+	left := h.notice() - h.failed
+	switch {
+	case !e.failing:
+		return ""
+	case !e.traffic.known:
+		return "stays in until its traffic is known"
+	case crowded:
+		return fmt.Sprintf("stays in, having %.1f times its usual traffic", h.burden.times(e.traffic))
+	case left > 0 && h.trial.IsZero():
+		return fmt.Sprintf("goes out in %v", left.Round(time.Second))
+	case !e.still:
+		return "stays in, since it is over"
+	}
+	return ""
+}
+
+// notice is how long an instance fails before it goes out: others of its fleet,
+// failing too, shall see by their traffic that it went. Those that come back one
+// by one need none.
+func (h *hold) notice() time.Duration {
+	return minNotice + time.Duration(h.spread*float64(maxNotice-minNotice))
 }
 
 // duration is the length of the next hold: doubled each time, 20 % more or less by

@@ -1,6 +1,7 @@
 package healthcheck
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,12 +25,40 @@ func newTrafficRule(role Role, instance string, keepFor time.Duration) *trafficR
 	return d
 }
 
+// used is a core rule that knows its usual traffic, in requests a second, and goes
+// out after the shortest notice.
+func used(usual uint64) *trafficRule {
+	d := newTrafficRule(Core, "a", 0)
+	d.hold.spread = 0
+	d.seconds(40, usual, 0)
+	return d
+}
+
 // second lets one pass with requests within the limit and beyond it.
 func (d *trafficRule) second(good, bad uint64) State {
 	d.now = d.now.Add(time.Second)
 	d.good, d.bad = d.good+good, d.bad+bad
 	d.sampler.sample(d.now, collection("s", hist(cum, []float64{.5}, []uint64{d.good, d.bad})))
 	return d.assess(moment{now: d.now}).state
+}
+
+// seconds lets some pass and returns the worst state of them.
+func (d *trafficRule) seconds(n int, good, bad uint64) State {
+	worst := Pass
+	for range n {
+		if s := d.second(good, bad); severity(s) > severity(worst) {
+			worst = s
+		}
+	}
+	return worst
+}
+
+// until is how long it takes to come to a state, with the same traffic each second.
+func (d *trafficRule) until(s State, good, bad uint64) time.Duration {
+	began := d.now
+	for d.second(good, bad) != s && d.now.Sub(began) < time.Hour {
+	}
+	return d.now.Sub(began)
 }
 
 // stays is how long the rule goes on in a state, with the same traffic each second.
@@ -51,28 +80,39 @@ func TestHoldWithoutTraffic(t *testing.T) {
 			t.Fatal(err)
 		}
 		k.start()
-		for range 20 {
-			requests.Record(t.Context(), 2)
+		second := func(took float64) {
+			for range 20 {
+				requests.Record(t.Context(), took)
+			}
+			wait(time.Second)
 		}
-		wait(1100 * time.Millisecond)
+		for range 35 {
+			second(.1)
+		}
+		out := 0
+		for code := 200; code == 200 && out < 60; out++ {
+			second(2)
+			code, _ = k.get("/ready")
+		}
+		if out < 10 || out > 45 {
+			t.Errorf("out after %d s, want the notice of 10 s to 40 s", out)
+		}
 		k.want("/ready", 503, Fail)
 		k.want("/health", 200, Pass)
-		time.Sleep(23 * time.Second) // 20 % less than the hold
+		time.Sleep(22 * time.Second) // 20 % less than the hold
 		k.want("/ready", 503, Fail)
-		wait(13 * time.Second)
-		k.want("/ready", 200, Warn)
-		wait(47 * time.Second)
-		k.want("/ready", 200, Warn)
 		wait(14 * time.Second)
+		k.want("/ready", 200, Warn)
+		wait(76 * time.Second)
+		k.want("/ready", 200, Warn)
+		wait(15 * time.Second)
 		k.want("/ready", 200, Pass)
 		k.state("latency", Pass)
 	})
 
-	d := newTrafficRule(Core, "a", 0)
-	last, changes := d.second(0, 20), 0
-	if last != Fail {
-		t.Fatalf("%s with 20 bad events", last)
-	}
+	d := used(20)
+	d.until(Fail, 0, 20)
+	last, changes := Fail, 0
 	for range 3600 {
 		if s := d.second(0, 0); s != last {
 			last, changes = s, changes+1
@@ -86,22 +126,23 @@ func TestHoldWithoutTraffic(t *testing.T) {
 // TestHoldDoubles each time that the trial fails, up to 300 s; a trial that went
 // well begins anew.
 func TestHoldDoubles(t *testing.T) {
-	d := newTrafficRule(Core, "a", 0)
-	d.hold.spread = .5 // neither more nor less
+	d := used(20)
+	d.hold.spread = .5 // holds neither longer nor shorter
+	d.until(Fail, 0, 20)
 	for _, want := range []time.Duration{30, 60, 120, 240, 300, 300} {
 		want *= time.Second
-		for d.second(0, 20) != Fail {
-		}
 		if got := d.stays(Fail, 0, 0); got != want {
 			t.Errorf("out for %v, want %v", got, want)
 		}
+		if got := d.until(Fail, 0, 20); got > 32*time.Second {
+			t.Errorf("on trial for %v, and failing; want its window", got)
+		}
 	}
-	if got := d.stays(Warn, 100, 0); got != trialLength {
-		t.Errorf("on trial for %v, want %v", got, trialLength)
+	d.stays(Fail, 0, 0)
+	if got, want := d.stays(Warn, 20, 0), 30*time.Second+trialLength; got != want {
+		t.Errorf("on trial for %v, want %v", got, want)
 	}
-	if s := d.second(0, 500); s != Fail { // well over 1 %, of four windows too
-		t.Fatalf("%s with 500 bad events", s)
-	}
+	d.until(Fail, 0, 20)
 	if got := d.stays(Fail, 0, 0); got != holdLength {
 		t.Errorf("out for %v after a good trial, want %v", got, holdLength)
 	}
@@ -111,8 +152,9 @@ func TestHoldDoubles(t *testing.T) {
 // the trial, even if it was taken in the same instant or while the judge was at
 // work.
 func TestForgets(t *testing.T) {
-	d := newTrafficRule(Core, "a", 0)
-	s := d.second(0, 20)
+	d := used(20)
+	d.until(Fail, 0, 20)
+	s := Fail
 	for until := d.hold.until; d.now.Before(until); {
 		s = d.second(0, 20) // late ones: the last reading is as bad as can be
 	}
@@ -122,7 +164,7 @@ func TestForgets(t *testing.T) {
 	if f := d.assess(moment{now: d.now}); f.state != Warn {
 		t.Errorf("judged again: %s (%s), want warn", f.state, f.output)
 	}
-	if s := d.second(100, 0); s != Warn {
+	if s := d.second(20, 0); s != Warn {
 		t.Errorf("with good traffic: %s, want warn", s)
 	}
 }
@@ -138,20 +180,24 @@ func TestLongKeepFor(t *testing.T) {
 	}
 }
 
-// TestHoldSpreads: pods that left together do not come back together.
+// TestHoldSpreads: pods that fail together neither leave nor come back together.
 func TestHoldSpreads(t *testing.T) {
-	seen := map[time.Duration]bool{}
+	out, back := map[time.Duration]bool{}, map[time.Duration]bool{}
 	for _, instance := range []string{"a", "b", "c", "d"} {
 		d := newTrafficRule(Core, instance, 0)
-		d.second(0, 20)
+		d.seconds(40, 20, 0)
+		left := d.until(Fail, 0, 20)
+		if left < 10*time.Second || left > 42*time.Second {
+			t.Errorf("%s: left after %v, want 10 s to 40 s", instance, left)
+		}
 		got := d.stays(Fail, 0, 0)
 		if got < 24*time.Second || got > 37*time.Second {
 			t.Errorf("%s: out for %v, want 30 s and 20 %% more or less", instance, got)
 		}
-		seen[got] = true
+		out[left], back[got] = true, true
 	}
-	if len(seen) < 2 {
-		t.Errorf("all were out for the same time: %v", seen)
+	if len(out) < 2 || len(back) < 2 {
+		t.Errorf("all left after %v and were out for %v", out, back)
 	}
 	a, b := newTrafficRule(Core, "a", time.Minute).hold, newTrafficRule(Core, "b", time.Minute).hold
 	if a.duration() == b.duration() || a.length != time.Minute {
@@ -159,14 +205,67 @@ func TestHoldSpreads(t *testing.T) {
 	}
 }
 
+// TestOverloadedStays: more traffic than usual is no fault of the instance. Once
+// the traffic is as usual again, old evidence does not count.
+func TestOverloadedStays(t *testing.T) {
+	d := used(20)
+	if s := d.seconds(600, 0, 30); s != Warn {
+		t.Errorf("%s at 1.5 times the usual traffic, want warn", s)
+	}
+	if f := d.assess(moment{now: d.now}); !strings.Contains(f.output, "stays in, having 1.") {
+		t.Errorf("the output is %q", f.output)
+	}
+	if s := d.seconds(120, 20, 0); s != Warn {
+		t.Errorf("%s after it, want warn until the window is over", s)
+	}
+	d.until(Pass, 20, 0)
+	if got := d.until(Fail, 0, 20); got > 15*time.Second {
+		t.Errorf("slow at its usual traffic: out after %v, want the notice of 10 s", got)
+	}
+}
+
+// TestNewcomerStays: what an instance can bear is not known before its first window
+// is over; slow from birth, it goes out then.
+func TestNewcomerStays(t *testing.T) {
+	d := newTrafficRule(Core, "a", 0)
+	d.hold.spread = 0
+	if got := d.until(Fail, 0, 20); got < 29*time.Second || got > 42*time.Second {
+		t.Errorf("out after %v, want 30 s to 40 s", got)
+	}
+}
+
+// TestUsualTraffic follows the day, but not the work of peers that left.
+func TestUsualTraffic(t *testing.T) {
+	d := used(20)
+	usual := func(what string, low, high float64) {
+		t.Helper()
+		if got := d.hold.burden.usual; got < low || got > high {
+			t.Errorf("%s: %v a second are usual, want %v to %v", what, got, low, high)
+		}
+	}
+	d.seconds(120, 40, 0)
+	usual("doubled for two minutes", 20, 25)
+	d.seconds(3600, 40, 0)
+	usual("doubled for an hour", 39, 40)
+	d.seconds(1800, 0, 0)
+	usual("nothing to do for half an hour", 35, 40)
+	d.seconds(600, 10, 0)
+	usual("a quarter for ten minutes", 10, 11)
+	d.seconds(600, 0, 40)
+	usual("overloaded for ten minutes", 10, 16)
+}
+
 // TestNineBadEvents are too few to take a pod out, whatever share they are.
 func TestNineBadEvents(t *testing.T) {
-	d := newTrafficRule(Core, "a", 0)
-	if s := d.second(3, 9); s != Warn {
+	d := used(1)
+	if s := d.seconds(9, 0, 1); s != Warn {
 		t.Errorf("9 bad events: %s, want warn", s)
 	}
-	if s := d.second(0, 1); s != Fail {
-		t.Errorf("10 bad events: %s, want fail", s)
+	if s := d.seconds(60, 1, 0); s != Warn {
+		t.Errorf("9 bad events and good ones: %s, want warn", s)
+	}
+	if got := d.until(Fail, 0, 1); got < 19*time.Second || got > 25*time.Second {
+		t.Errorf("one a second: out after %v, want 10 s for ten and 10 s of notice", got)
 	}
 	if s := newTrafficRule(Auxiliary, "a", 0).second(3, 9); s != Fail {
 		t.Errorf("auxiliary: %s, want fail: it moves no traffic", s)
@@ -175,15 +274,11 @@ func TestNineBadEvents(t *testing.T) {
 
 // TestLongWindow: over the limit in the window, but not in four.
 func TestLongWindow(t *testing.T) {
-	d := newTrafficRule(Core, "a", 0)
-	for range 120 {
-		d.second(50, 0)
-	}
-	if s := d.second(0, 30); s != Warn { // 2 % of a window, .5 % of four
-		t.Errorf("%s, want warn", s)
-	}
-	if s := d.second(0, 60); s != Fail {
-		t.Errorf("%s with both crossed, want fail", s)
+	d := used(50)
+	d.seconds(120, 50, 0)
+	// 2 % are bad: over 1 % of the window after 15 s, over 1 % of four after 60 s.
+	if got := d.until(Fail, 49, 1); got < 69*time.Second || got > 74*time.Second {
+		t.Errorf("out after %v, want 60 s and 10 s of notice", got)
 	}
 }
 
@@ -191,7 +286,8 @@ func TestLongWindow(t *testing.T) {
 func TestEmptiedEvidence(t *testing.T) {
 	core := newTrafficRule(Core, "a", time.Minute)
 	core.hold.spread = .5
-	core.second(0, 20)
+	core.seconds(40, 20, 0)
+	core.until(Fail, 0, 20)
 	if got := core.stays(Fail, 0, 0); got != time.Minute {
 		t.Errorf("core: out for %v, want KeepFor", got)
 	}

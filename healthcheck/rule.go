@@ -28,13 +28,13 @@ func newRule(c Check, s *sampler, has func(string) (bool, bool), now time.Time, 
 	r := &rule{check: c, sampler: s, created: has, began: now, damper: damper{wait: c.For, keep: c.KeepFor}}
 	if s.long {
 		r.damper.keep = 0 // the hold keeps
-		r.hold = &hold{length: cmp.Or(c.KeepFor, holdLength), spread: spread(instance, c.Name)}
+		r.hold = &hold{length: cmp.Or(c.KeepFor, holdLength), window: c.Limit.indicator.window, spread: spread(instance, c.Name)}
 	}
 	return r
 }
 
 func (r *rule) assess(at moment) finding {
-	f := r.see(at)
+	f, still := r.see(at)
 	if !f.state.good() && f.state != Fail {
 		return f // nothing was seen; the memory waits
 	}
@@ -50,55 +50,69 @@ func (r *rule) assess(at moment) finding {
 	if r.hold == nil {
 		return f
 	}
-	s, reason, forget := r.hold.next(f.state == Fail, at.now)
+	return r.holdOut(f, evidence{failing: f.state == Fail, still: still, well: seen == Pass}, at)
+}
+
+// holdOut lets the hold decide on a finding.
+func (r *rule) holdOut(f finding, e evidence, at moment) finding {
+	read := r.sampler.reading.Load()
+	e.at = read.at
+	if read.epoch == r.sampler.epoch.Load() {
+		e.traffic = read.traffic
+	}
+	s, why, forget := r.hold.next(e, at.now)
 	if forget {
 		r.sampler.epoch.Add(1)
 		r.damper = damper{wait: r.damper.wait}
 	}
-	if forget || severity(s) > severity(f.state) || (s == f.state && s == Fail && reason != "") {
-		f.state, f.output = s, reason
+	switch {
+	case e.failing && s == Warn && !forget:
+		f.state, f.output = s, f.output+"; "+why
+	case forget, severity(s) > severity(f.state), s == f.state && s == Fail && why != "":
+		f.state, f.output = s, why
 	}
 	return f
 }
 
-// see is what the last reading says, without memory.
-func (r *rule) see(at moment) finding {
+// see is what the last reading says, without memory, and whether a crossing still
+// goes on.
+func (r *rule) see(at moment) (f finding, still bool) {
 	in := &r.check.Limit.indicator
 	read := r.sampler.reading.Load()
 	if read == nil {
-		return finding{state: Unknown, output: "metrics have not been collected yet"}
+		return finding{state: Unknown, output: "metrics have not been collected yet"}, false
 	}
-	f := finding{state: Pass, unit: read.unit, window: in.window, quantile: in.quantile}
+	f = finding{state: Pass, unit: read.unit, window: in.window, quantile: in.quantile}
 	if age := at.since(read.at); age > staleReading {
 		f.state, f.output = Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
-		return f
+		return f, false
 	}
 	if read.problem != "" {
 		f.state, f.output = Unknown, read.problem
-		return f
+		return f, false
 	}
 	if len(read.groups) == 0 {
 		f.state, f.output = r.missing(at)
-		return f
+		return f, false
 	}
 	if read.epoch != r.sampler.epoch.Load() {
-		return f // it was to be forgotten
+		return f, false // it was to be forgotten
 	}
 	m := r.worst(read.groups)
 	f.group = m.group
 	if m.empty {
-		return f
+		return f, false
 	}
 	f.hasValue, f.value, f.share = true, m.value, m.share
 	if m.crossed == nil {
-		return f
+		return f, false
 	}
 	f.state = m.crossed.state()
 	f.output = fmt.Sprintf("%s of %s", in.quantity(m.value, read.unit), m.crossed.words())
 	if f.state == Fail && r.hold != nil && !m.grave() {
 		f.state = Warn // enough to tell, not to take the instance out
 	}
-	return f
+	return f, m.still
 }
 
 func (r *rule) worst(groups []measure) *measure {

@@ -17,6 +17,7 @@ type sampler struct {
 	limit    *Limit
 	observed func(metric string) bool // its series need not begin at zero
 	long     bool                     // keep four windows, for a rule that may take the instance out
+	first    time.Time                // of the samples since the windows began
 	last     time.Time
 	windows  map[attribute.Distinct]*window
 	hidden   window // growth of the overflow series
@@ -32,6 +33,7 @@ type reading struct {
 	unit    string
 	problem string // why nothing can be judged
 	epoch   int64  // of the sampler's windows
+	traffic traffic
 }
 
 // measure is the indicator of one group, held against the limit.
@@ -44,6 +46,7 @@ type measure struct {
 	empty   bool    // too few events to judge
 	crossed *bound  // the worst bound crossed
 	lasting bool    // crossed over four windows too
+	still   bool    // and in the last third of one
 }
 
 // longWindows is how many windows a limit must be crossed over before evidence
@@ -59,11 +62,14 @@ func (s *sampler) sample(at time.Time, c catalog) {
 	r := &reading{at: at, epoch: s.epoch.Load()}
 	if r.epoch != s.begun {
 		s.begun = r.epoch
-		s.windows, s.hidden, s.last = map[attribute.Distinct]*window{}, window{}, time.Time{}
+		s.windows, s.hidden, s.last, s.first = map[attribute.Distinct]*window{}, window{}, time.Time{}, time.Time{}
 	}
 	if err := s.read(r, c); err != nil {
 		r.problem = err.Error()
 		r.groups = nil
+	}
+	if s.first.IsZero() {
+		s.first = at
 	}
 	s.last = at
 	s.reading.Store(r)
@@ -131,6 +137,8 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 		w.series = gr.series
 		w.add(r.at, gr.amount, in.window, keep)
 	}
+	recent := in.window / 3
+	r.traffic = traffic{span: recent, known: !s.first.IsZero() && r.at.Sub(s.first) >= in.window || in.kind == kindIncrease}
 	for key, w := range s.windows {
 		last := w.slots[len(w.slots)-1].at
 		if last.Before(r.at) { // not in this collection; it may come back
@@ -143,12 +151,12 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 		if err != nil {
 			return err
 		}
-		if m.crossed != nil && s.long {
-			longer, err := s.judge(w, keep, g.bounds)
-			if err != nil {
+		if s.long {
+			if err := s.weigh(&m, w, recent, g.bounds); err != nil {
 				return err
 			}
-			m.lasting = longer.crossed != nil && longer.crossed.edge == m.crossed.edge
+			r.traffic.rate += in.events(w, in.window) / in.window.Seconds()
+			r.traffic.recent += in.events(w, recent)
 		}
 		r.groups = append(r.groups, m)
 	}
@@ -170,6 +178,35 @@ func (s *sampler) judge(w *window, span time.Duration, bounds []float64) (measur
 		m.crossed, m.empty = nil, true // too little growth, but in too short a time
 	}
 	return m, err
+}
+
+// weigh says whether what crosses a limit did so for long, and still does.
+func (s *sampler) weigh(m *measure, w *window, recent time.Duration, bounds []float64) error {
+	if m.crossed == nil {
+		return nil
+	}
+	longer, err1 := s.judge(w, longWindows*s.limit.indicator.window, bounds)
+	now, err2 := s.judge(w, recent, bounds)
+	same := func(o measure) bool { return o.crossed != nil && o.crossed.edge == m.crossed.edge }
+	m.lasting = same(longer)
+	m.still = same(now) || now.empty && (m.crossed.lower() || now.bad > 0)
+	return errors.Join(err1, err2)
+}
+
+// events is the traffic of a span. Increase counts nothing but what is bad.
+func (i *Indicator) events(w *window, span time.Duration) float64 {
+	growth, covered := w.growth(span)
+	n := total(growth)
+	switch i.kind {
+	case kindIncrease:
+		return 0
+	case kindRatio:
+		n = growth[1]
+	}
+	if covered > span { // there was no snapshot just then
+		n *= span.Seconds() / covered.Seconds()
+	}
+	return n
 }
 
 // gatherRatio gathers both sides. A group without a numerator has had none of
