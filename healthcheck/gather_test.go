@@ -74,6 +74,8 @@ func TestFirstReading(t *testing.T) {
 		{"two series are ambiguous", Last("m").AtMost(80), collection("", gauge(point(1.0, "q", "a"), point(2.0, "q", "b"))), "more than one series", 0},
 		{"narrowed to one", Last("m").Where("q", "b").AtMost(1), collection("", gauge(point(1.0, "q", "a"), point(2.0, "q", "b"))), "fail", 2},
 		{"narrowed the other way", Last("m").WhereNot("q", "b").AtMost(1), collection("", gauge(point(1.0, "q", "a"), point(2.0, "q", "b"))), "pass", 1},
+		{"only what has no such attribute", Last("m").Where("e", "").AtMost(1), collection("", gauge(point(1.0), point(2.0, "e", "b"))), "pass", 1},
+		{"only what has it", Last("m").WhereNot("e", "").AtMost(1), collection("", gauge(point(1.0), point(2.0, "e", "b"))), "fail", 2},
 		{"the worst of the groups decides", Last("m").Per("q").AtMost(1), collection("", gauge(point(1.0, "q", "a"), point(2.0, "q", "b"))), "fail", 2},
 		{"the lowest of the groups decides", Last("m").Per("q").AtLeast(2), collection("", gauge(point(1.0, "q", "a"), point(0.0, "q", "b"))), "fail", 0},
 		{"a NaN", Last("m").AtMost(80), collection("", gauge(point(math.NaN()))), "NaN", 0},

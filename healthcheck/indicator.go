@@ -82,13 +82,15 @@ func Ratio(numerator, denominator Indicator) Indicator {
 }
 
 // Where keeps the series whose attribute key has one of the values, written as
-// text: "500", "true", "GET".
+// text: "500", "true", "GET". As in Prometheus, an attribute that is not there has
+// the empty text: Where("error.type", "") keeps what has no error.
 func (i Indicator) Where(key string, values ...string) Indicator {
 	i.matchers = append(slices.Clone(i.matchers), matcher{key: attribute.Key(key), values: values})
 	return i
 }
 
-// WhereNot drops the series whose attribute key has one of the values.
+// WhereNot drops the series whose attribute key has one of the values. So
+// WhereNot("error.type", "") keeps what has an error, of whatever type.
 func (i Indicator) WhereNot(key string, values ...string) Indicator {
 	i.matchers = append(slices.Clone(i.matchers), matcher{key: attribute.Key(key), values: values, not: true})
 	return i
@@ -172,8 +174,11 @@ type matcher struct {
 }
 
 func (m matcher) keeps(set attribute.Set) bool {
-	v, ok := set.Value(m.key)
-	return (ok && slices.Contains(m.values, v.String())) != m.not
+	text := ""
+	if v, ok := set.Value(m.key); ok {
+		text = v.String()
+	}
+	return slices.Contains(m.values, text) != m.not
 }
 
 // group is the part of a series' attributes that Per names.
