@@ -1,26 +1,13 @@
 package healthcheck
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
-
-// catalog is one collection, by metric name. The same name may come from several
-// scopes.
-type catalog map[string][]metricdata.Metrics
-
-func newCatalog(rm *metricdata.ResourceMetrics) catalog {
-	c := catalog{}
-	for _, sm := range rm.ScopeMetrics {
-		for _, m := range sm.Metrics {
-			c[m.Name] = append(c[m.Name], m)
-		}
-	}
-	return c
-}
 
 // amounts are the cumulative numbers of one group of series: one number for a
 // gauge or counter, the bucket counts for a histogram.
@@ -45,20 +32,6 @@ type gathered struct {
 // overflowKey marks the series into which the SDK folds all series beyond its
 // cardinality limit.
 const overflowKey = attribute.Key("otel.metric.overflow")
-
-// series is one data point, whatever its Go type.
-type series struct {
-	attrs  attribute.Set
-	value  float64
-	counts []uint64  // of a histogram
-	bounds []float64 // of a histogram
-}
-
-// shape is what must not differ between the metrics that share a name.
-type shape struct {
-	kind string
-	unit string
-}
 
 // gather sums the matching series of one metric into groups. Problems name the
 // instrument; none of them is a panic, however malformed the data.
@@ -156,68 +129,41 @@ func (g *gathered) add(i *Indicator, p series) error {
 	return nil
 }
 
-// read takes apart the data of one metric.
-func read(data metricdata.Aggregation) (kind string, points []series, err error) {
-	switch d := data.(type) {
-	case metricdata.Gauge[int64]:
-		return "gauge", plain(d.DataPoints), nil
-	case metricdata.Gauge[float64]:
-		return "gauge", plain(d.DataPoints), nil
-	case metricdata.Sum[int64]:
-		return sum(d)
-	case metricdata.Sum[float64]:
-		return sum(d)
-	case metricdata.Histogram[int64]:
-		return histogram(d)
-	case metricdata.Histogram[float64]:
-		return histogram(d)
-	case metricdata.ExponentialHistogram[int64]:
-		return exponential(d)
-	case metricdata.ExponentialHistogram[float64]:
-		return exponential(d)
+// gatherRatio gathers both sides. A group without a numerator has had none of
+// its events; but a gauge without a value is no zero.
+func (i *Indicator) gatherRatio(c catalog) (gathered, error) {
+	side := func(in *Indicator) (gathered, error) {
+		s := *in
+		s.per = append(s.per[:len(s.per):len(s.per)], i.per...)
+		s.matchers = append(s.matchers[:len(s.matchers):len(s.matchers)], i.matchers...)
+		return s.gather(c)
 	}
-	return "", nil, fmt.Errorf("data of type %T can't be judged", data)
+	num, err1 := side(i.num)
+	den, err2 := side(i.den)
+	out := gathered{groups: map[attribute.Distinct]*group{}, kind: den.kind, overflow: math.Max(num.overflow, den.overflow)}
+	for key, d := range den.groups {
+		n, series := 0.0, d.series
+		if v, ok := num.groups[key]; ok {
+			n, series = v.amount[0], series+v.series
+		} else if i.num.kind == kindLast {
+			continue
+		}
+		out.groups[key] = &group{d.attrs, amounts{n, d.amount[0]}, series}
+	}
+	return out, errors.Join(err1, err2)
 }
 
-func plain[N int64 | float64](dps []metricdata.DataPoint[N]) []series {
-	out := make([]series, len(dps))
-	for i, p := range dps {
-		out[i] = series{attrs: p.Attributes, value: float64(p.Value)}
+// unit is the unit of the indicator, given that of its metric.
+func (i *Indicator) unit(metric string) string {
+	switch i.kind {
+	case kindOver, kindRatio:
+		return "1"
+	case kindAge:
+		return "s"
+	case kindIncrease:
+		if metric == "s" || metric == "ms" { // a histogram's count is of no unit
+			return "1"
+		}
 	}
-	return out
+	return metric
 }
-
-func sum[N int64 | float64](d metricdata.Sum[N]) (string, []series, error) {
-	kind := "up-down counter"
-	if d.IsMonotonic {
-		kind = "counter"
-	}
-	return kind, plain(d.DataPoints), cumulative(d.Temporality)
-}
-
-func histogram[N int64 | float64](d metricdata.Histogram[N]) (string, []series, error) {
-	out := make([]series, len(d.DataPoints))
-	for i, p := range d.DataPoints {
-		out[i] = series{attrs: p.Attributes, value: float64(p.Count), counts: p.BucketCounts, bounds: p.Bounds}
-	}
-	return "histogram", out, cumulative(d.Temporality)
-}
-
-func exponential[N int64 | float64](d metricdata.ExponentialHistogram[N]) (string, []series, error) {
-	out := make([]series, len(d.DataPoints))
-	for i, p := range d.DataPoints {
-		out[i] = series{attrs: p.Attributes, value: float64(p.Count)}
-	}
-	return "exponential histogram", out, cumulative(d.Temporality)
-}
-
-func cumulative(t metricdata.Temporality) error {
-	if t != metricdata.CumulativeTemporality {
-		return errDelta
-	}
-	return nil
-}
-
-func infinite(v float64) bool { return !finite(v) }
-
-var errDelta = fmt.Errorf("temporality is not cumulative: give Start a cumulative reader, such as the Prometheus exporter")

@@ -3,7 +3,22 @@ package healthcheck
 import (
 	"fmt"
 	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
 )
+
+// measure is the indicator of one group, held against the limit.
+type measure struct {
+	group   attribute.Set
+	value   float64
+	count   float64 // events in the window
+	share   float64 // for a quantile: of the events beyond the failing limit, or else the only one
+	bad     float64 // events beyond the failing limit
+	empty   bool    // too few events to judge
+	crossed *bound  // the worst bound crossed
+	lasting bool    // crossed over four windows too
+	still   bool    // and in the last third of one
+}
 
 // measure judges the growth of one window. For a histogram, a limit is held
 // against the count beyond it, which is exact where the limit is a bucket
@@ -118,4 +133,34 @@ func quantile(q float64, counts amounts, bounds []float64) float64 {
 		return low + (bounds[n]-low)*(rank-below)/c
 	}
 	return bounds[len(bounds)-1]
+}
+
+// grave reports whether evidence from traffic may take the instance out: the
+// limit is crossed over the long window too, by more than a handful of events.
+func (m *measure) grave() bool {
+	return m.lasting && (m.crossed.lower() || m.bad >= minBad)
+}
+
+// worse orders groups so that the one that decides comes first: by state, then
+// by value, then by name. Of a core check on traffic, a grave crossing is worse
+// than one that is not.
+func worse(a, b *measure, traffic bool) bool {
+	rank := func(m *measure) int {
+		switch {
+		case m.crossed == nil && m.empty:
+			return 0
+		case m.crossed == nil:
+			return 1
+		case m.crossed.state() == Warn, traffic && !m.grave():
+			return 2
+		}
+		return 3
+	}
+	if ra, rb := rank(a), rank(b); ra != rb {
+		return ra > rb
+	}
+	if a.value != b.value {
+		return (a.value > b.value) != (a.crossed != nil && a.crossed.lower())
+	}
+	return groupName(a.group) < groupName(b.group)
 }

@@ -125,12 +125,6 @@ func (r *rule) worst(groups []measure) *measure {
 	return worst
 }
 
-// grave reports whether evidence from traffic may take the instance out: the
-// limit is crossed over the long window too, by more than a handful of events.
-func (m *measure) grave() bool {
-	return m.lasting && (m.crossed.lower() || m.bad >= minBad)
-}
-
 // missing judges a metric without series.
 func (r *rule) missing(at moment) (State, string) {
 	in := &r.check.Limit.indicator
@@ -152,30 +146,6 @@ func (i *Indicator) metrics() []string {
 		return []string{i.num.metric, i.den.metric}
 	}
 	return []string{i.metric}
-}
-
-// worse orders groups so that the one that decides comes first: by state, then
-// by value, then by name. Of a core check on traffic, a grave crossing is worse
-// than one that is not.
-func worse(a, b *measure, traffic bool) bool {
-	rank := func(m *measure) int {
-		switch {
-		case m.crossed == nil && m.empty:
-			return 0
-		case m.crossed == nil:
-			return 1
-		case m.crossed.state() == Warn, traffic && !m.grave():
-			return 2
-		}
-		return 3
-	}
-	if ra, rb := rank(a), rank(b); ra != rb {
-		return ra > rb
-	}
-	if a.value != b.value {
-		return (a.value > b.value) != (a.crossed != nil && a.crossed.lower())
-	}
-	return groupName(a.group) < groupName(b.group)
 }
 
 // quantity reads "p99 0.81 s" or "95 {item}".

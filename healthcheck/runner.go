@@ -2,10 +2,8 @@ package healthcheck
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -13,20 +11,6 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
-
-// outcome is what one active check's runs have come to. It is immutable: the
-// judge and the exported instruments read the same record.
-type outcome struct {
-	ran         time.Time     // when the last run finished
-	took        time.Duration // that run
-	err         error         // nil after a success
-	class       string        // bounded name of err: the error.type
-	failures    int           // in a row
-	successes   int           // in a row
-	failed      bool          // by the thresholds
-	lastSuccess time.Time
-	span        trace.SpanContext
-}
 
 // runner runs one active check. Its goroutine alone writes the cell.
 type runner struct {
@@ -137,47 +121,6 @@ func (r *runner) store(o *outcome) {
 	}
 }
 
-// next is the outcome after one more run. Thresholds apply once the check has
-// ever passed: a check that never worked does not get the benefit of the doubt.
-func (o *outcome) next(c Check, err error, class string) *outcome {
-	n := outcome{err: err, class: class}
-	fresh := o == nil
-	if !fresh {
-		n.failed, n.lastSuccess = o.failed, o.lastSuccess
-	}
-	if err == nil {
-		n.successes = 1
-		if !fresh {
-			n.successes += o.successes
-		}
-		n.failed = n.failed && n.successes < c.successes()
-		return &n
-	}
-	n.failures = 1
-	if !fresh {
-		n.failures += o.failures
-	}
-	n.failed = n.failed || n.lastSuccess.IsZero() || n.failures >= c.failures()
-	return &n
-}
-
-// again counts an interval in which the last run was still out. The time of the
-// last run stays, so that the outcome grows stale.
-func (o *outcome) again(c Check) *outcome {
-	n := *o
-	n.failures++
-	n.failed = n.failed || n.failures >= c.failures()
-	return &n
-}
-
-// errPanic is a panic of a check's Func.
-type errPanic struct{ value any }
-
-func (e errPanic) Error() string { return fmt.Sprint("panic: ", e.value) }
-
-// errExit is the end of a Func by runtime.Goexit, as a test's FailNow does it.
-var errExit = errors.New("the check ended its goroutine")
-
 func call(ctx context.Context, f func(context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -185,33 +128,6 @@ func call(ctx context.Context, f func(context.Context) error) (err error) {
 		}
 	}()
 	return f(ctx)
-}
-
-// maxClasses bounds the error.type values of one check.
-const maxClasses = 16
-
-// class names an error for attributes and bodies: bounded, and never its text.
-func (r *runner) class(err error) string {
-	class := ""
-	var p errPanic
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &p):
-		class = "panic"
-	case errors.Is(err, context.DeadlineExceeded):
-		class = "timeout"
-	default:
-		// An error may name its own type; one that is no UTF-8 would stop every export.
-		class = shorten(strings.ToValidUTF8(semconv.ErrorType(err).Value.AsString(), "?"), 2*maxName)
-	}
-	if !r.classes[class] {
-		if len(r.classes) >= maxClasses {
-			return semconv.ErrorTypeOther.Value.AsString()
-		}
-		r.classes[class] = true
-	}
-	return class
 }
 
 func (r *runner) assess(at moment) finding {

@@ -3,7 +3,6 @@ package healthcheck
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -34,19 +33,6 @@ type reading struct {
 	problem string // why nothing can be judged
 	epoch   int64  // of the sampler's windows
 	traffic traffic
-}
-
-// measure is the indicator of one group, held against the limit.
-type measure struct {
-	group   attribute.Set
-	value   float64
-	count   float64 // events in the window
-	share   float64 // for a quantile: of the events beyond the failing limit, or else the only one
-	bad     float64 // events beyond the failing limit
-	empty   bool    // too few events to judge
-	crossed *bound  // the worst bound crossed
-	lasting bool    // crossed over four windows too
-	still   bool    // and in the last third of one
 }
 
 // longWindows is how many windows a limit must be crossed over before evidence
@@ -191,59 +177,4 @@ func (s *sampler) weigh(m *measure, w *window, recent time.Duration, bounds []fl
 	m.lasting = same(longer)
 	m.still = same(now) || now.empty && (m.crossed.lower() || now.bad > 0)
 	return errors.Join(err1, err2)
-}
-
-// events is the traffic of a span. Increase counts nothing but what is bad.
-func (i *Indicator) events(w *window, span time.Duration) float64 {
-	growth, covered := w.growth(span)
-	n := total(growth)
-	switch i.kind {
-	case kindIncrease:
-		return 0
-	case kindRatio:
-		n = growth[1]
-	}
-	if covered > span { // there was no snapshot just then
-		n *= span.Seconds() / covered.Seconds()
-	}
-	return n
-}
-
-// gatherRatio gathers both sides. A group without a numerator has had none of
-// its events; but a gauge without a value is no zero.
-func (i *Indicator) gatherRatio(c catalog) (gathered, error) {
-	side := func(in *Indicator) (gathered, error) {
-		s := *in
-		s.per = append(s.per[:len(s.per):len(s.per)], i.per...)
-		s.matchers = append(s.matchers[:len(s.matchers):len(s.matchers)], i.matchers...)
-		return s.gather(c)
-	}
-	num, err1 := side(i.num)
-	den, err2 := side(i.den)
-	out := gathered{groups: map[attribute.Distinct]*group{}, kind: den.kind, overflow: math.Max(num.overflow, den.overflow)}
-	for key, d := range den.groups {
-		n, series := 0.0, d.series
-		if v, ok := num.groups[key]; ok {
-			n, series = v.amount[0], series+v.series
-		} else if i.num.kind == kindLast {
-			continue
-		}
-		out.groups[key] = &group{d.attrs, amounts{n, d.amount[0]}, series}
-	}
-	return out, errors.Join(err1, err2)
-}
-
-// unit is the unit of the indicator, given that of its metric.
-func (i *Indicator) unit(metric string) string {
-	switch i.kind {
-	case kindOver, kindRatio:
-		return "1"
-	case kindAge:
-		return "s"
-	case kindIncrease:
-		if metric == "s" || metric == "ms" { // a histogram's count is of no unit
-			return "1"
-		}
-	}
-	return metric
 }

@@ -61,3 +61,19 @@ func (b *burden) crowded(t traffic) bool {
 
 // times is recent traffic as a multiple of the usual.
 func (b *burden) times(t traffic) float64 { return t.recent / (b.usual * t.span.Seconds()) }
+
+// events is the traffic of a span. Increase counts nothing but what is bad.
+func (i *Indicator) events(w *window, span time.Duration) float64 {
+	growth, covered := w.growth(span)
+	n := total(growth)
+	switch i.kind {
+	case kindIncrease:
+		return 0
+	case kindRatio:
+		n = growth[1]
+	}
+	if covered > span { // there was no snapshot just then
+		n *= span.Seconds() / covered.Seconds()
+	}
+	return n
+}

@@ -1,8 +1,6 @@
 package healthcheck
 
 import (
-	"cmp"
-	"fmt"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -80,18 +78,6 @@ type finding struct {
 	outcome  *outcome
 }
 
-// ruling is what one probe was judged to be.
-type ruling struct {
-	state  State
-	output string
-	since  time.Time
-	cause  *Result // the check that is to blame; nil if none is
-}
-
-// durations are the seconds that a probe has spent in each state, in the order
-// of probeStates.
-type durations [len(probeStates)]float64
-
 // staleAfter is the age from which a verdict proves nothing: a judge that
 // stopped must not leave readiness green.
 const staleAfter = 15 * time.Second
@@ -130,88 +116,4 @@ func (v *Verdict) spent(p Probe, now time.Time) durations {
 	}
 	d[index(v.rulings[p].state)] += fresh.Seconds()
 	return d
-}
-
-func index(s State) int {
-	for n, st := range probeStates {
-		if st == s {
-			return n
-		}
-	}
-	return len(probeStates) - 1
-}
-
-// rule derives the probes from the checks and the lifecycle: the table of
-// docs/response-format.md, row by row.
-func (v *Verdict) rule(now time.Time, life phase, collecting time.Duration) (r [len(probes)]ruling) {
-	r[Startup] = ruling{state: Pass}
-	if !v.started {
-		r[Startup] = ruling{state: Fail, output: life.reason()}
-	}
-	r[Liveness] = ruling{state: Pass}
-	if v.started && v.Lifecycle != Draining {
-		vital := func(c *Result) bool { return c.Role == Vital && c.State == Fail && c.effect() == effectFail }
-		if bad, found := v.blame(Fail, vital); found {
-			r[Liveness] = bad
-		}
-	}
-	r[Readiness] = v.readiness(life, collecting)
-	return r
-}
-
-func (v *Verdict) readiness(life phase, collecting time.Duration) ruling {
-	if v.Lifecycle != Running {
-		return ruling{state: Fail, output: life.reason()}
-	}
-	if collecting > collectLimit {
-		return ruling{state: Fail, output: fmt.Sprintf("collecting metrics has taken %v so far", collecting.Truncate(time.Second))}
-	}
-	failing := func(c *Result) bool { return c.effect() == effectFail && !c.State.good() }
-	if r, found := v.blame(Fail, failing); found {
-		return r
-	}
-	warning := func(c *Result) bool { return c.effect() != effectOff && c.State != Pass }
-	if r, found := v.blame(Warn, warning); found {
-		return r
-	}
-	return ruling{state: Pass}
-}
-
-// blame finds the first check that is so, failing ones before others, and says
-// why and how many more there are.
-func (v *Verdict) blame(to State, is func(*Result) bool) (r ruling, found bool) {
-	var worst *Result
-	n := 0
-	for i := range v.Checks {
-		c := &v.Checks[i]
-		if !is(c) {
-			continue
-		}
-		n++
-		if worst == nil || severity(c.State) > severity(worst.State) {
-			worst = c
-		}
-	}
-	if worst == nil {
-		return ruling{}, false
-	}
-	r = ruling{state: to, cause: worst, output: worst.Name + ": " + cmp.Or(worst.Output, string(worst.State))}
-	if n > 1 {
-		r.output += fmt.Sprintf(" (and %d more)", n-1)
-	}
-	return r, true
-}
-
-func severity(s State) int {
-	switch s {
-	case Fail:
-		return 4
-	case Stale:
-		return 3
-	case Unknown:
-		return 2
-	case Warn:
-		return 1
-	}
-	return 0
 }

@@ -1,0 +1,113 @@
+package healthcheck
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+)
+
+type entry struct {
+	Status        State       `json:"status"`
+	Override      string      `json:"override,omitempty"`
+	Role          string      `json:"role,omitempty"`
+	ComponentType string      `json:"componentType,omitempty"`
+	ObservedValue *jsonNumber `json:"observedValue,omitempty"`
+	ObservedUnit  string      `json:"observedUnit,omitempty"`
+	Limit         jsonNumber  `json:"limit,omitzero"`
+	WarnLimit     jsonNumber  `json:"warnLimit,omitzero"`
+	MinLimit      jsonNumber  `json:"minLimit,omitzero"`
+	MinWarnLimit  jsonNumber  `json:"minWarnLimit,omitzero"`
+	Quantile      jsonNumber  `json:"quantile,omitzero"`
+	Share         jsonNumber  `json:"share,omitzero"`
+	Window        string      `json:"window,omitempty"`
+	Since         string      `json:"since,omitempty"`
+	Time          string      `json:"time,omitempty"`
+	Output        string      `json:"output,omitempty"`
+	Error         string      `json:"error,omitempty"`
+}
+
+// maxText bounds what one text adds to a body, in bytes of JSON.
+const maxText = 256
+
+// fit shortens a text until its JSON fits.
+func fit(s string, n int) string {
+	for len(marshal(s)) > n {
+		s = shorten(s, len(s)*3/4)
+	}
+	return s
+}
+
+// entry writes one check.
+func (c *Result) entry(opt bodyOptions) []byte {
+	f := &c.finding
+	e := entry{Status: c.State, Override: c.Override, ComponentType: c.check.ComponentType, Output: fit(c.Output, maxText)}
+	if c.Role != Auxiliary {
+		e.Role = c.Role.String()
+	}
+	if c.HasValue || c.check.Limit.set() { // null says that there is nothing to judge
+		e.ObservedValue = &jsonNumber{c.Value, c.HasValue}
+		e.ObservedUnit = c.Unit
+	}
+	for _, b := range c.check.Limit.bounds {
+		switch b.edge {
+		case maxFail:
+			e.Limit = some(b.value)
+		case maxWarn:
+			e.WarnLimit = some(b.value)
+		case minFail:
+			e.MinLimit = some(b.value)
+		case minWarn:
+			e.MinWarnLimit = some(b.value)
+		}
+	}
+	if f.quantile > 0 {
+		e.Quantile = some(f.quantile)
+		if c.HasValue {
+			e.Share = some(f.share)
+		}
+	}
+	if f.window > 0 {
+		e.Window = f.window.String()
+	}
+	if c.State != Pass || opt.verbose {
+		e.Since = timestamp(c.Since)
+	}
+	if f.outcome != nil {
+		e.Time = timestamp(f.outcome.ran)
+	}
+	if opt.errors && c.Err != nil {
+		e.Error = c.Err.Error()
+	}
+	b := marshal(e)
+	for _, kv := range f.group.ToSlice() {
+		b = append(bytes.TrimSuffix(b, []byte("}")), ',')
+		b = append(b, marshal(groupKey(kv.Key))...)
+		b = append(b, ':')
+		b = append(b, marshal(fit(kv.Value.String(), maxText/4))...)
+		b = append(b, '}')
+	}
+	return b
+}
+
+// marshal can't fail on the types above. It leaves <, > and & as they are: the
+// content type is not HTML, and nosniff keeps it so.
+func marshal(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return []byte("null")
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// groupKey keeps a user's attribute apart from the fields of an entry, none of
+// which has a dot.
+func groupKey(k attribute.Key) string {
+	if strings.Contains(string(k), ".") {
+		return string(k)
+	}
+	return "attribute." + string(k)
+}

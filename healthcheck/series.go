@@ -1,0 +1,88 @@
+package healthcheck
+
+import (
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// series is one data point, whatever its Go type.
+type series struct {
+	attrs  attribute.Set
+	value  float64
+	counts []uint64  // of a histogram
+	bounds []float64 // of a histogram
+}
+
+// shape is what must not differ between the metrics that share a name.
+type shape struct {
+	kind string
+	unit string
+}
+
+// read takes apart the data of one metric.
+func read(data metricdata.Aggregation) (kind string, points []series, err error) {
+	switch d := data.(type) {
+	case metricdata.Gauge[int64]:
+		return "gauge", plain(d.DataPoints), nil
+	case metricdata.Gauge[float64]:
+		return "gauge", plain(d.DataPoints), nil
+	case metricdata.Sum[int64]:
+		return sum(d)
+	case metricdata.Sum[float64]:
+		return sum(d)
+	case metricdata.Histogram[int64]:
+		return histogram(d)
+	case metricdata.Histogram[float64]:
+		return histogram(d)
+	case metricdata.ExponentialHistogram[int64]:
+		return exponential(d)
+	case metricdata.ExponentialHistogram[float64]:
+		return exponential(d)
+	}
+	return "", nil, fmt.Errorf("data of type %T can't be judged", data)
+}
+
+func plain[N int64 | float64](dps []metricdata.DataPoint[N]) []series {
+	out := make([]series, len(dps))
+	for i, p := range dps {
+		out[i] = series{attrs: p.Attributes, value: float64(p.Value)}
+	}
+	return out
+}
+
+func sum[N int64 | float64](d metricdata.Sum[N]) (string, []series, error) {
+	kind := "up-down counter"
+	if d.IsMonotonic {
+		kind = "counter"
+	}
+	return kind, plain(d.DataPoints), cumulative(d.Temporality)
+}
+
+func histogram[N int64 | float64](d metricdata.Histogram[N]) (string, []series, error) {
+	out := make([]series, len(d.DataPoints))
+	for i, p := range d.DataPoints {
+		out[i] = series{attrs: p.Attributes, value: float64(p.Count), counts: p.BucketCounts, bounds: p.Bounds}
+	}
+	return "histogram", out, cumulative(d.Temporality)
+}
+
+func exponential[N int64 | float64](d metricdata.ExponentialHistogram[N]) (string, []series, error) {
+	out := make([]series, len(d.DataPoints))
+	for i, p := range d.DataPoints {
+		out[i] = series{attrs: p.Attributes, value: float64(p.Count)}
+	}
+	return "exponential histogram", out, cumulative(d.Temporality)
+}
+
+func cumulative(t metricdata.Temporality) error {
+	if t != metricdata.CumulativeTemporality {
+		return errDelta
+	}
+	return nil
+}
+
+func infinite(v float64) bool { return !finite(v) }
+
+var errDelta = fmt.Errorf("temporality is not cumulative: give Start a cumulative reader, such as the Prometheus exporter")

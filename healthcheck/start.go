@@ -1,0 +1,191 @@
+package healthcheck
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/otelhealth/otelhealth/internal/buildinfo"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// setupLimit ends a Start whose MeterProvider does not answer.
+const setupLimit = 10 * time.Second
+
+// Start validates the configuration, judges once, and goes on judging in the
+// background. source is a cumulative reader of MeterProvider. The end of ctx
+// means draining: /ready answers 503 while everything goes on; [Monitor.Stop]
+// ends it.
+//
+// All errors of the configuration are returned at once, each naming its field.
+func (m *Monitor) Start(ctx context.Context, source Source) error {
+	if m.started.Swap(true) {
+		return errors.New("healthcheck: Start was called before")
+	}
+	taken := map[string]bool{}
+	errs := []error{validate(m.Checks, taken)}
+	for _, h := range m.heartbeats {
+		if p := badName(h.name, taken); p != "" {
+			errs = append(errs, fmt.Errorf("Heartbeat(%q): the name %s", h.name, p))
+		}
+		if h.stall < 0 {
+			errs = append(errs, fmt.Errorf("Heartbeat(%q): stall %v is negative", h.name, h.stall))
+		}
+	}
+	if source == nil {
+		errs = append(errs, errors.New("source: is nil; give Start the reader that /metrics uses"))
+	}
+	m.Logger = cmp.Or(m.Logger, slog.Default())
+	m.kick = make(chan struct{}, 1)
+	known := func(name string) bool { return taken[name] }
+	var err error
+	if m.envEffects, err = parseOverrides(os.Getenv("HEALTH_EFFECTS"), known); err != nil {
+		errs = append(errs, fmt.Errorf("HEALTH_EFFECTS: %w", err))
+	}
+	m.overrides.Store(&overrides{})
+	if len(m.envEffects) > 0 {
+		m.setOverrides(nil)
+	}
+	files, bad := m.loadFiles(known)
+	if err := errors.Join(append(errs, bad...)...); err != nil {
+		m.started.Store(false) // nothing has begun
+		return fmt.Errorf("healthcheck: %w", err)
+	}
+	if m.MeterProvider == nil {
+		m.MeterProvider = otel.GetMeterProvider()
+	}
+	if m.TracerProvider == nil {
+		m.TracerProvider = otel.GetTracerProvider()
+	}
+	m.stopping = make(chan struct{})
+	m.ended = ctx.Done()
+	m.service.Store(&service{name: buildinfo.Name(), version: buildinfo.Version()})
+
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	m.stop = sync.OnceFunc(func() { close(m.stopping); cancel() })
+
+	// Whatever asks the provider can hang in somebody's callback.
+	ready := make(chan error, 1)
+	go func() { ready <- m.setup(work, source) }()
+	limit := time.NewTimer(setupLimit)
+	defer limit.Stop()
+	select {
+	case err := <-ready:
+		if err != nil {
+			m.stop()
+			return fmt.Errorf("healthcheck: %w", err)
+		}
+	case <-limit.C:
+		m.stop()
+		return fmt.Errorf("healthcheck: the MeterProvider has not answered for %v: does a callback hang?", setupLimit)
+	}
+
+	m.told = make(chan struct{})
+	m.teller.records = make(chan record, maxRecords)
+	go func() { defer close(m.told); m.teller.loop(m.Logger) }()
+	m.judge()
+	m.wg.Go(func() { m.judgeLoop() })
+	go m.collector.loop(work)
+	if len(files) > 0 {
+		go watch(work, files, m.Logger)
+	}
+	instance := m.service.Load().instance
+	for n := range m.compiled {
+		if r, ok := m.compiled[n].subject.(*runner); ok {
+			m.wg.Go(func() { r.loop(work, instance) })
+		}
+	}
+	context.AfterFunc(ctx, m.Drain)
+	return nil
+}
+
+// compile binds each check to its evidence.
+func (m *Monitor) compile() {
+	instance := m.service.Load().instance
+	tracer := m.TracerProvider.Tracer(scopeName, trace.WithSchemaURL(semconv.SchemaURL))
+	for _, c := range m.Checks {
+		bound := compiled{Check: c, options: newCheckOptions(c)}
+		if c.Func != nil {
+			bound.subject = &runner{check: c, tracer: tracer, changed: m.kickJudge, record: m.ran, classes: map[string]bool{}}
+		} else {
+			s := newSampler(&bound.Limit, c.Role == Core && c.Limit.indicator.windowed(), m.created.observed)
+			m.collector.samplers = append(m.collector.samplers, s)
+			bound.subject = newRule(c, s, m.created.has, time.Now(), instance)
+		}
+		m.compiled = append(m.compiled, bound)
+	}
+	for _, h := range m.heartbeats {
+		c := Check{Name: h.name, Role: Vital, ComponentType: "component"}
+		m.compiled = append(m.compiled, compiled{Check: c, subject: h, options: newCheckOptions(c)})
+	}
+}
+
+// setup creates the instruments and takes the first samples.
+func (m *Monitor) setup(ctx context.Context, source Source) error {
+	m.collector = collector{source: source, log: m.Logger, done: m.collected}
+	if err := m.collector.collect(ctx); err != nil { // who we are, and whether we are alone
+		return fmt.Errorf("source: %w", err)
+	}
+	if _, taken := newCatalog(&m.collector.rm)["health.lifecycle.status"]; taken {
+		return errors.New("MeterProvider: another Monitor exports to it already; one process, one Monitor")
+	}
+	m.compile()
+	var timeouts []float64
+	for _, c := range m.Checks {
+		if c.Func != nil {
+			timeouts = append(timeouts, c.timeout().Seconds())
+		}
+	}
+	var err error
+	m.instruments, err = newInstruments(m.MeterProvider, timeouts)
+	if err != nil {
+		return err
+	}
+	meter := m.MeterProvider.Meter(scopeName, metric.WithSchemaURL(semconv.SchemaURL))
+	if _, err := meter.RegisterCallback(m.observe, m.instruments.all()...); err != nil {
+		return err
+	}
+	if err := m.collector.collect(ctx); err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	// Our own counter shows whether the reader is a delta reader.
+	for _, own := range newCatalog(&m.collector.rm)["health.probe.requests"] {
+		if _, _, err := read(own.Data); err != nil {
+			return fmt.Errorf("source: %w", err)
+		}
+	}
+	return nil
+}
+
+// service is who answers, read from the resource that is exported with the
+// metrics.
+type service struct{ name, version, instance string }
+
+// collected takes over the resource and lets the judge see the new readings.
+func (m *Monitor) collected(rm *metricdata.ResourceMetrics) {
+	if s := m.service.Load(); s.instance == "" && rm.Resource != nil {
+		host, _ := os.Hostname() // empty will do: it only spreads the checks
+		found := service{s.name, s.version, host}
+		for _, kv := range rm.Resource.Attributes() {
+			switch kv.Key {
+			case semconv.ServiceNameKey:
+				found.name = kv.Value.AsString()
+			case semconv.ServiceVersionKey:
+				found.version = cmp.Or(kv.Value.AsString(), found.version)
+			case semconv.ServiceInstanceIDKey:
+				found.instance = kv.Value.AsString()
+			}
+		}
+		m.service.Store(&found)
+	}
+	m.kickJudge()
+}
