@@ -20,11 +20,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/otlptranslator"
+	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -117,26 +115,25 @@ func Start(cfg Config) (*Telemetry, error) {
 
 	out := newOutcomes()
 	if env.metrics {
-		exporter, err := otlpmetricgrpc.New(ctx)
+		r, err := metricReader(ctx, out)
 		if err != nil {
-			return nil, fmt.Errorf("telemetry: metrics: %w", err)
+			return nil, fmt.Errorf("telemetry: %w", err)
 		}
-		metrics = append(metrics, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metricExporter{exporter, out})))
+		metrics = append(metrics, sdkmetric.WithReader(r))
 	}
 	if env.traces {
-		exporter, err := otlptracegrpc.New(ctx)
+		p, err := spanProcessor(ctx, out)
 		if err != nil {
-			return nil, fmt.Errorf("telemetry: traces: %w", err)
+			return nil, fmt.Errorf("telemetry: %w", err)
 		}
-		traces = append(traces, sdktrace.WithBatcher(spanExporter{exporter, out}))
+		traces = append(traces, sdktrace.WithSpanProcessor(p))
 	}
 	if env.logs {
-		exporter, err := otlploggrpc.New(ctx)
+		p, err := logProcessor(ctx, out)
 		if err != nil {
-			return nil, fmt.Errorf("telemetry: logs: %w", err)
+			return nil, fmt.Errorf("telemetry: %w", err)
 		}
-		t.LoggerProvider = sdklog.NewLoggerProvider(sdklog.WithResource(res),
-			sdklog.WithProcessor(eventNames{sdklog.NewBatchProcessor(logExporter{exporter, out})}))
+		t.LoggerProvider = sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(p))
 		t.Logger = bridge(local.Handler(), t.LoggerProvider)
 	}
 	env.announce(local)
@@ -149,6 +146,9 @@ func Start(cfg Config) (*Telemetry, error) {
 		}
 	}
 	if t.inflight, err = newInflight(t.MeterProvider); err != nil {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	if err := runtime.Start(runtime.WithMeterProvider(t.MeterProvider)); err != nil { // go.*
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	otel.SetMeterProvider(t.MeterProvider)

@@ -252,6 +252,16 @@ func TestPanics(t *testing.T) {
 	}
 }
 
+// TestRuntimeMetrics are there without a word, and cost few series.
+func TestRuntimeMetrics(t *testing.T) {
+	tel, _ := start(t, Config{}, nil)
+	text := scrape(t, tel)
+	n := strings.Count(text, "\ngo_")
+	if !strings.Contains(text, "\ngo_goroutine_count{") || n > 12 {
+		t.Errorf("%d series of go_*, want go_goroutine_count and at most 12:\n%s", n, text)
+	}
+}
+
 // TestHostsMakeNoSeries: two thousand made-up Host headers stay one series, and
 // none of them comes out on an exemplar.
 func TestHostsMakeNoSeries(t *testing.T) {

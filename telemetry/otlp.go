@@ -1,0 +1,103 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/keepalive"
+)
+
+// patience is how long a batch of spans or log records is tried again, if no
+// variable says. The specification's 10 s would lose them while a collector
+// restarts; metrics are cumulative and need none of it.
+const patience = time.Minute
+
+// The exporters' own 5 s and 30 s between attempts, and gRPC's 120 s between
+// connections, make a collector that is back look dead for minutes.
+const (
+	retryFirst, retryMost = 500 * time.Millisecond, 2 * time.Second
+	attemptLimit          = 10 * time.Second
+	deadPeer              = 20 * time.Second // without an acknowledgement of what was sent
+	pingEvery             = 6 * time.Minute  // collectors take more than one in 5 min for abuse
+)
+
+var dialOptions = []grpc.DialOption{
+	grpc.WithConnectParams(grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: retryFirst, Multiplier: 1.6, Jitter: .2, MaxDelay: retryMost},
+		MinConnectTimeout: 5 * time.Second,
+	}),
+	// Its Timeout is also the kernel's: a collector whose node died sends no reset.
+	grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: deadPeer}),
+	// An attempt that gets no answer must not use up the time of the others.
+	grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		ctx, cancel := context.WithTimeout(ctx, attemptLimit)
+		defer cancel()
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}),
+}
+
+// metricReader exports metrics by OTLP every OTEL_METRIC_EXPORT_INTERVAL.
+func metricReader(ctx context.Context, out *outcomes) (sdkmetric.Reader, error) {
+	x, err := otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(dialOptions...),
+		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}))
+	if err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	return sdkmetric.NewPeriodicReader(metricExporter{x, out}), nil
+}
+
+// spanProcessor exports spans by OTLP in batches.
+func spanProcessor(ctx context.Context, out *outcomes) (sdktrace.SpanProcessor, error) {
+	options := []otlptracegrpc.Option{otlptracegrpc.WithDialOption(dialOptions...),
+		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost})}
+	var batch []sdktrace.BatchSpanProcessorOption
+	if isUnset("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT") {
+		options = append(options, otlptracegrpc.WithTimeout(patience))
+	}
+	if isUnset("OTEL_BSP_EXPORT_TIMEOUT") {
+		batch = append(batch, sdktrace.WithExportTimeout(patience))
+	}
+	x, err := otlptracegrpc.New(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	return sdktrace.NewBatchSpanProcessor(spanExporter{x, out}, batch...), nil
+}
+
+// logProcessor exports log records by OTLP in batches.
+func logProcessor(ctx context.Context, out *outcomes) (sdklog.Processor, error) {
+	options := []otlploggrpc.Option{otlploggrpc.WithDialOption(dialOptions...),
+		otlploggrpc.WithRetry(otlploggrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost})}
+	var batch []sdklog.BatchProcessorOption
+	if isUnset("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT") {
+		options = append(options, otlploggrpc.WithTimeout(patience))
+	}
+	if isUnset("OTEL_BLRP_EXPORT_TIMEOUT") {
+		batch = append(batch, sdklog.WithExportTimeout(patience))
+	}
+	x, err := otlploggrpc.New(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("logs: %w", err)
+	}
+	return eventNames{sdklog.NewBatchProcessor(logExporter{x, out}, batch...)}, nil
+}
+
+func isUnset(names ...string) bool {
+	for _, name := range names {
+		if strings.TrimSpace(os.Getenv(name)) != "" {
+			return false
+		}
+	}
+	return true
+}
