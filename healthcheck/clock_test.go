@@ -27,7 +27,7 @@ func TestClockSteps(t *testing.T) {
 		began := now
 		traffic := newTrafficRule(Core, "a", 0)
 		c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80)}
-		queue := newRule(c, newSampler(&c.Limit, false, synchronous), nil, began, "a")
+		queue := newRule(c, newSampler(&c.Limit, false, synchronous), foreign, began, "a")
 		worker := &Heartbeat{name: "worker", stall: time.Minute, born: began}
 		worker.active.Add(1)
 		for n := range 900 {

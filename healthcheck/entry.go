@@ -77,8 +77,8 @@ func (c *Result) entry(opt bodyOptions) []byte {
 	if f.outcome != nil {
 		e.Time = timestamp(f.outcome.ran)
 	}
-	if opt.errors && c.Err != nil {
-		e.Error = c.Err.Error()
+	if opt.errors && f.outcome != nil {
+		e.Error = f.outcome.text
 	}
 	b := marshal(e)
 	for _, kv := range f.group.ToSlice() {

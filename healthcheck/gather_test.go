@@ -111,7 +111,7 @@ func TestFirstReading(t *testing.T) {
 				}
 				return
 			}
-			rule := newRule(Check{Limit: c.limit}, s, nil, time.Now(), "")
+			rule := newRule(Check{Limit: c.limit}, s, foreign, time.Now(), "")
 			f := rule.assess(moment{now: time.Now()})
 			if string(f.state) != c.want || f.value != c.value {
 				t.Errorf("%s %v (%s), want %s %v", f.state, f.value, f.output, c.want, c.value)
@@ -172,7 +172,7 @@ func TestWindows(t *testing.T) {
 					at, n = at.Add(time.Second), n+1
 				}
 			}
-			f := newRule(Check{Limit: c.limit}, s, nil, at, "").assess(moment{now: at})
+			f := newRule(Check{Limit: c.limit}, s, foreign, at, "").assess(moment{now: at})
 			if f.state != c.want || f.hasValue == c.empty || math.Abs(f.value-c.value) > 1e-9 {
 				t.Errorf("%s %v (has value: %v; %s); want %s %v", f.state, f.value, f.hasValue, f.output, c.want, c.value)
 			}
@@ -267,7 +267,7 @@ func TestNewSeriesOfAnObservable(t *testing.T) {
 func TestLowerLimitWaits(t *testing.T) {
 	limit := Increase("m", time.Minute).AtLeast(1)
 	s := newSampler(&limit, false, synchronous)
-	r := newRule(Check{Limit: limit}, s, nil, time.Now(), "")
+	r := newRule(Check{Limit: limit}, s, foreign, time.Now(), "")
 	at := time.Now()
 	for n := range 62 {
 		now := at.Add(time.Duration(n) * time.Second)

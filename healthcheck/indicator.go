@@ -122,7 +122,18 @@ func (i *Indicator) filtered() bool { return len(i.matchers) > 0 || len(i.per) >
 
 func (i *Indicator) validate() (problems []string) {
 	add := func(format string, a ...any) { problems = append(problems, fmt.Sprintf(format, a...)) }
+	for _, m := range i.matchers {
+		if m.key == "" || len(m.values) == 0 {
+			add("Where needs a key and at least one value")
+		}
+	}
+	if slices.Contains(i.per, "") {
+		add("Per has an empty key")
+	}
 	if i.kind == kindRatio {
+		if !slices.Equal(slices.Sorted(slices.Values(i.num.per)), slices.Sorted(slices.Values(i.den.per))) {
+			add("the two sides of a Ratio differ in Per; say Per on the Ratio")
+		}
 		for _, side := range []*Indicator{i.num, i.den} {
 			problems = append(problems, side.validate()...)
 		}
@@ -153,14 +164,6 @@ func (i *Indicator) validate() (problems []string) {
 		add("MinCount %v is negative", i.minCount)
 	} else if i.minCount > 0 && i.kind != kindOver && i.kind != kindQuantile {
 		add("MinCount is for Over, Quantile and a Ratio of Increase")
-	}
-	for _, m := range i.matchers {
-		if m.key == "" || len(m.values) == 0 {
-			add("Where needs a key and at least one value")
-		}
-	}
-	if slices.Contains(i.per, "") {
-		add("Per has an empty key")
 	}
 	return problems
 }

@@ -13,6 +13,7 @@ type outcome struct {
 	took        time.Duration // that run
 	err         error         // nil after a success
 	class       string        // bounded name of err: the error.type
+	text        string        // of err; may hold secrets
 	failures    int           // in a row
 	successes   int           // in a row
 	failed      bool          // by the thresholds

@@ -91,6 +91,10 @@ func (r *rule) see(at moment) (f finding, still bool) {
 		f.state, f.output = Unknown, read.problem
 		return f, false
 	}
+	if name, mistyped := r.mistyped(); mistyped {
+		f.state, f.output = Unknown, fmt.Sprintf("no instrument named %q has been created", name)
+		return f, false
+	}
 	if len(read.groups) == 0 {
 		f.state, f.output = r.missing(at)
 		return f, false
@@ -125,14 +129,21 @@ func (r *rule) worst(groups []measure) *measure {
 	return worst
 }
 
-// missing judges a metric without series.
+// mistyped finds a metric whose instrument nobody has created.
+func (r *rule) mistyped() (name string, yes bool) {
+	for _, name := range r.check.Limit.indicator.metrics() {
+		if created, known := r.created(name); known && !created {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// missing judges metrics without series.
 func (r *rule) missing(at moment) (State, string) {
 	in := &r.check.Limit.indicator
 	for _, name := range in.metrics() {
-		created, known := r.created(name)
-		if known && !created {
-			return Unknown, fmt.Sprintf("no instrument named %q has been created", name)
-		}
+		_, known := r.created(name)
 		if !in.windowed() && (known || at.now.Sub(r.began) > foreignGrace) {
 			return Unknown, fmt.Sprintf("%s has no value", name)
 		}

@@ -98,12 +98,13 @@ func (r *runner) run(ctx context.Context) {
 		return // the monitor stopped: says nothing about what is checked
 	}
 
-	class := r.class(err)
+	class, text := r.describe(err)
 	if err != nil {
 		span.SetStatus(codes.Error, class)
 		span.SetAttributes(semconv.ErrorTypeKey.String(class))
 	}
 	o := r.cell.Load().next(r.check, err, class)
+	o.text = text
 	o.ran = time.Now()
 	o.took = o.ran.Sub(began)
 	if err == nil {

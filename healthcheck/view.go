@@ -1,6 +1,7 @@
 package healthcheck
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
 
@@ -20,8 +21,9 @@ var semconvDatabase = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
 // mistyped name is told from a quiet one.
 //
 // The first of base that matches an instrument is applied to it, with the limits
-// merged into its boundaries; pass your own views here and not to the provider:
-// an instrument takes only one. Set Checks before.
+// merged into its boundaries; rules go by the names that these views give. Pass
+// your own views here and not to the provider: an instrument takes only one. Set
+// Checks before.
 func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
 	limits := map[string][]float64{}
 	for _, c := range m.Checks {
@@ -37,7 +39,6 @@ func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
 	}
 	m.created.watched.Store(true)
 	return func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
-		m.created.names.Store(i.Name, i.Kind)
 		stream, matched := sdkmetric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit}, false
 		for _, view := range base {
 			if s, ok := view(i); ok {
@@ -45,7 +46,11 @@ func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
 				break
 			}
 		}
-		add := limits[i.Name]
+		name := cmp.Or(stream.Name, i.Name)
+		if _, dropped := stream.Aggregation.(sdkmetric.AggregationDrop); !dropped {
+			m.created.names.Store(name, i.Kind)
+		}
+		add := limits[name]
 		if len(add) == 0 || i.Kind != sdkmetric.InstrumentKindHistogram {
 			return stream, matched
 		}
