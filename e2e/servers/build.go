@@ -1,8 +1,8 @@
 // Package servers builds real servers from source and runs them as processes, for
 // tests that must not pretend.
 //
-// A server is a module of its own with a pinned go.sum, beside the tests. It is
-// built once for each state of its source and kept in the user's cache directory.
+// A server is in a module of its own with a pinned go.sum, beside the tests. It is
+// built once for each state of that module and kept in the user's cache directory.
 package servers
 
 import (
@@ -19,11 +19,36 @@ import (
 	"testing"
 )
 
-// Build returns the server built from the module in dir. Where it can't be built
-// the test is skipped, for a laptop may be offline; with CI=true it fails.
-func Build(t testing.TB, dir string) string {
+// All are the servers that the tests start: the names of their modules in e2e, and
+// the arguments of go build where it is not the module's own package.
+var All = map[string][]string{
+	"collector": {"."},
+	// With all its service discovery it has the clients of every cloud in it; nothing is
+	// discovered here.
+	"prometheus": {"-tags=remove_all_sd", "github.com/prometheus/prometheus/cmd/prometheus"},
+}
+
+// Prepare builds a server of All for the repository in root, unless it is there. It
+// takes minutes, which count towards no test's time limit here.
+func Prepare(root, name string) (path string, err error) {
+	return build(filepath.Join(root, "e2e", name), All[name])
+}
+
+// server is Build for one of All.
+func server(t testing.TB, root, name string) string {
 	t.Helper()
-	path, err := build(dir)
+	return Build(t, filepath.Join(root, "e2e", name), All[name]...)
+}
+
+// Build returns the server built from the module in dir: its own package or, with
+// the arguments of go build, one of a module that it requires. Where it can't be
+// built the test is skipped, for a laptop may be offline; with CI=true it fails.
+func Build(t testing.TB, dir string, args ...string) string {
+	t.Helper()
+	if len(args) == 0 {
+		args = []string{"."}
+	}
+	path, err := build(dir, args)
 	switch {
 	case err == nil:
 	case os.Getenv("CI") == "true":
@@ -34,8 +59,8 @@ func Build(t testing.TB, dir string) string {
 	return path
 }
 
-func build(dir string) (string, error) {
-	key, err := key(dir)
+func build(dir string, args []string) (string, error) {
+	key, err := key(dir, args)
 	if err != nil {
 		return "", err
 	}
@@ -47,7 +72,8 @@ func build(dir string) (string, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
-	path := filepath.Join(cache, filepath.Base(dir)+"-"+key)
+	name := filepath.Base(filepath.Join(dir, args[len(args)-1])) // "." is dir itself
+	path := filepath.Join(cache, name+"-"+key)
 	unlock, err := lock(path + ".lock") // go test runs packages side by side
 	if err != nil {
 		return "", err
@@ -57,20 +83,21 @@ func build(dir string) (string, error) {
 		return path, nil
 	}
 	part := path + ".part"
-	if err := goBuild(dir, "-ldflags=-s -w", "-o", part, "."); err != nil {
+	if err := goBuild(dir, append([]string{"-ldflags=-s -w", "-o", part}, args...)...); err != nil {
 		return "", err
 	}
 	return path, os.Rename(part, path) // whole or not at all
 }
 
 // key hashes all that the binary is made from.
-func key(dir string) (string, error) {
+func key(dir string, args []string) (string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return "", err
 	}
 	files = append(files, filepath.Join(dir, "go.mod"), filepath.Join(dir, "go.sum"))
 	h := sha256.New()
+	fmt.Fprintf(h, "%q\n", args)
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue

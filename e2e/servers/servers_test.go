@@ -49,10 +49,11 @@ func module(t *testing.T, main string) (dir string) {
 
 func write(t *testing.T, dir, name, text string) {
 	t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -79,6 +80,13 @@ func TestBuildIsKept(t *testing.T) {
 			t.Errorf("%s has changed, and %s is still used", name, path)
 		}
 		write(t, dir, name, string(old))
+	}
+	if path := Build(t, dir, "-tags=other", "."); path == first {
+		t.Errorf("the arguments have changed, and %s is still used", path)
+	}
+	write(t, dir, "tool/main.go", "package main\n\nfunc main() {}\n")
+	if path := Build(t, dir, "./tool"); !strings.HasPrefix(filepath.Base(path), "tool-") {
+		t.Errorf("%s is not called after its package", path)
 	}
 }
 

@@ -1,0 +1,59 @@
+package prometheus
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/otlptranslator"
+	"github.com/prometheus/prometheus/config"
+)
+
+const file = "../../prometheus.yaml"
+
+func TestConfig(t *testing.T) {
+	c, err := config.LoadFile(file, false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.OTLPConfig.TranslationStrategy; got != otlptranslator.UnderscoreEscapingWithSuffixes {
+		t.Errorf("names are translated by %s, other than those of /metrics", got)
+	}
+	// What waited in the collector's queue is up to hours old.
+	if got := time.Duration(c.StorageConfig.TSDBConfig.OutOfOrderTimeWindow) * time.Millisecond; got < time.Hour {
+		t.Errorf("samples may be no older than %v", got)
+	}
+	if jobs, err := c.GetScrapeConfigs(); err != nil || len(jobs) != 0 {
+		t.Errorf("%d scrape configurations, %v: what is scraped is there twice", len(jobs), err)
+	}
+}
+
+func TestConfigRefused(t *testing.T) {
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, old, new, want string }{
+		{"unknown field", "promote_resource_attributes:", "promoted_resource_attributes:", "promoted_resource_attributes"},
+		{"unknown strategy", "UnderscoreEscapingWithSuffixes", "UnderscoreEscaping", "UnderscoreEscaping"},
+		{"no duration", "6h", "6 hours", "6 hours"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bad := strings.Replace(string(good), tt.old, tt.new, 1)
+			if bad == string(good) {
+				t.Fatalf("%q is not in %s", tt.old, file)
+			}
+			path := filepath.Join(t.TempDir(), "bad.yaml")
+			if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := config.LoadFile(path, false, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one that names %s", err, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,31 @@
+package servers
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// Prometheus starts Prometheus at addr with the configuration that the repository in
+// root ships. It keeps its data in dir: started there again, it has them.
+func Prometheus(t testing.TB, root, addr, dir string) *Process {
+	t.Helper()
+	p := Start(t, server(t, root, "prometheus"), nil,
+		"--config.file="+absolute(t, filepath.Join(root, "prometheus.yaml")),
+		"--web.listen-address="+addr,
+		"--storage.tsdb.path="+dir,
+		"--web.enable-otlp-receiver",
+		"--enable-feature=exemplar-storage",
+	)
+	p.WaitOK("http://" + addr + "/-/ready")
+	return p
+}
+
+// absolute is for a process that runs elsewhere.
+func absolute(t testing.TB, path string) string {
+	t.Helper()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
