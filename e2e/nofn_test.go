@@ -3,7 +3,6 @@ package e2e
 import (
 	"maps"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -83,30 +82,12 @@ func nOfN(t *testing.T, env ...string) {
 	t.Logf("sent, in metrics and in traces, by code: %v, %v, %v", sent, counted, traced)
 }
 
-// startCollector runs the repository's configuration with files in dir.
+// startCollector runs a collector that writes all that it gets to files in dir, and
+// whose Prometheus is away.
 func startCollector(t *testing.T, dir string) (p *servers.Process, endpoint string) {
 	t.Helper()
-	config, err := filepath.Abs("../otel-collector-config.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addrs := servers.FreeAddrs(t, 4)
-	host, port, err := net.SplitHostPort(addrs[3])
-	if err != nil {
-		t.Fatal(err)
-	}
-	p = servers.Start(t, servers.Build(t, "collector"), []string{
-		"OTLP_GRPC_ADDR=" + addrs[0],
-		"OTLP_HTTP_ADDR=" + addrs[1],
-		"HEALTH_CHECK_ADDR=" + addrs[2],
-		"COLLECTOR_METRICS_HOST=" + host,
-		"COLLECTOR_METRICS_PORT=" + port,
-		"METRICS_FILE=" + filepath.Join(dir, "metrics.jsonl"),
-		"TRACES_FILE=" + filepath.Join(dir, "traces.jsonl"),
-		"LOGS_FILE=" + filepath.Join(dir, "logs.jsonl"),
-	}, "--config", config)
-	p.WaitOK("http://" + addrs[2])
-	return p, "http://" + addrs[0]
+	addr := servers.FreeAddrs(t, 1)[0]
+	return servers.Collector(t, "..", addr, dir, nil, "testdata/metrics-file.yaml"), "http://" + addr
 }
 
 // kinds are the requests that are sent, and the answers that they demand.

@@ -10,7 +10,10 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 )
 
-const config = "../../otel-collector-config.yaml"
+const (
+	config = "../../otel-collector-config.yaml"
+	traces = "../../otel-collector-traces.yaml" // merged over it
+)
 
 func TestFactories(t *testing.T) {
 	f, err := factories()
@@ -20,32 +23,38 @@ func TestFactories(t *testing.T) {
 	if f.Receivers[component.MustNewType("otlp")] == nil {
 		t.Errorf("no otlp receiver: %v", f.Receivers)
 	}
-	for _, name := range []string{"memory_limiter", "batch"} {
-		if f.Processors[component.MustNewType(name)] == nil {
-			t.Errorf("no processor %s", name)
-		}
+	if f.Processors[component.MustNewType("memory_limiter")] == nil {
+		t.Errorf("no memory_limiter: %v", f.Processors)
 	}
-	for _, name := range []string{"debug", "file"} {
+	for _, name := range []string{"file", "otlp_grpc", "otlp_http"} {
 		if f.Exporters[component.MustNewType(name)] == nil {
 			t.Errorf("no exporter %s", name)
 		}
 	}
-	if f.Extensions[component.MustNewType("health_check")] == nil {
-		t.Errorf("no health_check extension: %v", f.Extensions)
+	for _, name := range []string{"file_storage", "health_check"} {
+		if f.Extensions[component.MustNewType(name)] == nil {
+			t.Errorf("no extension %s", name)
+		}
 	}
 }
 
-// TestConfig reads the file with no variable set, as a user first does.
+// TestConfig reads the files with no variable set, as a user first does.
 func TestConfig(t *testing.T) {
 	for _, name := range []string{
-		"OTLP_GRPC_ADDR", "OTLP_HTTP_ADDR", "HEALTH_CHECK_ADDR", "METRICS_FILE", "TRACES_FILE", "LOGS_FILE",
-		"COLLECTOR_METRICS_HOST", "COLLECTOR_METRICS_PORT",
+		"OTLP_GRPC_ADDR", "OTLP_HTTP_ADDR", "HEALTH_CHECK_ADDR", "QUEUE_DIR", "TRACES_FILE", "LOGS_FILE",
+		"PROMETHEUS_OTLP_ENDPOINT", "TRACES_OTLP_ENDPOINT",
+		"COLLECTOR_METRICS_INTERVAL", "COLLECTOR_METRICS_HOST", "COLLECTOR_METRICS_PORT",
 	} {
 		t.Setenv(name, "") // so that it is restored
 		os.Unsetenv(name)
 	}
-	if err := dryRun(t, config); err != nil {
-		t.Fatal(err)
+	for _, files := range [][]string{{config}, {config, traces}} {
+		if err := dryRun(t, files...); err != nil {
+			t.Errorf("%v: %v", files, err)
+		}
+	}
+	if dryRun(t, traces) == nil {
+		t.Errorf("%s is complete by itself", traces)
 	}
 }
 
@@ -55,9 +64,9 @@ func TestConfigRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := []struct{ name, old, new, want string }{
-		{"unknown component", "\n  batch:", "\n  badge:", "badge"},
-		{"unknown field", "verbosity:", "verbocity:", "verbocity"},
-		{"undefined name in a pipeline", "exporters: [file/metrics,", "exporters: [file/metric,", "file/metric"},
+		{"unknown component", "\n  memory_limiter:", "\n  memory_miter:", "memory_miter"},
+		{"unknown field", "num_consumers:", "mum_consumers:", "mum_consumers"},
+		{"undefined name in a pipeline", "exporters: [file/traces]", "exporters: [file/trace]", "file/trace"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,10 +85,12 @@ func TestConfigRefused(t *testing.T) {
 	}
 }
 
-func dryRun(t *testing.T, path string) error {
+func dryRun(t *testing.T, paths ...string) error {
 	t.Helper()
 	s := settings()
-	s.ConfigProviderSettings.ResolverSettings.URIs = []string{"file:" + path}
+	for _, path := range paths {
+		s.ConfigProviderSettings.ResolverSettings.URIs = append(s.ConfigProviderSettings.ResolverSettings.URIs, "file:"+path)
+	}
 	c, err := otelcol.NewCollector(s)
 	if err != nil {
 		t.Fatal(err)
