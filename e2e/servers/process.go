@@ -92,6 +92,13 @@ func (p *Process) Signal(s syscall.Signal) {
 	}
 }
 
+// Kill ends the process at once, as the kernel does when memory runs out.
+func (p *Process) Kill() {
+	p.t.Helper()
+	p.Signal(syscall.SIGKILL)
+	<-p.ended
+}
+
 // Stop asks the process to end, as Kubernetes does, and returns its exit code,
 // which is -1 after a signal.
 func (p *Process) Stop() int {
