@@ -72,6 +72,8 @@ func badName(name string, taken map[string]bool) (problem string) {
 		problem = "is empty"
 	case len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		problem = fmt.Sprintf("is longer than %d bytes or no plain text", maxName)
+	case name == "*" || strings.ContainsAny(name, ",=#") || strings.TrimSpace(name) != name:
+		problem = "could not be named in HEALTH_EFFECTS: it is *, has one of , = # or a space at an end"
 	case taken[name]:
 		problem = "is used twice"
 	}
@@ -106,8 +108,11 @@ func validate(checks []Check, taken map[string]bool) error {
 				bad("Limit", "%s", p)
 			}
 		}
-		if c.Interval < 0 {
+		switch {
+		case c.Interval < 0:
 			bad("Interval", "%v is negative", c.Interval)
+		case c.Interval > 0 && c.Interval < minTick:
+			bad("Interval", "%v is shorter than %v", c.Interval, minTick)
 		}
 		if c.Timeout < 0 {
 			bad("Timeout", "%v is negative", c.Timeout)

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +27,7 @@ type collector struct {
 	done     func(*metricdata.ResourceMetrics) // after each collection
 	log      *slog.Logger
 	since    atomic.Pointer[time.Time] // when the Collect in progress began
-	mu       sync.Mutex                // one Collect at a time
+	turn     chan struct{}             // one Collect at a time
 	rm       metricdata.ResourceMetrics
 	lastErr  string
 }
@@ -55,8 +56,12 @@ func (c *collector) loop(ctx context.Context) {
 // collect takes one sample for every rule. It returns an error if there is nothing
 // to sample.
 func (c *collector) collect(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	select { // the other may hang
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	began := time.Now()
 	c.since.Store(&began)
 	err := c.fill(ctx)
@@ -66,8 +71,9 @@ func (c *collector) collect(ctx context.Context) error {
 	}
 	text := ""
 	if err != nil {
-		if text = err.Error(); text != c.lastErr {
-			c.log.Warn("collecting metrics returned an error", "error", err)
+		// Not its text, which somebody's callback wrote: it may hold a password.
+		if text = kinds(err); text != c.lastErr {
+			c.log.Warn("collecting metrics returned an error", "error.type", text)
 		}
 	}
 	c.lastErr = text
@@ -88,7 +94,7 @@ func (c *collector) fill(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.rm.ScopeMetrics = nil
-			err = fmt.Errorf("panic: %v", p)
+			err = errPanic{p}
 		}
 	}()
 	c.rm.ScopeMetrics = c.rm.ScopeMetrics[:0] // what is not filled in now must not pass for new
@@ -101,4 +107,27 @@ func (c *collector) running(now time.Time) time.Duration {
 		return now.Sub(*since)
 	}
 	return 0
+}
+
+// kinds names the types of an error that may be several.
+func kinds(err error) string {
+	var all []string
+	var walk func(error)
+	walk = func(err error) {
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, e := range many.Unwrap() {
+				walk(e)
+			}
+			return
+		}
+		name := fmt.Sprintf("%T", err)
+		if p, ok := err.(errPanic); ok {
+			name = "panic of " + p.kind()
+		}
+		if !slices.Contains(all, name) && len(all) < maxClasses {
+			all = append(all, name)
+		}
+	}
+	walk(err)
+	return strings.Join(all, ", ")
 }

@@ -160,6 +160,64 @@ func TestMaintenanceFile(t *testing.T) {
 		k.want("/ready", 200, Pass)
 		ask("long ago", -time.Minute)
 		k.want("/ready", 200, Pass)
+
+		// What was refused must not begin by itself once its end is near enough.
+		log.take()
+		ask("too long", 25*time.Hour)
+		wait(2 * time.Hour)
+		k.want("/ready", 200, Pass)
+		write(t, path, `{"reason":"x","until":"2999-01-01T00:00:00Z"} {"reason":"y"}`)
+		wait(2 * time.Second)
+		k.want("/ready", 200, Pass)
+		if out := log.take(); strings.Count(out, "stays in force") != 2 || !strings.Contains(out, "24h") || !strings.Contains(out, "more follows") {
+			t.Errorf("log: %s", out)
+		}
+	})
+}
+
+// TestFailedStart leaves nothing behind: no maintenance that nobody can lift.
+func TestFailedStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "maintenance")
+	synctest.Test(t, func(t *testing.T) {
+		write(t, path, `{"reason":"upgrade","until":"`+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`"}`)
+		k := newKit(t, Check{Name: "neither"})
+		k.MaintenanceFile = path
+		if err := k.Start(t.Context(), k.reader); err == nil {
+			t.Fatal("no error")
+		}
+		k.Checks = nil
+		k.start()
+		k.want("/ready", 503, Fail)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		wait(2 * time.Second)
+		k.want("/ready", 200, Pass)
+	})
+}
+
+// TestMaintenanceRestartsNothing: an operator at work may stop workers, and start a
+// process that is not to be started yet.
+func TestMaintenanceRestartsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t)
+		k.Heartbeat("worker", 5*time.Second).Busy()
+		lift, err := k.Maintain("debugging", time.Now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		release := k.Hold("warm-up")
+		k.start()
+		wait(time.Minute)
+		k.want("/health", 200, Pass)
+		k.want("/startup", 200, Pass)
+		k.want("/ready", 503, Fail)
+		lift()
+		wait(50 * time.Millisecond)
+		k.want("/startup", 503, Fail)
+		release()
+		wait(50 * time.Millisecond)
+		k.want("/health", 503, Fail)
 	})
 }
 

@@ -20,27 +20,32 @@ import (
 type file struct {
 	path  string
 	field string // of the Monitor, for errors
-	use   func(text string) error
-	last  string
-	bad   string // the last error logged
+	parse func(text string) (use func(), err error)
+	last  string // in force
+	bad   string // refused, and logged
+	why   error
 }
 
 const maxFile = 64 << 10
 
-// load reads the file and uses it if it has changed.
-func (f *file) load() error {
+// load reads the file. use puts what it says in force, if it has changed.
+func (f *file) load() (use func(), err error) {
 	text, err := f.read()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", f.field, err)
+	case text == f.last:
+		f.bad, f.why = "", nil
+		return func() {}, nil
+	case text == f.bad && f.why != nil:
+		return nil, f.why // what was refused once must not begin by itself when it fits
+	}
+	apply, err := f.parse(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.field, err)
+		f.bad, f.why = text, fmt.Errorf("%s: %s: %w", f.field, f.path, err)
+		return nil, f.why
 	}
-	if text == f.last {
-		return nil
-	}
-	if err := f.use(text); err != nil {
-		return fmt.Errorf("%s: %s: %w", f.field, f.path, err)
-	}
-	f.last = text
-	return nil
+	return func() { f.last, f.bad, f.why = text, "", nil; apply() }, nil
 }
 
 func (f *file) read() (string, error) {
@@ -67,6 +72,7 @@ func (f *file) read() (string, error) {
 func watch(ctx context.Context, files []*file, log *slog.Logger) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
+	said := map[*file]string{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -74,51 +80,58 @@ func watch(ctx context.Context, files []*file, log *slog.Logger) {
 		case <-ticker.C:
 		}
 		for _, f := range files {
-			err := f.load()
-			switch {
-			case err == nil:
-				f.bad = ""
-			case err.Error() != f.bad:
-				f.bad = err.Error()
+			use, err := f.load()
+			text := ""
+			if err == nil {
+				use()
+			} else if text = err.Error(); text != said[f] {
 				log.Error("a file can't be used; what it said before stays in force", "error", err)
 			}
+			said[f] = text
 		}
 	}
 }
 
-// files are the Monitor's, loaded once: at start a bad one is an error.
-func (m *Monitor) loadFiles(known func(string) bool) (files []*file, errs []error) {
+// files are the Monitor's, read once: at start a bad one is an error. apply puts
+// what they say in force.
+func (m *Monitor) loadFiles(known func(string) bool) (files []*file, apply func(), errs []error) {
 	if m.EffectsFile != "" {
-		files = append(files, &file{path: m.EffectsFile, field: "EffectsFile", use: func(text string) error {
+		files = append(files, &file{path: m.EffectsFile, field: "EffectsFile", parse: func(text string) (func(), error) {
 			o, err := parseOverrides(text, known)
-			if err == nil {
-				m.setOverrides(o)
-			}
-			return err
+			return func() { m.setOverrides(o) }, err
 		}})
 	}
 	if m.MaintenanceFile != "" {
 		lift := func() {}
-		files = append(files, &file{path: m.MaintenanceFile, field: "MaintenanceFile", use: func(text string) error {
-			next, err := m.maintainAs(text)
-			if err == nil {
-				lift()
-				lift = next
-			}
-			return err
+		files = append(files, &file{path: m.MaintenanceFile, field: "MaintenanceFile", parse: func(text string) (func(), error) {
+			w, err := parseMaintenance(text)
+			return func() {
+				before := lift
+				lift = func() {}
+				if w != nil {
+					lift = m.open(w)
+				}
+				before()
+			}, err
 		}})
 	}
+	var uses []func()
 	for _, f := range files {
-		errs = append(errs, f.load())
+		use, err := f.load()
+		uses, errs = append(uses, use), append(errs, err)
 	}
-	return files, errs
+	return files, func() {
+		for _, use := range uses {
+			use()
+		}
+	}, errs
 }
 
-// maintainAs begins the maintenance that a file asks for:
+// parseMaintenance reads the maintenance that a file asks for:
 // {"reason": "…", "until": "RFC 3339"}. An end that has passed asks for none.
-func (m *Monitor) maintainAs(text string) (lift func(), err error) {
+func parseMaintenance(text string) (*maintenance, error) {
 	if strings.TrimSpace(text) == "" {
-		return func() {}, nil
+		return nil, nil
 	}
 	var ask struct {
 		Reason string `json:"reason"`
@@ -126,7 +139,11 @@ func (m *Monitor) maintainAs(text string) (lift func(), err error) {
 	}
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&ask); err != nil {
+	err := dec.Decode(&ask)
+	if err == nil && dec.More() {
+		err = errors.New("more follows")
+	}
+	if err != nil {
 		return nil, fmt.Errorf(`is not JSON like {"reason": "upgrade", "until": "2026-01-31T18:00:00Z"}: %w`, err)
 	}
 	until, err := time.Parse(time.RFC3339, ask.Until)
@@ -134,9 +151,9 @@ func (m *Monitor) maintainAs(text string) (lift func(), err error) {
 		return nil, fmt.Errorf("until: %q is no time like 2026-01-31T18:00:00Z", ask.Until)
 	}
 	if strings.TrimSpace(ask.Reason) != "" && !until.After(time.Now()) {
-		return func() {}, nil
+		return nil, nil
 	}
-	return m.Maintain(ask.Reason, until)
+	return newMaintenance(ask.Reason, until)
 }
 
 // setOverrides puts a file's effects over those of HEALTH_EFFECTS.
@@ -149,6 +166,10 @@ func (m *Monitor) setOverrides(file overrides) {
 		now[name] = e
 	}
 	m.overrides.Store(&now)
-	m.Logger.Warn("the effects of checks are overridden", "overrides", now)
+	if len(now) > 0 {
+		m.Logger.Warn("the effects of checks are overridden", "overrides", now)
+	} else {
+		m.Logger.Info("the effects of checks are no more overridden")
+	}
 	m.kickJudge()
 }

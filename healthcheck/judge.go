@@ -30,7 +30,7 @@ func (m *Monitor) judgeLoop() {
 		select {
 		case <-m.stopping:
 			return
-		case <-m.kick:
+		case <-m.kicks():
 		case <-timer.C:
 		}
 		m.judge()
@@ -47,9 +47,14 @@ func (m *Monitor) judgeLoop() {
 // kickJudge asks for a judgement now. It judges; it never samples.
 func (m *Monitor) kickJudge() {
 	select {
-	case m.kick <- struct{}{}:
+	case m.kicks() <- struct{}{}:
 	default:
 	}
+}
+
+func (m *Monitor) kicks() chan struct{} {
+	m.kickOnce.Do(func() { m.kick = make(chan struct{}, 1) })
+	return m.kick
 }
 
 // judge makes the next verdict. Checks are not run here and metrics are not

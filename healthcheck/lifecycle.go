@@ -57,6 +57,14 @@ func (m *Monitor) Hold(name string) (release func()) {
 // itself, or when lift is called. Several windows may be open; the last to end
 // decides.
 func (m *Monitor) Maintain(reason string, until time.Time) (lift func(), err error) {
+	w, err := newMaintenance(reason, until)
+	if err != nil {
+		return nil, err
+	}
+	return m.open(w), nil
+}
+
+func newMaintenance(reason string, until time.Time) (*maintenance, error) {
 	now := time.Now()
 	left := until.Sub(now)
 	switch {
@@ -69,7 +77,11 @@ func (m *Monitor) Maintain(reason string, until time.Time) (lift func(), err err
 	}
 	// From here on the monotonic clock: a step of the wall clock must neither
 	// end a window nor prolong it.
-	w := &maintenance{reason: reason, until: now.Add(left)}
+	return &maintenance{reason: reason, until: now.Add(left)}, nil
+}
+
+// open begins a window of maintenance.
+func (m *Monitor) open(w *maintenance) (lift func()) {
 	l := &m.life
 	l.mu.Lock()
 	l.windows = append(l.windows, w)
@@ -80,7 +92,7 @@ func (m *Monitor) Maintain(reason string, until time.Time) (lift func(), err err
 		l.windows = slices.DeleteFunc(l.windows, func(o *maintenance) bool { return o == w })
 		l.mu.Unlock()
 		m.kickJudge()
-	}, nil
+	}
 }
 
 // Drain takes the instance out of traffic for good: it is about to end. The end

@@ -3,6 +3,7 @@ package healthcheck
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // A Limit is an [Indicator] and the values it must not cross. A value equal to a
@@ -71,6 +72,11 @@ func (l *Limit) at(e edge) (float64, bool) {
 	return 0, false
 }
 
+// lower reports whether too little is a failure.
+func (l *Limit) lower() bool {
+	return slices.ContainsFunc(l.bounds, func(b bound) bool { return b.lower() })
+}
+
 // crossed reports whether a value lies beyond the bound.
 func (b bound) crossed(v float64) bool {
 	if b.lower() {
@@ -90,12 +96,16 @@ func (b bound) state() State {
 	return Warn
 }
 
-// words reads "at most 80".
-func (b bound) words() string {
-	if b.lower() {
-		return "at least " + number(b.value)
+// words reads "at most 80", and of a share "at most 5 %".
+func (b bound) words(share bool) string {
+	text := number(b.value)
+	if share {
+		text = number(b.value*100) + " %"
 	}
-	return "at most " + number(b.value)
+	if b.lower() {
+		return "at least " + text
+	}
+	return "at most " + text
 }
 
 func (l *Limit) validate() (problems []string) {
@@ -112,6 +122,9 @@ func (l *Limit) validate() (problems []string) {
 		seen[b.edge] = true
 		if !finite(b.value) {
 			add("%s %v is not a number", b.edge, b.value)
+		}
+		if l.indicator.kind == kindOver && (b.lower() && (b.value <= 0 || b.value > 1) || !b.lower() && (b.value < 0 || b.value >= 1)) {
+			add("%s %v of a share from 0 to 1 is crossed always or never", b.edge, b.value)
 		}
 		if l.indicator.kind == kindQuantile && b.lower() {
 			add("%s: a quantile takes upper limits only", b.edge)

@@ -87,10 +87,11 @@ func (m *model) answer(now time.Duration, began time.Time) answer {
 		a.lifecycle = "starting"
 	}
 	a.probes["startup"], a.probes["liveness"], a.probes["readiness"] = "fail", "pass", "pass"
-	if m.started {
+	aside := m.draining || last > 0
+	if m.started || aside {
 		a.probes["startup"] = "pass"
 	}
-	if m.started && !m.draining && blame["liveness"] != "" {
+	if m.started && !aside && blame["liveness"] != "" {
 		a.probes["liveness"], a.blame["liveness"] = "fail", blame["liveness"]
 	}
 	switch {

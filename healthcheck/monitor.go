@@ -51,8 +51,9 @@ type Monitor struct {
 	service     atomic.Pointer[service]
 	verdict     atomic.Pointer[Verdict]
 	judging     sync.Mutex
-	awake       time.Time // since when judgements have come without a gap
-	kick        chan struct{}
+	awake       time.Time     // since when judgements have come without a gap
+	kick        chan struct{} // by kicks alone: Hold and its like may come before Start
+	kickOnce    sync.Once
 	started     atomic.Bool
 	ended       <-chan struct{} // the context given to Start
 	stopping    chan struct{}
@@ -89,12 +90,21 @@ func (m *Monitor) Stop() {
 // Verdict is the last judgement; nil before Start.
 func (m *Monitor) Verdict() *Verdict { return m.verdict.Load() }
 
-// Evaluate collects and judges once, now: for tests of your own rules. Before
-// Start it returns nil.
+// Evaluate collects and judges once, now: for tests of your own rules. Where
+// collecting outlasts ctx, what was collected before is judged. Before Start it
+// returns nil.
 func (m *Monitor) Evaluate(ctx context.Context) *Verdict {
 	if m.Verdict() == nil {
 		return nil
 	}
-	_ = m.collector.collect(ctx) // was logged; the judgement says what is missing
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = m.collector.collect(ctx) // was logged; the judgement says what is missing
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done(): // somebody's callback may hang for ever
+	}
 	return m.judge()
 }

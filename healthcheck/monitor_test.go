@@ -46,6 +46,13 @@ func TestConfigurationErrors(t *testing.T) {
 		19: {Name: "windows", Limit: Ratio(Increase("m", w), Increase("m", 2*w)).AtMost(1)},
 		20: {Name: "where", Limit: Last("m").Where("k").AtMost(1)},
 		21: {Name: "count", Limit: Increase("m", w).MinCount(-1).AtMost(1)},
+		22: {Name: "per", Limit: Ratio(Increase("m", w).Per("a"), Increase("n", w)).AtMost(1)},
+		23: {Name: "ratio's where", Limit: Ratio(Last("m"), Last("n")).Where("").AtMost(1)},
+		24: {Name: "ratio's per", Limit: Ratio(Last("m"), Last("n")).Per("").AtMost(1)},
+		25: {Name: "share", Limit: Over("m", 1, w).AtMost(1.5)},
+		26: {Name: "spin", Func: ok, Interval: 1},
+		27: {Name: "*", Func: ok},
+		28: {Name: "a=b", Func: ok},
 	}}
 	m.Heartbeat("a", 0)
 	m.Heartbeat("beat", -1)
@@ -59,6 +66,7 @@ func TestConfigurationErrors(t *testing.T) {
 		`Checks[5].Interval`, `Checks[6].Timeout`, `Checks[7].Timeout`, `Checks[8].Failures`, `Checks[8].Successes`, `Checks[9].Role`,
 		`Checks[10].Limit ("contradiction")`, `Checks[11].Limit`, `Checks[12].Limit`, `Checks[13].Limit`, `Checks[14].Limit`, `Checks[15].Limit`,
 		`Checks[16].Limit`, `Checks[17].Limit`, `Checks[18].Limit`, `Checks[19].Limit`, `Checks[20].Limit`, `Checks[21].Limit`,
+		`Checks[22].Limit`, `Checks[23].Limit`, `Checks[24].Limit`, `Checks[25].Limit`, `Checks[26].Interval`, `Checks[27].Name`, `Checks[28].Name`,
 		`Heartbeat("a"): the name is used twice`, `Heartbeat("beat")`, `Heartbeat("\xff"): the name is longer`, `source: is nil`,
 	} {
 		if !strings.Contains(err.Error(), want) {

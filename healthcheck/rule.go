@@ -112,7 +112,7 @@ func (r *rule) see(at moment) (f finding, still bool) {
 		return f, false
 	}
 	f.state = m.crossed.state()
-	f.output = fmt.Sprintf("%s of %s", in.quantity(m.value, read.unit), m.crossed.words())
+	f.output = in.quantity(m, read.unit) + " of " + m.crossed.words(in.isShare())
 	if f.state == Fail && r.hold != nil && !m.grave() {
 		f.state = Warn // enough to tell, not to take the instance out
 	}
@@ -160,16 +160,21 @@ func (i *Indicator) metrics() []string {
 }
 
 // quantity reads "p99 0.81 s" or "95 {item}".
-func (i *Indicator) quantity(v float64, unit string) string {
-	s := number(v)
+func (i *Indicator) quantity(m *measure, unit string) string {
+	s := number(m.value)
 	switch {
-	case i.kind == kindQuantile:
+	case i.isShare():
+		return number(m.value*100) + " %"
+	case i.kind == kindQuantile && m.crossed.crossed(m.value):
 		s = "p" + number(i.quantile*100) + " " + s
-	case i.kind == kindOver || i.kind == kindRatio:
-		return number(v*100) + " %"
+	case i.kind == kindQuantile: // within the limit's bucket, or beyond the last one
+		s = "p" + number(i.quantile*100) + " over " + number(m.crossed.value)
 	}
 	if unit != "" && unit != "1" && unit[0] != '{' {
 		s += " " + unit
 	}
 	return s
 }
+
+// isShare reports whether the value is one part of another.
+func (i *Indicator) isShare() bool { return i.kind == kindOver || i.kind == kindRatio }

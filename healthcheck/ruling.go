@@ -30,12 +30,13 @@ func index(s State) int {
 // rule derives the probes from the checks and the lifecycle: the table of
 // docs/response-format.md, row by row.
 func (v *Verdict) rule(now time.Time, life phase, collecting time.Duration) (r [len(probes)]ruling) {
+	aside := v.Lifecycle == Maintenance || v.Lifecycle == Draining // on purpose: nothing to restart for
 	r[Startup] = ruling{state: Pass}
-	if !v.started {
+	if !v.started && !aside {
 		r[Startup] = ruling{state: Fail, output: life.reason()}
 	}
 	r[Liveness] = ruling{state: Pass}
-	if v.started && v.Lifecycle != Draining {
+	if v.started && !aside {
 		vital := func(c *Result) bool { return c.Role == Vital && c.State == Fail && c.effect() == effectFail }
 		if bad, found := v.blame(Fail, vital); found {
 			r[Liveness] = bad

@@ -105,6 +105,9 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 	if s.long {
 		keep *= longWindows
 	}
+	if len(g.groups) == 0 && in.kind == kindIncrease && len(in.per) == 0 && s.limit.lower() && !s.observed(in.metric) {
+		g.groups = map[attribute.Distinct]*group{{}: {amount: amounts{0}}} // created, and has counted nothing
+	}
 	// Instruments may be created after the Monitor is; only now it is known which.
 	observed := g.kind == "counter" && slices.ContainsFunc(in.metrics(), s.observed)
 	s.hidden.add(r.at, amounts{g.overflow}, in.window, in.window)

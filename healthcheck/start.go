@@ -45,7 +45,6 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 		errs = append(errs, errors.New("source: is nil; give Start the reader that /metrics uses"))
 	}
 	m.Logger = cmp.Or(m.Logger, slog.Default())
-	m.kick = make(chan struct{}, 1)
 	known := func(name string) bool { return taken[name] }
 	var err error
 	if m.envEffects, err = parseOverrides(os.Getenv("HEALTH_EFFECTS"), known); err != nil {
@@ -55,11 +54,12 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	if len(m.envEffects) > 0 {
 		m.setOverrides(nil)
 	}
-	files, bad := m.loadFiles(known)
+	files, apply, bad := m.loadFiles(known)
 	if err := errors.Join(append(errs, bad...)...); err != nil {
 		m.started.Store(false) // nothing has begun
 		return fmt.Errorf("healthcheck: %w", err)
 	}
+	apply()
 	if m.MeterProvider == nil {
 		m.MeterProvider = otel.GetMeterProvider()
 	}
@@ -131,7 +131,7 @@ func (m *Monitor) compile() {
 
 // setup creates the instruments and takes the first samples.
 func (m *Monitor) setup(ctx context.Context, source Source) error {
-	m.collector = collector{source: source, log: m.Logger, done: m.collected}
+	m.collector = collector{source: source, log: m.Logger, done: m.collected, turn: make(chan struct{}, 1)}
 	if err := m.collector.collect(ctx); err != nil { // who we are, and whether we are alone
 		return fmt.Errorf("source: %w", err)
 	}
@@ -157,8 +157,12 @@ func (m *Monitor) setup(ctx context.Context, source Source) error {
 	if err := m.collector.collect(ctx); err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
-	// Our own counter shows whether the reader is a delta reader.
-	for _, own := range newCatalog(&m.collector.rm)["health.probe.requests"] {
+	// Our own counter shows whether the reader is the provider's, and cumulative.
+	all := newCatalog(&m.collector.rm)["health.probe.requests"]
+	if len(all) == 0 {
+		return errors.New("source: does not show what MeterProvider records: is it the reader of another provider, or does a view drop health.*?")
+	}
+	for _, own := range all {
 		if _, _, err := read(own.Data); err != nil {
 			return fmt.Errorf("source: %w", err)
 		}

@@ -355,7 +355,7 @@ func TestTrapDrainingIsFailure(t *testing.T) {
 
 // TestTrapShutdown: Stop from everywhere at once, amid all else.
 func TestTrapShutdown(t *testing.T) {
-	k := newKit(t, Check{Name: "database", Interval: time.Millisecond, Func: ok}).start()
+	k := newKit(t, Check{Name: "database", Interval: minTick, Func: ok}).start()
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {

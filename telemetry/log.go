@@ -3,6 +3,8 @@ package telemetry
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,11 +42,15 @@ func (p eventNames) OnEmit(ctx context.Context, r *sdklog.Record) error {
 }
 
 // complaints logs OpenTelemetry's own errors: the same one once a minute, with
-// how often it came. They never go to the exporters that may be their cause.
+// how often it came, and no more than a few in a minute, with how many more there
+// were. They never go to the exporters that may be their cause.
 type complaints struct {
-	log *slog.Logger
-	mu  sync.Mutex
-	say map[string]*complaint
+	log    *slog.Logger
+	mu     sync.Mutex
+	say    map[string]*complaint // by text without numbers: ports and counts differ each time
+	minute time.Time             // when the current one began
+	lines  int                   // in it
+	muted  int                   // errors that were not logged and belong to no line to come
 }
 
 type complaint struct {
@@ -54,6 +60,7 @@ type complaint struct {
 
 const (
 	complaintPeriod = time.Minute
+	maxLines        = 10 // in a period
 	maxComplaints   = 64 // different ones kept
 )
 
@@ -62,18 +69,51 @@ func (c *complaints) Handle(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	s := c.say[text]
-	if s == nil {
-		if len(c.say) >= maxComplaints {
-			clear(c.say)
-		}
-		s = &complaint{}
-		c.say[text] = s
+	if now.Sub(c.minute) >= complaintPeriod {
+		c.minute, c.lines = now, 0
 	}
-	s.count++
-	if !s.at.IsZero() && now.Sub(s.at) < complaintPeriod {
+	s := c.of(text, now)
+	if s == nil {
+		c.muted++
 		return
 	}
-	c.log.Warn("OpenTelemetry: "+text, "times", s.count)
-	s.at, s.count = now, 0
+	s.count++
+	if !s.at.IsZero() && now.Sub(s.at) < complaintPeriod || c.lines >= maxLines {
+		return
+	}
+	c.lines++
+	attrs := []any{"times", s.count}
+	if c.muted > 0 {
+		attrs = append(attrs, "others", c.muted)
+	}
+	c.log.Warn("OpenTelemetry: "+text, attrs...)
+	s.at, s.count, c.muted = now, 0, 0
+}
+
+// of finds what was said of the like, or makes room for it; nil if there is none.
+func (c *complaints) of(text string, now time.Time) *complaint {
+	like := strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
+	if s := c.say[like]; s != nil {
+		return s
+	}
+	if len(c.say) >= maxComplaints {
+		maps.DeleteFunc(c.say, func(_ string, s *complaint) bool {
+			old := now.Sub(s.at) >= complaintPeriod
+			if old {
+				c.muted += s.count
+			}
+			return old
+		})
+	}
+	if len(c.say) >= maxComplaints {
+		return nil
+	}
+	s := &complaint{}
+	c.say[like] = s
+	return s
 }

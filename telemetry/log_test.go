@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -47,11 +48,55 @@ func TestComplaints(t *testing.T) {
 		time.Sleep(time.Hour)
 		c.Handle(full)
 		want("after an hour", first, `msg="OpenTelemetry: full" times=1`, `msg="OpenTelemetry: export: refused" times=60`, `msg="OpenTelemetry: full" times=1`)
-		for n := range 10 * maxComplaints {
-			c.Handle(fmt.Errorf("%d", n))
+	})
+}
+
+// TestManyComplaints: neither one that differs by a number nor many different ones
+// fill the log, and each is counted.
+func TestManyComplaints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &syncBuffer{}
+		c := &complaints{log: slog.New(slog.NewTextHandler(out, nil)), say: map[string]*complaint{}}
+		for port := range 10_000 {
+			c.Handle(fmt.Errorf("dial 127.0.0.1:%d", port))
+		}
+		if n := strings.Count(out.String(), "\n"); n != 1 {
+			t.Errorf("%d lines for one that differs by a number", n)
+		}
+		const turns, kinds = 60, 200
+		for range turns {
+			for n := range kinds {
+				c.Handle(errors.New(strings.Repeat("x", n+1)))
+			}
+			time.Sleep(time.Second)
+		}
+		if n := strings.Count(out.String(), "\n"); n != maxLines {
+			t.Errorf("%d lines in a minute", n)
 		}
 		if len(c.say) > maxComplaints {
 			t.Errorf("%d complaints are kept", len(c.say))
+		}
+		time.Sleep(2 * complaintPeriod)
+		c.Handle(errors.New("at last"))
+		counted := c.muted
+		for _, s := range c.say {
+			counted += s.count
+		}
+		for _, line := range strings.Split(out.String(), "\n") {
+			for _, word := range strings.Fields(line) {
+				for _, key := range []string{"times=", "others="} {
+					if text, ok := strings.CutPrefix(word, key); ok {
+						n, err := strconv.Atoi(text)
+						if err != nil {
+							t.Fatal(err)
+						}
+						counted += n
+					}
+				}
+			}
+		}
+		if want := 10_000 + turns*kinds + 1; counted != want {
+			t.Errorf("%d are counted, want %d", counted, want)
 		}
 	})
 }

@@ -58,7 +58,7 @@ func metricReader(ctx context.Context, out *outcomes) (sdkmetric.Reader, error) 
 }
 
 // spanProcessor exports spans by OTLP in batches.
-func spanProcessor(ctx context.Context, out *outcomes) (sdktrace.SpanProcessor, error) {
+func spanProcessor(ctx context.Context, out *outcomes, details bool) (sdktrace.SpanProcessor, error) {
 	options := []otlptracegrpc.Option{otlptracegrpc.WithDialOption(dialOptions...),
 		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost})}
 	var batch []sdktrace.BatchSpanProcessorOption
@@ -68,11 +68,15 @@ func spanProcessor(ctx context.Context, out *outcomes) (sdktrace.SpanProcessor, 
 	if isUnset("OTEL_BSP_EXPORT_TIMEOUT") {
 		batch = append(batch, sdktrace.WithExportTimeout(patience))
 	}
-	x, err := otlptracegrpc.New(ctx, options...)
+	otlp, err := otlptracegrpc.New(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	return sdktrace.NewBatchSpanProcessor(spanExporter{x, out}, batch...), nil
+	var x sdktrace.SpanExporter = spanExporter{otlp, out}
+	if !details {
+		x = redactor{x}
+	}
+	return sdktrace.NewBatchSpanProcessor(x, batch...), nil
 }
 
 // logProcessor exports log records by OTLP in batches.

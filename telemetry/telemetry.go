@@ -47,6 +47,13 @@ type Config struct {
 	// first that matches.
 	Views []sdkmetric.View
 
+	// SpanDetails exports what may hold a secret or tell of a person, and is left
+	// out of spans otherwise: the texts of errors (status descriptions,
+	// exception.message), URLs and paths, addresses of clients and servers, users,
+	// headers and parameters of queries. error.type, http.route, codes and the
+	// text of statements stay in any case.
+	SpanDetails bool
+
 	Logger *slog.Logger // slog.Default() if nil
 }
 
@@ -122,7 +129,7 @@ func Start(cfg Config) (*Telemetry, error) {
 		metrics = append(metrics, sdkmetric.WithReader(r))
 	}
 	if env.traces {
-		p, err := spanProcessor(ctx, out)
+		p, err := spanProcessor(ctx, out, cfg.SpanDetails)
 		if err != nil {
 			return nil, fmt.Errorf("telemetry: %w", err)
 		}
@@ -167,7 +174,6 @@ func identity(ctx context.Context, cfg Config) (*resource.Resource, error) {
 	return resource.New(ctx,
 		resource.WithService(), // a random service.instance.id
 		resource.WithTelemetrySDK(),
-		resource.WithHost(),
 		resource.WithAttributes(defaults...),
 		resource.WithFromEnv(), // last: the operator's word is the last
 	)

@@ -39,7 +39,7 @@ func openCache(url string) (*cache, error) {
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = time.Second, time.Second, time.Second
 	redis.SetLogger(silence{}) // the check says what is wrong, once
 	client := redis.NewClient(opt)
-	if err := errors.Join(redisotel.InstrumentTracing(client, redisotel.WithDBStatement(false)), redisotel.InstrumentMetrics(client)); err != nil {
+	if err := errors.Join(redisotel.InstrumentTracing(client, redisotel.WithDBStatement(false)), redisotel.InstrumentMetrics(client, redisotel.WithPoolName("cache"))); err != nil {
 		return nil, err
 	}
 	return &cache{store: remote{client}}, nil

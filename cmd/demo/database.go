@@ -15,6 +15,7 @@ import (
 	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	_ "modernc.org/sqlite"
 )
 
@@ -65,12 +66,12 @@ func openPostgres(ctx context.Context, dsn string) (*database, error) {
 	if err != nil {
 		return nil, errors.New("is no connection string like postgres://user@localhost:5432/jobs") // the error repeats it
 	}
-	cfg.ConnConfig.Tracer = otelpgx.NewTracer()
+	cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := otelpgx.RecordStats(pool); err != nil {
+	if err := otelpgx.RecordStats(pool, otelpgx.WithStatsAttributes(semconv.DBClientConnectionPoolName("jobs"))); err != nil {
 		return nil, err
 	}
 	db := stdlib.OpenDBFromPool(pool)

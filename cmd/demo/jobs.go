@@ -142,7 +142,7 @@ func (j *jobs) get(w http.ResponseWriter, r *http.Request) {
 	result, found, err := j.db.result(r.Context(), id)
 	switch {
 	case err != nil:
-		slog.Warn("a result could not be read", "error", err)
+		slog.Warn("a result could not be read", "error.type", fmt.Sprintf("%T", err)) // its text names the host
 		problem(w, http.StatusInternalServerError, "the database does not answer")
 	case !found:
 		problem(w, http.StatusNotFound, "no such job")
