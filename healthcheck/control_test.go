@@ -3,14 +3,21 @@ package healthcheck
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // logged is a Logger that a test can read.
@@ -248,6 +255,55 @@ func TestBadFilesAtStart(t *testing.T) {
 			}
 		}
 	}
+}
+
+// traced is a handler that keeps the trace that each record belongs to.
+type traced struct {
+	slog.Handler
+	of map[string]trace.SpanContext // by event.name
+}
+
+func (h traced) Handle(ctx context.Context, r slog.Record) error {
+	for a := range r.Attrs {
+		if a.Key == "event.name" {
+			h.of[a.Value.String()] = trace.SpanContextFromContext(ctx)
+		}
+	}
+	return nil
+}
+
+// TestEventsAreTraced: a change is in the trace of the run that caused it.
+func TestEventsAreTraced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		events := map[string]trace.SpanContext{}
+		var down atomic.Bool
+		k := newKit(t, Check{Name: "database", Role: Core, Interval: time.Second, Failures: 1, Func: func(context.Context) error {
+			if down.Load() {
+				return errDown
+			}
+			return nil
+		}})
+		record := tracetest.NewSpanRecorder()
+		k.TracerProvider = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(record))
+		k.Logger = slog.New(traced{slog.NewTextHandler(io.Discard, nil), events})
+		k.start()
+		wait(3 * time.Second)
+		down.Store(true)
+		clear(events)
+		wait(1500 * time.Millisecond)
+		var cause trace.SpanContext
+		for _, s := range record.Ended() {
+			if s.Status().Code == codes.Error {
+				cause = s.SpanContext()
+				break
+			}
+		}
+		for _, name := range []string{"health.check.state_changed", "health.probe.state_changed"} {
+			if got := events[name]; !cause.IsValid() || got.SpanID() != cause.SpanID() {
+				t.Errorf("%s is of span %v, want %v", name, got.SpanID(), cause.SpanID())
+			}
+		}
+	})
 }
 
 // TestEvents: one record for each change, and none where nothing has changed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -99,6 +100,15 @@ func TestStaleVerdict(t *testing.T) {
 		k.want("/ready", 503, Fail)
 		k.want("/health", 200, Pass)
 		k.want("/startup", 200, Pass)
+
+		wait(83 * time.Second) // 100 s in all
+		k.judge()              // it woke up again
+		for state, want := range map[State]float64{Pass: 15, Fail: 85} {
+			got := k.metric("health.probe.state.duration", attrProbe.String("readiness"), attrProbeSt.String(string(state)))
+			if math.Abs(got-want) > .1 {
+				t.Errorf("%v s of %s, want %v", got, state, want)
+			}
+		}
 	})
 }
 

@@ -52,7 +52,12 @@ func newInstance(t testing.TB, id string, options []sdkmetric.Option, checks ...
 
 func (k *kit) start() *kit {
 	k.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	return k.startIn(context.Background())
+}
+
+func (k *kit) startIn(ctx context.Context) *kit {
+	k.t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
 	k.cancel = cancel
 	if err := k.Start(ctx, k.reader); err != nil {
 		k.t.Fatal(err)

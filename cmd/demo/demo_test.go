@@ -244,6 +244,20 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("%s %s with token %q: %d, want %d", c.method, c.path, c.token, res.StatusCode, c.want)
 		}
 	}
+	for _, header := range []string{"s3cret", "Basic s3cret", "Bearer", "Bearers3cret"} {
+		r, err := http.NewRequest("DELETE", d.admin+"/maintenance", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", header)
+		res, err := d.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Body.Close(); res.StatusCode != 401 {
+			t.Errorf("Authorization: %s is answered %d, want 401", header, res.StatusCode)
+		}
+	}
 	if code, body := d.get(d.admin + "/status.json"); code != 200 || body["lifecycle"] != "maintenance" {
 		t.Errorf("/status.json: %d %v", code, body)
 	}
