@@ -288,9 +288,11 @@ func TestEventsAreTraced(t *testing.T) {
 		k.Logger = slog.New(traced{slog.NewTextHandler(io.Discard, nil), events})
 		k.start()
 		wait(3 * time.Second)
-		down.Store(true)
+		synctest.Wait()
 		clear(events)
+		down.Store(true)
 		wait(1500 * time.Millisecond)
+		synctest.Wait()
 		var cause trace.SpanContext
 		for _, s := range record.Ended() {
 			if s.Status().Code == codes.Error {
