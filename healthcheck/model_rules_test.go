@@ -103,6 +103,9 @@ func (m *model) look(r rule, s sample) (state string, value float64) {
 		return r.limits.hold(float64(bad)), float64(bad)
 	case "traffic":
 		first := slices.IndexFunc(m.samples, func(o sample) bool { return o.counts != [len(latencies)]int{} })
+		if r.limits[0] == r.limits[0] || r.limits[1] == r.limits[1] { // what must happen is looked for from the start
+			first = 0
+		}
 		if first < 0 {
 			return "pass", nan
 		}

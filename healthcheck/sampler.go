@@ -106,7 +106,8 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 		keep *= longWindows
 	}
 	if len(g.groups) == 0 && in.kind == kindIncrease && len(in.per) == 0 && s.limit.lower() && !s.observed(in.metric) {
-		g.groups = map[attribute.Distinct]*group{{}: {amount: amounts{0}}} // created, and has counted nothing
+		var all attribute.Set
+		g.groups = map[attribute.Distinct]*group{all.Equivalent(): {amount: amounts{0}}} // created, and has counted nothing
 	}
 	// Instruments may be created after the Monitor is; only now it is known which.
 	observed := g.kind == "counter" && slices.ContainsFunc(in.metrics(), s.observed)
