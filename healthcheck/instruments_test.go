@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +15,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/otelhealth/otelhealth/internal/inventory"
 )
 
 // TestInstruments pins every instrument with its kind, unit, attributes and
@@ -47,27 +48,7 @@ func TestInstruments(t *testing.T) {
 		if err := k.reader.Collect(t.Context(), &rm); err != nil {
 			t.Fatal(err)
 		}
-		var lines []string
-		for name, ms := range newCatalog(&rm) {
-			kind, points, err := read(ms[0].Data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			keys := map[string]bool{}
-			for _, p := range points {
-				for _, kv := range p.attrs.ToSlice() {
-					keys[string(kv.Key)] = true
-				}
-			}
-			var list []string
-			for key := range keys {
-				list = append(list, key)
-			}
-			slices.Sort(list)
-			lines = append(lines, fmt.Sprintf("%s | %s | %s | %s | %s\n", name, kind, ms[0].Unit, strings.Join(list, " "), ms[0].Description))
-		}
-		slices.Sort(lines)
-		got := strings.Join(lines, "")
+		got := inventory.Table(&rm)
 		const path = "testdata/instruments.txt"
 		if *update {
 			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {

@@ -2,7 +2,11 @@ package telemetry
 
 import (
 	"context"
+	"flag"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +22,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/otelhealth/otelhealth/internal/inventory"
 )
 
 // series are the values of a metric by their attributes, as key=value,key=value.
@@ -227,5 +233,45 @@ func TestExportHealth(t *testing.T) {
 	fail("Unavailable") // refused
 	if out := log.String(); !strings.Contains(out, "OpenTelemetry: ") {
 		t.Errorf("log: %s", out)
+	}
+}
+
+var update = flag.Bool("update", false, "write testdata")
+
+// TestInstruments pins every instrument with its kind, unit, attributes and
+// description: dashboards and alerts stand on them.
+func TestInstruments(t *testing.T) {
+	var c collector
+	address, _ := c.serve(t)
+	tel, _ := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + address})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /jobs/{id}", func(http.ResponseWriter, *http.Request) {})
+	tel.Handler(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/jobs/1", nil))
+	if err := tel.MeterProvider.ForceFlush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.answer.Store(&answer{code: codes.InvalidArgument})
+	if err := tel.MeterProvider.ForceFlush(t.Context()); err == nil {
+		t.Fatal("the export succeeded")
+	}
+	var rm metricdata.ResourceMetrics
+	if err := tel.Reader.(interface {
+		Collect(context.Context, *metricdata.ResourceMetrics) error
+	}).Collect(t.Context(), &rm); err != nil {
+		t.Fatal(err)
+	}
+	got := inventory.Table(&rm)
+	const path = "testdata/instruments.txt"
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the instruments differ; got\n%s", got)
 	}
 }
