@@ -1,0 +1,190 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/otlptranslator"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// dialect is how a user's Prometheus or Mimir names things. Queries are written
+// once, in the default; the others are made by rewriting what the parser
+// understood, so that no text is replaced that only looks like a name.
+type dialect struct {
+	names  otlptranslator.TranslationStrategyOption
+	group  []string // labels that keep one cluster's jobs from another's, in every by and on
+	native bool     // histograms are native
+	series series
+}
+
+// placeholders are Grafana's variables where PromQL wants a duration or a number.
+var placeholders = map[string]string{
+	"$__rate_interval": "7d1h1m1s",
+	"$__range":         "7d2h2m2s",
+	"$__interval":      "7d3h3m3s",
+	"$objective":       "0.98765432101",
+}
+
+var promQL = parser.NewParser(parser.Options{})
+
+// query rewrites a query of the default dialect.
+func (d dialect) query(q string) (string, error) {
+	expr, err := parse(q)
+	if err != nil {
+		return "", err
+	}
+	if err := d.check(expr); err != nil {
+		return "", fmt.Errorf("%s: %w", q, err)
+	}
+	expr, err = d.rewrite(expr)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", q, err)
+	}
+	return restore(expr.String()), nil
+}
+
+func parse(q string) (parser.Expr, error) {
+	text := q
+	for v, stand := range placeholders {
+		text = strings.ReplaceAll(text, v, stand)
+	}
+	expr, err := promQL.ParseExpr(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", q, err)
+	}
+	return expr, nil
+}
+
+func restore(q string) string {
+	for v, stand := range placeholders {
+		q = strings.ReplaceAll(q, stand, v)
+	}
+	return q
+}
+
+// check refuses what nothing emits: a name, a label of a name, and a function that
+// does not suit the kind.
+func (d dialect) check(expr parser.Expr) error {
+	var problems []string
+	parser.Inspect(expr, func(n parser.Node, path []parser.Node) error {
+		v, ok := n.(*parser.VectorSelector)
+		if !ok || strings.Contains(v.Name, ":") { // a recording rule
+			return nil
+		}
+		kind, known := d.series.kind(v.Name)
+		if !known {
+			problems = append(problems, fmt.Sprintf("nothing emits %q", v.Name))
+			return nil
+		}
+		for _, m := range v.LabelMatchers {
+			if !d.series.has(v.Name, m.Name) {
+				problems = append(problems, fmt.Sprintf("%s has no label %s", v.Name, m.Name))
+			}
+		}
+		for n := len(path) - 1; n >= 0; n-- {
+			call, ok := path[n].(*parser.Call)
+			if !ok {
+				continue
+			}
+			counters := []string{"rate", "increase", "irate", "resets"}
+			switch counts := slices.Contains(counters, call.Func.Name); {
+			case counts && kind != "counter":
+				problems = append(problems, fmt.Sprintf("%s of %s, which is no counter", call.Func.Name, v.Name))
+			case !counts && kind == "counter" && slices.Contains([]string{"delta", "deriv", "predict_linear", "avg_over_time"}, call.Func.Name):
+				problems = append(problems, fmt.Sprintf("%s of %s, which is a counter", call.Func.Name, v.Name))
+			}
+			break
+		}
+		return nil
+	})
+	if len(problems) > 0 {
+		return fmt.Errorf("%s", strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+func (d dialect) rewrite(expr parser.Expr) (parser.Expr, error) {
+	var first error
+	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+		switch n := n.(type) {
+		case *parser.AggregateExpr:
+			if !n.Without && (len(n.Grouping) > 0 || len(d.group) > 0) {
+				n.Grouping = d.labels(d.grouped(n.Grouping))
+			}
+		case *parser.BinaryExpr:
+			if m := n.VectorMatching; m != nil && m.On {
+				m.MatchingLabels = d.labels(d.grouped(m.MatchingLabels))
+				m.Include = d.labels(m.Include)
+			}
+		case *parser.VectorSelector:
+			if err := d.rename(n); err != nil && first == nil {
+				first = err
+			}
+		}
+		return nil
+	})
+	return expr, first
+}
+
+// grouped adds the group's labels where a job is told from another.
+func (d dialect) grouped(by []string) []string {
+	out := slices.Clone(by)
+	if !slices.Contains(by, "job") {
+		return out
+	}
+	for n, l := range d.group {
+		if !slices.Contains(out, l) {
+			out = slices.Insert(out, n, l)
+		}
+	}
+	return out
+}
+
+func (d dialect) labels(list []string) []string {
+	out := slices.Clone(list)
+	for n, l := range out {
+		out[n] = d.label(l)
+	}
+	return out
+}
+
+func (d dialect) label(l string) string {
+	if otel, ok := d.series.labels[l]; ok && !d.names.ShouldEscape() {
+		return otel
+	}
+	return l
+}
+
+func (d dialect) rename(v *parser.VectorSelector) error {
+	i, part, ok := d.series.of(v.Name)
+	if ok {
+		name, err := translate(i, d.names)
+		if err != nil {
+			return err
+		}
+		v.Name = name + part
+	}
+	for n, m := range v.LabelMatchers {
+		value := m.Value
+		if m.Name == labels.MetricName {
+			value = v.Name
+		}
+		changed, err := labels.NewMatcher(m.Type, d.label(m.Name), value)
+		if err != nil {
+			return err
+		}
+		v.LabelMatchers[n] = changed
+	}
+	if !model.LegacyValidation.IsValidMetricName(v.Name) {
+		v.Name = "" // the matcher of __name__ says it; unquoted it would not parse
+	}
+	return nil
+}
+
+// duration writes one as Prometheus does.
+func duration(d time.Duration) string { return model.Duration(d).String() }

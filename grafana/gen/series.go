@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/otlptranslator"
+
+	"github.com/otelhealth/otelhealth/internal/inventory"
+)
+
+// series are all that the code emits, as Prometheus has it by default, and what
+// others emit that we draw.
+type series struct {
+	own    map[string]inventory.Instrument // by the default name
+	labels map[string]string               // OpenTelemetry's name of each label
+}
+
+// foreign are metrics of others, by kind.
+var foreign = map[string]string{
+	"ALERTS":      "gauge",
+	"target_info": "gauge",
+
+	"otelcol_exporter_queue_size":                         "gauge",
+	"otelcol_exporter_queue_capacity":                     "gauge",
+	"otelcol_exporter_send_failed_metric_points_total":    "counter",
+	"otelcol_exporter_send_failed_spans_total":            "counter",
+	"otelcol_exporter_send_failed_log_records_total":      "counter",
+	"otelcol_exporter_sent_metric_points_total":           "counter",
+	"otelcol_exporter_enqueue_failed_metric_points_total": "counter",
+	"otelcol_receiver_refused_metric_points_total":        "counter",
+	"otelcol_receiver_refused_spans_total":                "counter",
+	"otelcol_receiver_refused_log_records_total":          "counter",
+	"otelcol_process_uptime_seconds_total":                "counter",
+}
+
+// readSeries reads what the tests of the packages have pinned.
+func readSeries(root string) (series, error) {
+	s := series{own: map[string]inventory.Instrument{}, labels: map[string]string{}}
+	for _, pkg := range []string{"healthcheck", "telemetry"} {
+		table, err := os.ReadFile(filepath.Join(root, pkg, "testdata", "instruments.txt"))
+		if err != nil {
+			return s, err
+		}
+		list, err := inventory.Parse(string(table))
+		if err != nil {
+			return s, err
+		}
+		for _, i := range list {
+			name, err := translate(i, otlptranslator.UnderscoreEscapingWithSuffixes)
+			if err != nil {
+				return s, err
+			}
+			s.own[name] = i
+			for _, a := range i.Attributes {
+				s.labels[strings.ReplaceAll(a, ".", "_")] = a
+			}
+		}
+	}
+	return s, nil
+}
+
+// translate is an instrument's name in Prometheus.
+func translate(i inventory.Instrument, by otlptranslator.TranslationStrategyOption) (string, error) {
+	kinds := map[string]otlptranslator.MetricType{
+		"counter": otlptranslator.MetricTypeMonotonicCounter, "up-down counter": otlptranslator.MetricTypeNonMonotonicCounter,
+		"gauge": otlptranslator.MetricTypeGauge, "histogram": otlptranslator.MetricTypeHistogram,
+	}
+	kind, ok := kinds[i.Kind]
+	if !ok {
+		return "", fmt.Errorf("%s: kind %q", i.Name, i.Kind)
+	}
+	namer := otlptranslator.NewMetricNamer("", by)
+	return namer.Build(otlptranslator.Metric{Name: i.Name, Unit: i.Unit, Type: kind})
+}
+
+// of finds the instrument behind a name of the default translation, and which part
+// of a histogram it is: "", "_bucket", "_count" or "_sum".
+func (s series) of(name string) (i inventory.Instrument, part string, ok bool) {
+	if i, ok = s.own[name]; ok {
+		return i, "", i.Kind != "histogram"
+	}
+	for _, part := range []string{"_bucket", "_count", "_sum"} {
+		if base, cut := strings.CutSuffix(name, part); cut {
+			if i, ok := s.own[base]; ok && i.Kind == "histogram" {
+				return i, part, true
+			}
+		}
+	}
+	return i, "", false
+}
+
+// kind is what functions a metric may be given to: "gauge" or "counter".
+func (s series) kind(name string) (kind string, known bool) {
+	if k, ok := foreign[name]; ok {
+		return k, true
+	}
+	i, part, ok := s.of(name)
+	switch {
+	case !ok:
+		return "", false
+	case part != "" || i.Kind == "counter":
+		return "counter", true
+	}
+	return "gauge", true
+}
+
+// has reports whether a metric can carry a label.
+func (s series) has(name, label string) bool {
+	if slices.Contains([]string{"__name__", "job", "instance", "cluster", "namespace", "service_name", "service_namespace", "k8s_pod_name"}, label) {
+		return true
+	}
+	if _, ok := foreign[name]; ok {
+		return true
+	}
+	i, part, ok := s.of(name)
+	return ok && (part == "_bucket" && label == "le" || slices.Contains(i.Attributes, s.labels[label]))
+}
