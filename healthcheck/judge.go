@@ -120,7 +120,7 @@ func (m *Monitor) judge() *Verdict {
 		}
 	}
 	v.render()
-	m.verdict.Store(v)
+	m.publish(v)
 	return v
 }
 

@@ -50,6 +50,7 @@ type Monitor struct {
 	requests    requestCounts
 	service     atomic.Pointer[service]
 	verdict     atomic.Pointer[Verdict]
+	news        news
 	judging     sync.Mutex
 	awake       time.Time     // since when judgements have come without a gap
 	kick        chan struct{} // by kicks alone: Hold and its like may come before Start
@@ -77,7 +78,7 @@ func (m *Monitor) Stop() {
 		return
 	}
 	final.final = true
-	m.verdict.Store(&final)
+	m.publish(&final)
 	close(m.teller.records) // nothing is judged after the last verdict
 	patience := time.NewTimer(tick)
 	defer patience.Stop()

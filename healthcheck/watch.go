@@ -1,0 +1,63 @@
+package healthcheck
+
+import (
+	"context"
+	"iter"
+	"sync"
+)
+
+// news wakes those who wait for the next verdict.
+type news struct {
+	mu   sync.Mutex
+	next chan struct{} // closed with the next verdict; nil while nobody waits
+}
+
+func (n *news) wait() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.next == nil {
+		n.next = make(chan struct{})
+	}
+	return n.next
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.next != nil {
+		close(n.next)
+		n.next = nil
+	}
+}
+
+// publish makes a verdict the one that is answered.
+func (m *Monitor) publish(v *Verdict) {
+	m.verdict.Store(v)
+	m.news.tell()
+}
+
+// Watch gives the verdict that there is, if any, and then each later one, some of
+// which are equal but for their time: there is one each second, and one at once
+// when something has changed. Who is slow misses those in between and never the
+// newest. It ends with ctx, or with the last verdict, after [Monitor.Stop]. No
+// verdict for 15 s means that the last one is stale: it says nothing any more.
+func (m *Monitor) Watch(ctx context.Context) iter.Seq[*Verdict] {
+	return func(yield func(*Verdict) bool) {
+		var last *Verdict
+		for ctx.Err() == nil {
+			next := m.news.wait() // before looking, or a verdict could come unseen
+			if v := m.verdict.Load(); v != nil && v != last {
+				last = v
+				if !yield(v) || v.final {
+					return
+				}
+				continue
+			}
+			select {
+			case <-next:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
