@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience ends a wait that would never end; a loaded machine stays under it.
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // demo is a running one, in this process.
 type demo struct {
