@@ -91,6 +91,19 @@ func (m *Monitor) Stop() {
 // Verdict is the last judgement; nil before Start.
 func (m *Monitor) Verdict() *Verdict { return m.verdict.Load() }
 
+// Status is what a probe answers now: Fail before the first verdict, and what a
+// stale one stands for once there was none for 15 s.
+func (m *Monitor) Status(p Probe) State {
+	v := m.Verdict()
+	if v == nil {
+		if p == Liveness {
+			return Pass
+		}
+		return Fail
+	}
+	return v.effective(p, time.Now())
+}
+
 // Evaluate collects and judges once, now: for tests of your own rules. Where
 // collecting outlasts ctx, what was collected before is judged. Before Start it
 // returns nil.

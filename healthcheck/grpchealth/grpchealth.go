@@ -1,0 +1,120 @@
+// Package grpchealth answers grpc.health.v1 from the same verdict as the HTTP
+// probes, for Kubernetes' grpc probes, Envoy and gRPC clients that look at the
+// health of a backend:
+//
+//	server := grpc.NewServer()
+//	grpchealth.Register(server, health)
+//
+// The services are liveness, readiness and startup; the empty one is readiness. A
+// probe that passes or warns is SERVING, one that fails NOT_SERVING.
+package grpchealth
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+)
+
+// Server is the service. Its methods are safe for concurrent use, before the
+// Monitor has started and after it has stopped too.
+type Server struct {
+	healthpb.UnimplementedHealthServer
+	monitor *healthcheck.Monitor
+}
+
+// New makes the service of a Monitor.
+func New(m *healthcheck.Monitor) *Server { return &Server{monitor: m} }
+
+// Register adds the service of a Monitor to a server.
+func Register(s grpc.ServiceRegistrar, m *healthcheck.Monitor) {
+	healthpb.RegisterHealthServer(s, New(m))
+}
+
+var services = map[string]healthcheck.Probe{
+	"":          healthcheck.Readiness,
+	"liveness":  healthcheck.Liveness,
+	"readiness": healthcheck.Readiness,
+	"startup":   healthcheck.Startup,
+}
+
+func (s *Server) status(p healthcheck.Probe) healthpb.HealthCheckResponse_ServingStatus {
+	if s.monitor.Status(p) == healthcheck.Fail {
+		return healthpb.HealthCheckResponse_NOT_SERVING
+	}
+	return healthpb.HealthCheckResponse_SERVING
+}
+
+// Check answers for one service; NotFound for one that there is not.
+func (s *Server) Check(_ context.Context, in *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
+	p, known := services[in.GetService()]
+	if !known {
+		return nil, status.Error(codes.NotFound, "unknown service; there are liveness, readiness and startup")
+	}
+	return &healthpb.HealthCheckResponse{Status: s.status(p)}, nil
+}
+
+// List answers for all services.
+func (s *Server) List(context.Context, *healthpb.HealthListRequest) (*healthpb.HealthListResponse, error) {
+	all := map[string]*healthpb.HealthCheckResponse{}
+	for name, p := range services {
+		all[name] = &healthpb.HealthCheckResponse{Status: s.status(p)}
+	}
+	return &healthpb.HealthListResponse{Statuses: all}, nil
+}
+
+// look is how soon a stream tells that the verdict has grown stale, of which no
+// verdict tells.
+const look = time.Second
+
+// Watch sends the status of a service now and whenever it changes. Of a service
+// that there is not it says SERVICE_UNKNOWN and waits, as the protocol asks. It
+// ends with Unavailable once the Monitor has stopped, so that a server's
+// GracefulStop does not wait for watchers.
+func (s *Server) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
+	ctx := stream.Context()
+	p, known := services[in.GetService()]
+	if !known {
+		if err := stream.Send(&healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVICE_UNKNOWN}); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	verdicts := make(chan struct{})
+	go func() {
+		defer close(verdicts)
+		for range s.monitor.Watch(ctx) {
+			select {
+			case verdicts <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	again := time.NewTicker(look)
+	defer again.Stop()
+	said := healthpb.HealthCheckResponse_UNKNOWN
+	for {
+		if now := s.status(p); known && now != said {
+			if err := stream.Send(&healthpb.HealthCheckResponse{Status: now}); err != nil {
+				return err
+			}
+			said = now
+		}
+		select {
+		case <-stream.Context().Done():
+			return status.FromContextError(stream.Context().Err()).Err()
+		case _, more := <-verdicts:
+			if !more && stream.Context().Err() == nil {
+				return status.Error(codes.Unavailable, "the process is about to end")
+			}
+		case <-again.C:
+		}
+	}
+}
