@@ -48,12 +48,18 @@ type span struct {
 	SpanID     string
 	Name       string
 	Kind       int
+	Start      uint64 `json:"startTimeUnixNano,string"`
+	Status     struct{ Code int }
 	Attributes []attribute
 }
+
+func (s span) failed() bool { return s.Status.Code == errorStatus }
 
 const (
 	cumulative = 2 // AGGREGATION_TEMPORALITY_CUMULATIVE
 	serverKind = 2 // SPAN_KIND_SERVER
+
+	errorStatus = 2 // STATUS_CODE_ERROR
 )
 
 // value returns the value of an attribute, or "".

@@ -200,34 +200,6 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
-// TestOutage kills the collector with its queue full of what Prometheus, which is
-// away, must get, and Prometheus after it has got it.
-func TestOutage(t *testing.T) {
-	addrs, dir, data := servers.FreeAddrs(t, 2), t.TempDir(), t.TempDir()
-	start := func() *servers.Process {
-		return servers.Collector(t, "..", addrs[0], dir, []string{"PROMETHEUS_OTLP_ENDPOINT=http://" + addrs[1] + "/api/v1/otlp"})
-	}
-	collector := start()
-	d := startDemo(t, append(soon, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+addrs[0]), "-load", "0", "-queue", "2000", "-drain", "0s")
-	d.WaitOK(d.app + "/ready")
-	const n = 200
-	send(t, d, n, 1)
-	d.end() // what it exports last is in the queue when it is gone
-	collector.Kill()
-	collector = start()
-
-	p := startPrometheus(t, addrs[1], data)
-	all := func(got []sample) bool { return len(got) == 1 && got[0].value == fmt.Sprint(n) }
-	const q = "sum(http_server_request_duration_seconds_count)"
-	p.eventually("what waited is there", q, all)
-	p.Kill()
-	p = startPrometheus(t, addrs[1], data)
-	p.eventually("it is still there", q, all)
-	if code := collector.Stop(); code != 0 {
-		t.Errorf("the collector's exit code is %d", code)
-	}
-}
-
 // TestTraceStore sends traces to a store by the second of the shipped
 // configurations. The store is another collector, which speaks OTLP like any.
 func TestTraceStore(t *testing.T) {
