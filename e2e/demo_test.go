@@ -35,8 +35,14 @@ var banner = regexp.MustCompile(`(?m)^(service|admin) +(http://\S+)`)
 
 func startDemo(t *testing.T, env []string, args ...string) *demo {
 	t.Helper()
+	return start(t, servers.Demo(t, ".."), env, args...)
+}
+
+// start starts one of the builds of the demo.
+func start(t *testing.T, path string, env []string, args ...string) *demo {
+	t.Helper()
 	args = append([]string{"-addr", "127.0.0.1:0", "-admin-addr", "127.0.0.1:0"}, args...)
-	d := &demo{Process: servers.Start(t, servers.Demo(t, ".."), env, args...), t: t}
+	d := &demo{Process: servers.Start(t, path, env, args...), t: t}
 	servers.Poll(t, "the demo tells its addresses", func() error {
 		if d.Ended() {
 			t.Fatal("the demo has ended")

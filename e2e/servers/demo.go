@@ -1,7 +1,6 @@
 package servers
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,7 +14,12 @@ var demo struct {
 
 // Demo returns the demo of the module in root, with the race detector in it: a
 // data race makes it exit with 66. It is built once a test run, until [Clean].
-func Demo(t testing.TB, root string) string {
+func Demo(t testing.TB, root string) string { return buildDemo(t, root, "demo", "-race") }
+
+// LeanDemo is Demo without the race detector, whose memory grows with what goes on.
+func LeanDemo(t testing.TB, root string) string { return buildDemo(t, root, "lean-demo") }
+
+func buildDemo(t testing.TB, root, name string, flags ...string) string {
 	t.Helper()
 	demo.Lock()
 	defer demo.Unlock()
@@ -24,15 +28,19 @@ func Demo(t testing.TB, root string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := goBuild(root, "-race", "-o", filepath.Join(dir, "demo"), "./cmd/demo"); err != nil {
-			t.Fatal(errors.Join(err, os.RemoveAll(dir)))
-		}
 		demo.dir = dir
 	}
-	return filepath.Join(demo.dir, "demo")
+	path := filepath.Join(demo.dir, name)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	if err := goBuild(root, append(flags, "-o", path, "./cmd/demo")...); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
-// Clean removes what [Demo] built. Call it from TestMain.
+// Clean removes what was built of the demo. Call it from TestMain.
 func Clean() {
 	demo.Lock()
 	defer demo.Unlock()

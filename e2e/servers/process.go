@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -90,6 +91,20 @@ func (p *Process) Signal(s syscall.Signal) {
 	if err := p.cmd.Process.Signal(s); err != nil {
 		p.t.Fatalf("%s: %v", p.name, err)
 	}
+}
+
+// Resident is how many bytes of memory the process has.
+func (p *Process) Resident() int64 {
+	p.t.Helper()
+	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(p.cmd.Process.Pid)).Output()
+	if err != nil {
+		p.t.Fatalf("%s: ps: %v", p.name, err)
+	}
+	kib, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	if err != nil {
+		p.t.Fatalf("%s: ps: %v", p.name, err)
+	}
+	return kib << 10
 }
 
 // Kill ends the process at once, as the kernel does when memory runs out.

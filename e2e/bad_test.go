@@ -1,0 +1,277 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/otelhealth/otelhealth/e2e/servers"
+)
+
+// badCollectors are what an endpoint can be beside a collector.
+var badCollectors = []struct {
+	name  string
+	start func(*testing.T) (addr string)
+}{
+	{"dead", func(t *testing.T) string { return servers.FreeAddrs(t, 1)[0] }},
+	{"a black hole", func(t *testing.T) string { // connects, reads nothing, says nothing
+		return listen(t, func(net.Conn) {})
+	}},
+	{"silent", func(t *testing.T) string { // takes requests and never answers
+		return serveGRPC(t, func(http.ResponseWriter) bool { return false })
+	}},
+	{"refusing", func(t *testing.T) string { // as one with a full queue
+		return serveGRPC(t, func(w http.ResponseWriter) bool {
+			w.Header().Set("Grpc-Status", "14") // UNAVAILABLE
+			return true
+		})
+	}},
+	{"talking garbage", func(t *testing.T) string {
+		return listen(t, func(c net.Conn) {
+			for b := make([]byte, 4096); ; {
+				_, _ = rand.Read(b) // never fails
+				if _, err := c.Write(b); err != nil {
+					return
+				}
+			}
+		})
+	}},
+	{"talking garbage in gRPC", func(t *testing.T) string {
+		return serveGRPC(t, func(w http.ResponseWriter) bool {
+			_, _ = w.Write([]byte("\x00\x00\x00\x00\x03\xff\xff\xff")) // no message begins so
+			w.Header().Set("Grpc-Status", "0")
+			return true
+		})
+	}},
+	{"taking a part", func(t *testing.T) string {
+		return serveGRPC(t, func(w http.ResponseWriter) bool {
+			// Export…ServiceResponse{partial_success: {rejected_…: 7, error_message: "no"}}
+			_, _ = w.Write([]byte("\x00\x00\x00\x00\x08\x0a\x06\x08\x07\x12\x02no"))
+			w.Header().Set("Grpc-Status", "0")
+			return true
+		})
+	}},
+}
+
+// listen accepts connections until the test ends.
+func listen(t *testing.T, serve func(net.Conn)) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		conns []net.Conn // held, or they would be closed when nobody has them
+	)
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, c)
+			mu.Unlock()
+			wg.Go(func() { serve(c) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for _, c := range conns {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	return l.Addr().String()
+}
+
+// serveGRPC speaks as much gRPC as net/http does: HTTP/2, and trailers. Where answer
+// is false there is none until the client gives up.
+func serveGRPC(t *testing.T, answer func(http.ResponseWriter) bool) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Protocols: new(http.Protocols), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Trailer", "Grpc-Status")
+		if !answer(w) {
+			<-r.Context().Done()
+		}
+	})}
+	srv.Protocols.SetUnencryptedHTTP2(true)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = srv.Serve(l) }()
+	t.Cleanup(func() { srv.Close(); <-done })
+	return l.Addr().String()
+}
+
+// TestBadCollector: whatever is at the endpoint, the service is ready as soon as
+// without one, stays ready, needs no more memory once its queues are full, and ends
+// in time.
+func TestBadCollector(t *testing.T) {
+	const readyLimit, exitLimit = 5 * time.Second, 10 * time.Second // the first on top of what the machine takes
+	first := lasting(4*time.Second, time.Minute)                    // then ten times as long
+	env := []string{"OTEL_GO_X_OBSERVABILITY=true", "GOGC=5"}       // garbage is collected so often that memory is what is held
+	if !*long {                                                     // queues that fill in seconds, exports that fail in seconds
+		env = append(env, "OTEL_BSP_MAX_QUEUE_SIZE=256", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=64",
+			"OTEL_EXPORTER_OTLP_TIMEOUT=2000", "OTEL_METRIC_EXPORT_INTERVAL=1000", "OTEL_BSP_SCHEDULE_DELAY=500")
+	}
+	path := servers.LeanDemo(t, "..") // building it is no part of the start
+	timed := func(env ...string) (d *demo, took time.Duration) {
+		began := time.Now()
+		d = start(t, path, env, "-load", "0", "-drain", "0s")
+		d.WaitOK(d.app + "/ready")
+		return d, time.Since(began)
+	}
+	alone, usual := timed()
+	alone.end()
+	t.Logf("ready after %v without an endpoint", usual.Round(time.Millisecond))
+
+	quit := make(chan struct{})
+	var load sync.WaitGroup
+	defer load.Wait()
+	endLoad := sync.OnceFunc(func() { close(quit) })
+	defer endLoad()
+	var victims []*victim
+	for _, bad := range badCollectors {
+		d, took := timed(append(env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+bad.start(t))...)
+		if took > usual+readyLimit {
+			t.Errorf("%s: ready after %v, without an endpoint after %v", bad.name, took, usual)
+		}
+		victims = append(victims, &victim{demo: d, name: bad.name, ready: took})
+		load.Go(func() { spansAndRecords(t, d, quit) })
+	}
+	look := func() {
+		for _, v := range victims {
+			v.look()
+		}
+	}
+	servers.Poll(t, "exports fail, or queues are full", func() error {
+		look()
+		for _, v := range victims {
+			if !v.bad() {
+				return fmt.Errorf("%s: %v", v.name, v.counts)
+			}
+		}
+		return nil
+	})
+	memory := func(period time.Duration) {
+		for _, v := range victims {
+			v.resident = nil
+		}
+		for end := time.Now().Add(period); time.Now().Before(end); time.Sleep(period / 20) {
+			look()
+		}
+	}
+	memory(first)
+	for _, v := range victims {
+		v.first = v.median()
+	}
+	memory(8 * first)
+	memory(first) // what it takes at the end of ten times as long
+	for _, v := range victims {
+		last := v.median()
+		t.Logf("%s: ready after %v; resident were %.1f MB and are %.1f MB; %v", v.name, v.ready.Round(time.Millisecond), v.first/1e6, last/1e6, v.counts)
+		if last > 1.1*v.first {
+			t.Errorf("%s: the memory grows, from %.1f MB to %.1f MB", v.name, v.first/1e6, last/1e6)
+		}
+	}
+	endLoad()
+	load.Wait()
+	for _, v := range victims {
+		if got := v.probe("/ready?verbose").states()["telemetry"]; got != "fail" {
+			t.Errorf("%s: the check of the telemetry says %s", v.name, got)
+		}
+		began := time.Now()
+		v.end()
+		if took := time.Since(began); took > exitLimit {
+			t.Errorf("%s: the end took %v", v.name, took)
+		}
+	}
+}
+
+// victim is a demo with a bad collector.
+type victim struct {
+	*demo
+	name     string
+	ready    time.Duration
+	resident []int64
+	first    float64
+	counts   map[string]float64
+}
+
+// look takes samples. Whatever goes on, it must be alive and ready.
+func (v *victim) look() {
+	v.t.Helper()
+	for _, path := range []string{"/ready", "/health"} {
+		if p := v.probe(path); p.code != http.StatusOK {
+			v.t.Fatalf("%s: %s answers %d %s", v.name, path, p.code, p.body)
+		}
+	}
+	v.counts = map[string]float64{}
+	for _, s := range v.metrics() {
+		n, err := strconv.ParseFloat(s.value, 64)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		switch {
+		case s.name == "telemetry_export_failures_total":
+			v.counts[s.labels["telemetry_signal"]+": "+s.labels["error_type"]] += n
+		case s.name == "otel_sdk_processor_span_processed_total" && s.labels["error_type"] == "queue_full":
+			v.counts["dropped"] += n
+		}
+	}
+	v.resident = append(v.resident, v.Resident())
+}
+
+// bad reports whether spans are dropped since the queue is full, or exports fail at
+// once and the queue never fills.
+func (v *victim) bad() bool {
+	failed := 0.0
+	for what, n := range v.counts {
+		if what != "dropped" {
+			failed += n
+		}
+	}
+	return v.counts["dropped"] > 0 || failed >= 5
+}
+
+// median is the median of the samples of the memory.
+func (v *victim) median() float64 {
+	return float64(slices.Sorted(slices.Values(v.resident))[len(v.resident)/2])
+}
+
+// spansAndRecords makes a hundred spans and four log records each second.
+func spansAndRecords(t *testing.T, d *demo, quit <-chan struct{}) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-quit:
+			return
+		case <-tick.C:
+		}
+		path, want := "/nowhere", http.StatusNotFound
+		if i%25 == 0 { // under the five in a hundred of the check of errors
+			path, want = "/panic", http.StatusInternalServerError
+		}
+		if code, _, body, err := ask(http.MethodGet, d.app+path, ""); err != nil || code != want {
+			t.Errorf("%s: %d %s %v", path, code, body, err)
+			return
+		}
+	}
+}
