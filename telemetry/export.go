@@ -73,14 +73,22 @@ func exportError(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "timeout"
 	}
-	var in interface{ GRPCStatus() *status.Status }
-	if errors.As(err, &in) {
-		if code := in.GRPCStatus().Code(); code != codes.DeadlineExceeded {
-			return code.String()
+	if s := rpcStatus(err); s != nil {
+		if s.Code() != codes.DeadlineExceeded {
+			return s.Code().String()
 		}
 		return "timeout"
 	}
 	return semconv.ErrorTypeOther.Value.AsString()
+}
+
+// rpcStatus is the gRPC status in an error; nil if there is none.
+func rpcStatus(err error) *status.Status {
+	var in interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &in) && in.GRPCStatus().Code() != codes.OK {
+		return in.GRPCStatus()
+	}
+	return nil
 }
 
 type metricExporter struct {

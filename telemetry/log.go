@@ -65,7 +65,7 @@ const (
 )
 
 func (c *complaints) Handle(err error) {
-	text := err.Error()
+	text := complaintText(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -88,6 +88,15 @@ func (c *complaints) Handle(err error) {
 	}
 	c.log.Warn("OpenTelemetry: "+text, attrs...)
 	s.at, s.count, c.muted = now, 0, 0
+}
+
+// complaintText is the error's, less what the exporters put before an answer of the
+// collector, or of gRPC in its place: three signals have one cause.
+func complaintText(err error) string {
+	if s := rpcStatus(err); s != nil {
+		return "export: " + s.Err().Error()
+	}
+	return err.Error()
 }
 
 // of finds what was said of the like, or makes room for it; nil if there is none.

@@ -15,6 +15,8 @@ import (
 	"go.opentelemetry.io/otel/log"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // TestComplaints: the same error once a minute, with how often it came.
@@ -49,6 +51,20 @@ func TestComplaints(t *testing.T) {
 		c.Handle(full)
 		want("after an hour", first, `msg="OpenTelemetry: full" times=1`, `msg="OpenTelemetry: export: refused" times=60`, `msg="OpenTelemetry: full" times=1`)
 	})
+}
+
+// TestComplaintsOfSignals: one cause is one line, whatever it stops.
+func TestComplaintsOfSignals(t *testing.T) {
+	out := &syncBuffer{}
+	c := &complaints{log: slog.New(slog.NewTextHandler(out, nil)), say: map[string]*complaint{}}
+	cause := status.Error(codes.Unavailable, "certificate signed by unknown authority")
+	for _, err := range []error{cause, fmt.Errorf("traces export: %w", cause), fmt.Errorf("failed to upload metrics: %w", errors.Join(context.DeadlineExceeded, cause))} {
+		c.Handle(err)
+	}
+	if got := out.String(); strings.Count(got, "\n") != 1 ||
+		!strings.Contains(got, `msg="OpenTelemetry: export: rpc error: code = Unavailable desc = certificate signed by unknown authority" times=1`) {
+		t.Error(got)
+	}
 }
 
 // TestManyComplaints: neither one that differs by a number nor many different ones
