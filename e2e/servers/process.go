@@ -121,12 +121,18 @@ func (p *Process) Stop() int {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.t.Fatalf("%s: %v", p.name, err)
 	}
+	return p.Wait()
+}
+
+// Wait waits until the process has ended and returns its exit code.
+func (p *Process) Wait() int {
+	p.t.Helper()
 	late := time.NewTimer(Patience)
 	defer late.Stop()
 	select {
 	case <-p.ended:
 	case <-late.C:
-		p.t.Fatalf("%s has not ended %v after SIGTERM", p.name, Patience)
+		p.t.Fatalf("%s has not ended after %v", p.name, Patience)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
