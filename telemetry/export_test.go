@@ -236,6 +236,29 @@ func TestExportHealth(t *testing.T) {
 	}
 }
 
+// TestFirstFailureIsTold at once, while it is tried again.
+func TestFirstFailureIsTold(t *testing.T) {
+	var c collector
+	address, _ := c.serve(t)
+	tel, log := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + address, "OTEL_METRICS_EXPORTER": "none"})
+	c.answer.Store(&answer{code: codes.Unavailable})
+	_, span := tel.TracerProvider.Tracer("test").Start(t.Context(), "a span")
+	span.End()
+	flushed := make(chan error, 1)
+	go func() { flushed <- tel.TracerProvider.ForceFlush(t.Context()) }()
+	for !strings.Contains(log.String(), "code = Unavailable desc = as told") {
+		select {
+		case err := <-flushed:
+			t.Fatalf("the export has ended (%v) and nothing was told: %s", err, log)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	c.answer.Store(&answer{})
+	if err := <-flushed; err != nil || c.accepted.Load() != 1 {
+		t.Errorf("the span is lost: %v", err)
+	}
+}
+
 var update = flag.Bool("update", false, "write testdata")
 
 // TestInstruments pins every instrument with its kind, unit, attributes and

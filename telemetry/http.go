@@ -89,7 +89,7 @@ func (t *Telemetry) recoverer(next http.Handler) http.Handler {
 				return
 			}
 			if p != http.ErrAbortHandler {
-				t.log.Error("a handler panicked", "route", "/"+path, "panic", describe(p), "stack", string(debug.Stack()))
+				t.Logger.ErrorContext(r.Context(), "a handler panicked", "route", "/"+path, "panic", describe(p), "stack", string(debug.Stack()))
 			}
 			if sent || p == http.ErrAbortHandler {
 				if cut, ok := r.Context().Value(cutKey{}).(*bool); ok {

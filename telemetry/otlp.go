@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
@@ -39,11 +40,16 @@ var dialOptions = []grpc.DialOption{
 	}),
 	// Its Timeout is also the kernel's: a collector whose node died sends no reset.
 	grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: deadPeer}),
-	// An attempt that gets no answer must not use up the time of the others.
+	// An attempt that gets no answer must not use up the time of the others; and the
+	// first one that fails is told of, not the last one a minute later.
 	grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-		ctx, cancel := context.WithTimeout(ctx, attemptLimit)
+		attempt, cancel := context.WithTimeout(ctx, attemptLimit)
 		defer cancel()
-		return invoke(ctx, method, req, reply, cc, opts...)
+		err := invoke(attempt, method, req, reply, cc, opts...)
+		if err != nil && ctx.Err() == nil {
+			otel.Handle(err)
+		}
+		return err
 	}),
 }
 
