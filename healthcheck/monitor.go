@@ -68,6 +68,11 @@ func (m *Monitor) Stop() {
 	if m.told == nil { // it never started
 		return
 	}
+	select {
+	case <-m.ended: // Drain runs beside this and may come too late for the last judgement
+		m.Drain()
+	default:
+	}
 	m.judge()
 	m.stop()
 	m.wg.Wait()

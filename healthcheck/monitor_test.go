@@ -222,6 +222,25 @@ func TestStopIsImmediate(t *testing.T) {
 	})
 }
 
+// TestStopKnowsOfTheEnd: the last verdict of a process that is told to end says so,
+// even if there is no drain delay in which the word could get around.
+func TestStopKnowsOfTheEnd(t *testing.T) {
+	for range 20 { // goroutines may run in an order that hides it
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			k := newKit(t)
+			if err := k.Start(ctx, k.reader); err != nil {
+				t.Fatal(err)
+			}
+			cancel()
+			k.Stop()
+			if v := k.Verdict(); v.Lifecycle != Draining || v.Status(Readiness) != Fail {
+				t.Fatalf("the last verdict is %s, %s", v.Lifecycle, v.Status(Readiness))
+			}
+		})
+	}
+}
+
 // TestReaderThatEnded: silence is not health.
 func TestReaderThatEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
