@@ -29,6 +29,10 @@ func (d *demo) metrics() (samples []sample) {
 	if code != http.StatusOK {
 		d.t.Fatalf("/metrics: %d %s", code, body)
 	}
+	return parse(body)
+}
+
+func parse(body []byte) (samples []sample) {
 	for _, m := range line.FindAllStringSubmatch(string(body), -1) {
 		s := sample{name: m[1], labels: map[string]string{}, value: m[3]}
 		for _, l := range label.FindAllStringSubmatch(m[2], -1) {

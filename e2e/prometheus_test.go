@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
@@ -59,6 +61,37 @@ func (p prometheus) query(promql string) (samples []sample) {
 		samples = append(samples, s)
 	}
 	return samples
+}
+
+// history is a series with its samples, oldest first.
+type history struct {
+	sample
+	points []datum
+}
+
+type datum struct {
+	at    time.Time
+	value string
+}
+
+// raw returns the samples that a range selector selects, as they came.
+func (p prometheus) raw(promql string) (list []history) {
+	p.t.Helper()
+	var data struct {
+		Result []struct {
+			Metric map[string]string
+			Values [][2]any
+		}
+	}
+	p.get("query", url.Values{"query": {promql}}, &data)
+	for _, r := range data.Result {
+		h := history{sample: sample{name: r.Metric["__name__"], labels: r.Metric}}
+		for _, v := range r.Values {
+			h.points = append(h.points, datum{time.UnixMilli(int64(math.Round(v[0].(float64) * 1e3))), fmt.Sprint(v[1])})
+		}
+		list = append(list, h)
+	}
+	return list
 }
 
 // eventually waits until a query gives what is wanted.

@@ -1,0 +1,534 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/otelhealth/otelhealth/e2e/servers"
+)
+
+// patients are a healthy demo and one for each fault, with what must come of it.
+var patients = []struct {
+	fault, readiness, liveness string
+	failing                    []string // checks that fail or are stale
+	evidence                   string   // something else that Prometheus must have
+}{
+	{"none", "pass", "pass", nil, ""},
+	{"database-down", "fail", "pass", []string{"database"}, `health_check_duration_seconds_count{health_check_name="database", error_type="database-down"}`},
+	{"cache-down", "warn", "pass", []string{"cache"}, `health_check_duration_seconds_count{health_check_name="cache", error_type="cache-down"}`},
+	{"paused-workers", "fail", "pass", []string{"queue"}, `queue_length > 80`},
+	{"wedged-worker", "fail", "fail", []string{"queue", "worker"}, `health_heartbeat_active == 4`}, // jobs go on coming
+	{"slow-requests", "warn", "pass", []string{"latency"}, `health_check_value{health_check_name="latency"} > 0.5`},
+	{"failing-requests", "warn", "pass", []string{"errors"}, `http_server_request_duration_seconds_count{http_response_status_code="500"}`},
+	{"hung-requests", "warn", "pass", []string{"request-age"}, `http_server_oldest_request_age_seconds > 10`},
+	{"hung-check", "fail", "pass", []string{"database"}, `health_check_status{health_check_name="database", health_check_state="stale"} == 1`},
+	{"panicking-check", "fail", "pass", []string{"database"}, `health_check_duration_seconds_count{health_check_name="database", error_type="panic"}`},
+}
+
+// TestSameVerdict breaks ten demos in ten ways and compares, judgement by judgement,
+// what the probes answer, what /metrics shows and what Prometheus has: the states,
+// the numbers, and for latency the share that the raw buckets give.
+func TestSameVerdict(t *testing.T) {
+	p, endpoint, _ := startPipeline(t)
+	lean := servers.LeanDemo(t, "..") // ten with the race detector in them would measure the machine
+	witnesses := map[string]*witness{}
+	quit := make(chan struct{})
+	var traffic, watch sync.WaitGroup
+	stop := sync.OnceFunc(func() {
+		close(quit)
+		traffic.Wait()
+		watch.Wait()
+	})
+	defer stop()
+	for _, who := range patients {
+		d := start(t, lean, []string{
+			"OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint,
+			"OTEL_METRIC_EXPORT_INTERVAL=1000",
+			"OTEL_SERVICE_NAME=patient",
+			"OTEL_RESOURCE_ATTRIBUTES=service.instance.id=" + who.fault,
+		}, "-load", "0", "-queue", "100", "-stall", "5s", "-drain", "0s")
+		d.WaitOK(d.app + "/ready")
+		w := &witness{demo: d, name: who.fault, seen: map[string]*sight{}}
+		witnesses[who.fault] = w
+		traffic.Go(func() { d.bursts(quit) })
+		watch.Go(func() { w.watch(quit) })
+	}
+	// wait polls until Prometheus says of every patient what it should.
+	wait := func(when string, sick bool) {
+		t.Helper()
+		servers.Poll(t, when, func() error {
+			time.Sleep(200 * time.Millisecond) // Prometheus has others to answer
+			now, err := p.look(), error(nil)
+			for _, who := range patients {
+				if sick {
+					err = errors.Join(err, now.differs(who.fault, who.readiness, who.liveness, who.failing))
+				} else {
+					err = errors.Join(err, now.differs(who.fault, "pass", "pass", nil))
+				}
+			}
+			return err
+		})
+	}
+	wait("all are well", false)
+	for _, who := range patients[1:] {
+		witnesses[who.fault].fault(http.MethodPut, who.fault)
+	}
+	wait("each has what it should have", true)
+	time.Sleep(lasting(30*time.Second, 5*time.Minute)) // what is compared
+	wait("each has it still", true)
+	for _, who := range patients[1:] {
+		if !slices.ContainsFunc(p.query(who.evidence), func(s sample) bool { return s.labels["instance"] == who.fault }) {
+			t.Errorf("%s: it has no %s", who.fault, who.evidence)
+		}
+	}
+	for _, who := range patients[1:] {
+		witnesses[who.fault].fault(http.MethodDelete, who.fault)
+	}
+	time.Sleep(lasting(35*time.Second, 2*time.Minute)) // the window of latency and errors
+	wait("all are well again", false)
+	stop()
+
+	shares := shares{p: p}
+	for _, who := range patients {
+		w := witnesses[who.fault]
+		w.compare(p.exports(t, who.fault))
+		shares.compare(w)
+	}
+	t.Logf("%d shares are what the buckets say, %d of a moment before", shares.same, shares.late)
+	if shares.mixed < 3 || shares.late*10 > shares.same {
+		t.Errorf("%d shares between 0 and 1 were compared", shares.mixed)
+	}
+	for _, w := range witnesses {
+		w.end()
+	}
+	p.eventually("the last thing they said is that they go", `health_lifecycle_status{job="patient", health_lifecycle_state="draining"} == 1`,
+		func(got []sample) bool { return len(got) == len(patients) })
+	end := p.look()
+	for _, who := range patients {
+		if err := end.differs(who.fault, "fail", "pass", nil); err != nil {
+			t.Errorf("after the end: %v", err)
+		}
+	}
+}
+
+// look returns what Prometheus' newest samples say of each instance.
+func (p prometheus) look() outlook {
+	p.t.Helper()
+	now := outlook{map[string]string{}, map[string][]string{}}
+	for _, s := range p.query(`health_probe_status{job="patient"} == 1`) {
+		now.probes[s.labels["instance"]+" "+s.labels["health_probe_name"]] += s.labels["health_probe_state"]
+	}
+	for _, s := range p.query(`health_check_status{job="patient", health_check_state=~"fail|stale"} == 1`) {
+		now.failing[s.labels["instance"]] = append(now.failing[s.labels["instance"]], s.labels["health_check_name"])
+	}
+	return now
+}
+
+type outlook struct {
+	probes  map[string]string   // "instance probe" to its state, or to several
+	failing map[string][]string // instance to the checks that fail or are stale
+}
+
+// differs compares one instance with what it should be like.
+func (o outlook) differs(instance, readiness, liveness string, failing []string) (err error) {
+	got := slices.Sorted(slices.Values(o.failing[instance]))
+	if slices.Contains(got, "latency") && !slices.Contains(failing, "latency") { // the machine is too busy, and they say so
+		got = slices.DeleteFunc(got, func(name string) bool { return name == "latency" })
+		if readiness == "pass" {
+			readiness = "warn"
+		}
+	}
+	if !slices.Equal(got, failing) {
+		err = fmt.Errorf("%s: %v fail, not %v", instance, got, failing)
+	}
+	for probe, want := range map[string]string{"readiness": readiness, "liveness": liveness, "startup": "pass"} {
+		if got := o.probes[instance+" "+probe]; got != want {
+			err = errors.Join(err, fmt.Errorf("%s: %s is %q, not %q", instance, probe, got, want))
+		}
+	}
+	return err
+}
+
+// The traffic comes in bursts, so that the counts stand still in between: then it
+// does not matter that two readers look at them at different times.
+const (
+	burst  = 50
+	atOnce = 10
+	period = 10 * time.Second // three of them are the window of latency
+)
+
+func (d *demo) bursts(quit <-chan struct{}) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for tick := time.NewTicker(period); ; {
+		for range atOnce {
+			wg.Go(func() {
+				for range burst / atOnce {
+					_, _, _, _ = ask(http.MethodPost, d.app+"/jobs", `{"input":"burst"}`) // the faults are in the answers
+				}
+			})
+		}
+		select {
+		case <-quit:
+			tick.Stop()
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// sight is one judgement as it looks from one side.
+type sight struct {
+	judgement string // the time spent in each state of readiness, by which no two are the same
+	age       float64
+	states    map[string]string // of the checks, of readiness under "" and of liveness under "/health"
+	values    map[string]string // of the rules
+	at        time.Time         // when it was looked at, or exported
+	share     string            // of latency, only in the body
+}
+
+// faces are the metrics that show a judgement, in the order in which they are
+// collected.
+var faces = []string{"health_check_status", "health_check_value", "health_probe_status", "health_probe_state_duration_seconds_total"}
+
+// see makes a sight of the faces, from /metrics or from Prometheus.
+func see(t *testing.T, samples []sample) *sight {
+	s := &sight{states: states(t, samples), values: map[string]string{}}
+	s.judgement, s.age = judged(samples)
+	for _, m := range samples {
+		switch {
+		case m.name == "health_probe_status" && m.labels["health_probe_name"] == "liveness" && m.value == "1":
+			s.states["/health"] = m.labels["health_probe_state"]
+		case m.name == "health_check_value":
+			s.values[m.labels["health_check_name"]] = digits(m.value, 6)
+		}
+	}
+	return s
+}
+
+func judged(samples []sample) (judgement string, age float64) {
+	var spent []string
+	for _, m := range samples {
+		if m.name == "health_probe_state_duration_seconds_total" && m.labels["health_probe_name"] == "readiness" {
+			spent = append(spent, m.labels["health_probe_state"]+"="+digits(m.value, -1))
+			v, _ := strconv.ParseFloat(m.value, 64)
+			age += v
+		}
+	}
+	slices.Sort(spent)
+	return strings.Join(spent, " "), age
+}
+
+// only keeps the lines of some metrics: parsing all of them, all the time, takes a
+// machine.
+func only(body []byte, names ...string) (kept []byte) {
+	for line := range bytes.Lines(body) {
+		if name, _, _ := bytes.Cut(line, []byte("{")); slices.Contains(names, string(name)) {
+			kept = append(kept, line...)
+		}
+	}
+	return kept
+}
+
+// digits writes a number with n significant digits, as bodies do.
+func digits(number string, n int) string {
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return number
+	}
+	return strconv.FormatFloat(v, 'g', n, 64)
+}
+
+// differs says what is not the same in two sights of one judgement.
+func (s *sight) differs(o *sight) error {
+	if maps.Equal(s.states, o.states) && maps.Equal(s.values, o.values) {
+		return nil
+	}
+	return fmt.Errorf("%v %v\n%v %v", s.states, s.values, o.states, o.values)
+}
+
+// witness looks at one demo all the time, from within the machine.
+type witness struct {
+	*demo
+	name  string
+	seen  map[string]*sight // by judgement
+	order []*sight
+	last  []byte // answer
+}
+
+// watch looks at each judgement once: at the probes between two looks at /metrics
+// that show the same one, which is then the one that the probes answered by. What
+// the machine is too busy to answer is not seen; compare asks for enough.
+func (w *witness) watch(quit <-chan struct{}) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if err := w.look(); err != nil {
+			w.t.Errorf("%s: %v", w.name, err)
+		}
+		select {
+		case <-quit:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (w *witness) look() error {
+	metrics := func() (body []byte, judgement string, err error) {
+		_, _, body, err = ask(http.MethodGet, w.admin+"/metrics", "")
+		judgement, _ = judged(parse(only(body, "health_probe_state_duration_seconds_total")))
+		return body, judgement, err
+	}
+	_, _, answer, err := ask(http.MethodGet, w.app+"/ready?verbose", "")
+	if err != nil || bytes.Equal(answer, w.last) {
+		return nil
+	}
+	w.last = answer // a judgement has just been made: there is time until the next
+	body, judgement, err := metrics()
+	if err != nil || w.seen[judgement] != nil {
+		return nil
+	}
+	before := see(w.t, parse(only(body, faces...)))
+	var long, short, health probe
+	at := time.Now()
+	for path, p := range map[string]*probe{"/ready?verbose": &long, "/ready": &short, "/health": &health} {
+		code, _, body, err := ask(http.MethodGet, w.app+path, "")
+		if err != nil {
+			return nil
+		}
+		if err := json.Unmarshal(body, p); err != nil {
+			return fmt.Errorf("%w in %s", err, body)
+		}
+		if p.code, p.body = code, body; (p.code == http.StatusServiceUnavailable) != (p.Status == "fail") || p.code != 200 && p.code != 503 {
+			return fmt.Errorf("%s answers %d %s", path, code, body)
+		}
+	}
+	if _, after, err := metrics(); err != nil || after != judgement {
+		return nil // there was another in between: it will be looked at next
+	}
+	s := &sight{judgement: judgement, age: before.age, at: at, states: long.states(), values: map[string]string{}}
+	s.states["/health"] = health.Status
+	for name, list := range long.Checks {
+		if c := list[0]; isNumber(c.Limit) && isNumber(c.ObservedValue) {
+			s.values[name] = digits(string(c.ObservedValue), 6)
+		}
+		s.share += string(list[0].Share) // only latency is a quantile
+	}
+	w.seen[s.judgement] = s
+	w.order = append(w.order, s)
+	if err := s.differs(before); err != nil || short.Status != long.Status {
+		return fmt.Errorf("the probes (/ready %s) and /metrics say at %v:\n%w", short.Status, at, err)
+	}
+	return nil
+}
+
+// exports are the sights that came through, one for each export.
+func (p prometheus) exports(t *testing.T, instance string) (list []*sight) {
+	type point struct {
+		series string
+		sample
+		datum
+	}
+	var all []point
+	for _, h := range p.raw(fmt.Sprintf(`{__name__=~%q, instance=%q}[1h]`, strings.Join(faces, "|"), instance)) {
+		for _, d := range h.points {
+			all = append(all, point{fmt.Sprint(h.labels), sample{h.name, h.labels, d.value}, d})
+		}
+	}
+	// Each instrument is stamped by itself. The first one that is there again is of the
+	// next export.
+	slices.SortStableFunc(all, func(a, b point) int {
+		if c := a.at.Compare(b.at); c != 0 {
+			return c
+		}
+		return slices.Index(faces, a.name) - slices.Index(faces, b.name)
+	})
+	var samples []sample
+	in := map[string]bool{}
+	for n, one := range all {
+		samples, in[one.series] = append(samples, one.sample), true
+		if n+1 < len(all) && !in[all[n+1].series] {
+			continue
+		}
+		s := see(t, samples)
+		s.at = one.at
+		list = append(list, s)
+		samples, in = nil, map[string]bool{}
+	}
+	return list
+}
+
+// compare requires that each export shows what the witness saw of its judgement. One
+// may pass unseen, when the next follows it at once or the machine is busy; then no
+// check is in another state than shortly before or shortly after.
+func (w *witness) compare(exports []*sight) {
+	w.t.Helper()
+	const shortly = 2.5 // s
+	same, unseen, blind, gap := 0, 0, 0, 0.0
+	for n, e := range exports {
+		if n > 0 {
+			gap = max(gap, e.age-exports[n-1].age)
+		}
+		if s := w.seen[e.judgement]; s != nil {
+			same++
+			if err := s.differs(e); err != nil {
+				w.t.Errorf("the probes and Prometheus say at %v:\n%v", e.at, err)
+			}
+			continue
+		}
+		next, _ := slices.BinarySearchFunc(w.order, e.age, func(s *sight, age float64) int {
+			if s.age < age {
+				return -1
+			}
+			return 1
+		})
+		if next == 0 || next == len(w.order) {
+			continue // before or after what was watched
+		}
+		if w.order[next].age-w.order[next-1].age > shortly {
+			blind++
+			continue
+		}
+		unseen++
+		for name, state := range e.states {
+			if a, b := w.order[next-1].states[name], w.order[next].states[name]; state != a && state != b {
+				w.t.Errorf("%q is %s in Prometheus at %v; the probes said %s before and %s after", name, state, e.at, a, b)
+			}
+		}
+	}
+	w.t.Logf("%s: %d judgements seen; %d of %d exports are the same, %d of one unseen, %d of one not watched; %.1f s between two at most",
+		w.name, len(w.order), same, len(exports), unseen, blind, gap)
+	if same < 5 || gap > 10 {
+		w.t.Errorf("%s: too few were compared", w.name)
+	}
+}
+
+// shares compares the share in the bodies with the one that PromQL makes of the
+// buckets.
+type shares struct {
+	p                 prometheus
+	same, late, mixed int
+}
+
+// window is that of the demo's latency check, minCount its least number of requests.
+const (
+	window   = 30 * time.Second
+	minCount = 100
+)
+
+// A judgement looks at a reading of at most lag before, and from there at one that is
+// older than the window by up to lag more. On a busy machine it may be as much as
+// slack: readings pause for 10 s at most.
+const (
+	lag   = 2 * time.Second
+	slack = 11 * time.Second
+)
+
+func (s *shares) compare(w *witness) {
+	total := s.p.counts(fmt.Sprintf(`http_server_request_duration_seconds_count{instance=%q}[1h]`, w.name))
+	within := s.p.counts(fmt.Sprintf(`http_server_request_duration_seconds_bucket{instance=%q, le="0.5"}[1h]`, w.name))
+	for _, seen := range w.order {
+		// What was counted at the reading, and what at the one a window before: known where
+		// an export from before the time in question and one from after it say the same.
+		now, ok1 := total.still(seen.at.Add(-lag), seen.at)
+		then, ok2 := total.still(seen.at.Add(-window-2*lag), seen.at.Add(-window))
+		if !ok1 || !ok2 {
+			continue
+		}
+		at := func(t time.Time) string { return fmt.Sprintf("%.3f", float64(t.UnixMilli())/1e3) }
+		grown := func(series string) string {
+			return fmt.Sprintf(`(sum(%[1]s @ %[2]s) - sum(%[1]s @ %[3]s))`, series, at(now), at(then))
+		}
+		all := grown(fmt.Sprintf(`http_server_request_duration_seconds_count{instance=%q}`, w.name))
+		fast := grown(fmt.Sprintf(`http_server_request_duration_seconds_bucket{instance=%q, le="0.5"}`, w.name))
+		want := ""
+		if got := s.p.query(all + fmt.Sprintf(" >= %d", minCount)); len(got) == 1 {
+			want = digits(s.p.query(fmt.Sprintf("(%s - %s) / %s", all, fast, all))[0].value, 6)
+		}
+		got := digits(seen.share, 6)
+		switch {
+		case got == want:
+			s.same++
+			if want != "" && want != "0" && want != "1" {
+				s.mixed++
+			}
+		case slices.Contains(total.shares(within, seen.at), got):
+			s.late++
+		default:
+			w.t.Errorf("%s: the body's share is %q at %v, of the buckets %q", w.name, got, seen.at, want)
+		}
+	}
+}
+
+// counts are how much was counted at each export.
+type counts struct {
+	at []time.Time
+	n  map[time.Time]float64
+}
+
+func (p prometheus) counts(selector string) counts {
+	p.t.Helper()
+	c := counts{n: map[time.Time]float64{}}
+	for _, h := range p.raw(selector) {
+		for _, d := range h.points {
+			v, err := strconv.ParseFloat(d.value, 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			if _, ok := c.n[d.at]; !ok {
+				c.at = append(c.at, d.at)
+			}
+			c.n[d.at] += v
+		}
+	}
+	slices.SortFunc(c.at, time.Time.Compare)
+	return c
+}
+
+// still returns the first export from the end of a time on, if one from before it has
+// counted the same.
+func (c counts) still(from, to time.Time) (at time.Time, ok bool) {
+	before, exact := slices.BinarySearchFunc(c.at, from, time.Time.Compare)
+	if !exact {
+		before--
+	}
+	after, _ := slices.BinarySearchFunc(c.at, to, time.Time.Compare)
+	if before < 0 || after == len(c.at) {
+		return at, false
+	}
+	return c.at[after], c.n[c.at[before]] == c.n[c.at[after]]
+}
+
+// shares are those of readings that came as late as they may.
+func (c counts) shares(within counts, t time.Time) (list []string) {
+	between := func(from, to time.Time) (some []time.Time) {
+		for _, at := range c.at {
+			if !at.Before(from) && !at.After(to) {
+				some = append(some, at)
+			}
+		}
+		return some
+	}
+	for _, now := range between(t.Add(-slack), t) {
+		for _, then := range between(t.Add(-window-2*slack), t.Add(-window)) {
+			n, fast := c.n[now]-c.n[then], within.n[now]-within.n[then]
+			if n < minCount {
+				list = append(list, "")
+			} else {
+				list = append(list, strconv.FormatFloat((n-fast)/n, 'g', 6, 64))
+			}
+		}
+	}
+	return list
+}
