@@ -28,8 +28,14 @@ type Process struct {
 // the test fails.
 func Start(t testing.TB, path string, env []string, args ...string) *Process {
 	t.Helper()
-	p := &Process{t: t, name: filepath.Base(path), cmd: exec.Command(path, args...), ended: make(chan struct{})}
-	p.cmd.Dir = t.TempDir() // relative paths stay out of the tree
+	cmd := exec.Command(path, args...)
+	cmd.Dir = t.TempDir() // relative paths stay out of the tree
+	return run(t, cmd, env)
+}
+
+func run(t testing.TB, cmd *exec.Cmd, env []string) *Process {
+	t.Helper()
+	p := &Process{t: t, name: filepath.Base(cmd.Path), cmd: cmd, ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "OTEL_") && !strings.HasPrefix(kv, "ADMIN_TOKEN=") {
