@@ -15,7 +15,7 @@ func main() {
 	log.SetFlags(0)
 	for _, name := range slices.Sorted(maps.Keys(servers.All)) {
 		start := time.Now()
-		path, err := servers.Prepare("..", name)
+		path, err := servers.Prepare("..", name, nil)
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -6,6 +6,7 @@
 package servers
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -29,9 +30,16 @@ var All = map[string][]string{
 }
 
 // Prepare builds a server of All for the repository in root, unless it is there. It
-// takes minutes, which count towards no test's time limit here.
-func Prepare(root, name string) (path string, err error) {
-	return build(filepath.Join(root, "e2e", name), All[name])
+// takes minutes, which count towards no test's time limit here; progress, which may be
+// nil, is told of each package that has been compiled.
+func Prepare(root, name string, progress func(pkg string)) (path string, err error) {
+	return build(filepath.Join(root, "e2e", name), All[name], progress)
+}
+
+// PrepareDemo builds the demo into dir.
+func PrepareDemo(root, dir string, progress func(pkg string)) (path string, err error) {
+	path = filepath.Join(dir, "demo")
+	return path, goBuild(root, progress, "-o", path, "./cmd/demo")
 }
 
 // server is Build for one of All.
@@ -48,7 +56,7 @@ func Build(t testing.TB, dir string, args ...string) string {
 	if len(args) == 0 {
 		args = []string{"."}
 	}
-	path, err := build(dir, args)
+	path, err := build(dir, args, nil)
 	switch {
 	case err == nil:
 	case os.Getenv("CI") == "true":
@@ -59,7 +67,7 @@ func Build(t testing.TB, dir string, args ...string) string {
 	return path
 }
 
-func build(dir string, args []string) (string, error) {
+func build(dir string, args []string, progress func(pkg string)) (string, error) {
 	key, err := key(dir, args)
 	if err != nil {
 		return "", err
@@ -83,7 +91,7 @@ func build(dir string, args []string) (string, error) {
 		return path, nil
 	}
 	part := path + ".part"
-	if err := goBuild(dir, append([]string{"-ldflags=-s -w", "-o", part}, args...)...); err != nil {
+	if err := goBuild(dir, progress, append([]string{"-ldflags=-s -w", "-o", part}, args...)...); err != nil {
 		return "", err
 	}
 	return path, os.Rename(part, path) // whole or not at all
@@ -115,6 +123,7 @@ func key(dir string, args []string) (string, error) {
 	}
 	cmd := exec.Command("go", "env", "GOVERSION", "GOOS", "GOARCH", "CGO_ENABLED")
 	cmd.Dir = dir // its go.mod may ask for another toolchain
+	cmd.Env = append(os.Environ(), "GOWORK=off")
 	version, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("go env in %s: %w", dir, err)
@@ -135,11 +144,31 @@ func lock(path string) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-func goBuild(dir string, args ...string) error {
-	cmd := exec.Command("go", append([]string{"build"}, args...)...)
+// goBuild runs go build -v, which names each package that it compiles in a line of
+// its own.
+func goBuild(dir string, progress func(pkg string), args ...string) error {
+	cmd := exec.Command("go", append([]string{"build", "-v"}, args...)...)
 	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build in %s: %w\n%s", dir, err, out)
+	cmd.Env = append(os.Environ(), "GOWORK=off") // the workspace is for go run; each server has its own versions
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	var problems []byte
+	for lines := bufio.NewReader(out); err == nil; {
+		var line string
+		line, err = lines.ReadString('\n')
+		if pkg := strings.TrimSuffix(line, "\n"); pkg == "" || strings.ContainsAny(pkg, " :") {
+			problems = append(problems, line...)
+		} else if progress != nil {
+			progress(pkg)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("go build in %s: %w\n%s", dir, err, problems)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func buildDemo(t testing.TB, root, name string, flags ...string) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	if err := goBuild(root, append(flags, "-o", path, "./cmd/demo")...); err != nil {
+	if err := goBuild(root, nil, append(flags, "-o", path, "./cmd/demo")...); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -39,14 +39,22 @@ func Poll(t testing.TB, what string, f func() error) {
 // FreeAddrs returns n loopback addresses that nobody listens on.
 func FreeAddrs(t testing.TB, n int) []string {
 	t.Helper()
-	var addrs []string
+	addrs, err := Free(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return addrs
+}
+
+// Free is FreeAddrs without a test.
+func Free(n int) (addrs []string, err error) {
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		defer l.Close() // all at the end, so that they differ
 		addrs = append(addrs, l.Addr().String())
 	}
-	return addrs
+	return addrs, nil
 }

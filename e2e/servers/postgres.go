@@ -14,7 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // Installed returns a program from the system's packages, which are what a laptop may
@@ -66,7 +65,7 @@ func Postgres(t testing.TB, addr, dir string) Database {
 	}
 	cmd := exec.Command(Installed(t, "postgres", places...), "-D", dir, "-h", host, "-p", port, "-k", dir, "-c", "fsync=off")
 	cmd.Dir, cmd.SysProcAttr = dir, as
-	d := Database{run(t, cmd, nil), "postgres://demo@" + addr + "/postgres?sslmode=disable"}
+	d := Database{Run(t, cmd, nil), "postgres://demo@" + addr + "/postgres?sslmode=disable"}
 	t.Cleanup(func() {
 		if !d.Ended() {
 			d.SignalAll(syscall.SIGKILL) // a child that is frozen would stay
@@ -125,11 +124,7 @@ func account(t testing.TB) *syscall.SysProcAttr {
 func (d Database) Halt() {
 	d.t.Helper()
 	d.Signal(syscall.SIGINT)
-	select {
-	case <-d.ended:
-	case <-time.After(Patience):
-		d.t.Fatalf("PostgreSQL has not ended %v after SIGINT", Patience)
-	}
+	d.Wait()
 }
 
 // SignalAll signals the process and its children, as PostgreSQL has one for each

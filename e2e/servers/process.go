@@ -30,14 +30,20 @@ func Start(t testing.TB, path string, env []string, args ...string) *Process {
 	t.Helper()
 	cmd := exec.Command(path, args...)
 	cmd.Dir = t.TempDir() // relative paths stay out of the tree
-	return run(t, cmd, env)
+	return Run(t, cmd, env)
 }
 
-func run(t testing.TB, cmd *exec.Cmd, env []string) *Process {
+// Run is Start for a command that is more than a path and arguments.
+func Run(t testing.TB, cmd *exec.Cmd, env []string) *Process {
 	t.Helper()
 	p := &Process{t: t, name: filepath.Base(cmd.Path), cmd: cmd, ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
-	for _, kv := range os.Environ() {
+	inherited := p.cmd.Env
+	if inherited == nil {
+		inherited = os.Environ()
+	}
+	p.cmd.Env = nil
+	for _, kv := range inherited {
 		if !strings.HasPrefix(kv, "OTEL_") && !strings.HasPrefix(kv, "ADMIN_TOKEN=") {
 			p.cmd.Env = append(p.cmd.Env, kv)
 		}
@@ -111,6 +117,14 @@ func (p *Process) Resident() int64 {
 		p.t.Fatalf("%s: ps: %v", p.name, err)
 	}
 	return kib << 10
+}
+
+// SignalGroup signals the process group that the process leads, as a terminal does.
+func (p *Process) SignalGroup(s syscall.Signal) {
+	p.t.Helper()
+	if err := syscall.Kill(-p.cmd.Process.Pid, s); err != nil {
+		p.t.Fatalf("%s: %v", p.name, err)
+	}
 }
 
 // Kill ends the process at once, as the kernel does when memory runs out.

@@ -5,17 +5,23 @@ import (
 	"testing"
 )
 
+// PrometheusArgs are the arguments for Prometheus with the configuration that the
+// repository in root ships.
+func PrometheusArgs(root, addr, dir string) []string {
+	return []string{
+		"--config.file=" + filepath.Join(root, "prometheus.yaml"),
+		"--web.listen-address=" + addr,
+		"--storage.tsdb.path=" + dir,
+		"--web.enable-otlp-receiver",
+		"--enable-feature=exemplar-storage",
+	}
+}
+
 // Prometheus starts Prometheus at addr with the configuration that the repository in
 // root ships. It keeps its data in dir: started there again, it has them.
 func Prometheus(t testing.TB, root, addr, dir string) *Process {
 	t.Helper()
-	p := Start(t, server(t, root, "prometheus"), nil,
-		"--config.file="+absolute(t, filepath.Join(root, "prometheus.yaml")),
-		"--web.listen-address="+addr,
-		"--storage.tsdb.path="+dir,
-		"--web.enable-otlp-receiver",
-		"--enable-feature=exemplar-storage",
-	)
+	p := Start(t, server(t, root, "prometheus"), nil, PrometheusArgs(absolute(t, root), addr, dir)...)
 	p.WaitOK("http://" + addr + "/-/ready")
 	return p
 }
