@@ -3,6 +3,7 @@ module github.com/otelhealth/otelhealth/grafana/gen
 go 1.26.8
 
 require (
+	github.com/grafana/grafana-foundation-sdk/go v0.0.18
 	github.com/otelhealth/otelhealth v0.0.0-00010101000000-000000000000
 	github.com/prometheus/common v0.72.1
 	github.com/prometheus/otlptranslator v1.0.0

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
+)
+
+// board is a dashboard before it is Grafana's.
+type board struct {
+	uid, title, about string
+	from              string // of the time range
+	variables         []string
+	busy              bool // transitions are drawn without being asked for
+	rows              []row
+}
+
+// row is a heading and what is under it. A folded one asks nothing until it is opened.
+type row struct {
+	id     uint32
+	title  string
+	folded bool
+	panels []panel
+}
+
+// dashboards are Grafana's files, in Classic JSON: it is what every Grafana since 10
+// loads.
+func dashboards(d dialect) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, b := range []board{fleet(), service(), check(), slo(), pipeline()} {
+		built, err := b.build(d)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", b.uid, err)
+		}
+		var text bytes.Buffer
+		e := json.NewEncoder(&text)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(built); err != nil {
+			return nil, fmt.Errorf("%s: %w", b.uid, err)
+		}
+		// The SDK's own marshallers escape what nobody wants to read.
+		files[b.uid+".json"] = []byte(unescape.Replace(text.String()))
+	}
+	return files, nil
+}
+
+var unescape = strings.NewReplacer(`\u0026`, "&", `\u003c`, "<", `\u003e`, ">")
+
+func (b board) build(d dialect) (dashboard.Dashboard, error) {
+	variables, err := b.variableList(d)
+	if err != nil {
+		return dashboard.Dashboard{}, err
+	}
+	annotations, err := b.annotationList(d)
+	if err != nil {
+		return dashboard.Dashboard{}, err
+	}
+	out, err := dashboard.NewDashboardBuilder(b.title).Uid(b.uid).Description(b.about).Tags([]string{"health-otel"}).
+		Readonly().Tooltip(dashboard.DashboardCursorSyncCrosshair).Refresh("30s").Time(b.from, "now").Timezone("browser").
+		Variables(variables).Annotations(annotations).
+		Link(dashboard.NewDashboardLinkBuilder("Health").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{"health-otel"}).
+			AsDropdown(true).IncludeVars(true).KeepTime(true)).
+		Build()
+	if err != nil {
+		return out, err
+	}
+	y := uint32(0)
+	for _, r := range b.rows {
+		heading := dashboard.RowPanel{Type: "row", Id: r.id, Title: &r.title, Collapsed: r.folded, Panels: []dashboard.Panel{},
+			GridPos: &dashboard.GridPos{W: 24, H: 1, Y: y}}
+		y++
+		var panels []dashboard.Panel
+		x, tallest := uint32(0), uint32(0)
+		for _, p := range r.panels {
+			if x+p.w > 24 {
+				x, y, tallest = 0, y+tallest, 0
+			}
+			built, err := p.build(d)
+			if err != nil {
+				return out, err
+			}
+			built.GridPos = &dashboard.GridPos{X: x, Y: y, W: p.w, H: p.h}
+			x, tallest = x+p.w, max(tallest, p.h)
+			panels = append(panels, built)
+		}
+		y += tallest
+		if r.folded {
+			heading.Panels = panels
+			panels = nil
+			y = heading.GridPos.Y + 1
+		}
+		out.Panels = append(out.Panels, dashboard.PanelOrRowPanel{RowPanel: &heading})
+		for n := range panels {
+			out.Panels = append(out.Panels, dashboard.PanelOrRowPanel{Panel: &panels[n]})
+		}
+	}
+	return out, nil
+}
+
+// variableList has those of every dashboard and the board's own.
+func (b board) variableList(d dialect) (list []cog.Builder[dashboard.VariableModel], err error) {
+	values := func(name, label, about, metric, of string) *dashboard.QueryVariableBuilder {
+		selector, e := d.query(d.fill(metric))
+		if e != nil {
+			err = e
+		}
+		q := fmt.Sprintf("label_values(%s, %s)", selector, d.label(of))
+		return dashboard.NewQueryVariableBuilder(name).Label(label).Description(about).Datasource(metrics()).
+			Query(dashboard.StringOrMap{Map: map[string]any{"query": q, "refId": name, "qryType": 1}}).Definition(q).
+			Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Sort(dashboard.VariableSortNaturalAsc)
+	}
+	many := func(v *dashboard.QueryVariableBuilder) *dashboard.QueryVariableBuilder {
+		return v.Multi(true).IncludeAll(true).AllValue(".+").Current(option("All", "$__all"))
+	}
+	list = append(list,
+		dashboard.NewDatasourceVariableBuilder("datasource").Label("Metrics").Type("prometheus").Description("A Prometheus, or what speaks as one."),
+		dashboard.NewDatasourceVariableBuilder("traces").Label("Traces").Type("tempo").Description("A Tempo. Only the rows of traces, which are folded, want one."))
+	for n, l := range d.group {
+		v := many(values(l, l, "Keeps jobs of one name apart.", groupSelector(d.group[:n]), l)).AllValue(".*")
+		list = append(list, v)
+	}
+	group := groupSelector(d.group)
+	list = append(list,
+		many(values("job", "Service", "service.namespace/service.name", group, "job")),
+		many(values("instance", "Instance", "service.instance.id", "health_probe_status{@job}", "instance")))
+	for _, name := range b.variables {
+		switch name {
+		case "check":
+			list = append(list, many(values("check", "Check", "health.check.name", "health_check_status{@own}", "health_check_name")))
+		case "latency":
+			list = append(list, values("latency", "Latency check", "The check whose limits are drawn among the latencies. The value is the app's own.",
+				"health_check_limit{@own}", "health_check_name").Current(option("latency", "latency")))
+		case "collector":
+			list = append(list, many(values("collector", "Collector", "service.name of the collectors", "otelcol_process_uptime_seconds_total", "job")))
+		case "service":
+			list = append(list, many(values("service", "", "The job without its namespace, which is how traces call it.", "health_probe_status{@job}", "job")).
+				Regex(`/(?:.*\/)?(.+)/`).Hide(dashboard.VariableHideHideVariable))
+		case "objective":
+			var options []dashboard.VariableOption
+			query := ""
+			for n, o := range []string{"0.99", "0.995", "0.999", "0.9995", "0.9999"} {
+				if n > 0 {
+					query += ","
+				}
+				query += o
+				options = append(options, option(o, o))
+				options[n].Selected = cog.ToPtr(o == "0.999")
+			}
+			list = append(list, dashboard.NewCustomVariableBuilder("objective").Label("Objective").Description("The share that is promised. The alerts have their own, in their file.").
+				Values(dashboard.StringOrMap{String: &query}).Options(options).Current(option("0.999", "0.999")))
+		default:
+			return nil, fmt.Errorf("no variable %q", name)
+		}
+	}
+	return list, err
+}
+
+func groupSelector(group []string) string {
+	q := "health_probe_status{"
+	for _, l := range group {
+		q += fmt.Sprintf(`%s=~"$%[1]s",`, l)
+	}
+	return q + "}"
+}
+
+func option(text, value string) dashboard.VariableOption {
+	return dashboard.VariableOption{Selected: cog.ToPtr(true), Text: dashboard.StringOrArrayOfString{String: &text},
+		Value: dashboard.StringOrArrayOfString{String: &value}}
+}
+
+// annotationList are what happened, drawn through all panels.
+func (b board) annotationList(d dialect) (list []cog.Builder[dashboard.AnnotationQuery], err error) {
+	for n, a := range []struct {
+		name, expr, title, text, color string
+		on, exact                      bool
+	}{
+		{"Transitions of checks", `health_check_last_transition_timestamp_seconds{@own} * 1000`,
+			"{{health_check_name}} changed", "{{job}} {{instance}}", "purple", b.busy, true},
+		{"Alerts firing", `ALERTS{alertstate="firing",@job}`,
+			"{{alertname}}", "{{severity}} {{job}} {{instance}} {{health_check_name}}", "red", true, false},
+		// A process that is new, whose version may be another, or that began anew under its old name.
+		{"Restarts", `(target_info{@own} unless on (job, instance, service_version) target_info{@own} offset $__interval) or on (job, instance) ` +
+			`resets(health_probe_state_duration_seconds_total{@own,health_probe_name="liveness",health_probe_state="pass"}[$__rate_interval]) > 0`,
+			"{{instance}} started", "{{job}} {{service_version}}", "blue", true, false},
+	} {
+		expr, err := d.expr(a.expr)
+		if err != nil {
+			return nil, err
+		}
+		target := prometheus.NewDataqueryBuilder().RefId("Anno" + string(rune('A'+n))).Datasource(metrics()).Expr(expr).Range()
+		list = append(list, dashboard.NewAnnotationQueryBuilder().Name(a.name).Datasource(metrics()).Enable(a.on).Hide(false).IconColor(a.color).
+			Expr(expr).Target(target).TitleFormat(d.legend(a.title)).TextFormat(d.legend(a.text)).Step("15s").UseValueForTime(a.exact))
+	}
+	return list, nil
+}

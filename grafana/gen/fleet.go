@@ -1,0 +1,104 @@
+package main
+
+// readyShare is the share of a job's instances that are ready, as of now.
+const readyShare = `avg by (job) (sum by (job, instance) (health_probe_status{@own,health_probe_name="readiness",health_probe_state=~"pass|warn"}))`
+
+// seen and heard are the jobs of the time range, and those of now.
+const (
+	seen  = `group by (job) (last_over_time(health_probe_status{@own}[$__range]))`
+	heard = `group by (job) (health_probe_status{@own})`
+)
+
+func fleet() board {
+	toService := link{title: "Service", uid: "health-service", vars: []string{"job=job"}}
+	allServices := link{title: "Service", uid: "health-service", vars: []string{"job", "instance"}}
+	count := func(id uint32, title, about, expr, color string) panel {
+		steps := []step{{0, green}, {1, color}}
+		if color == green {
+			steps = []step{{0, red}, {1, green}}
+		}
+		return panel{id: id, title: title, about: about, unit: "short", w: 4, h: 4, view: tile(), steps: steps,
+			links: []link{allServices}, queries: []query{{expr: expr, legend: title, instant: true}}}
+	}
+	return board{
+		uid: "health-fleet", title: "Health / Fleet", from: "now-1h",
+		about: "All services at a glance: who is ready, who is not, and who says nothing.",
+		rows: []row{
+			{id: 100, title: "Now", panels: []panel{
+				count(1, "Services ready", "Services all of whose instances are ready.",
+					`count(`+readyShare+` == 1) or 0 * count(`+heard+`)`, green),
+				count(2, "Services degraded", "Services of which some instances are ready and some are not.",
+					`count(`+readyShare+` < 1 and `+readyShare+` > 0) or 0 * count(`+heard+`)`, yellow),
+				count(3, "Services down", "Services without a single ready instance, whatever the reason: maintenance counts.",
+					`count(`+readyShare+` == 0) or 0 * count(`+heard+`)`, red),
+				count(4, "Services silent", "Services that sent data within the time range, and nothing in the last five minutes. Whether they run is not known.",
+					`count(`+seen+` unless `+heard+`) or 0 * count(`+seen+`)`, purple),
+				count(5, "Checks failing", "Checks that fail on at least one instance, each counted once a service.",
+					`count(max by (job, health_check_name) (health_check_status{@own,health_check_state="fail"}) == 1) or 0 * count(`+heard+`)`, orange),
+				{id: 6, title: "Instances ready", about: "Instances that answer 200 at /ready, and all that send data.", unit: "short", w: 4, h: 4, view: plain(),
+					links: []link{allServices}, queries: []query{
+						{expr: `sum(health_probe_status{@own,health_probe_name="readiness",health_probe_state=~"pass|warn"})`, legend: "ready", instant: true},
+						{expr: `count(health_probe_status{@own,health_probe_name="readiness",health_probe_state="pass"})`, legend: "of", instant: true}}},
+			}},
+			{id: 101, title: "History", panels: []panel{
+				{id: 10, title: "Readiness of services", w: 24, h: 8, view: timeline(), states: shareStates, unit: "percentunit", noData: "no telemetry",
+					about: "The smallest share of instances that were ready in each step. Grey: there was no data. Reads the recording rules in grafana/alerts, as the alerts do.",
+					links: []link{toService}, queries: []query{{legend: "{{job}}",
+						expr: `min by (job) (min_over_time(job:health_ready:ratio{@job}[$__rate_interval])) or 0 * max by (job) (last_over_time(job:health_ready:ratio{@job}[$__range])) - 1`}}},
+				{id: 11, title: "Instances not ready", about: "Instances that send data and are not ready, by service.", unit: "short", w: 12, h: 8, view: stacked(),
+					links: []link{toService}, queries: []query{{legend: "{{job}}",
+						expr: `count by (job) (health_probe_status{@own,health_probe_name="readiness",health_probe_state="fail"} == 1) or 0 * ` + readyShare}}},
+				{id: 12, title: "Instances, and the most of the last hour", unit: "short", w: 12, h: 8, view: lines(), dashed: []string{"most of"},
+					about: "Where the line is below its dashed one, instances have gone: no ratio over those that are left shows that. Reads recording rules.",
+					links: []link{toService}, queries: []query{
+						{expr: `job:health_instances:count{@job}`, legend: "{{job}}"},
+						{expr: `job:health_instances:max1h{@job}`, legend: "{{job}}, most of an hour"}}},
+			}},
+			{id: 102, title: "Services", panels: []panel{
+				{id: 20, title: "Services", w: 24, h: 10, view: rows("Ready", false), unit: "short",
+					about: "Each service now, the worst first. A click on a service leads to its own dashboard.",
+					queries: []query{
+						{expr: readyShare, instant: true},
+						{expr: `count by (job) (health_probe_status{@own,health_probe_name="readiness",health_probe_state="pass"})`, instant: true},
+						{expr: `count by (job) (max by (job, health_check_name) (health_check_status{@own,health_check_state="fail"}) == 1) or 0 * ` + heard, instant: true},
+						{expr: `sum by (job) (rate(http_server_request_duration_seconds_count{@own}[$__rate_interval]))`, instant: true},
+						{expr: errorShare("by (job)"), instant: true},
+						{expr: `histogram_quantile(0.99, sum by (le, job) (rate(http_server_request_duration_seconds_bucket{@own}[$__rate_interval])))`, instant: true},
+						{expr: `max by (job) (queue_length{@own} / on (job, instance, queue_name) (queue_capacity{@own} > 0))`, instant: true},
+						{expr: `time() - max by (job) (timestamp(health_probe_status{@own}))`, instant: true},
+					},
+					columns: []column{
+						{field: "job", title: "Service", link: &link{title: "Open the service", uid: "health-service", vars: []string{"job=job"}}},
+						{field: "A", title: "Ready", unit: "percentunit", steps: []step{{0, red}, {.01, yellow}, {1, green}}},
+						{field: "B", title: "Instances", unit: "short"},
+						{field: "C", title: "Failing checks", unit: "short", steps: []step{{0, green}, {1, orange}}},
+						{field: "D", title: "Requests", unit: "reqps"},
+						{field: "E", title: "5xx", unit: "percentunit", steps: []step{{0, green}, {.001, yellow}, {.05, red}}},
+						{field: "F", title: "p99", unit: "s"},
+						{field: "G", title: "Fullest queue", unit: "percentunit", steps: []step{{0, green}, {.5, yellow}, {.9, red}}},
+						{field: "H", title: "Age of data", unit: "s", steps: []step{{0, green}, {30, yellow}, {60, red}}},
+					}},
+				{id: 21, title: "Worst checks", about: "The ten checks that failed for the largest share of the time range, over all instances of their service.",
+					unit: "percentunit", w: 12, h: 10, view: bars(), min: ptr(0), max: ptr(1), decimals: ptr(1), steps: []step{{0, green}, {.001, yellow}, {.1, red}},
+					links: []link{{title: "Check", uid: "health-check", vars: []string{"job=job", "check=health_check_name"}}},
+					queries: []query{{instant: true, legend: "{{job}} {{health_check_name}}",
+						expr: `topk(10, avg by (job, health_check_name) (avg_over_time(health_check_status{@own,health_check_state="fail"}[$__range])))`}}},
+				{id: 22, title: "Alerts firing", about: "What Prometheus' rules say now; the rules are in grafana/alerts. Empty, too, where no rules are loaded.", unit: "short",
+					w: 12, h: 10, view: rows("Severity", false), noData: "none", links: []link{allServices},
+					queries: []query{{instant: true, expr: `count by (alertname, severity, job, instance) (ALERTS{alertstate="firing",@job})`}},
+					columns: []column{{field: "alertname", title: "Alert"},
+						{field: "severity", title: "Severity", words: map[string]string{"critical": red, "warning": yellow, "info": blue}},
+						{field: "job", title: "Service", link: &link{title: "Open the service", uid: "health-service", vars: []string{"job=job"}}},
+						{field: "instance", title: "Instance"}}},
+			}},
+		},
+	}
+}
+
+// errorShare is that of 5xx answers, 0 where there are requests and no error.
+func errorShare(by string) string {
+	total := `sum ` + by + ` (rate(http_server_request_duration_seconds_count{@own}[$__rate_interval]))`
+	return `(sum ` + by + ` (rate(http_server_request_duration_seconds_count{@own,http_response_status_code=~"5.."}[$__rate_interval])) or 0 * ` + total + `) / ` + total
+}
+
+func ptr(f float64) *float64 { return &f }

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// nativeHistograms rewrites a query of classic histograms, already in the user's
+// names, for native ones: a bucket's series is the histogram itself, and counts and
+// sums are functions of its rate.
+func nativeHistograms(q string) (string, error) {
+	expr, err := parse(q)
+	if err != nil {
+		return "", err
+	}
+	return restore(native(expr).String()), nil
+}
+
+func native(expr parser.Expr) parser.Expr {
+	switch e := expr.(type) {
+	case *parser.AggregateExpr:
+		e.Expr = native(e.Expr)
+		e.Grouping = slices.DeleteFunc(e.Grouping, func(l string) bool { return l == "le" })
+	case *parser.ParenExpr:
+		e.Expr = native(e.Expr)
+	case *parser.UnaryExpr:
+		e.Expr = native(e.Expr)
+	case *parser.SubqueryExpr:
+		e.Expr = native(e.Expr)
+	case *parser.BinaryExpr:
+		e.LHS, e.RHS = native(e.LHS), native(e.RHS)
+	case *parser.Call:
+		for n, arg := range e.Args {
+			e.Args[n] = native(arg)
+		}
+		if e.Func.Name != "rate" && e.Func.Name != "increase" {
+			break // a gauge may be called like a part of a histogram
+		}
+		if m, ok := e.Args[0].(*parser.MatrixSelector); ok {
+			if part := histogramPart(m.VectorSelector.(*parser.VectorSelector)); part == "_count" || part == "_sum" {
+				return &parser.Call{Func: parser.Functions["histogram"+part], Args: parser.Expressions{e}}
+			}
+		}
+	}
+	return expr
+}
+
+// histogramPart cuts _bucket, _count or _sum off a selector's name, in each of its
+// spellings.
+func histogramPart(v *parser.VectorSelector) (part string) {
+	for n, m := range v.LabelMatchers {
+		if m.Name != labels.MetricName {
+			continue
+		}
+		for _, p := range []string{"_bucket", "_count", "_sum"} {
+			base, cut := strings.CutSuffix(m.Value, p)
+			if !cut {
+				continue
+			}
+			v.LabelMatchers[n] = labels.MustNewMatcher(m.Type, m.Name, base)
+			if v.Name != "" {
+				v.Name = base
+			}
+			part = p
+		}
+	}
+	return part
+}
