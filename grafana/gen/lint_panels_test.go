@@ -1,0 +1,810 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// The dashboards are linted as they are committed, so that what a person edits is,
+// too. Each rule has a name, and in lint_broken_test.go a copy that breaks it.
+
+// doc is a dashboard's JSON, as far as rules look at it.
+type doc struct {
+	Uid, Title, Description, Refresh string
+	Editable                         *bool
+	GraphTooltip                     int
+	Tags                             []string
+	Panels                           []docPanel
+	Links                            []struct {
+		Type string
+		Tags []string
+	}
+	Templating  struct{ List []docVariable }
+	Annotations struct{ List []docAnnotation }
+}
+
+type docPanel struct {
+	Type, Title, Description string
+	Id                       int
+	Collapsed                bool
+	Datasource               docSource
+	GridPos                  struct{ X, Y, W, H int }
+	Panels                   []docPanel
+	Targets                  []docTarget
+	Links                    []docLink
+	FieldConfig              struct {
+		Defaults struct {
+			Unit, NoValue string
+			Mappings      []docMapping
+			Thresholds    *docThresholds
+			Links         []docLink
+		}
+		Overrides []struct {
+			Matcher    struct{ ID, Options string }
+			Properties []struct {
+				ID    string
+				Value json.RawMessage
+			}
+		}
+	}
+	Options struct {
+		TextMode, ColorMode, ShowValue, ValueMode string
+		Legend                                    struct{ ShowLegend, Show *bool }
+	}
+	folded bool // in a collapsed row
+}
+
+type docTarget struct {
+	RefID, Expr, Query, LegendFormat, Format string
+	Datasource                               docSource
+	Instant, Range, Exemplar                 bool
+}
+
+type (
+	docSource  struct{ Type, UID string }
+	docLink    struct{ Title, URL string }
+	docMapping struct {
+		Type    string
+		Options json.RawMessage
+	}
+	docThresholds struct {
+		Steps []struct {
+			Value *float64
+			Color string
+		}
+	}
+	docVariable struct {
+		Name, Type, AllValue, Definition string
+		Query                            json.RawMessage
+		Datasource                       docSource
+		Multi, IncludeAll                bool
+		Refresh                          int
+	}
+	docAnnotation struct {
+		Name, Expr      string
+		Datasource      docSource
+		UseValueForTime bool
+	}
+)
+
+// set are all dashboards, for what is between them.
+type set map[string]*doc // by file name
+
+// rule finds what is wrong with one dashboard.
+type lintRule struct {
+	name  string
+	check func(s set, file string, d *doc, report func(format string, args ...any))
+}
+
+var lintRules = []lintRule{
+	{"identity", lintIdentity},
+	{"variables", lintVariables},
+	{"datasource", lintDatasource},
+	{"words", lintWords},
+	{"unit", lintUnit},
+	{"targets", lintTargets},
+	{"parse", lintParse},
+	{"metrics", lintMetrics},
+	{"counter", lintCounters},
+	{"matchers", lintMatchers},
+	{"interval", lintIntervals},
+	{"legend", lintLegends},
+	{"exemplars", lintExemplars},
+	{"no data", lintNoData},
+	{"thresholds", lintThresholds},
+	{"links", lintLinks},
+	{"grid", lintGrid},
+	{"ids", lintIDs},
+	{"text", lintText},
+	{"annotations", lintAnnotations},
+}
+
+// lint returns what the rules find, by rule.
+func lint(s set) map[string][]string {
+	found := map[string][]string{}
+	for _, file := range sorted(s) {
+		for _, r := range lintRules {
+			r.check(s, file, s[file], func(format string, args ...any) {
+				found[r.name] = append(found[r.name], file+": "+fmt.Sprintf(format, args...))
+			})
+		}
+	}
+	for exception := range unmatched { // one that nothing needs hides the next mistake
+		file, rest, _ := strings.Cut(exception, "/")
+		if d := s[file+".json"]; d != nil && !slices.ContainsFunc(d.all(), func(p docPanel) bool {
+			return slices.ContainsFunc(p.Targets, func(t docTarget) bool {
+				return fmt.Sprintf("%d/%s", p.Id, t.RefID) == rest && strings.Contains(t.Expr, "{") && len(missing(t.Expr, false)) > 0
+			})
+		}) {
+			found["matchers"] = append(found["matchers"], exception+": nothing needs the exception")
+		}
+	}
+	return found
+}
+
+// unmatched are the queries that look past $instance, by dashboard, panel and refId.
+var unmatched = map[string]string{
+	"health-service/10/B": "how many peers share a failure does not depend on which instances are selected",
+}
+
+// recorded are the recording rules that panels may read.
+var recorded = regexp.MustCompile(`^job:(health_instances:count|health_instances_ready:count|health_ready:ratio|health_instances:max1h|` +
+	`(health_ready:error_ratio|http_server_requests:error_ratio|http_server_slow:ratio)_rate(5m|30m|1h|2h|6h|1d|3d))$`)
+
+// bare are counters whose number itself says something.
+var bare = []string{"otelcol_process_uptime_seconds_total"}
+
+// TestLint: every rule on every panel of what is shipped.
+func TestLint(t *testing.T) {
+	s := committed(t)
+	if len(s) < 5 {
+		t.Fatalf("%d dashboards", len(s))
+	}
+	for rule, found := range lint(s) {
+		for _, f := range found {
+			t.Errorf("%s: %s", rule, f)
+		}
+	}
+	panels, queries := 0, 0
+	for _, d := range s {
+		for _, p := range d.all() {
+			panels++
+			queries += len(p.Targets)
+		}
+	}
+	t.Logf("%d rules, %d dashboards, %d panels, %d queries", len(lintRules), len(s), panels, queries)
+}
+
+// TestRecorded: the rules that panels read are there.
+func TestRecorded(t *testing.T) {
+	files, err := filepath.Glob("../alerts/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(b)
+	}
+	for _, d := range committed(t) {
+		for _, p := range d.all() {
+			for _, target := range p.Targets {
+				for _, v := range selectors(target.Expr) {
+					if !strings.Contains(v.Name, ":") {
+						continue
+					}
+					if !recorded.MatchString(v.Name) {
+						t.Errorf("%s/%d: no rule is called %s", d.Uid, p.Id, v.Name)
+					}
+					if len(files) > 0 && !strings.Contains(text.String(), "record: "+v.Name+"\n") {
+						t.Errorf("%s/%d: nothing in grafana/alerts records %s", d.Uid, p.Id, v.Name)
+					}
+				}
+			}
+		}
+	}
+}
+
+func committed(t *testing.T) set {
+	t.Helper()
+	files, err := filepath.Glob("../dashboards/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := set{}
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s[filepath.Base(path)] = decode(t, text)
+	}
+	return s
+}
+
+func decode(t *testing.T, text []byte) *doc {
+	t.Helper()
+	var d doc
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	return &d
+}
+
+// all are the panels, those in folded rows too, and no rows.
+func (d *doc) all() (list []docPanel) {
+	for _, p := range d.Panels {
+		if p.Type != "row" {
+			list = append(list, p)
+		}
+		for _, inner := range p.Panels {
+			inner.folded = p.Collapsed
+			list = append(list, inner)
+		}
+	}
+	return list
+}
+
+// each calls f for every query of Prometheus in the panels.
+func (d *doc) each(f func(where string, p docPanel, t docTarget)) {
+	for _, p := range d.all() {
+		for _, t := range p.Targets {
+			if t.Datasource.Type == "prometheus" {
+				f(fmt.Sprintf("%s/%d/%s", d.Uid, p.Id, t.RefID), p, t)
+			}
+		}
+	}
+}
+
+func (p docPanel) where() string { return fmt.Sprintf("panel %d %q", p.Id, p.Title) }
+
+func (p docPanel) traces() bool { return p.Datasource.Type == "tempo" }
+
+func lintIdentity(s set, file string, d *doc, report func(string, ...any)) {
+	if d.Uid == "" || len(d.Uid) > 40 || file != d.Uid+".json" {
+		report("uid %q", d.Uid)
+	}
+	for other, o := range s {
+		if other != file && o.Uid == d.Uid {
+			report("uid %q is that of %s, too", d.Uid, other)
+		}
+	}
+	if d.Editable == nil || *d.Editable {
+		report("it is editable: what is edited is lost at the next start")
+	}
+	if d.GraphTooltip != 1 || d.Refresh != "30s" || !slices.Contains(d.Tags, "health-otel") || d.Title == "" || d.Description == "" {
+		report("crosshair %d, refresh %q, tags %q, title %q, description %q", d.GraphTooltip, d.Refresh, d.Tags, d.Title, d.Description)
+	}
+}
+
+func lintVariables(_ set, _ string, d *doc, report func(string, ...any)) {
+	found := map[string]docVariable{}
+	for _, v := range d.Templating.List {
+		if _, twice := found[v.Name]; twice {
+			report("variable %s is there twice", v.Name)
+		}
+		found[v.Name] = v
+		if v.Type == "query" && v.Refresh != 2 {
+			report("variable %s does not follow the time range", v.Name)
+		}
+		if v.Type == "query" && (v.Multi != v.IncludeAll || v.Multi && v.AllValue != ".+") {
+			report("variable %s: multi %v, all %v as %q", v.Name, v.Multi, v.IncludeAll, v.AllValue)
+		}
+	}
+	if v := found["datasource"]; v.Type != "datasource" || string(v.Query) != `"prometheus"` {
+		report("no variable datasource of a Prometheus")
+	}
+	for _, name := range []string{"job", "instance"} {
+		if v := found[name]; v.Type != "query" || !v.Multi {
+			report("no variable %s of many values", name)
+		}
+	}
+	used := regexp.MustCompile(`\$\{?(\w+)`)
+	text, err := json.Marshal(d)
+	if err != nil {
+		report("%v", err)
+	}
+	for _, m := range used.FindAllStringSubmatch(string(text), -1) {
+		if _, ok := found[m[1]]; !ok && !strings.HasPrefix(m[1], "__") {
+			report("there is no variable %s", m[1])
+		}
+	}
+}
+
+func lintDatasource(_ set, _ string, d *doc, report func(string, ...any)) {
+	ok := func(s docSource, folded bool) bool {
+		return s == docSource{"prometheus", "${datasource}"} || folded && s == docSource{"tempo", "${traces}"}
+	}
+	for _, p := range d.all() {
+		if !ok(p.Datasource, p.folded) { // traces are optional: what asks for them is asked for
+			report("%s has data source %v", p.where(), p.Datasource)
+		}
+		for _, t := range p.Targets {
+			if t.Datasource != p.Datasource {
+				report("%s %s has data source %v", p.where(), t.RefID, t.Datasource)
+			}
+		}
+	}
+	for _, v := range d.Templating.List {
+		if v.Type == "query" && !ok(v.Datasource, false) {
+			report("variable %s has data source %v", v.Name, v.Datasource)
+		}
+	}
+	for _, a := range d.Annotations.List {
+		if !ok(a.Datasource, false) {
+			report("annotation %s has data source %v", a.Name, a.Datasource)
+		}
+	}
+}
+
+func lintWords(_ set, _ string, d *doc, report func(string, ...any)) {
+	titles := map[string]bool{}
+	for _, p := range d.all() {
+		if p.Title == "" || titles[p.Title] {
+			report("%s: its title is empty, or there twice", p.where())
+		}
+		titles[p.Title] = true
+		if r := []rune(p.Description); len(r) < 20 || !unicode.IsUpper(r[0]) && !unicode.IsDigit(r[0]) || r[len(r)-1] != '.' {
+			report("%s: %q is no description", p.where(), p.Description)
+		}
+	}
+}
+
+func lintUnit(_ set, _ string, d *doc, report func(string, ...any)) {
+	for _, p := range d.all() {
+		if p.FieldConfig.Defaults.Unit == "" && len(p.FieldConfig.Defaults.Mappings) == 0 {
+			report("%s has neither unit nor mappings", p.where())
+		}
+	}
+}
+
+func lintTargets(_ set, _ string, d *doc, report func(string, ...any)) {
+	for _, p := range d.all() {
+		if len(p.Targets) == 0 {
+			report("%s asks nothing", p.where())
+		}
+		for _, t := range p.Targets {
+			if !p.traces() && t.Instant == t.Range || p.traces() && t.Query == "" {
+				report("%s %s: instant %v, range %v", p.where(), t.RefID, t.Instant, t.Range)
+			}
+		}
+	}
+}
+
+func lintParse(_ set, _ string, d *doc, report func(string, ...any)) {
+	for _, q := range d.queries() {
+		if _, err := parse(q.expr); err != nil {
+			report("%s: %v", q.where, err)
+		}
+	}
+}
+
+type docQuery struct{ where, expr string }
+
+// queries are all expressions: of panels, annotations and variables.
+func (d *doc) queries() (list []docQuery) {
+	d.each(func(where string, _ docPanel, t docTarget) { list = append(list, docQuery{where, t.Expr}) })
+	for _, a := range d.Annotations.List {
+		list = append(list, docQuery{"annotation " + a.Name, a.Expr})
+	}
+	for _, v := range d.Templating.List {
+		if v.Type == "query" {
+			selector, _, _ := strings.Cut(strings.TrimPrefix(v.Definition, "label_values("), "}, ")
+			if strings.Contains(v.Definition, "}, ") {
+				selector += "}"
+			} else {
+				selector, _, _ = strings.Cut(selector, ",")
+			}
+			list = append(list, docQuery{"variable " + v.Name, selector})
+		}
+	}
+	return list
+}
+
+// lintMetrics: names, labels and kinds are those of the tables of instruments.
+func lintMetrics(_ set, _ string, d *doc, report func(string, ...any)) {
+	known, err := readSeries("../..")
+	if err != nil {
+		report("%v", err)
+	}
+	for _, q := range d.queries() {
+		expr, err := parse(q.expr)
+		if err != nil {
+			continue // parse says it
+		}
+		if err := (dialect{series: known}).check(expr); err != nil {
+			report("%s: %v", q.where, err)
+		}
+		for _, v := range selectors(q.expr) {
+			if strings.Contains(v.Name, ":") && !recorded.MatchString(v.Name) {
+				report("%s: no rule records %s", q.where, v.Name)
+			}
+		}
+	}
+}
+
+// lintCounters: a counter's number is since whenever; its growth says something.
+func lintCounters(_ set, _ string, d *doc, report func(string, ...any)) {
+	known, err := readSeries("../..")
+	if err != nil {
+		report("%v", err)
+	}
+	for _, q := range d.queries() {
+		if strings.HasPrefix(q.where, "variable ") {
+			continue
+		}
+		walk(q.expr, func(v *parser.VectorSelector, _ *parser.MatrixSelector, call *parser.Call) {
+			kind, _ := known.kind(v.Name)
+			if growth := call != nil && slices.Contains([]string{"rate", "increase", "irate", "resets"}, call.Func.Name); kind == "counter" && !growth && !slices.Contains(bare, v.Name) {
+				report("%s: %s is a counter", q.where, v.Name)
+			}
+		})
+	}
+}
+
+// walk finds the selectors of a query, their ranges and the nearest function.
+func walk(q string, f func(v *parser.VectorSelector, m *parser.MatrixSelector, call *parser.Call)) {
+	expr, err := parse(q)
+	if err != nil {
+		return
+	}
+	parser.Inspect(expr, func(n parser.Node, path []parser.Node) error {
+		v, ok := n.(*parser.VectorSelector)
+		if !ok {
+			return nil
+		}
+		var m *parser.MatrixSelector
+		var call *parser.Call
+		for n := len(path) - 1; n >= 0 && call == nil; n-- {
+			switch p := path[n].(type) {
+			case *parser.MatrixSelector:
+				m = p
+			case *parser.Call:
+				call = p
+			}
+		}
+		f(v, m, call)
+		return nil
+	})
+}
+
+func selectors(q string) (list []*parser.VectorSelector) {
+	walk(q, func(v *parser.VectorSelector, _ *parser.MatrixSelector, _ *parser.Call) { list = append(list, v) })
+	return list
+}
+
+// lintMatchers: every selector is narrowed to what is chosen. What an instance emits
+// matches $job and $instance; what is recorded of a job, and alerts, have no instance
+// and match $job; what a collector tells of itself matches $collector.
+func lintMatchers(_ set, _ string, d *doc, report func(string, ...any)) {
+	d.each(func(where string, _ docPanel, t docTarget) {
+		_, excepted := unmatched[where]
+		for _, m := range missing(t.Expr, excepted) {
+			report("%s: %s", where, m)
+		}
+	})
+	for _, a := range d.Annotations.List {
+		for _, m := range missing(a.Expr, false) {
+			report("annotation %s: %s", a.Name, m)
+		}
+	}
+}
+
+func missing(expr string, fleet bool) (list []string) {
+	for _, v := range selectors(expr) {
+		want := []string{`job=~"$job"`, `instance=~"$instance"`}
+		switch {
+		case strings.HasPrefix(v.Name, "otelcol_"):
+			want = []string{`job=~"$collector"`}
+		case strings.Contains(v.Name, ":"), v.Name == "ALERTS", fleet:
+			want = want[:1]
+		}
+		for _, w := range want {
+			if !slices.ContainsFunc(v.LabelMatchers, func(m *labels.Matcher) bool { return m.String() == w }) {
+				list = append(list, fmt.Sprintf("%s lacks %s", v.Name, w))
+			}
+		}
+	}
+	return list
+}
+
+// lintIntervals: a window follows the zoom and is never shorter than four exports. A
+// total over the time range is asked for once, and not anew for each point of a line;
+// a state may be, for it says since when there is silence. Forecasts look back by a
+// time that the zoom must not change.
+func lintIntervals(_ set, _ string, d *doc, report func(string, ...any)) {
+	look := func(where, expr string, instant bool) {
+		walk(expr, func(v *parser.VectorSelector, m *parser.MatrixSelector, call *parser.Call) {
+			if m == nil || call == nil {
+				return
+			}
+			window := restore(m.Range.String())
+			for name, stand := range placeholders {
+				if w, err := parse("up[" + stand + "]"); err == nil && w.(*parser.MatrixSelector).Range == m.Range {
+					window = name
+				}
+			}
+			ok := window == "$__rate_interval"
+			switch fn := call.Func.Name; {
+			case window == "$__range":
+				ok = instant || fn == "last_over_time" || strings.HasPrefix(v.Name, "job:")
+			case fn == "predict_linear" || fn == "deriv":
+				ok = !strings.HasPrefix(window, "$")
+			}
+			if !ok {
+				report("%s: %s of %s over %s", where, call.Func.Name, v.Name, window)
+			}
+		})
+	}
+	d.each(func(where string, _ docPanel, t docTarget) { look(where, t.Expr, t.Instant) })
+	for _, a := range d.Annotations.List {
+		look("annotation "+a.Name, a.Expr, false)
+	}
+}
+
+// lintLegends: what a legend names is what the query leaves.
+func lintLegends(_ set, _ string, d *doc, report func(string, ...any)) {
+	d.each(func(where string, p docPanel, t docTarget) {
+		if p.Type != "table" && t.LegendFormat == "" {
+			report("%s has no legend", where)
+		}
+		named := braces.FindAllStringSubmatch(t.LegendFormat, -1)
+		for _, l := range p.FieldConfig.Defaults.Links {
+			named = append(named, fieldLabel.FindAllStringSubmatch(l.URL, -1)...)
+		}
+		for _, m := range named {
+			if !slices.Contains(grouping(t.Expr), m[1]) {
+				report("%s: the query leaves no %s", where, m[1])
+			}
+		}
+	})
+}
+
+var fieldLabel = regexp.MustCompile(`__field\.labels\["(\w+)"\]`)
+
+// grouping are the labels that a query's aggregations keep; those of a recorded
+// series are job.
+func grouping(expr string) (list []string) {
+	e, err := parse(expr)
+	if err != nil {
+		return nil
+	}
+	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
+		switch n := n.(type) {
+		case *parser.AggregateExpr:
+			list = append(list, n.Grouping...)
+		case *parser.VectorSelector:
+			if strings.HasPrefix(n.Name, "job:") {
+				list = append(list, "job")
+			}
+		}
+		return nil
+	})
+	return list
+}
+
+func lintExemplars(_ set, _ string, d *doc, report func(string, ...any)) {
+	d.each(func(where string, p docPanel, t docTarget) {
+		buckets := strings.Contains(t.Expr, "_bucket") && t.Range
+		if buckets != t.Exemplar {
+			report("%s: exemplars %v", where, t.Exemplar)
+		}
+		if p.Type == "heatmap" && t.Format != "heatmap" {
+			report("%s: format %q", where, t.Format)
+		}
+	})
+}
+
+// lintNoData: whoever looks is told when there is nothing to look at; nowhere is that
+// drawn like something.
+func lintNoData(_ set, _ string, d *doc, report func(string, ...any)) {
+	for _, p := range d.all() {
+		f := p.FieldConfig.Defaults
+		if f.NoValue == "" {
+			report("%s says nothing where there is no data", p.where())
+		}
+		lists := [][]docMapping{f.Mappings}
+		for _, o := range p.FieldConfig.Overrides {
+			for _, property := range o.Properties {
+				if property.ID != "mappings" {
+					continue
+				}
+				var list []docMapping
+				if err := json.Unmarshal(property.Value, &list); err != nil {
+					report("%s: %v", p.where(), err)
+				}
+				lists = append(lists, list)
+			}
+		}
+		for _, list := range lists {
+			if len(list) > 0 && !slices.ContainsFunc(list, func(m docMapping) bool {
+				return m.Type == "special" && strings.Contains(string(m.Options), `"null+nan"`)
+			}) {
+				report("%s maps no null", p.where())
+			}
+		}
+		if p.Type == "state-timeline" || p.Type == "stat" && len(f.Mappings) > 0 {
+			if !slices.ContainsFunc(f.Mappings, func(m docMapping) bool { return m.Type == "value" && strings.Contains(string(m.Options), `"-1"`) }) {
+				report("%s does not map -1, silence", p.where())
+			}
+			for _, t := range p.Targets {
+				if !strings.Contains(t.Expr, "or vector(-1)") && !strings.Contains(t.Expr, "[$__range])) - 1") {
+					report("%s %s is never -1", p.where(), t.RefID)
+				}
+			}
+		}
+	}
+}
+
+func lintThresholds(_ set, _ string, d *doc, report func(string, ...any)) {
+	for _, p := range d.all() {
+		t := p.FieldConfig.Defaults.Thresholds
+		if t == nil || len(t.Steps) == 0 || t.Steps[0].Value != nil {
+			report("%s has no thresholds, and Grafana takes its own", p.where())
+			continue
+		}
+		for n, s := range t.Steps {
+			if s.Value != nil && (*s.Value == 80 || n > 1 && *s.Value <= *t.Steps[n-1].Value) {
+				report("%s: threshold %v", p.where(), *s.Value)
+			}
+		}
+	}
+}
+
+var (
+	address = regexp.MustCompile(`/d/([\w-]+)`)
+	carried = regexp.MustCompile(`[?&](?:\$\{(\w+):queryparam\}|var-(\w+)=)`)
+)
+
+// lintLinks: they lead to what is shipped, to variables that are there, and from
+// every tile to somewhere.
+func lintLinks(s set, _ string, d *doc, report func(string, ...any)) {
+	follow := func(where, url string) {
+		m := address.FindStringSubmatch(url)
+		if m == nil {
+			report("%s: %s", where, url)
+			return
+		}
+		target := s[m[1]+".json"]
+		if target == nil {
+			report("%s: there is no dashboard %s", where, m[1])
+			return
+		}
+		if !strings.Contains(url, "${datasource:queryparam}") || !strings.Contains(url, "${__url_time_range}") {
+			report("%s: %s forgets the data source or the time", where, url)
+		}
+		for _, v := range carried.FindAllStringSubmatch(url, -1) {
+			name := v[1] + v[2]
+			if !slices.ContainsFunc(target.Templating.List, func(v docVariable) bool { return v.Name == name }) {
+				report("%s: %s has no variable %s", where, m[1], name)
+			}
+		}
+	}
+	for _, p := range d.all() {
+		links := slices.Concat(p.Links, p.FieldConfig.Defaults.Links)
+		for _, o := range p.FieldConfig.Overrides {
+			for _, property := range o.Properties {
+				if property.ID != "links" {
+					continue
+				}
+				var list []docLink
+				if err := json.Unmarshal(property.Value, &list); err != nil {
+					report("%s: %v", p.where(), err)
+				}
+				links = append(links, list...)
+			}
+		}
+		for _, l := range links {
+			follow(p.where(), l.URL)
+		}
+		if len(links) == 0 && (p.Type == "stat" || p.Type == "state-timeline" || p.Type == "bargauge") {
+			report("%s leads nowhere", p.where())
+		}
+	}
+	for _, l := range d.Links {
+		for file, other := range s {
+			if l.Type != "dashboards" || !slices.Contains(other.Tags, l.Tags[0]) {
+				report("the menu leaves out %s", file)
+			}
+		}
+	}
+	if len(d.Links) == 0 {
+		report("no menu of the other dashboards")
+	}
+}
+
+func lintGrid(_ set, _ string, d *doc, report func(string, ...any)) {
+	place := func(list []docPanel) {
+		taken := map[[2]int]docPanel{}
+		for _, p := range list {
+			g := p.GridPos
+			if g.W <= 0 || g.H <= 0 || g.X < 0 || g.Y < 0 || g.X+g.W > 24 {
+				report("%s is at %+v", p.where(), g)
+			}
+			for x := g.X; x < g.X+g.W; x++ {
+				for y := g.Y; y < g.Y+g.H; y++ {
+					if other, ok := taken[[2]int{x, y}]; ok {
+						report("%s lies on %s", p.where(), other.where())
+						return
+					}
+					taken[[2]int{x, y}] = p
+				}
+			}
+		}
+	}
+	place(d.Panels)
+	for _, p := range d.Panels {
+		place(p.Panels) // of a folded row, which push the rest down when it is opened
+	}
+}
+
+func lintIDs(_ set, _ string, d *doc, report func(string, ...any)) {
+	ids := map[int]bool{}
+	list := d.all()
+	for _, p := range d.Panels {
+		if p.Type == "row" {
+			list = append(list, p)
+		}
+	}
+	for _, p := range list {
+		if p.Id <= 0 || ids[p.Id] {
+			report("%s: its id is 0, or there twice", p.where())
+		}
+		ids[p.Id] = true
+		refs := map[string]bool{}
+		for _, t := range p.Targets {
+			if t.RefID == "" || refs[t.RefID] {
+				report("%s: refId %q is empty, or there twice", p.where(), t.RefID)
+			}
+			refs[t.RefID] = true
+		}
+	}
+}
+
+// lintText: no colour stands alone.
+func lintText(_ set, _ string, d *doc, report func(string, ...any)) {
+	for _, p := range d.all() {
+		switch o := p.Options; {
+		case p.Type == "stat" && (o.TextMode == "none" || o.TextMode == "name"),
+			p.Type == "state-timeline" && (o.ShowValue == "never" || o.Legend.ShowLegend == nil || !*o.Legend.ShowLegend),
+			p.Type == "timeseries" && (o.Legend.ShowLegend == nil || !*o.Legend.ShowLegend),
+			p.Type == "heatmap" && (o.Legend.Show == nil || !*o.Legend.Show),
+			p.Type == "bargauge" && o.ValueMode == "hidden":
+			report("%s shows colour and no text", p.where())
+		}
+		mapped := map[string]json.RawMessage{"defaults": nil}
+		for _, m := range p.FieldConfig.Defaults.Mappings {
+			mapped[m.Type] = m.Options
+		}
+		for kind, options := range mapped {
+			if strings.Count(string(options), `"color"`) > strings.Count(string(options), `"text": "`)+strings.Count(string(options), `"text":"`) {
+				report("%s: a %s mapping has a colour and no text", p.where(), kind)
+			}
+		}
+	}
+}
+
+func lintAnnotations(_ set, _ string, d *doc, report func(string, ...any)) {
+	exact, alerts, restarts := false, false, false
+	for _, a := range d.Annotations.List {
+		exact = exact || a.UseValueForTime && strings.Contains(a.Expr, "last_transition_timestamp_seconds") && strings.HasSuffix(a.Expr, "* 1000")
+		alerts = alerts || strings.Contains(a.Expr, `ALERTS{alertstate="firing"`)
+		restarts = restarts || strings.Contains(a.Expr, "target_info")
+	}
+	if !exact || !alerts || !restarts {
+		report("transitions at their time %v, alerts %v, restarts %v", exact, alerts, restarts)
+	}
+}
