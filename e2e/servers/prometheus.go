@@ -21,7 +21,15 @@ func PrometheusArgs(root, addr, dir string) []string {
 // root ships. It keeps its data in dir: started there again, it has them.
 func Prometheus(t testing.TB, root, addr, dir string) *Process {
 	t.Helper()
-	p := Start(t, server(t, root, "prometheus"), nil, PrometheusArgs(absolute(t, root), addr, dir)...)
+	return PrometheusWith(t, root, filepath.Join(root, "prometheus.yaml"), addr, dir)
+}
+
+// PrometheusWith starts it with another configuration, and more flags.
+func PrometheusWith(t testing.TB, root, config, addr, dir string, flags ...string) *Process {
+	t.Helper()
+	args := PrometheusArgs(absolute(t, root), addr, dir)
+	args[0] = "--config.file=" + absolute(t, config)
+	p := Start(t, server(t, root, "prometheus"), nil, append(args, flags...)...)
 	p.WaitOK("http://" + addr + "/-/ready")
 	return p
 }
