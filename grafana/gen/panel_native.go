@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -52,7 +53,7 @@ func native(expr parser.Expr) parser.Expr {
 // spellings.
 func histogramPart(v *parser.VectorSelector) (part string) {
 	for n, m := range v.LabelMatchers {
-		if m.Name != labels.MetricName {
+		if m.Name != model.MetricNameLabel {
 			continue
 		}
 		for _, p := range []string{"_bucket", "_count", "_sum"} {
