@@ -141,7 +141,7 @@ func (b board) variableList(d dialect) (list []cog.Builder[dashboard.VariableMod
 		case "collector":
 			list = append(list, many(values("collector", "Collector", "service.name of the collectors", "otelcol_process_uptime_seconds_total", "job")))
 		case "service":
-			list = append(list, many(values("service", "", "The job without its namespace, which is how traces call it.", "health_probe_status{@job}", "job")).
+			list = append(list, many(values("service", "", "The job without its namespace, which is how traces call it.", "health_probe_status{@job}", "job")).AllValue("").
 				Regex(`/(?:.*\/)?(.+)/`).Hide(dashboard.VariableHideHideVariable))
 		case "objective":
 			var options []dashboard.VariableOption

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/prometheus/otlptranslator"
 )
 
@@ -70,6 +72,25 @@ func TestDialectsOfDashboards(t *testing.T) {
 			if !bytes.Equal(text, again[file]) {
 				t.Errorf("%s: %s differs from one time to the next", name, file)
 			}
+		}
+	}
+}
+
+// TestSchema: Grafana's own types know every field, and nothing that they need is
+// missing.
+func TestSchema(t *testing.T) {
+	plugins.RegisterDefaultPlugins()
+	files, err := dashboards(shipped(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		var d dashboard.Dashboard
+		if err := d.UnmarshalJSONStrict(text); err != nil && err.Error() != "" { // it is a list, and never nil
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := d.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -37,6 +37,7 @@ var broken = []struct {
 	{"words", "no title", "stat", func(_, p object) { p["title"] = "" }},
 	{"words", "no description", "stat", func(_, p object) { delete(p, "description") }},
 	{"unit", "none", "timeseries", func(_, p object) { delete(defaults(p), "unit") }},
+	{"unit", "one that Grafana has not", "timeseries", func(_, p object) { defaults(p)["unit"] = "seconds" }},
 	{"targets", "none", "stat", func(_, p object) { p["targets"] = []any{} }},
 	{"targets", "neither instant nor range", "stat", func(_, p object) { target(p)["instant"] = false }},
 	{"parse", "a bracket", "stat", func(_, p object) { expr(p, func(q string) string { return q + ")" }) }},
@@ -126,6 +127,15 @@ var broken = []struct {
 	{"text", "a state without its word", "stat", func(_, p object) {
 		delete(list(defaults(p)["mappings"])[0]["options"].(object)["1"].(object), "text")
 	}},
+	{"text", "a column of colours", "table", func(_, p object) {
+		for _, o := range list(p["fieldConfig"].(object)["overrides"]) {
+			for _, property := range list(o["properties"]) {
+				if property["id"] == "custom.cellOptions" {
+					property["value"] = object{"type": "color-background"}
+				}
+			}
+		}
+	}},
 	{"annotations", "transitions at the step", "stat", func(b, _ object) {
 		for _, a := range list(b["annotations"].(object)["list"]) {
 			a["useValueForTime"] = false
@@ -157,7 +167,7 @@ func TestLintFails(t *testing.T) {
 			}
 			s := committed(t)
 			s["health-service.json"] = decode(t, spoilt)
-			if found := lint(s); len(found[c.rule]) == 0 {
+			if found := lint(s, "health-service.json"); len(found[c.rule]) == 0 {
 				t.Errorf("nothing is found, but by %v", slices.Collect(maps.Keys(found)))
 			}
 		})

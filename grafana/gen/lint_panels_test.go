@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode"
 
@@ -129,10 +130,10 @@ var lintRules = []lintRule{
 	{"annotations", lintAnnotations},
 }
 
-// lint returns what the rules find, by rule.
-func lint(s set) map[string][]string {
+// lint returns what the rules find in some of the files, by rule.
+func lint(s set, files ...string) map[string][]string {
 	found := map[string][]string{}
-	for _, file := range sorted(s) {
+	for _, file := range files {
 		for _, r := range lintRules {
 			r.check(s, file, s[file], func(format string, args ...any) {
 				found[r.name] = append(found[r.name], file+": "+fmt.Sprintf(format, args...))
@@ -140,8 +141,8 @@ func lint(s set) map[string][]string {
 		}
 	}
 	for exception := range unmatched { // one that nothing needs hides the next mistake
-		file, rest, _ := strings.Cut(exception, "/")
-		if d := s[file+".json"]; d != nil && !slices.ContainsFunc(d.all(), func(p docPanel) bool {
+		uid, rest, _ := strings.Cut(exception, "/")
+		if d := s[uid+".json"]; slices.Contains(files, uid+".json") && !slices.ContainsFunc(d.all(), func(p docPanel) bool {
 			return slices.ContainsFunc(p.Targets, func(t docTarget) bool {
 				return fmt.Sprintf("%d/%s", p.Id, t.RefID) == rest && strings.Contains(t.Expr, "{") && len(missing(t.Expr, false)) > 0
 			})
@@ -170,7 +171,7 @@ func TestLint(t *testing.T) {
 	if len(s) < 5 {
 		t.Fatalf("%d dashboards", len(s))
 	}
-	for rule, found := range lint(s) {
+	for rule, found := range lint(s, sorted(s)...) {
 		for _, f := range found {
 			t.Errorf("%s: %s", rule, f)
 		}
@@ -300,7 +301,11 @@ func lintVariables(_ set, _ string, d *doc, report func(string, ...any)) {
 		if v.Type == "query" && v.Refresh != 2 {
 			report("variable %s does not follow the time range", v.Name)
 		}
-		if v.Type == "query" && (v.Multi != v.IncludeAll || v.Multi && v.AllValue != ".+") {
+		all := ".+"
+		if v.Name == "service" { // made from the chosen jobs: all of those
+			all = ""
+		}
+		if v.Type == "query" && (v.Multi != v.IncludeAll || v.Multi && v.AllValue != all) {
 			report("variable %s: multi %v, all %v as %q", v.Name, v.Multi, v.IncludeAll, v.AllValue)
 		}
 	}
@@ -363,10 +368,15 @@ func lintWords(_ set, _ string, d *doc, report func(string, ...any)) {
 	}
 }
 
+var units = []string{"short", "s", "percentunit", "reqps", "ops", "cps", "Bps", "bytes", "dateTimeFromNow"}
+
 func lintUnit(_ set, _ string, d *doc, report func(string, ...any)) {
 	for _, p := range d.all() {
 		if p.FieldConfig.Defaults.Unit == "" && len(p.FieldConfig.Defaults.Mappings) == 0 {
 			report("%s has neither unit nor mappings", p.where())
+		}
+		if u := p.FieldConfig.Defaults.Unit; u != "" && !slices.Contains(units, u) {
+			report("%s: %q is no unit of Grafana's that we use", p.where(), u)
 		}
 	}
 }
@@ -414,9 +424,11 @@ func (d *doc) queries() (list []docQuery) {
 	return list
 }
 
+var instruments = sync.OnceValues(func() (series, error) { return readSeries("../..") })
+
 // lintMetrics: names, labels and kinds are those of the tables of instruments.
 func lintMetrics(_ set, _ string, d *doc, report func(string, ...any)) {
-	known, err := readSeries("../..")
+	known, err := instruments()
 	if err != nil {
 		report("%v", err)
 	}
@@ -438,7 +450,7 @@ func lintMetrics(_ set, _ string, d *doc, report func(string, ...any)) {
 
 // lintCounters: a counter's number is since whenever; its growth says something.
 func lintCounters(_ set, _ string, d *doc, report func(string, ...any)) {
-	known, err := readSeries("../..")
+	known, err := instruments()
 	if err != nil {
 		report("%v", err)
 	}
@@ -616,20 +628,7 @@ func lintNoData(_ set, _ string, d *doc, report func(string, ...any)) {
 		if f.NoValue == "" {
 			report("%s says nothing where there is no data", p.where())
 		}
-		lists := [][]docMapping{f.Mappings}
-		for _, o := range p.FieldConfig.Overrides {
-			for _, property := range o.Properties {
-				if property.ID != "mappings" {
-					continue
-				}
-				var list []docMapping
-				if err := json.Unmarshal(property.Value, &list); err != nil {
-					report("%s: %v", p.where(), err)
-				}
-				lists = append(lists, list)
-			}
-		}
-		for _, list := range lists {
+		for _, list := range p.mappings() {
 			if len(list) > 0 && !slices.ContainsFunc(list, func(m docMapping) bool {
 				return m.Type == "special" && strings.Contains(string(m.Options), `"null+nan"`)
 			}) {
@@ -774,6 +773,22 @@ func lintIDs(_ set, _ string, d *doc, report func(string, ...any)) {
 	}
 }
 
+var coloured, worded = regexp.MustCompile(`"color": ?"`), regexp.MustCompile(`"text": ?"[^"]`)
+
+// mappings are the panel's, and those of its columns.
+func (p docPanel) mappings() [][]docMapping {
+	lists := [][]docMapping{p.FieldConfig.Defaults.Mappings}
+	for _, o := range p.FieldConfig.Overrides {
+		for _, property := range o.Properties {
+			var list []docMapping
+			if property.ID == "mappings" && json.Unmarshal(property.Value, &list) == nil {
+				lists = append(lists, list)
+			}
+		}
+	}
+	return lists
+}
+
 // lintText: no colour stands alone.
 func lintText(_ set, _ string, d *doc, report func(string, ...any)) {
 	for _, p := range d.all() {
@@ -785,13 +800,18 @@ func lintText(_ set, _ string, d *doc, report func(string, ...any)) {
 			p.Type == "bargauge" && o.ValueMode == "hidden":
 			report("%s shows colour and no text", p.where())
 		}
-		mapped := map[string]json.RawMessage{"defaults": nil}
-		for _, m := range p.FieldConfig.Defaults.Mappings {
-			mapped[m.Type] = m.Options
+		for _, list := range p.mappings() {
+			for _, m := range list {
+				if len(coloured.FindAll(m.Options, -1)) > len(worded.FindAll(m.Options, -1)) {
+					report("%s: a %s mapping has a colour and no text", p.where(), m.Type)
+				}
+			}
 		}
-		for kind, options := range mapped {
-			if strings.Count(string(options), `"color"`) > strings.Count(string(options), `"text": "`)+strings.Count(string(options), `"text":"`) {
-				report("%s: a %s mapping has a colour and no text", p.where(), kind)
+		for _, o := range p.FieldConfig.Overrides {
+			for _, property := range o.Properties {
+				if property.ID == "custom.cellOptions" && !strings.Contains(string(property.Value), `"color-text"`) {
+					report("%s: cells of %s are %s", p.where(), o.Matcher.Options, property.Value)
+				}
 			}
 		}
 	}

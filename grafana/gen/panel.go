@@ -133,7 +133,7 @@ func bars() *bargauge.PanelBuilder {
 
 // rows are a table with the newest or worst first.
 func rows(by string, desc bool) *table.PanelBuilder {
-	return table.NewPanelBuilder().CellHeight(common.TableCellHeightSm).
+	return table.NewPanelBuilder().CellHeight(common.TableCellHeightSm).Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{})).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName(by).Desc(desc)})
 }
 
