@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 See dashboards.go.
+
 package main
 
 import (
@@ -6,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
@@ -67,6 +70,17 @@ func TestDialectsOfDashboards(t *testing.T) {
 		again, err := dashboards(d)
 		if err != nil {
 			t.Fatal(err)
+		}
+		fleet := string(first["health-fleet.json"])
+		for _, part := range map[string][]string{
+			"Mimir":  {`health_probe_state_duration{`},
+			"UTF-8":  {`__name__=\"health.probe.status\",`, `{{health.check.name}}`, `labels[\"health.check.name\"]`},
+			"groups": {`cluster=~\"$cluster\",`, `{{cluster}} {{namespace}} {{job}}`, `var-namespace=${__data.fields[\"namespace\"]:percentencode}`, `"name": "cluster"`},
+			"native": {`sum by (job) (histogram_count(rate(http_server_request_duration_seconds{`, `sum by (job) (rate(http_server_request_duration_seconds{`},
+		}[name] {
+			if !strings.Contains(fleet, part) {
+				t.Errorf("%s: no %s", name, part)
+			}
 		}
 		for file, text := range first {
 			if !bytes.Equal(text, again[file]) {

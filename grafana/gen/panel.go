@@ -252,8 +252,13 @@ func (d dialect) expr(q string) (string, error) {
 
 var braces = regexp.MustCompile(`\{\{ *(\w+) *\}\}`)
 
-// legend renames the labels in a legend.
+// legend renames the labels in a legend, and says which group a job is of.
 func (d dialect) legend(format string) string {
+	whose := ""
+	for _, l := range d.group {
+		whose += "{{" + l + "}} "
+	}
+	format = strings.ReplaceAll(format, "{{job}}", whose+"{{job}}")
 	return braces.ReplaceAllStringFunc(format, func(m string) string {
 		return "{{" + d.label(braces.FindStringSubmatch(m)[1]) + "}}"
 	})
@@ -269,7 +274,14 @@ func source(kind, uid string) common.DataSourceRef {
 // url is an address within Grafana that keeps the time range and the data sources.
 func (l link) url(d dialect, from string) string {
 	u := "/d/" + l.uid + "?${datasource:queryparam}&${traces:queryparam}"
-	for _, v := range l.vars {
+	vars := l.vars
+	for _, g := range d.group { // of a job's own group, where the value is a job's
+		if slices.Contains(l.vars, "job=job") {
+			g += "=" + g
+		}
+		vars = append(slices.Clip(vars), g)
+	}
+	for _, v := range vars {
 		if name, label, ok := strings.Cut(v, "="); ok {
 			u += fmt.Sprintf(`&var-%s=${%s["%s"]:percentencode}`, name, from, d.label(label))
 		} else {
@@ -324,7 +336,16 @@ func thresholds(steps []step) (list []dashboard.Threshold) {
 func (p panel) tabulate(d dialect, out *dashboard.Panel) {
 	show, names := map[string]int{}, map[string]string{}
 	var list []string
-	for n, c := range p.columns {
+	var columns []column
+	for _, c := range p.columns {
+		if c.field == "job" {
+			for _, l := range d.group {
+				columns = append(columns, column{field: l, title: strings.ToUpper(l[:1]) + l[1:]})
+			}
+		}
+		columns = append(columns, c)
+	}
+	for n, c := range columns {
 		field := c.field
 		if len(field) > 1 {
 			field = d.label(field)
