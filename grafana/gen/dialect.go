@@ -168,6 +168,8 @@ func (d dialect) rename(v *parser.VectorSelector) error {
 			return err
 		}
 		v.Name = name + part
+	} else if _, other := foreign[v.Name]; other && !d.names.ShouldAddSuffixes() { // those of the collector are translated as well
+		v.Name = strings.TrimSuffix(strings.TrimSuffix(v.Name, "_total"), "_seconds")
 	}
 	for n, m := range v.LabelMatchers {
 		value := m.Value

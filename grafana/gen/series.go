@@ -17,6 +17,7 @@ import (
 type series struct {
 	own    map[string]inventory.Instrument // by the default name
 	labels map[string]string               // OpenTelemetry's name of each label
+	native bool                            // a histogram is one series, without _bucket
 }
 
 // foreign are metrics of others, by kind.
@@ -81,7 +82,7 @@ func translate(i inventory.Instrument, by otlptranslator.TranslationStrategyOpti
 // of a histogram it is: "", "_bucket", "_count" or "_sum".
 func (s series) of(name string) (i inventory.Instrument, part string, ok bool) {
 	if i, ok = s.own[name]; ok {
-		return i, "", i.Kind != "histogram"
+		return i, "", i.Kind != "histogram" || s.native
 	}
 	for _, part := range []string{"_bucket", "_count", "_sum"} {
 		if base, cut := strings.CutSuffix(name, part); cut {
@@ -102,7 +103,7 @@ func (s series) kind(name string) (kind string, known bool) {
 	switch {
 	case !ok:
 		return "", false
-	case part != "" || i.Kind == "counter":
+	case part != "" || i.Kind == "counter" || i.Kind == "histogram":
 		return "counter", true
 	}
 	return "gauge", true

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Severity critical wakes a person, warning is a ticket, info is for dashboards and
+// to be inhibited. An instance is a ticket; a service is a page.
+
+func (d dialect) readinessRules(desired string) group {
+	const share = "job:health_instances_ready:count / on (job) (job:health_instances_expected:count > 0)"
+	return group{"otelhealth-readiness", append(instances(desired),
+		rule{alert: "HealthNoReadyInstance", severity: "critical", hold: time.Minute, keep: 2 * time.Minute,
+			expr:        "job:health_instances_ready:count == 0 and on (job) job:health_instances_expected:count > 0",
+			summary:     "No instance of a service is ready.",
+			description: "No instance of {{ $labels.job }} answers its readiness probe with 200, though some should be in service."},
+		// Against what is expected, not against who still reports: nine of ten that
+		// have gone are in no ratio over the survivors.
+		rule{alert: "HealthCapacityLow", severity: "critical", hold: 30 * time.Second, keep: 2 * time.Minute,
+			expr:        share + " < 0.5 > 0",
+			summary:     "Less than half of a service's instances are ready.",
+			description: "{{ $value | humanizePercentage }} of the expected instances of {{ $labels.job }} are ready."},
+		rule{alert: "HealthCapacityLow", severity: "warning", hold: 5 * time.Minute, keep: 5 * time.Minute,
+			expr:        share + " < 0.7 >= 0.5",
+			summary:     "Less than 70% of a service's instances are ready.",
+			description: "{{ $value | humanizePercentage }} of the expected instances of {{ $labels.job }} are ready."},
+		rule{alert: "HealthInstanceNotReady", severity: "warning", hold: 10 * time.Minute, keep: 5 * time.Minute,
+			expr: last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + " == 0" + inService +
+				"unless on (job, instance) " + last(perInstance, `health_check_status{health_check_state=~"fail|stale"}`) + " == 1",
+			summary:     "An instance is not ready, and no failing check says why.",
+			description: "{{ $labels.instance }} of {{ $labels.job }} has not been ready for ten minutes while none of its checks fails."},
+		// Starting is excluded elsewhere. A service that never gets further is not.
+		rule{alert: "HealthStartingTooLong", severity: "critical", hold: 10 * time.Minute,
+			expr:        "job:health_instances_ready:count == 0 and on (job) sum by (job) (" + lifecycle("starting") + ") > 0",
+			summary:     "A service does not get past its start.",
+			description: "Instances of {{ $labels.job }} have been starting for ten minutes, and none is ready."},
+		rule{alert: "HealthMaintenanceTooLong", severity: "warning", hold: 4 * time.Hour,
+			expr:        lifecycle("maintenance") + " == 1",
+			summary:     "An instance has been in maintenance for more than four hours.",
+			description: "{{ $labels.instance }} of {{ $labels.job }} has taken no traffic for four hours, because somebody said so."},
+		d.canary("otelhealth-readiness", "health_probe_status", "health_lifecycle_status"))}
+}
+
+// fleetWide is a check that fails on most instances, of which there are several: the
+// trouble is in what they share.
+const fleetWide = "job_check:health_check_failing:ratio > 0.5 and on (job) job:health_instances_in_service:count > 1"
+
+func (d dialect) checkRules() group {
+	shared := func(severity, roles, consequence string) rule {
+		return rule{alert: "HealthDependencyDown", severity: severity, hold: 2 * time.Minute, keep: 2 * time.Minute,
+			expr: fleetWide + " and on (job, health_check_name) max by (job, health_check_name) (last_over_time(health_check_info{health_check_role=~\"" +
+				roles + "\"}[" + fresh + "])) == 1",
+			summary:     "A check fails on most instances of a service.",
+			description: "Check {{ $labels.health_check_name }} fails on {{ $value | humanizePercentage }} of the instances of {{ $labels.job }}: what they share is down. " + consequence}
+	}
+	return group{"otelhealth-checks", []rule{
+		{record: "job_check:health_check_failing:ratio",
+			expr: "avg by (job, health_check_name) (" + last(perCheck, `health_check_status{health_check_state="fail"}`) + inService + ")"},
+		{alert: "HealthCheckFailing", severity: "warning", hold: 5 * time.Minute, keep: 5 * time.Minute,
+			expr: last(perCheck, `health_check_status{health_check_state="fail"}`) + " == 1" + inService +
+				"unless on (job, health_check_name) (" + fleetWide + ")",
+			summary:     "A check fails on an instance.",
+			description: "Check {{ $labels.health_check_name }} fails on {{ $labels.instance }} of {{ $labels.job }}, and not on most others."},
+		shared("critical", "core|vital", "Such a check takes instances out of service."),
+		shared("warning", "auxiliary|informational", "Such a check takes no instance out of service."),
+		// By its own word, or by the clock: who has stopped judging says nothing of it.
+		{alert: "HealthCheckStale", severity: "warning", hold: 2 * time.Minute, keep: 5 * time.Minute,
+			expr: "(time() - " + last(perCheck, "health_check_last_run_timestamp_seconds") +
+				" > on (" + perCheck + ") 3 * " + last(perCheck, "health_check_interval_seconds") +
+				" + on (" + perCheck + ") " + last(perCheck, "health_check_timeout_seconds") + " + 60" +
+				" or " + last(perCheck, `health_check_status{health_check_state="stale"}`) + " == 1)" + inService,
+			summary:     "A check no longer runs, or its evidence is old.",
+			description: "Check {{ $labels.health_check_name }} on {{ $labels.instance }} of {{ $labels.job }} says nothing new; what it said last may be wrong by now."},
+		// By the counter: of states that were sampled, most changes are missing.
+		{alert: "HealthCheckFlapping", severity: "warning", hold: time.Minute, keep: 15 * time.Minute,
+			expr:        "sum by (" + perCheck + ") (increase(health_check_transitions_total[30m])) > 6" + inService,
+			summary:     "A check changes its state again and again.",
+			description: "Check {{ $labels.health_check_name }} on {{ $labels.instance }} of {{ $labels.job }} has changed its state {{ $value | humanize }} times in half an hour."},
+		{alert: "HealthOverrideLeftOn", severity: "warning", hold: time.Hour,
+			expr:        last("job, health_check_name, health_check_effect", "health_check_override") + " == 1",
+			summary:     "An operator's override has been on for an hour.",
+			description: "For an hour, failing of check {{ $labels.health_check_name }} of {{ $labels.job }} has had the effect {{ $labels.health_check_effect }}, by an operator's override."},
+		d.canary("otelhealth-checks", "health_check_status", "health_check_info"),
+	}}
+}
+
+// both make a warning for an instance and a page for the service, of which only the
+// one that fits is raised.
+func both(instance, service rule, on string) []rule {
+	instance.severity, service.severity = "warning", "critical"
+	instance.alert = service.alert
+	instance.expr = "(" + instance.expr + ")" + notOut + "unless on (" + on + ") (" + service.expr + ")"
+	return []rule{instance, service}
+}
+
+func (d dialect) requestRules() group {
+	age := last(perInstance, "http_server_oldest_request_age_seconds")
+	return group{"otelhealth-requests", append(both(
+		rule{hold: 2 * time.Minute, keep: 2 * time.Minute,
+			expr:        age + " > 60",
+			summary:     "A request has hung on an instance for more than a minute.",
+			description: "The oldest request that {{ $labels.instance }} of {{ $labels.job }} has not answered is {{ $value | humanizeDuration }} old."},
+		rule{alert: "HttpRequestsHung", hold: 2 * time.Minute, keep: 2 * time.Minute,
+			expr:        "avg by (job) ((" + age + notOut + ") > bool 60) > 0.5",
+			summary:     "Requests hang on most instances of a service.",
+			description: "On {{ $value | humanizePercentage }} of the instances of {{ $labels.job }} a request has been waiting for more than a minute. What never ends is in no latency."}, "job"),
+		d.canary("otelhealth-requests", "http_server_oldest_request_age_seconds"))}
+}
+
+func (d dialect) queueRules() group {
+	const perQueue, jobQueue = "job, instance, queue_name", "job, queue_name"
+	length, capacity := last(perQueue, "queue_length"), last(perQueue, "queue_capacity")
+	waiting := "min by (" + perQueue + ") (min_over_time(queue_length[5m]))"
+	taken := func(by string) string {
+		return "sum by (" + by + ") (" + d.counts("queue_wait_duration_seconds", "", "5m") + ") > 0"
+	}
+	share := length + " / on (" + perQueue + ") (" + capacity + " > 0)"
+	rules := both(
+		rule{hold: 5 * time.Minute, keep: 5 * time.Minute,
+			expr:        share + " > 0.9",
+			summary:     "A queue of an instance is nearly full.",
+			description: "Queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full."},
+		rule{alert: "QueueNearlyFull", hold: 5 * time.Minute, keep: 5 * time.Minute,
+			expr: "sum by (" + jobQueue + ") (" + length + notOut + ") / on (" + jobQueue + ") sum by (" + jobQueue + ") (" +
+				capacity + notOut + "> 0) > 0.9",
+			summary:     "A queue is nearly full on all instances of a service.",
+			description: "Queue {{ $labels.queue_name }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full on all instances together; what comes when it is full is refused."}, jobQueue)
+	// Below 30 % a jumpy queue would be predicted to be anything.
+	rules = append(rules, rule{alert: "QueuePredictedFull", severity: "warning", hold: 5 * time.Minute, keep: 5 * time.Minute,
+		expr: "max by (" + perQueue + ") (predict_linear(queue_length[15m], 1800)) > on (" + perQueue + ") (" + capacity + " > 0)" +
+			" and on (" + perQueue + ") (" + share + " > 0.3 <= 0.9)" + notOut,
+		summary:     "A queue will be full within half an hour.",
+		description: "As queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} has grown for a quarter of an hour, it will hold {{ $value | humanize }} items in half an hour, which is more than it can."})
+	rules = append(rules, both(
+		rule{hold: 5 * time.Minute, keep: 2 * time.Minute,
+			expr:        waiting + " > 0 unless on (" + perQueue + ") " + taken(perQueue),
+			summary:     "Nothing is taken from a queue of an instance.",
+			description: "In queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} items wait, and for five minutes none has been taken."},
+		rule{alert: "QueueStalled", hold: 5 * time.Minute, keep: 2 * time.Minute,
+			expr:        "sum by (" + jobQueue + ") (" + waiting + notOut + ") > 0 unless on (" + jobQueue + ") " + taken(jobQueue),
+			summary:     "Nothing is taken from a queue of a service.",
+			description: "In queue {{ $labels.queue_name }} of {{ $labels.job }} {{ $value | humanize }} items wait, and for five minutes no instance has taken any."}, jobQueue)...)
+	return group{"otelhealth-queues", append(rules, d.canary("otelhealth-queues", "queue_length", "queue_capacity", d.part("queue_wait_duration_seconds", "_count")))}
+}
+
+// pipeline tells a service that has fallen silent from a pipeline that has: if no
+// collector gets anything through, no service is blamed.
+func (d dialect) pipelineRules() group {
+	const (
+		up    = "otelcol_process_uptime_seconds_total"
+		queue = `otelcol_exporter_queue_size{data_type="metrics"}`
+		sent  = "otelcol_exporter_sent_metric_points_total"
+		blind = "(group(last_over_time(" + up + "[1h])) unless on () group(last_over_time(" + up + "[" + fresh + "]))" +
+			" or sum(min_over_time(" + queue + "[" + fresh + "])) > 0 unless on () sum(rate(" + sent + "[" + fresh + "])) > 0)"
+		toThePipeline = "health-telemetry"
+	)
+	return group{"otelhealth-pipeline", []rule{
+		{alert: "TelemetryPipelineDown", severity: "critical", hold: time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
+			labels:      [][2]string{{"reason", "silent"}},
+			expr:        "group by (job) (last_over_time(" + up + "[1h])) unless on (job) group by (job) (last_over_time(" + up + "[" + fresh + "]))",
+			summary:     "The collector has fallen silent.",
+			description: "{{ $labels.job }} was heard of in the last hour and is not now. Nothing that goes through it arrives, and no alert on that can be trusted."},
+		{alert: "TelemetryPipelineDown", severity: "critical", hold: 2 * time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
+			labels: [][2]string{{"reason", "queue"}},
+			expr: "sum by (job) (min_over_time(" + queue + "[" + fresh + "])) > 0 unless on (job) sum by (job) (rate(" + sent + "[" + fresh + "])) > 0" +
+				" or sum by (job) (increase(otelcol_exporter_enqueue_failed_metric_points_total[5m])) > 0",
+			summary:     "The collector does not get rid of its metrics.",
+			description: "{{ $labels.job }} lives, but its queue of metrics does not move or is full. What waits arrives late; what a full queue refuses is lost."},
+		{alert: "HealthTelemetryAbsent", severity: "critical", hold: time.Minute,
+			expr:        "job:health_instances_lost:count1h unless on (job) job:health_instances:count unless on () " + blind,
+			summary:     "A service has fallen silent without taking its leave.",
+			description: "Nothing is heard of {{ $labels.job }}, while the pipeline works. {{ $value }} instances went without draining in the last hour: they were killed, or can't export."},
+		{alert: "TelemetryExportFailing", severity: "warning", hold: 5 * time.Minute, keep: 10 * time.Minute, dashboard: toThePipeline,
+			expr:        "sum by (job, telemetry_signal, error_type) (increase(telemetry_export_failures_total[15m])) > 3",
+			summary:     "A service can't hand over its telemetry.",
+			description: "{{ $labels.job }} failed to export {{ $labels.telemetry_signal }} {{ $value | humanize }} times in a quarter of an hour: {{ $labels.error_type }}."},
+		d.canary("otelhealth-pipeline", up, "telemetry_export_last_success_timestamp_seconds"),
+	}}
+}
+
+// inhibitions is an Alertmanager's whole configuration, to take the rules from.
+// What says less is kept back while what says more fires.
+func inhibitions(d dialect) string {
+	equal := func(more ...string) string {
+		return strings.Join(append(d.labels(d.grouped([]string{"job"})), more...), ", ")
+	}
+	one := func(source, target, equal string) string {
+		list := strings.NewReplacer("; ", "', '")
+		return fmt.Sprintf("  - source_matchers: ['%s']\n    target_matchers: ['%s']\n    equal: [%s]\n", list.Replace(source), list.Replace(target), equal)
+	}
+	quoted := func(l string) string {
+		if l = d.label(l); strings.Contains(l, ".") {
+			return fmt.Sprintf("%q", l)
+		}
+		return l
+	}
+	return `# An example: take its inhibit_rules into your Alertmanager's configuration, and
+# give the receivers what they lack. amtool check-config reads it as it is.
+route:
+  receiver: tickets
+  group_by: [` + equal("alertname") + `]
+  routes:
+    - matchers: [severity="critical"]
+      receiver: pager
+    - matchers: [severity="info"]
+      receiver: nobody
+receivers:
+  - name: pager
+  - name: tickets
+  - name: nobody
+inhibit_rules:
+  # Who hears nothing knows nothing. No label in common: the collector is another job.
+  # What is still heard is still true, so only alerts on silence are kept back.
+` + one(`alertname="TelemetryPipelineDown"`, `alertname=~"HealthTelemetryAbsent|HealthRulesBlind|TelemetryExportFailing"`, "") +
+		one(`alertname="HealthTelemetryAbsent"`, `alertname=~"Health.+|Http.+|Queue.+"; alertname!="HealthTelemetryAbsent"`, equal()) +
+		`  # What nobody can use is not also slow, low or failing its checks.
+` + one(`alertname="HealthNoReadyInstance"`, `alertname=~"HealthCapacityLow|HealthInstanceNotReady|HealthStartingTooLong|HealthReadyBudgetBurn"`, equal()) +
+		one(`alertname="HealthCapacityLow"; severity="critical"`, `alertname="HealthReadyBudgetBurn"`, equal()) +
+		`  # One check everywhere is one trouble.
+` + one(`alertname="HealthDependencyDown"`, `alertname=~"HealthCheckFailing|HealthCheckFlapping|HealthCheckStale"`, equal(quoted("health_check_name"))) +
+		`  # The same alert, less bad.
+` + one(`severity="critical"`, `severity="warning"`, equal("alertname", quoted("health_check_name"), quoted("queue_name")))
+}

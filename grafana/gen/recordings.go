@@ -1,0 +1,219 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// last is an instance's newest value of a metric, if it is fresh. Instances that
+// carry other labels as well (a pod's name, a scope) stay one.
+func last(by, selector string) string {
+	return fmt.Sprintf("max by (%s) (last_over_time(%s[%s]))", by, selector, fresh)
+}
+
+const (
+	perInstance = "job, instance"
+	perCheck    = "job, instance, health_check_name"
+)
+
+func lifecycle(states string) string {
+	is := "="
+	if strings.Contains(states, "|") {
+		is = "=~"
+	}
+	return last(perInstance, fmt.Sprintf("health_lifecycle_status{health_lifecycle_state%s%q}", is, states))
+}
+
+// inService keeps instances that take traffic; notOut drops those that don't, and
+// keeps what tells nothing of its lifecycle.
+var (
+	inService = " and on (job, instance) " + lifecycle("running") + " == 1 "
+	notOut    = " unless on (job, instance) " + lifecycle("starting|maintenance|draining") + " == 1 "
+)
+
+// instances count a job's.
+//
+// Who leaves in order says so: its last export has it draining. So the instances
+// lost in the last hour are those whose last word was another, and neither a scale
+// to zero nor a rollout loses any. A process that crashes again and again is lost
+// each time under a new name; max1h bounds that. Surges of a rollout, shorter than
+// five minutes, are not part of it.
+func instances(desired string) []rule {
+	out := []rule{
+		{record: "job:health_instances:count",
+			expr: "count by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness"}`) + ")"},
+		{record: "job:health_instances_ready:count",
+			expr: "sum by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + ")"},
+		{record: "job:health_instances_in_service:count", // running: neither starting, in maintenance nor draining
+			expr: "sum by (job) (" + lifecycle("running") + ")"},
+		{record: "job:health_ready:ratio",
+			expr: "job:health_instances_ready:count / on (job) (job:health_instances_in_service:count > 0)"},
+		{record: "job:health_instances:max1h",
+			expr: "max_over_time(min_over_time(job:health_instances:count[5m])[1h:1m])"},
+		{record: "job:health_instances_lost:count1h",
+			expr: `count by (job) (
+				(max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[1h])) == 0)
+				unless on (job, instance) ` + lifecycle("starting|running|maintenance|draining") + ")"},
+	}
+	const recent = "(job:health_instances_in_service:count + on (job) (job:health_instances_lost:count1h or 0 * job:health_instances_in_service:count))"
+	expected := recent + " < on (job) job:health_instances:max1h or job:health_instances:max1h and on (job) job:health_instances_in_service:count"
+	if desired != "" { // what is in maintenance is wanted, but not now
+		out = append(out, rule{record: "job:health_instances_desired:count", expr: desired, foreign: true})
+		expected = "(job:health_instances_desired:count - on (job) (sum by (job) (" + lifecycle("maintenance") + ") or 0 * job:health_instances_desired:count)) or " + expected
+	}
+	return append(out, rule{record: "job:health_instances_expected:count", expr: expected})
+}
+
+// An objective is a share of good time or good requests, and the budget is what is
+// left. Bad and all are recorded over five minutes, per job, and the longer windows
+// add those up: three days of every instance's series, read twice a minute, would
+// be dear.
+type objective struct {
+	group     string
+	alert     string
+	ratio     string // name of the recorded ratio, without the window
+	bad, all  string // names of the recorded rates
+	record    []rule
+	budget    float64
+	atLeast   int // bad events in the long window, below which a share says nothing
+	summary   string
+	what      string // what a share of is bad
+	objective string
+	inputs    []string
+}
+
+var windows = []string{"5m", "30m", "1h", "2h", "6h", "1d", "3d"}
+
+// What has not been running at some time in the window is left out of it.
+const notOut5m = ` unless on (job, instance) max by (job, instance) (max_over_time(health_lifecycle_status{health_lifecycle_state!="running"}[5m])) == 1`
+
+var readyObjective = objective{
+	group: "otelhealth-ready-budget", alert: "HealthReadyBudgetBurn", ratio: "job:health_ready:error_ratio",
+	bad: "job:health_ready_failed:rate5m", all: "job:health_ready_observed:rate5m",
+	// One of ten instances that is out costs nobody a request while nine carry the load.
+	budget: .01, objective: "99%",
+	summary: "Instances are not ready for more time than the objective allows.",
+	what:    "the instances' time in service was spent not ready",
+	inputs:  []string{"health_probe_state_duration_seconds_total", "health_lifecycle_status"},
+	record: []rule{
+		{record: "job:health_ready_observed:rate5m",
+			expr: `sum by (job) (sum by (job, instance) (rate(health_probe_state_duration_seconds_total{health_probe_name="readiness"}[5m]))` + notOut5m + ")"},
+		{record: "job:health_ready_failed:rate5m",
+			expr: `sum by (job) (sum by (job, instance) (rate(health_probe_state_duration_seconds_total{health_probe_name="readiness",health_probe_state="fail"}[5m]))` + notOut5m + `)
+				or 0 * job:health_ready_observed:rate5m`},
+	},
+}
+
+// counts is the rate of a histogram's events.
+func (d dialect) counts(metric, matchers, window string) string {
+	if d.native {
+		return fmt.Sprintf("histogram_count(rate(%s{%s}[%s]))", metric, matchers, window)
+	}
+	return fmt.Sprintf("rate(%s_count{%s}[%s])", metric, matchers, window)
+}
+
+// A full queue answers 503 on purpose, which its own alerts tell of; a drain does,
+// too. So 503 is no error here.
+func (d dialect) errorObjective() objective {
+	const m = "http_server_request_duration_seconds"
+	return objective{
+		group: "otelhealth-error-budget", alert: "HttpErrorBudgetBurn", ratio: "job:http_server_requests:error_ratio",
+		bad: "job:http_server_requests_failed:rate5m", all: "job:http_server_requests:rate5m",
+		budget: .001, objective: "99.9%", atLeast: 10,
+		summary: "More requests fail than the objective allows.",
+		what:    "requests were answered 5xx (503 not counted)",
+		inputs:  []string{d.part(m, "_count")},
+		record: []rule{
+			{record: "job:http_server_requests:rate5m", expr: "sum by (job) (" + d.counts(m, "", "5m") + ")"},
+			{record: "job:http_server_requests_failed:rate5m",
+				expr: "sum by (job) (" + d.counts(m, `http_response_status_code=~"5..",http_response_status_code!="503"`, "5m") + ") or 0 * job:http_server_requests:rate5m"},
+		},
+	}
+}
+
+// le="0.5" reads the same by OTLP, by scrape and by remote write, which le="1"
+// doesn't. A histogram without that boundary has no slow requests here, rather than
+// nothing but slow ones.
+func (d dialect) slowObjective() objective {
+	const m = "http_server_request_duration_seconds"
+	fast := fmt.Sprintf(`rate(%s_bucket{le="0.5"}[5m])`, m)
+	if d.native { // of no request the fraction is NaN
+		n := d.counts(m, "", "5m")
+		fast = fmt.Sprintf("(histogram_fraction(0, 0.5, rate(%s[5m])) * %s >= 0 or 0 * %s)", m, n, n)
+	}
+	return objective{
+		group: "otelhealth-slow-budget", alert: "HttpSlowBudgetBurn", ratio: "job:http_server_slow:ratio",
+		bad: "job:http_server_slow:rate5m", all: "job:http_server_requests:rate5m",
+		budget: .01, objective: "99%", atLeast: 10,
+		summary: "More requests are slow than the objective allows.",
+		what:    "requests took longer than 0.5 s",
+		inputs:  []string{d.part(m, "_bucket")},
+		record: []rule{
+			{record: "job:http_server_slow:rate5m", expr: "clamp_min(job:http_server_requests:rate5m - on (job) sum by (job) (" + fast + "), 0)"},
+		},
+	}
+}
+
+func (d dialect) part(metric, part string) string {
+	if d.native {
+		return metric
+	}
+	return metric + part
+}
+
+// burns are the multi-window burn rates of the SRE workbook: how much faster than
+// allowed the budget goes, over a window that makes it matter and a short one that
+// ends the alert when it is over.
+var burns = []struct {
+	long, short string
+	factor      float64
+	hold        time.Duration
+	severity    string
+	gone        string
+}{
+	{"1h", "5m", 14.4, 2 * time.Minute, "critical", "two days"},
+	{"6h", "30m", 6, 15 * time.Minute, "critical", "five days"},
+	{"1d", "2h", 3, time.Hour, "warning", "ten days"},
+	{"3d", "6h", 1, 3 * time.Hour, "warning", "thirty days"},
+}
+
+func (d dialect) budgetRules(o objective) group {
+	g := group{name: o.group, rules: o.record}
+	for _, w := range windows {
+		expr := fmt.Sprintf("%s / on (job) (%s > 0)", o.bad, o.all)
+		if w != "5m" {
+			expr = fmt.Sprintf("sum_over_time(%s[%s]) / on (job) (sum_over_time(%s[%s]) > 0)", o.bad, w, o.all, w)
+		}
+		g.rules = append(g.rules, rule{record: o.ratio + "_rate" + w, expr: expr})
+	}
+	for _, b := range burns {
+		limit := fmt.Sprintf("%g * %g", b.factor, o.budget)
+		expr := fmt.Sprintf("%s_rate%s > %s and on (job) %s_rate%s > %s", o.ratio, b.long, limit, o.ratio, b.short, limit)
+		if o.atLeast > 0 {
+			expr += fmt.Sprintf(" and on (job) avg_over_time(%s[%s]) * %g >= %d", o.bad, b.long, seconds(b.long), o.atLeast)
+		}
+		g.rules = append(g.rules, rule{alert: o.alert, expr: expr, hold: b.hold, severity: b.severity,
+			labels:  [][2]string{{"long", b.long}, {"short", b.short}},
+			summary: o.summary, dashboard: "health-slo",
+			description: fmt.Sprintf("{{ $value | humanizePercentage }} of %s in the last %s, of {{ $labels.job }}. The objective is %s; at %g times the rate it allows, a budget for thirty days lasts %s.",
+				o.what, b.long, o.objective, b.factor, b.gone)})
+	}
+	g.rules = append(g.rules, d.canary(o.group, o.inputs...))
+	return g
+}
+
+func seconds(window string) float64 {
+	day, isDays := strings.CutSuffix(window, "d")
+	if isDays {
+		window = day + "h"
+	}
+	d, err := time.ParseDuration(window)
+	if err != nil {
+		panic(err) // of the table above
+	}
+	if isDays {
+		d *= 24
+	}
+	return d.Seconds()
+}
