@@ -1,10 +1,12 @@
-// Command build builds the servers that the tests start, before their time limits
-// run: go run ./build in e2e.
+// Command build builds the programs that the tests start, before their time limits
+// run: go run ./build [NAME...] in e2e. It prints where they are.
 package main
 
 import (
+	"fmt"
 	"log"
 	"maps"
+	"os"
 	"slices"
 	"time"
 
@@ -13,12 +15,20 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	for _, name := range slices.Sorted(maps.Keys(servers.All)) {
+	names := os.Args[1:]
+	if len(names) == 0 {
+		names = slices.Sorted(maps.Keys(servers.All))
+	}
+	for _, name := range names {
 		start := time.Now()
+		if _, ok := servers.All[name]; !ok {
+			log.Fatalf("nothing is called %q", name)
+		}
 		path, err := servers.Prepare("..", name, nil)
 		if err != nil {
 			log.Fatal(err)
 		}
-		log.Printf("%s after %v", path, time.Since(start).Round(time.Second))
+		fmt.Println(path)
+		log.Printf("%s after %v", name, time.Since(start).Round(time.Second))
 	}
 }

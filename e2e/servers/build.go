@@ -20,20 +20,24 @@ import (
 	"testing"
 )
 
-// All are the servers that the tests start: the names of their modules in e2e, and
-// the arguments of go build where it is not the module's own package.
-var All = map[string][]string{
-	"collector": {"."},
+// All are the programs that the tests start: the module in e2e that builds each, and
+// the arguments of go build.
+var All = map[string]struct {
+	module string
+	args   []string
+}{
+	"collector": {"collector", []string{"."}},
 	// With all its service discovery it has the clients of every cloud in it; nothing is
 	// discovered here.
-	"prometheus": {"-tags=remove_all_sd", "github.com/prometheus/prometheus/cmd/prometheus"},
+	"prometheus": {"prometheus", []string{"-tags=remove_all_sd", "github.com/prometheus/prometheus/cmd/prometheus"}},
+	"promtool":   {"prometheus", []string{"-tags=remove_all_sd", "github.com/prometheus/prometheus/cmd/promtool"}},
 }
 
 // Prepare builds a server of All for the repository in root, unless it is there. It
 // takes minutes, which count towards no test's time limit here; progress, which may be
 // nil, is told of each package that has been compiled.
 func Prepare(root, name string, progress func(pkg string)) (path string, err error) {
-	return build(filepath.Join(root, "e2e", name), All[name], progress)
+	return build(filepath.Join(root, "e2e", All[name].module), All[name].args, progress)
 }
 
 // PrepareDemo builds the demo into dir.
@@ -45,7 +49,7 @@ func PrepareDemo(root, dir string, progress func(pkg string)) (path string, err 
 // server is Build for one of All.
 func server(t testing.TB, root, name string) string {
 	t.Helper()
-	return Build(t, filepath.Join(root, "e2e", name), All[name]...)
+	return Build(t, filepath.Join(root, "e2e", All[name].module), All[name].args...)
 }
 
 // Build returns the server built from the module in dir: its own package or, with
