@@ -11,7 +11,7 @@ import (
 
 func (d dialect) readinessRules(desired string) group {
 	const share = "job:health_instances_ready:count / on (job) (job:health_instances_expected:count > 0)"
-	return group{"otelhealth-readiness", append(instances(desired),
+	return group{"otelhealth-readiness", append(d.instances(desired),
 		rule{alert: "HealthNoReadyInstance", severity: "critical", hold: time.Minute, keep: 2 * time.Minute,
 			expr:        "job:health_instances_ready:count == 0 and on (job) job:health_instances_expected:count > 0",
 			summary:     "No instance of a service is ready.",

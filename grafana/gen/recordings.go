@@ -39,7 +39,7 @@ var (
 // to zero nor a rollout loses any. A process that crashes again and again is lost
 // each time under a new name; max1h bounds that. Surges of a rollout, shorter than
 // five minutes, are not part of it.
-func instances(desired string) []rule {
+func (d dialect) instances(desired string) []rule {
 	out := []rule{
 		{record: "job:health_instances:count",
 			expr: "count by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness"}`) + ")"},
@@ -59,7 +59,7 @@ func instances(desired string) []rule {
 	const recent = "(job:health_instances_in_service:count + on (job) (job:health_instances_lost:count1h or 0 * job:health_instances_in_service:count))"
 	expected := recent + " < on (job) job:health_instances:max1h or job:health_instances:max1h and on (job) job:health_instances_in_service:count"
 	if desired != "" { // what is in maintenance is wanted, but not now
-		out = append(out, rule{record: "job:health_instances_desired:count", expr: desired, foreign: true})
+		out = append(out, rule{record: "job:health_instances_desired:count", expr: fmt.Sprintf("max by (%s) (%s)", strings.Join(d.grouped([]string{"job"}), ", "), desired), foreign: true})
 		expected = "(job:health_instances_desired:count - on (job) (sum by (job) (" + lifecycle("maintenance") + ") or 0 * job:health_instances_desired:count)) or " + expected
 	}
 	return append(out, rule{record: "job:health_instances_expected:count", expr: expected})
@@ -144,13 +144,15 @@ func (d dialect) slowObjective() objective {
 	}
 	return objective{
 		group: "otelhealth-slow-budget", alert: "HttpSlowBudgetBurn", ratio: "job:http_server_slow:ratio",
-		bad: "job:http_server_slow:rate5m", all: "job:http_server_requests:rate5m",
+		bad: "job:http_server_slow:rate5m", all: "job:http_server_slow_observed:rate5m",
 		budget: .01, objective: "99%", atLeast: 10,
 		summary: "More requests are slow than the objective allows.",
 		what:    "requests took longer than 0.5 s",
 		inputs:  []string{d.part(m, "_bucket")},
 		record: []rule{
-			{record: "job:http_server_slow:rate5m", expr: "clamp_min(job:http_server_requests:rate5m - on (job) sum by (job) (" + fast + "), 0)"},
+			// Not job:http_server_requests:rate5m, which another group records: it may be one evaluation behind.
+			{record: "job:http_server_slow_observed:rate5m", expr: "sum by (job) (" + d.counts(m, "", "5m") + ")"},
+			{record: "job:http_server_slow:rate5m", expr: "clamp_min(job:http_server_slow_observed:rate5m - on (job) sum by (job) (" + fast + "), 0)"},
 		},
 	}
 }
@@ -191,7 +193,7 @@ func (d dialect) budgetRules(o objective) group {
 		limit := fmt.Sprintf("%g * %g", b.factor, o.budget)
 		expr := fmt.Sprintf("%s_rate%s > %s and on (job) %s_rate%s > %s", o.ratio, b.long, limit, o.ratio, b.short, limit)
 		if o.atLeast > 0 {
-			expr += fmt.Sprintf(" and on (job) avg_over_time(%s[%s]) * %g >= %d", o.bad, b.long, seconds(b.long), o.atLeast)
+			expr += fmt.Sprintf(" and on (job) sum_over_time(%s[%s]) * %g >= %d", o.bad, b.long, every.Seconds(), o.atLeast)
 		}
 		g.rules = append(g.rules, rule{alert: o.alert, expr: expr, hold: b.hold, severity: b.severity,
 			labels:  [][2]string{{"long", b.long}, {"short", b.short}},
@@ -201,19 +203,4 @@ func (d dialect) budgetRules(o objective) group {
 	}
 	g.rules = append(g.rules, d.canary(o.group, o.inputs...))
 	return g
-}
-
-func seconds(window string) float64 {
-	day, isDays := strings.CutSuffix(window, "d")
-	if isDays {
-		window = day + "h"
-	}
-	d, err := time.ParseDuration(window)
-	if err != nil {
-		panic(err) // of the table above
-	}
-	if isDays {
-		d *= 24
-	}
-	return d.Seconds()
 }

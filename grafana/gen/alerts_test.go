@@ -1,0 +1,441 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	orders  = `job="shop/orders"`
+	jobOnly = "job=shop/orders"
+)
+
+// stories have, for every alert, what raises it and what doesn't.
+func stories() []story {
+	return slices.Concat(readinessStories(), checkStories(), budgetStories(), requestStories(), queueStories(), pipelineStories(), canaryStories())
+}
+
+func readinessStories() []story {
+	low := func(severity, summary, share string) alarm {
+		return alarm{"severity=" + severity + " " + jobOnly, summary, share + " of the expected instances of shop/orders are ready.", ""}
+	}
+	half, most := "Less than half of a service's instances are ready.", "Less than 70% of a service's instances are ready."
+	none := alarm{"severity=critical " + jobOnly, "No instance of a service is ready.",
+		"No instance of shop/orders answers its readiness probe with 200, though some should be in service.", ""}
+	unready := alarm{"severity=warning instance=1 " + jobOnly, "An instance is not ready, and no failing check says why.",
+		"1 of shop/orders has not been ready for ten minutes while none of its checks fails.", ""}
+	starting := alarm{"severity=critical " + jobOnly, "A service does not get past its start.",
+		"Instances of shop/orders have been starting for ten minutes, and none is ready.", ""}
+	maintained := alarm{"severity=warning instance=1 " + jobOnly, "An instance has been in maintenance for more than four hours.",
+		"1 of shop/orders has taken no traffic for four hours, because somebody said so.", ""}
+	// Crashes each minute, under a new name each time.
+	var loop [][2]string
+	for i := range 20 {
+		before := fmt.Sprintf("gone %d, ", 40+2*i)
+		loop = append(loop, pod(of(fmt.Sprint("x", i)), before+"starting 2, gone 100", before+"fail 2, gone 100")...)
+	}
+	return []story{
+		{"none of three is ready", fleetOf(1, 3, "running 40", "pass 20, fail 20"), "12m", "HealthNoReadyInstance", []alarm{none}},
+		{"all crash again and again", join(fleetOf(1, 3, "running 40, gone 100", "pass 40, gone 100"), loop), "28m", "HealthNoReadyInstance", []alarm{none}},
+		{"all three are in maintenance", fleetOf(1, 3, "running 20, maintenance 20", "pass 20, fail 20"), "15m", "HealthNoReadyInstance", nil},
+		{"one of three is ready", join(fleetOf(1, 2, "running 40", "pass 20, fail 20"), pod(of(3), "running 40", "warn 40")), "15m", "HealthNoReadyInstance", nil},
+		{"all drain", fleetOf(1, 3, "running 20, draining 20", "pass 20, fail 20"), "15m", "HealthNoReadyInstance", nil},
+
+		{"nine of ten have gone", join(fleetOf(1, 9, "running 40, gone 40", "pass 40, gone 40"), pod(of(10), "running 80", "pass 80")),
+			"23m", "HealthCapacityLow", []alarm{low("critical", half, "10%")}},
+		{"three of ten crash again and again", join(fleetOf(1, 3, "running 40, gone 100", "pass 40, gone 100"), loop, fleetOf(4, 7, "running 140", "pass 140")),
+			"32m", "HealthCapacityLow", nil},
+		{"four of ten crash again and again", join(fleetOf(1, 4, "running 40, gone 100", "pass 40, gone 100"), loop, fleetOf(5, 6, "running 140", "pass 140")),
+			"32m", "HealthCapacityLow", []alarm{low("warning", most, "60%")}},
+		{"six of ten are ready", join(fleetOf(1, 4, "running 80", "pass 20, fail 60"), fleetOf(5, 6, "running 80", "pass 80")),
+			"16m", "HealthCapacityLow", []alarm{low("warning", most, "60%")}},
+		{"seven of ten are ready", join(fleetOf(1, 3, "running 80", "pass 20, fail 60"), fleetOf(4, 7, "running 80", "pass 80")),
+			"20m", "HealthCapacityLow", nil},
+		{"six of ten are in maintenance", join(fleetOf(1, 6, "running 20, maintenance 60", "pass 20, fail 60"), fleetOf(7, 4, "running 80", "pass 80")),
+			"20m", "HealthCapacityLow", nil},
+		{"ten are scaled to three", join(fleetOf(1, 7, "running 40, draining 2, gone 40", "pass 40, fail 2, gone 40"), fleetOf(8, 3, "running 82", "pass 82")),
+			"30m", "HealthCapacityLow", nil},
+		{"one is killed and replaced", join(pod(of(1), "running 40, gone 60", "pass 40, gone 60"), pod(of(4), "gone 41, starting 1, running 60", "gone 41, fail 1, pass 60"),
+			fleetOf(2, 2, "running 100", "pass 100")), "30m", "HealthCapacityLow", nil},
+
+		{"not ready, and all checks pass", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "database", "core", "unknown 60")), "12m", "HealthInstanceNotReady", []alarm{unready}},
+		{"not ready, and a check says why", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "database", "core", "fail 60")), "20m", "HealthInstanceNotReady", nil},
+		{"not ready, and it is starting", pod(of(1), "starting 60", "fail 60"), "20m", "HealthInstanceNotReady", nil},
+
+		{"all are starting", fleetOf(1, 2, "starting 60", "fail 60"), "12m", "HealthStartingTooLong", []alarm{starting}},
+		{"one is starting, one is ready", join(pod(of(1), "starting 60", "fail 60"), pod(of(2), "running 60", "pass 60")), "20m", "HealthStartingTooLong", nil},
+		{"all have been starting for five minutes", fleetOf(1, 2, "starting 10, running 60", "fail 10, pass 60"), "20m", "HealthStartingTooLong", nil},
+
+		{"maintenance for four hours", pod(of(1), "maintenance 600", "fail 600"), "4h2m", "HealthMaintenanceTooLong", []alarm{maintained}},
+		{"maintenance for less", pod(of(1), "running 30, maintenance 600", "pass 30, fail 600"), "4h2m", "HealthMaintenanceTooLong", nil},
+	}
+}
+
+func checkStories() []story {
+	ready := func(n int) [][2]string { return fleetOf(1, n, "running 100", "pass 100") }
+	database := func(id int, role, story string) [][2]string { return checked(of(id), "database", role, story) }
+	onOne := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "A check fails on an instance.",
+		"Check database fails on 1 of shop/orders, and not on most others.", ""}
+	down := func(severity, share, consequence string) alarm {
+		return alarm{"severity=" + severity + " health_check_name=database " + jobOnly, "A check fails on most instances of a service.",
+			"Check database fails on " + share + " of the instances of shop/orders: what they share is down. " + consequence, ""}
+	}
+	stale := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "A check no longer runs, or its evidence is old.",
+		"Check database on 1 of shop/orders says nothing new; what it said last may be wrong by now.", ""}
+	flaps := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "A check changes its state again and again.",
+		"Check database on 1 of shop/orders has changed its state 12 times in half an hour.", ""}
+	override := alarm{"severity=warning health_check_name=latency health_check_effect=off " + jobOnly, "An operator's override has been on for an hour.",
+		"For an hour, failing of check latency of shop/orders has had the effect off, by an operator's override.", ""}
+	last := func(values string) [][2]string {
+		l := of(1) + `,health_check_name="database"`
+		return join(ready(1), sample("health_check_last_run_timestamp_seconds{"+l+"}", values), sample("health_check_interval_seconds{"+l+"}", "10x100"),
+			sample("health_check_timeout_seconds{"+l+"}", "2x100"))
+	}
+	transitions := func(life, values string) [][2]string {
+		l := of(1) + `,health_check_name="database",health_check_state=`
+		return join(pod(of(1), life, strings.NewReplacer("running", "pass", "maintenance", "fail").Replace(life)),
+			sample("health_check_transitions_total{"+l+`"pass"}`, values), sample("health_check_transitions_total{"+l+`"fail"}`, values))
+	}
+	const core, aux = "Such a check takes instances out of service.", "Such a check takes no instance out of service."
+	return []story{
+		{"a check fails on one of three", join(ready(3), database(1, "core", "pass 20, fail 80"), database(2, "core", "pass 100"), database(3, "core", "pass 100")),
+			"16m", "HealthCheckFailing", []alarm{onOne}},
+		{"a check fails on the only one", join(ready(1), database(1, "core", "pass 20, fail 80")), "16m", "HealthCheckFailing", []alarm{onOne}},
+		{"a check fails on all three", join(ready(3), database(1, "core", "pass 20, fail 80"), database(2, "core", "pass 20, fail 80"), database(3, "core", "pass 20, fail 80")),
+			"16m", "HealthCheckFailing", nil},
+		{"a check fails in maintenance", join(pod(of(1), "maintenance 100", "fail 100"), database(1, "core", "fail 100")), "20m", "HealthCheckFailing", nil},
+		{"a check warns", join(ready(1), database(1, "core", "warn 100")), "20m", "HealthCheckFailing", nil},
+
+		{"a core check fails on two of three", join(ready(3), database(1, "core", "pass 20, fail 80"), database(2, "core", "pass 20, fail 80"), database(3, "core", "pass 100")),
+			"13m", "HealthDependencyDown", []alarm{down("critical", "66.67%", core)}},
+		{"an auxiliary check fails on both", join(ready(2), database(1, "auxiliary", "pass 20, fail 80"), database(2, "auxiliary", "pass 20, fail 80")),
+			"13m", "HealthDependencyDown", []alarm{down("warning", "100%", aux)}},
+		{"a check fails on one of two", join(ready(2), database(1, "core", "fail 100"), database(2, "core", "pass 100")), "20m", "HealthDependencyDown", nil},
+		{"a check fails on all that drain", join(fleetOf(1, 3, "draining 100", "fail 100"), database(1, "core", "fail 100"), database(2, "core", "fail 100")),
+			"20m", "HealthDependencyDown", nil},
+
+		{"a check has not run for minutes", last("300x100"), "10m", "HealthCheckStale", []alarm{stale}},
+		{"a check says that it is stale", join(last("0+30x100"), database(1, "core", "pass 10, stale 90")), "8m", "HealthCheckStale", []alarm{stale}},
+		{"a check runs", join(last("0+30x100"), database(1, "core", "pass 100")), "20m", "HealthCheckStale", nil},
+		{"a check does not run in maintenance", join(pod(of(2), "maintenance 100", "fail 100"), checked(of(2), "database", "core", "stale 100")), "20m", "HealthCheckStale", nil},
+
+		{"a check flaps", transitions("running 100", "0+0.1x100"), "40m", "HealthCheckFlapping", []alarm{flaps}},
+		{"a check changes its state now and then", transitions("running 100", "0+0.04x100"), "40m", "HealthCheckFlapping", nil},
+		{"a check flaps in maintenance", transitions("maintenance 100", "0+0.1x100"), "40m", "HealthCheckFlapping", nil},
+
+		{"an override for an hour", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="off"}`, "1x200"), "62m", "HealthOverrideLeftOn", []alarm{override}},
+		{"an override, taken back", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="off"}`, "1x100 _x60"), "62m", "HealthOverrideLeftOn", nil},
+	}
+}
+
+// budgetStories have four rates of failure, each of which one pair of windows is for,
+// and is there as long as that needs.
+func budgetStories() (list []story) {
+	type kind struct {
+		alert, summary, what, objective string
+		input                           func(share float64) [][2]string
+		shares                          [4]float64 // fast to slow
+		read                            [4]string
+		quiet                           float64
+	}
+	http := func(code string, bad float64, rate float64) [][2]string {
+		line := "http_server_request_duration_seconds_count{" + of(1) + `,http_response_status_code="`
+		return join(sample(line+`200"}`, fmt.Sprintf("0+%gx800", rate*(1-bad))), sample(line+code+`"}`, fmt.Sprintf("0+%gx800", rate*bad)))
+	}
+	spent := func(pass, fail string) [][2]string {
+		line := "health_probe_state_duration_seconds_total{" + of(1) + `,health_probe_name="readiness",health_probe_state="`
+		return join(sample(line+`pass"}`, pass), sample(line+`fail"}`, fail))
+	}
+	ready := func(bad float64) [][2]string {
+		return join(spent(fmt.Sprintf("0+%gx800", 30*(1-bad)), fmt.Sprintf("0+%gx800", 30*bad)), pod(of(1), "running 800", "pass 800"))
+	}
+	slow := func(bad float64) [][2]string {
+		line := "http_server_request_duration_seconds_"
+		return join(http("500", 0, 1000), sample(line+"bucket{"+of(1)+`,le="0.5"}`, fmt.Sprintf("0+%gx800", 1000*(1-bad))))
+	}
+	kinds := []kind{
+		{"HealthReadyBudgetBurn", "Instances are not ready for more time than the objective allows.", "the instances' time in service was spent not ready", "99%",
+			ready, [4]float64{.5, .1, .04, .02}, [4]string{"50%", "10%", "4%", "2%"}, .005},
+		{"HttpErrorBudgetBurn", "More requests fail than the objective allows.", "requests were answered 5xx (503 not counted)", "99.9%",
+			func(bad float64) [][2]string { return http("500", bad, 10000) }, [4]float64{.5, .01, .004, .002}, [4]string{"50%", "1%", "0.4%", "0.2%"}, .0005},
+		{"HttpSlowBudgetBurn", "More requests are slow than the objective allows.", "requests took longer than 0.5 s", "99%",
+			slow, [4]float64{.5, .1, .04, .02}, [4]string{"50%", "10%", "4%", "2%"}, .005},
+	}
+	at := [4]string{"10m", "30m", "80m", "4h"}
+	severity := [4]string{"critical", "critical", "warning", "warning"}
+	factor, lasts := [4]string{"14.4", "6", "3", "1"}, [4]string{"two days", "five days", "ten days", "thirty days"}
+	long, short := [4]string{"1h", "6h", "1d", "3d"}, [4]string{"5m", "30m", "2h", "6h"}
+	for _, k := range kinds {
+		for n := range at {
+			list = append(list, story{fmt.Sprintf("%s: %s is bad", k.alert, k.read[n]), k.input(k.shares[n]), at[n], k.alert, []alarm{{
+				fmt.Sprintf("severity=%s long=%s short=%s %s", severity[n], long[n], short[n], jobOnly), k.summary,
+				fmt.Sprintf("%s of %s in the last %s, of shop/orders. The objective is %s; at %s times the rate it allows, a budget for thirty days lasts %s.",
+					k.read[n], k.what, long[n], k.objective, factor[n], lasts[n]), "health-slo?var-job=shop%2Forders"}}})
+		}
+		list = append(list, story{k.alert + ": little is bad", k.input(k.quiet), "4h", k.alert, nil})
+	}
+	return append(list,
+		story{"not ready in maintenance, in between", join(spent("0+30x99 3000x99 3000+30x600", "0x99 0+30x99 3000x600"), pod(of(1), "running 100, maintenance 100, running 600", "pass 800")),
+			"4h", "HealthReadyBudgetBurn", nil},
+		story{"not ready in a drain", join(spent("0+30x99 3000x99", "0x99 0+30x99"), pod(of(1), "running 100, draining 100", "pass 800")), "80m", "HealthReadyBudgetBurn", nil},
+		story{"a full queue answers 503", http("503", .5, 10000), "4h", "HttpErrorBudgetBurn", nil},
+		story{"one of two requests in five minutes fails", http("500", .5, .05), "30m", "HttpErrorBudgetBurn", nil},
+		story{"no boundary at half a second", http("500", 0, 1000), "4h", "HttpSlowBudgetBurn", nil},
+	)
+}
+
+func requestStories() []story {
+	age := func(id int, values string) [][2]string {
+		return sample("http_server_oldest_request_age_seconds{"+of(id)+"}", values)
+	}
+	three := fleetOf(1, 3, "running 60", "pass 60")
+	return []story{
+		{"a request hangs on one of three", join(three, age(1, "0+30x60"), age(2, "0x60"), age(3, "1x60")), "5m", "HttpRequestsHung", []alarm{{
+			"severity=warning instance=1 " + jobOnly, "A request has hung on an instance for more than a minute.",
+			"The oldest request that 1 of shop/orders has not answered is 5m 0s old.", ""}}},
+		{"requests hang on two of three", join(three, age(1, "0+30x60"), age(2, "0+30x60"), age(3, "1x60")), "5m", "HttpRequestsHung", []alarm{{
+			"severity=critical " + jobOnly, "Requests hang on most instances of a service.",
+			"On 66.67% of the instances of shop/orders a request has been waiting for more than a minute. What never ends is in no latency.", ""}}},
+		{"requests take half a minute", join(three, age(1, "30x60"), age(2, "30x60"), age(3, "30x60")), "20m", "HttpRequestsHung", nil},
+		{"a request hangs in a drain", join(pod(of(1), "draining 60", "fail 60"), age(1, "0+30x60")), "20m", "HttpRequestsHung", nil},
+	}
+}
+
+func queueStories() []story {
+	queue := func(id int, length, taken string) [][2]string {
+		l := of(id) + `,queue_name="jobs"`
+		return join(pod(of(id), "running 100", "pass 100"), sample("queue_length{"+l+"}", length), sample("queue_capacity{"+l+"}", "100x100"),
+			sample("queue_wait_duration_seconds_count{"+l+"}", taken))
+	}
+	const works, stands = "0+300x100", "7x100"
+	drains := join(stateSet("health_lifecycle_status", of(1), "health_lifecycle_state", "starting running maintenance draining", "draining 100"),
+		queue(1, "95x100", stands)[7:])
+	const one, all = "severity=warning instance=1 queue_name=jobs " + jobOnly, "severity=critical queue_name=jobs " + jobOnly
+	return []story{
+		{"one of three queues is full", join(queue(1, "95x100", works), queue(2, "5x100", works), queue(3, "5x100", works)), "6m", "QueueNearlyFull", []alarm{{
+			one, "A queue of an instance is nearly full.", "Queue jobs on 1 of shop/orders is 95% full.", ""}}},
+		{"all queues are full", join(queue(1, "92x100", works), queue(2, "98x100", works)), "6m", "QueueNearlyFull", []alarm{{
+			all, "A queue is nearly full on all instances of a service.",
+			"Queue jobs of shop/orders is 95% full on all instances together; what comes when it is full is refused.", ""}}},
+		{"a queue is half full", queue(1, "50x100", works), "20m", "QueueNearlyFull", nil},
+		{"a full queue drains", drains, "20m", "QueueNearlyFull", nil},
+
+		{"a queue grows", queue(1, "40+1x100", works), "15m", "QueuePredictedFull", []alarm{{
+			one, "A queue will be full within half an hour.",
+			"As queue jobs on 1 of shop/orders has grown for a quarter of an hour, it will hold 130 items in half an hour, which is more than it can.", ""}}},
+		{"a queue is steady", queue(1, "60x100", works), "30m", "QueuePredictedFull", nil},
+		{"a queue jumps, far below", queue(1, "0 20 5 25 0 29 3 28 2 29 0+1x20", works), "10m", "QueuePredictedFull", nil},
+		{"a queue has grown", queue(1, "40+1x57 97x40", works), "34m", "QueuePredictedFull", nil},
+
+		{"one of two queues stands", join(queue(1, "5x100", stands), queue(2, "5x100", works)), "12m", "QueueStalled", []alarm{{
+			one, "Nothing is taken from a queue of an instance.",
+			"In queue jobs on 1 of shop/orders items wait, and for five minutes none has been taken.", ""}}},
+		{"both queues stand", join(queue(1, "5x100", stands), queue(2, "5x100", stands)), "12m", "QueueStalled", []alarm{{
+			all, "Nothing is taken from a queue of a service.",
+			"In queue jobs of shop/orders 10 items wait, and for five minutes no instance has taken any.", ""}}},
+		{"a queue is empty", queue(1, "0x100", stands), "20m", "QueueStalled", nil},
+		{"a queue moves", queue(1, "50x100", works), "20m", "QueueStalled", nil},
+		{"a queue stands in a drain", drains, "20m", "QueueStalled", nil},
+	}
+}
+
+func pipelineStories() []story {
+	silent := alarm{"severity=critical " + jobOnly, "A service has fallen silent without taking its leave.",
+		"Nothing is heard of shop/orders, while the pipeline works. 2 instances went without draining in the last hour: they were killed, or can't export.", ""}
+	const board = "health-telemetry?var-job=otel-collector"
+	deaf := alarm{"severity=critical reason=silent job=otel-collector", "The collector has fallen silent.",
+		"otel-collector was heard of in the last hour and is not now. Nothing that goes through it arrives, and no alert on that can be trusted.", board}
+	stuck := alarm{"severity=critical reason=queue job=otel-collector", "The collector does not get rid of its metrics.",
+		"otel-collector lives, but its queue of metrics does not move or is full. What waits arrives late; what a full queue refuses is lost.", board}
+	const c = `{job="otel-collector",instance="c"}`
+	const q = `{job="otel-collector",instance="c",data_type="metrics"}`
+	gone := fleetOf(1, 2, "running 40, gone 60", "pass 40, gone 60")
+	dead := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x39 _x60"), sample("otelcol_exporter_queue_size"+q, "0x39 _x60"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x39 _x60"))
+	full := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x100"), sample("otelcol_exporter_queue_size"+q, "0x39 100+100x60"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x39 20000x60"))
+	refuses := join(collector, sample("otelcol_exporter_enqueue_failed_metric_points_total"+c, "0+100x100"))
+	failures := func(values string) [][2]string {
+		return sample("telemetry_export_failures_total{"+of(1)+`,telemetry_signal="traces",error_type="Unavailable"}`, values)
+	}
+	return []story{
+		{"a service falls silent", join(gone, collector), "24m", "HealthTelemetryAbsent", []alarm{silent}},
+		{"a service falls silent, with no collector", gone, "24m", "HealthTelemetryAbsent", []alarm{silent}},
+		{"a service is scaled to zero", join(fleetOf(1, 2, "running 40, draining 2, gone 60", "pass 40, fail 2, gone 60"), collector), "24m", "HealthTelemetryAbsent", nil},
+		{"all fall silent with the collector", join(gone, dead), "26m", "HealthTelemetryAbsent", nil},
+		{"the collector's queue stands", join(gone, full), "26m", "HealthTelemetryAbsent", nil},
+		{"one of two is heard", join(pod(of(1), "running 40, gone 60", "pass 40, gone 60"), pod(of(2), "running 100", "pass 100"), collector), "26m", "HealthTelemetryAbsent", nil},
+
+		{"the collector falls silent", dead, "24m", "TelemetryPipelineDown", []alarm{deaf}},
+		{"the queue stands", full, "26m", "TelemetryPipelineDown", []alarm{stuck}},
+		{"the queue refuses", refuses, "10m", "TelemetryPipelineDown", []alarm{stuck}},
+		{"the collector works", collector, "30m", "TelemetryPipelineDown", nil},
+		{"one collector replaces another", join(dead, sample(`otelcol_process_uptime_seconds_total{job="otel-collector",instance="d"}`, "_x41 0+30x60")), "30m", "TelemetryPipelineDown", nil},
+
+		{"exports fail", failures("0+1x100"), "30m", "TelemetryExportFailing", []alarm{{
+			"severity=warning telemetry_signal=traces error_type=Unavailable " + jobOnly, "A service can't hand over its telemetry.",
+			"shop/orders failed to export traces 30 times in a quarter of an hour: Unavailable.", "health-telemetry?var-job=shop%2Forders"}}},
+		{"an export failed once", failures("0x50 1x60"), "30m", "TelemetryExportFailing", nil},
+	}
+}
+
+// canaryStories: without anything, each canary sings of each metric.
+func canaryStories() []story {
+	var all []alarm
+	var there [][2]string
+	for _, l := range []string{
+		"readiness health_probe_status health_lifecycle_status",
+		"checks health_check_status health_check_info",
+		"ready-budget health_probe_state_duration_seconds_total health_lifecycle_status",
+		"error-budget http_server_request_duration_seconds_count",
+		"slow-budget http_server_request_duration_seconds_bucket",
+		"requests http_server_oldest_request_age_seconds",
+		"queues queue_length queue_capacity queue_wait_duration_seconds_count",
+		"pipeline otelcol_process_uptime_seconds_total telemetry_export_last_success_timestamp_seconds",
+	} {
+		f := strings.Fields(l)
+		for _, m := range f[1:] {
+			all = append(all, alarm{"severity=info rule_group=otelhealth-" + f[0] + " metric=" + m, "The rules of a group see nothing.",
+				"No series is called " + m + ", so no alert of otelhealth-" + f[0] + " can fire.", "health-telemetry"})
+			there = append(there, [2]string{m + "{" + of(1) + "}", "1x60"})
+		}
+	}
+	slices.SortFunc(there, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+	return []story{
+		{"nothing is there", nil, "12m", "HealthRulesBlind", all},
+		{"everything is there", slices.Compact(there), "12m", "HealthRulesBlind", nil},
+	}
+}
+
+// TestAlerts: each story ends as it should.
+func TestAlerts(t *testing.T) {
+	var short, long []testGroup
+	for _, s := range stories() {
+		if d, err := time.ParseDuration(s.at); err != nil {
+			t.Fatal(err)
+		} else if d < time.Hour {
+			short = append(short, s.test())
+		} else {
+			long = append(long, s.test())
+		}
+	}
+	rules := generated(t)
+	// Every 30 s, as the rules ask for, would take minutes; TestWhoIsPaged does.
+	testRules(t, rules, "1m", short)
+	testRules(t, rules, "2m", long)
+}
+
+// TestNativeBudgets: half of the requests are above half a second.
+func TestNativeBudgets(t *testing.T) {
+	half := sample("http_server_request_duration_seconds{"+of(1)+`,http_response_status_code="200"}`,
+		"{{schema:0 sum:10 count:10 buckets:[5 5] offset:-1}}+{{schema:0 sum:10 count:10 buckets:[5 5] offset:-1}}x80")
+	idle := sample("http_server_request_duration_seconds{"+of(2)+`,http_response_status_code="200"}`,
+		"{{schema:0 sum:10 count:10 buckets:[5 5] offset:-1}}x80")
+	s := story{"half are slow", join(half, idle), "10m", "HttpSlowBudgetBurn", nil}
+	for _, b := range budgetStories() {
+		if b.alert == s.alert && len(b.raised) > 0 && s.raised == nil {
+			s.raised = b.raised // that half are bad
+		}
+	}
+	testRules(t, generated(t, "-histograms", "native"), sampleStep, []testGroup{s.test(),
+		story{"nobody asks", idle, "10m", "HttpSlowBudgetBurn", nil}.test()})
+}
+
+// TestAlertsAreTested: each alert, in each of its severities and windows, has a story
+// that raises it and one that doesn't.
+func TestAlertsAreTested(t *testing.T) {
+	for _, g := range rules(dialect{series: known(t)}, "") {
+		for _, r := range g.rules {
+			if r.alert == "" {
+				continue
+			}
+			fires, quiet := false, false
+			for _, s := range stories() {
+				if s.alert != r.alert {
+					continue
+				}
+				raises := slices.ContainsFunc(s.raised, func(a alarm) bool {
+					is := a.pairs()
+					return is["severity"] == r.severity && !slices.ContainsFunc(r.labels, func(l [2]string) bool { return is[l[0]] != l[1] })
+				})
+				fires, quiet = fires || raises, quiet || !raises && len(s.input) > 0
+			}
+			if !fires || !quiet {
+				t.Errorf("%s %s %v: fires in a story: %v, is quiet in one: %v", r.alert, r.severity, r.labels, fires, quiet)
+			}
+		}
+	}
+}
+
+// TestWhoIsPaged: what happens to a fleet, and all that wakes somebody.
+func TestWhoIsPaged(t *testing.T) {
+	minutes := func(from, to int) (at []string) {
+		for m := from; m <= to; m++ {
+			at = append(at, fmt.Sprintf("%dm", m))
+		}
+		return at
+	}
+	page := func(alert string) []testSample {
+		return []testSample{{fmt.Sprintf(`{alertname=%q,job="shop/orders"}`, alert), 1}}
+	}
+	renamed := fleetOf(1, 3, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150")
+	for i := range 3 {
+		renamed = append(renamed, pod(fmt.Sprintf(`job="shop/orders-v2",instance="new%d"`, i), "gone 38, starting 2, running 150", "gone 38, fail 2, pass 150")...)
+	}
+	var rolled [][2]string // ten, one after the other, each a new one first
+	for i := range 10 {
+		old, born := 40+4*i, 38+4*i
+		rolled = append(rolled, pod(of(i), fmt.Sprintf("running %d, draining 2, gone 150", old), fmt.Sprintf("pass %d, fail 2, gone 150", old))...)
+		rolled = append(rolled, pod(of(i+10), fmt.Sprintf("gone %d, starting 2, running 150", born), fmt.Sprintf("gone %d, fail 2, pass 150", born))...)
+	}
+	testRules(t, generated(t), sampleStep, []testGroup{
+		pages("nine of ten gone", join(fleetOf(1, 9, "running 40, gone 150", "pass 40, gone 150"), pod(of(10), "running 190", "pass 190"), collector),
+			page("HealthCapacityLow"), "23m", "24m", "40m", "70m"),
+		pages("scaled to zero", join(fleetOf(1, 10, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"), collector), nil, minutes(15, 90)...),
+		pages("scaled to zero and back", join(fleetOf(1, 3, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"),
+			fleetOf(4, 3, "gone 80, starting 2, running 100", "gone 80, fail 2, pass 100"), collector), nil, minutes(15, 85)...),
+		pages("rolled", join(rolled, collector), nil, minutes(15, 90)...),
+		pages("rolled, all at once", join(fleetOf(1, 3, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"),
+			fleetOf(4, 3, "gone 42, starting 4, running 150", "gone 42, fail 4, pass 150"), collector), nil, minutes(15, 90)...),
+		pages("renamed", join(renamed, collector), nil, minutes(15, 90)...),
+		pages("maintenance of all", join(fleetOf(1, 3, "running 40, maintenance 60, running 90", "pass 40, fail 60, pass 90"), collector), nil, minutes(15, 90)...),
+		pages("killed", join(fleetOf(1, 10, "running 40, gone 150", "pass 40, gone 150"), collector), page("HealthTelemetryAbsent"), "25m", "40m", "70m"),
+	})
+}
+
+// TestClusters: two clusters have a job of one name, and one of them is in trouble.
+func TestClusters(t *testing.T) {
+	in := func(cluster string, id int) string { return of(id) + `,cluster="` + cluster + `",namespace="shop"` }
+	var input [][2]string
+	for id := 1; id <= 10; id++ {
+		input = append(input, pod(in("east", id), "running 100", "pass 100")...)
+		if id < 10 {
+			input = append(input, pod(in("west", id), "running 40, gone 60", "pass 40, gone 60")...)
+		}
+	}
+	input = append(input, pod(in("west", 10), "running 100", "pass 100")...)
+	test := story{"west", input, "23m", "HealthCapacityLow", []alarm{{"severity=critical cluster=west namespace=shop " + jobOnly,
+		"Less than half of a service's instances are ready.", "10% of the expected instances of shop/orders (west, shop) are ready.",
+		"health-service?var-job=shop%2Forders&var-cluster=west&var-namespace=shop"}}}.test()
+	test.Queries = pages("", nil, []testSample{{`{alertname="HealthCapacityLow",job="shop/orders",cluster="west"}`, 1}}, "23m", "40m").Queries
+	testRules(t, generated(t, "-group-labels", "cluster,namespace"), sampleStep, []testGroup{test})
+}
+
+// TestDesired: where somebody says how many there should be, those that never came
+// are missed, too.
+func TestDesired(t *testing.T) {
+	rules := generated(t, "-desired", `label_join(kube_deployment_spec_replicas, "job", "/", "namespace", "deployment")`)
+	replicas := func(values string) [][2]string {
+		return sample(`kube_deployment_spec_replicas{namespace="shop",deployment="orders",instance="ksm"}`, values)
+	}
+	four := fleetOf(1, 4, "running 100", "pass 100")
+	low := []alarm{{"severity=critical " + jobOnly, "Less than half of a service's instances are ready.", "40% of the expected instances of shop/orders are ready.", ""}}
+	testRules(t, rules, sampleStep, []testGroup{
+		story{"six never came", join(four, replicas("10x100")), "10m", "HealthCapacityLow", low}.test(),
+		story{"four are wanted", join(four, replicas("4x100")), "10m", "HealthCapacityLow", nil}.test(),
+		story{"nobody says", four, "10m", "HealthCapacityLow", nil}.test(),
+		story{"six in maintenance", join(four, fleetOf(5, 6, "maintenance 100", "fail 100"), replicas("10x100")), "10m", "HealthCapacityLow", nil}.test(),
+		story{"none is wanted", join(fleetOf(1, 2, "draining 100", "fail 100"), replicas("0x100")), "10m", "HealthNoReadyInstance", nil}.test(),
+	})
+}

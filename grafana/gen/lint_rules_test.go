@@ -1,0 +1,230 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/otlptranslator"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+const runbooks = "../../docs/runbooks"
+
+// lintRules has what is wrong with rules; queries themselves, and whether anything emits
+// what they read, are checked as they are written.
+func lintRules(d dialect, groups []group, pages fs.FS) (problems []string) {
+	recorded := map[string]bool{}
+	for _, g := range groups {
+		for _, r := range g.rules {
+			recorded[r.record] = true
+		}
+	}
+	camel := regexp.MustCompile(`^([A-Z][a-z0-9]+)+$`)
+	summary := regexp.MustCompile(`^[A-Z][^{}]*\.$`)
+	for _, g := range groups {
+		bad := func(r rule, what string) { problems = append(problems, g.name+": "+r.record+r.alert+": "+what) }
+		if len(g.rules) > 20 {
+			bad(rule{}, "more than 20 rules")
+		}
+		if !slices.ContainsFunc(g.rules, func(r rule) bool { return r.alert == "HealthRulesBlind" && strings.Contains(r.expr, "absent(") }) {
+			bad(rule{}, "no canary")
+		}
+		for _, r := range g.rules {
+			expr, err := parse(r.expr)
+			if err != nil {
+				bad(r, err.Error())
+				continue
+			}
+			if _, err := d.query(r.expr); err != nil {
+				bad(r, err.Error())
+			}
+			for _, name := range selected(expr) {
+				if strings.Contains(name, ":") && !recorded[name] {
+					bad(r, "nothing records "+name)
+				}
+			}
+			if r.record != "" {
+				if strings.Count(r.record, ":") < 1 || !strings.HasPrefix(r.record, "job") {
+					bad(r, "is not level:metric:operations")
+				}
+				continue
+			}
+			switch {
+			case !camel.MatchString(r.alert) || len(r.alert) > 40:
+				bad(r, "is not CamelCase of at most 40 characters")
+			case !slices.Contains([]string{"critical", "warning", "info"}, r.severity):
+				bad(r, "severity "+r.severity)
+			case !summary.MatchString(r.summary):
+				bad(r, "the summary has a template, no capital or no full stop: "+r.summary)
+			case !strings.Contains(r.description, "{{ $"):
+				bad(r, "the description has no template")
+			}
+			if text, err := fs.ReadFile(pages, r.alert+".md"); err != nil {
+				bad(r, "no runbook")
+			} else if problem := page(r.alert, string(text)); problem != "" {
+				bad(r, problem)
+			}
+		}
+	}
+	names, err := fs.Glob(pages, "*")
+	if err != nil {
+		return append(problems, err.Error())
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(groups, func(g group) bool {
+			return slices.ContainsFunc(g.rules, func(r rule) bool { return r.alert+".md" == name })
+		}) {
+			problems = append(problems, name+": no alert is called so")
+		}
+	}
+	return problems
+}
+
+// page has its four headings, in order, and something under each; a diagnosis has a
+// command.
+func page(alert, text string) string {
+	if !strings.HasPrefix(text, "# "+alert+"\n") {
+		return "the runbook is not headed " + alert
+	}
+	parts := strings.Split(text, "\n## ")
+	want := []string{"Meaning", "Impact", "Diagnosis", "Mitigation"}
+	if len(parts) != len(want)+1 {
+		return "the runbook does not have the headings " + strings.Join(want, ", ")
+	}
+	for n, heading := range want {
+		body, ok := strings.CutPrefix(parts[n+1], heading+"\n")
+		switch {
+		case !ok:
+			return "the runbook lacks " + heading
+		case len(strings.TrimSpace(body)) < 40:
+			return "the runbook says nothing under " + heading
+		case heading == "Diagnosis" && !strings.Contains(body, "```"):
+			return "the diagnosis has no command"
+		}
+	}
+	return ""
+}
+
+func selected(expr parser.Expr) (names []string) {
+	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+		if v, ok := n.(*parser.VectorSelector); ok {
+			names = append(names, v.Name)
+		}
+		return nil
+	})
+	return names
+}
+
+func dialectsOfRules(t *testing.T) []dialect {
+	s := known(t)
+	native := s
+	native.native = true
+	return []dialect{
+		{names: otlptranslator.UnderscoreEscapingWithSuffixes, series: s},
+		{names: otlptranslator.UnderscoreEscapingWithoutSuffixes, series: s},
+		{names: otlptranslator.NoUTF8EscapingWithSuffixes, series: s, group: []string{"cluster", "namespace"}},
+		{names: otlptranslator.NoTranslation, series: native, native: true},
+	}
+}
+
+func TestRulesLint(t *testing.T) {
+	for _, d := range dialectsOfRules(t) {
+		for _, problem := range lintRules(d, rules(d, ""), os.DirFS(runbooks)) {
+			t.Error(problem)
+		}
+	}
+}
+
+// TestRulesLintFinds: each of these is found.
+func TestRulesLintFinds(t *testing.T) {
+	d := dialectsOfRules(t)[0]
+	for want, spoil := range map[string]func(*rule){
+		"nothing emits":     func(r *rule) { r.expr = "health_probe_stattus == 0" },
+		"no label":          func(r *rule) { r.expr = `health_probe_status{health_check_name="x"} == 0` },
+		"no counter":        func(r *rule) { r.expr = "rate(queue_length[5m]) > 1" },
+		"nothing records":   func(r *rule) { r.expr = "job:health_redy:ratio == 0" },
+		"parse error":       func(r *rule) { r.expr = "up ==" },
+		"CamelCase":         func(r *rule) { r.alert = "Health_No_Ready" },
+		"severity":          func(r *rule) { r.severity = "page" },
+		"the summary":       func(r *rule) { r.summary = "nobody is ready" },
+		"no template":       func(r *rule) { r.description = "Nobody is ready." },
+		"no runbook":        func(r *rule) { r.alert = "HealthNobodyKnows" },
+		"no alert is":       func(r *rule) { r.alert = "HealthNobodyKnows" },
+		"no canary":         func(r *rule) {},
+		"more than 20":      func(r *rule) {},
+		"level:metric:oper": func(r *rule) { r.record, r.alert = "ready", "" },
+	} {
+		groups := rules(d, "")
+		n := slices.IndexFunc(groups[0].rules, func(r rule) bool { return r.alert == "HealthNoReadyInstance" })
+		spoil(&groups[0].rules[n])
+		switch want {
+		case "no canary":
+			groups[0].rules = groups[0].rules[:len(groups[0].rules)-1]
+		case "more than 20":
+			for range 20 {
+				groups[0].rules = append(groups[0].rules, groups[0].rules[n])
+			}
+		}
+		if found := strings.Join(lintRules(d, groups, os.DirFS(runbooks)), "\n"); !strings.Contains(found, want) {
+			t.Errorf("%s: found %q", want, found)
+		}
+	}
+}
+
+// TestRulesAreGenerated: what is committed is what the code writes.
+func TestRulesAreGenerated(t *testing.T) {
+	source, err := os.ReadFile("main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := t.TempDir()
+	for _, line := range regexp.MustCompile(`(?m)^//go:generate go run \. (.*)$`).FindAllSubmatch(source, -1) {
+		args := strings.Fields(string(line[1]))
+		if n := slices.Index(args, "-out"); n >= 0 {
+			args[n+1] = written
+		}
+		if err := run(append(args, "-only", "rules")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := func(dir string) map[string]string {
+		all := map[string]string{}
+		if err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			name, _ := filepath.Rel(dir, path)
+			all[filepath.ToSlash(name)] = string(text)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	want, got := files(filepath.Join(written, "alerts")), files("../alerts")
+	if len(want) == 0 {
+		t.Error("nothing was written")
+	}
+	for name, text := range want {
+		if got[name] != text {
+			t.Errorf("alerts/%s is not what go generate writes", name)
+		}
+		delete(got, name)
+	}
+	for name := range got {
+		t.Errorf("alerts/%s: nothing generates it", name)
+	}
+}
+
+// TestPromtoolChecks the rules that are shipped, and those of each way to name things.
+func TestPromtoolChecks(t *testing.T) {
+	for _, args := range [][]string{nil, {"-names", "mimir"}, {"-names", "utf8", "-group-labels", "cluster,namespace"}, {"-names", "otel", "-histograms", "native"}} {
+		promtool(t, "check", "rules", "--lint=all", "--lint-fatal", generated(t, args...))
+	}
+}
