@@ -1,0 +1,3 @@
+// Package alertmanager reads the Alertmanager configuration that is shipped, with
+// Alertmanager's own code.
+package alertmanager
