@@ -15,9 +15,9 @@ import (
 
 const runbooks = "../../docs/runbooks"
 
-// lintRules has what is wrong with rules; queries themselves, and whether anything emits
+// ruleProblems has what is wrong with rules; queries themselves, and whether anything emits
 // what they read, are checked as they are written.
-func lintRules(d dialect, groups []group, pages fs.FS) (problems []string) {
+func ruleProblems(d dialect, groups []group, pages fs.FS) (problems []string) {
 	recorded := map[string]bool{}
 	for _, g := range groups {
 		for _, r := range g.rules {
@@ -134,7 +134,7 @@ func dialectsOfRules(t *testing.T) []dialect {
 
 func TestRulesLint(t *testing.T) {
 	for _, d := range dialectsOfRules(t) {
-		for _, problem := range lintRules(d, rules(d, ""), os.DirFS(runbooks)) {
+		for _, problem := range ruleProblems(d, rules(d, ""), os.DirFS(runbooks)) {
 			t.Error(problem)
 		}
 	}
@@ -170,7 +170,7 @@ func TestRulesLintFinds(t *testing.T) {
 				groups[0].rules = append(groups[0].rules, groups[0].rules[n])
 			}
 		}
-		if found := strings.Join(lintRules(d, groups, os.DirFS(runbooks)), "\n"); !strings.Contains(found, want) {
+		if found := strings.Join(ruleProblems(d, groups, os.DirFS(runbooks)), "\n"); !strings.Contains(found, want) {
 			t.Errorf("%s: found %q", want, found)
 		}
 	}
