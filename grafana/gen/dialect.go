@@ -173,7 +173,7 @@ func (d dialect) rename(v *parser.VectorSelector) error {
 	}
 	for n, m := range v.LabelMatchers {
 		value := m.Value
-		if m.Name == labels.MetricName {
+		if m.Name == model.MetricNameLabel {
 			value = v.Name
 		}
 		changed, err := labels.NewMatcher(m.Type, d.label(m.Name), value)
