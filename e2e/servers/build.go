@@ -46,8 +46,8 @@ func PrepareDemo(root, dir string, progress func(pkg string)) (path string, err 
 	return path, goBuild(root, progress, "-o", path, "./cmd/demo")
 }
 
-// server is Build for one of All.
-func server(t testing.TB, root, name string) string {
+// Server is Build for one of All.
+func Server(t testing.TB, root, name string) string {
 	t.Helper()
 	return Build(t, filepath.Join(root, "e2e", All[name].module), All[name].args...)
 }

@@ -45,7 +45,7 @@ func Collector(t testing.TB, root, addr, dir string, env []string, configs ...st
 	for _, path := range append([]string{CollectorConfig(root)}, configs...) {
 		args = append(args, "--config", absolute(t, path))
 	}
-	p := Start(t, server(t, root, "collector"), append(shipped, env...), args...)
+	p := Start(t, Server(t, root, "collector"), append(shipped, env...), args...)
 	p.WaitOK("http://" + free[1])
 	return p
 }

@@ -29,7 +29,7 @@ func PrometheusWith(t testing.TB, root, config, addr, dir string, flags ...strin
 	t.Helper()
 	args := PrometheusArgs(absolute(t, root), addr, dir)
 	args[0] = "--config.file=" + absolute(t, config)
-	p := Start(t, server(t, root, "prometheus"), nil, append(args, flags...)...)
+	p := Start(t, Server(t, root, "prometheus"), nil, append(args, flags...)...)
 	p.WaitOK("http://" + addr + "/-/ready")
 	return p
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/otlptranslator"
 )
 
-//go:generate go run . -out ..
-//go:generate go run . -out .. -names mimir -rules alerts/mimir -only rules
+//go:generate env GOWORK=off go run . -out ..
+//go:generate env GOWORK=off go run . -out .. -names mimir -rules alerts/mimir -only rules
 
 // namings are the ways to translate OpenTelemetry's names, by a flag's value.
 var namings = map[string]otlptranslator.TranslationStrategyOption{
@@ -73,6 +73,22 @@ func run(args []string) error {
 	}
 	if *only != "dashboards" {
 		if err := writeRules(filepath.Join(*out, *alerts), d, b, *desired); err != nil {
+			return err
+		}
+	}
+	if *only == "rules" {
+		return nil
+	}
+	files, err := dashboards(d)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(*out, "dashboards")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 			return err
 		}
 	}
