@@ -127,6 +127,7 @@ func checkStories() []story {
 		{"a check flaps in maintenance", transitions("maintenance 100", "0+0.1x100"), "40m", "HealthCheckFlapping", nil},
 
 		{"an override for an hour", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="off"}`, "1x200"), "62m", "HealthOverrideLeftOn", []alarm{override}},
+		{"an override for less", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="off"}`, "_x20 1x200"), "62m", "HealthOverrideLeftOn", nil},
 		{"an override, taken back", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="off"}`, "1x100 _x60"), "62m", "HealthOverrideLeftOn", nil},
 	}
 }
@@ -227,7 +228,7 @@ func queueStories() []story {
 			one, "A queue will be full within half an hour.",
 			"As queue jobs on 1 of shop/orders has grown for a quarter of an hour, it will hold 130 items in half an hour, which is more than it can.", ""}}},
 		{"a queue is steady", queue(1, "60x100", works), "30m", "QueuePredictedFull", nil},
-		{"a queue jumps, far below", queue(1, "0 20 5 25 0 29 3 28 2 29 0+1x20", works), "10m", "QueuePredictedFull", nil},
+		{"a queue grows, far below", queue(1, "0+1.45x60", works), "10m", "QueuePredictedFull", nil},
 		{"a queue has grown", queue(1, "40+1x57 97x40", works), "34m", "QueuePredictedFull", nil},
 
 		{"one of two queues stands", join(queue(1, "5x100", stands), queue(2, "5x100", works)), "12m", "QueueStalled", []alarm{{
