@@ -370,7 +370,10 @@ func withRules(t *testing.T, dir string) (config string, ruled bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := t.TempDir()
+	rules := filepath.Join(dir, "grafana", "alerts") // where the configuration looks for them
+	if err := os.MkdirAll(rules, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for _, path := range files {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -390,7 +393,10 @@ func withRules(t *testing.T, dir string) (config string, ruled bool) {
 		t.Fatal(err)
 	}
 	config = filepath.Join(dir, "prometheus.yaml")
-	text := string(shipped) + "\nglobal: {evaluation_interval: 1s}\nrule_files: [" + filepath.Join(rules, "*.yaml") + "]\n"
+	text := strings.Replace(string(shipped), "evaluation_interval: 15s", "evaluation_interval: 1s", 1)
+	if text == string(shipped) {
+		t.Fatal("prometheus.yaml has another evaluation_interval")
+	}
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
