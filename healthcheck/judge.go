@@ -89,7 +89,7 @@ func (m *Monitor) judge() *Verdict {
 			known: f.state != Unknown, Override: string(forced.of(c.Name)),
 		}
 		if f.outcome != nil {
-			r.Err = f.outcome.err
+			r.Err, r.Span = f.outcome.err, f.outcome.span
 		}
 		if prev != nil {
 			old := &prev.Checks[n]

@@ -3,6 +3,8 @@ package healthcheck
 import (
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"go.opentelemetry.io/otel/attribute"
 )
 
@@ -44,7 +46,8 @@ type Result struct {
 	Value    float64 // of the indicator, in Unit; the duration of an active check's last run
 	Unit     string
 
-	Err error // of an active check's last run; its text may hold secrets
+	Err  error             // of an active check's last run; its text may hold secrets
+	Span trace.SpanContext // of that run; not valid without a TracerProvider
 
 	// Override is the effect that an operator has put in place of the role's:
 	// "fail", "warn", "off"; empty if none.
@@ -81,6 +84,10 @@ type finding struct {
 // staleAfter is the age from which a verdict proves nothing: a judge that
 // stopped must not leave readiness green.
 const staleAfter = 15 * time.Second
+
+// Stale reports whether the verdict is older than 15 s and so proves nothing; the
+// last one, after [Monitor.Stop], never is.
+func (v *Verdict) Stale() bool { return v.stale(time.Now()) }
 
 // stale reports whether the verdict is too old to be served.
 func (v *Verdict) stale(now time.Time) bool { return !v.final && now.Sub(v.Time) > staleAfter }

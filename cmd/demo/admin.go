@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
-	"html/template"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,11 +16,12 @@ import (
 // adminRoutes are for operators. What changes something needs the token; without
 // one it is there only on a loopback listener, whatever the caller's address: a
 // sidecar makes every caller look local.
-func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults, token string, loopback bool) *http.ServeMux {
+func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults, page http.Handler, token string, loopback bool) *http.ServeMux {
 	mux := http.NewServeMux()
 	health.Register(mux)
 	mux.Handle("GET /metrics", tel.Metrics())
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) { statusPage(w, health.Verdict()) })
+	mux.Handle("/status", page)
+	mux.Handle("/status/", page)
 	mux.HandleFunc("GET /status.json", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/health+json")
 		w.Header().Set("Cache-Control", "no-store")
@@ -93,24 +93,3 @@ func (m *window) end(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
-
-// statusPage is the verdict for a person.
-func statusPage(w http.ResponseWriter, v *healthcheck.Verdict) {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	_ = page.Execute(w, v)
-}
-
-var page = template.Must(template.New("status").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="5">
-<title>{{.Status 0}}: status</title>
-<style>:root{color-scheme:light dark}body{font:16px system-ui;margin:2em}td,th{text-align:left;padding:.2em 1em .2em 0}</style>
-<h1>Readiness: {{.Status 0}}</h1>
-<p>{{with .Output 0}}{{.}}. {{end}}Lifecycle {{.Lifecycle}}, liveness {{.Status 1}}, startup {{.Status 2}}; judged {{.Time.UTC.Format "2006-01-02 15:04:05"}} UTC.</p>
-<table><tr><th>check<th>role<th>state<th>since (UTC)<th>value<th>why</tr>
-{{range .Checks}}<tr><td>{{.Name}}<td>{{.Role}}<td>{{.State}}<td>{{.Since.UTC.Format "15:04:05"}}<td>{{if .HasValue}}{{printf "%.4g" .Value}} {{.Unit}}{{end}}<td>{{.Output}}{{with .Err}} ({{.}}){{end}}</tr>
-{{end}}</table></html>
-`))

@@ -332,7 +332,7 @@ func TestNoTokenNoLoopback(t *testing.T) {
 			t.Errorf("isLoopback(%s) = %v", addr, !want)
 		}
 	}
-	mux := adminRoutes(&healthcheck.Monitor{}, &telemetry.Telemetry{}, nil, "", false)
+	mux := adminRoutes(&healthcheck.Monitor{}, &telemetry.Telemetry{}, nil, http.NotFoundHandler(), "", false)
 	r, err := http.NewRequest("PUT", "/faults/database-down", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -71,6 +71,7 @@ type config struct {
 	cacheURL        string
 	effects         string
 	maintenance     string
+	traceURL        string
 }
 
 func serveCommand(args []string, stdout, stderr io.Writer) error {
@@ -85,6 +86,7 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&cfg.data, "data", "", "`directory` to keep the database in; a temporary one if empty")
 	flags.StringVar(&cfg.effects, "effects", "", "`file` that overrides what failing checks do: NAME=fail, NAME=warn, NAME=off")
 	flags.StringVar(&cfg.maintenance, "maintenance", "", "`file` that puts the demo into maintenance: {\"reason\": …, \"until\": …}")
+	flags.StringVar(&cfg.traceURL, "trace-url", "", "`URL` of a trace for the status page, {trace} standing for its id")
 	version := flags.Bool("version", false, "print the version and exit")
 	if err := parse(flags, args); err != nil {
 		return err

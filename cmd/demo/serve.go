@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/statuspage"
 	"github.com/otelhealth/otelhealth/internal/buildinfo"
 	"github.com/otelhealth/otelhealth/telemetry"
 )
@@ -125,7 +126,8 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	}
 	defer health.Stop()
 
-	adminServer.Handler = adminRoutes(health, tel, faults, cfg.token, isLoopback(l.admin.Addr()))
+	page := statuspage.New(ctx, health, statuspage.Options{TraceURL: cfg.traceURL, MaintenancePath: "/maintenance"})
+	adminServer.Handler = adminRoutes(health, tel, faults, page, cfg.token, isLoopback(l.admin.Addr()))
 	go func() { _ = adminServer.Serve(l.admin) }() // ends with Close
 
 	mux := http.NewServeMux()

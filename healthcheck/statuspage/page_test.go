@@ -1,0 +1,202 @@
+package statuspage
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.uber.org/goleak"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var errDown = errors.New("connection refused <script>")
+
+// start runs a Monitor with a database that is down, and its page.
+func start(t *testing.T) (*healthcheck.Monitor, *Page) {
+	t.Helper()
+	reader := sdkmetric.NewManualReader()
+	m := &healthcheck.Monitor{
+		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), TracerProvider: sdktrace.NewTracerProvider(),
+		Logger: slog.New(slog.DiscardHandler),
+		Checks: []healthcheck.Check{{Name: "database", Role: healthcheck.Core, Func: func(context.Context) error { return errDown }}},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	page := New(ctx, m, Options{TraceURL: "http://traces/{trace}", MaintenancePath: "/maintenance"})
+	if err := m.Start(ctx, reader); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); m.Stop() })
+	time.Sleep(3 * time.Second)
+	return m, page
+}
+
+func get(p http.Handler, method, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w
+}
+
+// TestPage: what a browser needs is there, and nothing else may be loaded or run.
+func TestPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, page := start(t)
+		w := get(page, "GET", "/status")
+		csp := w.Header().Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "script-src 'sha256-" + digest(js), "style-src 'sha256-" + digest(css)} {
+			if !strings.Contains(csp, want) {
+				t.Errorf("the policy %q lacks %q", csp, want)
+			}
+		}
+		body := w.Body.String()
+		for _, want := range []string{"<script>" + js + "</script>", "<style>" + css + "</style>", "database: 1 failure in a row", `data-maintenance="/maintenance"`} {
+			if !strings.Contains(body, want) {
+				t.Errorf("the page lacks %.60q", want)
+			}
+		}
+		if rest := strings.ReplaceAll(body, "http://www.w3.org/2000/svg", ""); strings.Contains(rest, "://") { // that is a name, and loads nothing
+			t.Error("the page refers to another host")
+		}
+		for path, code := range map[string]int{"/status/": 200, "/status/data": 200, "/status/nosuch": 404} {
+			if got := get(page, "GET", path).Code; got != code {
+				t.Errorf("%s: %d, want %d", path, got, code)
+			}
+		}
+		if w := get(page, "POST", "/status"); w.Code != 405 || w.Header().Get("Allow") == "" {
+			t.Errorf("POST: %d", w.Code)
+		}
+	})
+}
+
+// TestData: the verdict with the text of errors, the trace, the history.
+func TestData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, page := start(t)
+		time.Sleep(30 * time.Second)
+		var s struct {
+			Probes  map[string]string
+			Traces  map[string]string
+			Past    map[string]past
+			Verdict struct {
+				Checks map[string][]struct{ Status, Error string }
+			}
+		}
+		if err := json.Unmarshal(get(page, "GET", "/status/data").Body.Bytes(), &s); err != nil {
+			t.Fatal(err)
+		}
+		c := s.Verdict.Checks["database"]
+		if s.Probes["readiness"] != "fail" || len(c) != 1 || c[0].Status != "fail" || c[0].Error != errDown.Error() {
+			t.Errorf("%+v", s)
+		}
+		if u := s.Traces["database"]; !strings.HasPrefix(u, "http://traces/") || len(u) != len("http://traces/")+32 {
+			t.Errorf("the trace is %q", u)
+		}
+		if p := s.Past["database"]; len(p.States) != steps || strings.TrimLeft(p.States, " ") != "ffff" {
+			t.Errorf("the history is %q", p.States)
+		}
+	})
+}
+
+// TestEvents: the history first, then each verdict; and no more streams than there
+// is room for.
+func TestEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, page := start(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		w := &stream{ResponseRecorder: httptest.NewRecorder(), lines: make(chan string, 100)}
+		go page.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/status/events", nil))
+		next := func() (s snapshot) {
+			t.Helper()
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(<-w.lines, "data: ")), &s); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		if s := next(); len(s.Past) != 1 {
+			t.Errorf("the first has the history of %d checks", len(s.Past))
+		}
+		before := time.Now()
+		m.Drain()
+		for s := next(); !strings.Contains(string(s.Verdict), "draining"); s = next() {
+			if len(s.Past) > 0 {
+				t.Error("the history comes again")
+			}
+		}
+		if took := time.Since(before); took > time.Second {
+			t.Errorf("draining is seen after %v", took)
+		}
+		page.streams.Store(maxStreams)
+		if w := get(page, "GET", "/status/events"); w.Code != 503 {
+			t.Errorf("one stream too many: %d", w.Code)
+		}
+	})
+}
+
+// stream hands on what is written, line by line.
+type stream struct {
+	*httptest.ResponseRecorder
+	lines chan string
+}
+
+func (s *stream) Write(b []byte) (int, error) {
+	lines := bufio.NewScanner(strings.NewReader(string(b)))
+	for lines.Scan() {
+		if lines.Text() != "" {
+			s.lines <- lines.Text()
+		}
+	}
+	return len(b), nil
+}
+
+// TestHistory: the worst of a step, gaps as gaps, an hour and no more.
+func TestHistory(t *testing.T) {
+	h := &history{}
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	note := func(s healthcheck.State) {
+		h.add(&healthcheck.Verdict{Time: now, Checks: []healthcheck.Result{{Name: "a", State: s, Value: 7}}})
+	}
+	seen := func() string { return h.since(now)["a"].States }
+	note(healthcheck.Pass)
+	note(healthcheck.Fail)
+	note(healthcheck.Warn)
+	now = now.Add(10 * time.Second)
+	note(healthcheck.Pass)
+	if got := strings.TrimLeft(seen(), " "); got != "fp" {
+		t.Errorf("%q, want the worst of each step", got)
+	}
+	now = now.Add(time.Minute)
+	note(healthcheck.Stale)
+	if got := strings.TrimLeft(seen(), " "); got != "fp     s" {
+		t.Errorf("%q, want a gap of five steps", got)
+	}
+	now = now.Add(30 * time.Second)
+	if got := strings.TrimLeft(seen(), " "); got != "fp     s   " {
+		t.Errorf("%q, want what has passed without a verdict as a gap", got)
+	}
+	now = now.Add(time.Hour)
+	if got := strings.TrimSpace(seen()); got != "" {
+		t.Errorf("%q after an hour", got)
+	}
+	note(healthcheck.Pass)
+	if got := strings.TrimSpace(seen()); got != "p" {
+		t.Errorf("%q, want nothing of the hour before", got)
+	}
+	now = now.Add(-30 * time.Minute) // the wall clock is set back
+	note(healthcheck.Warn)
+	if got := strings.TrimSpace(seen()); got != "w" {
+		t.Errorf("%q after a step back", got)
+	}
+}
