@@ -20,6 +20,7 @@
   };
   const number = (v, unit) => {
     if (v === null || v === undefined) return "no value";
+    if (unit === "s" && v !== 0 && Math.abs(v) < 1) return Math.abs(v) < 1e-3 ? Number((v * 1e6).toPrecision(3)) + " µs" : Number((v * 1e3).toPrecision(3)) + " ms";
     const text = Number(v.toPrecision(4)).toString();
     return unit && unit !== "1" ? text + " " + unit.replace(/[{}]/g, "") : text;
   };
@@ -118,7 +119,9 @@
       li.append(a);
     }
     if (past[name]) {
-      li.append(strip(past[name]));
+      const hour = el("p", "hour");
+      hour.append(el("span", "", "an hour ago"), el("span", "", "now"));
+      li.append(hour, strip(past[name]));
       const s = spark(past[name], name);
       if (s && "observedValue" in e) li.append(s);
     }
