@@ -127,7 +127,7 @@ func TestBadCollector(t *testing.T) {
 	first := lasting(4*time.Second, time.Minute)                    // then ten times as long
 	env := []string{"OTEL_GO_X_OBSERVABILITY=true", "GOGC=5"}       // garbage is collected so often that memory is what is held
 	if !*long {                                                     // queues that fill in seconds, exports that fail in seconds
-		env = append(env, "OTEL_BSP_MAX_QUEUE_SIZE=256", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=64",
+		env = append(env, "OTEL_BSP_MAX_QUEUE_SIZE=256", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=64", "OTEL_BLRP_MAX_QUEUE_SIZE=64", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE=16",
 			"OTEL_EXPORTER_OTLP_TIMEOUT=2000", "OTEL_METRIC_EXPORT_INTERVAL=1000", "OTEL_BSP_SCHEDULE_DELAY=500")
 	}
 	path := servers.LeanDemo(t, "..") // building it is no part of the start

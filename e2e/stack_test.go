@@ -51,6 +51,8 @@ func TestStack(t *testing.T) {
 		}, func(p *servers.Process) { p.Signal(syscall.SIGTERM) }, -1}, // go run dies; what it ran notices
 		{"binary, SIGTERM", func(flags ...string) *exec.Cmd { return command(binary, flags...) },
 			func(p *servers.Process) { p.Signal(syscall.SIGTERM) }, 0},
+		{"binary, a closed terminal", func(flags ...string) *exec.Cmd { return command(binary, flags...) },
+			func(p *servers.Process) { p.Signal(syscall.SIGHUP) }, 0},
 	} {
 		t.Run(c.how, func(t *testing.T) {
 			addrs, dir := servers.FreeAddrs(t, 4), t.TempDir()

@@ -259,6 +259,42 @@ func TestFirstFailureIsTold(t *testing.T) {
 	}
 }
 
+// TestSoonAgain: a collector that is away is looked for each few seconds, not each two
+// minutes as gRPC would. The ninth attempt comes after some 13 s; with gRPC's own
+// intervals after a minute.
+func TestSoonAgain(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const attempts = 9
+	seen := make(chan struct{}, 100)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+			seen <- struct{}{}
+		}
+	}()
+	defer l.Close()
+	tel, _ := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://" + l.Addr().String()})
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	_, span := tel.TracerProvider.Tracer("test").Start(ctx, "a span")
+	span.End()
+	go func() { _ = tel.TracerProvider.ForceFlush(ctx) }()
+	for n := range attempts {
+		select {
+		case <-seen:
+		case <-ctx.Done():
+			t.Fatalf("%d attempts in 40 s, want %d", n, attempts)
+		}
+	}
+}
+
 var update = flag.Bool("update", false, "write testdata")
 
 // TestInstruments pins every instrument with its kind, unit, attributes and

@@ -1,11 +1,13 @@
-// Package telemetry records and exports: one call sets up OpenTelemetry metrics
-// and traces with OTLP over gRPC, and Prometheus' /metrics from the same
+// Package telemetry records and exports: one call sets up OpenTelemetry metrics,
+// traces and logs with OTLP over gRPC, and Prometheus' /metrics from the same
 // aggregation. It knows nothing of health.
 //
 // It is configured by the standard OTEL_* variables; [Config] has what they have
 // not. Without an OTLP endpoint nothing is dialled and /metrics works all the
-// same. A collector that is away costs resolution, never a request: recording
-// does not block, and metrics are cumulative, so nothing is lost when it is back.
+// same. A collector that is away costs no request: recording does not block.
+// Metrics are cumulative, so that its absence costs them resolution and no counts;
+// spans and log records wait for a minute in queues of 2048 each, and what comes
+// after that is dropped and counted.
 package telemetry
 
 import (

@@ -83,13 +83,28 @@ func TestWithoutEndpoint(t *testing.T) {
 }
 
 func TestVariablesWin(t *testing.T) {
-	tel, _ := start(t, Config{ServiceName: "orders"}, map[string]string{
+	tel, log := start(t, Config{ServiceName: "orders"}, map[string]string{
 		"OTEL_SERVICE_NAME": "billing", "OTEL_RESOURCE_ATTRIBUTES": "service.version=9,deployment.environment.name=prod",
 		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"})
 	body := scrape(t, tel)
 	for _, want := range []string{`service_name="billing"`, `service_version="9"`, `deployment_environment_name="prod"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("target_info lacks %s:\n%s", want, body)
+		}
+	}
+	if tel.Exporting || tel.LoggerProvider != nil || !strings.Contains(log.String(), "OTEL_SDK_DISABLED is true") {
+		t.Errorf("OTEL_SDK_DISABLED: exporting %v, logs %v; the log: %s", tel.Exporting, tel.LoggerProvider, log)
+	}
+}
+
+// TestExemplarSwitch: from a bucket to the trace, unless a backend can't take it.
+func TestExemplarSwitch(t *testing.T) {
+	for filter, want := range map[string]bool{"": true, "always_off": false} {
+		tel, _ := start(t, Config{}, map[string]string{"OTEL_METRICS_EXEMPLAR_FILTER": filter})
+		h := tel.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+		if got := strings.Contains(scrape(t, tel), ` # {`); got != want {
+			t.Errorf("OTEL_METRICS_EXEMPLAR_FILTER=%q: exemplars %v, want %v", filter, got, want)
 		}
 	}
 }

@@ -53,6 +53,15 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%v: %v", files, err)
 		}
 	}
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, times := range map[string]int{"processors: [memory_limiter]": 3, "max_elapsed_time: 0": 1, "storage: file_storage": 1} {
+		if n := strings.Count(string(text), want); n != times {
+			t.Errorf("%q is there %d times, want %d", want, n, times)
+		}
+	}
 	if dryRun(t, traces) == nil {
 		t.Errorf("%s is complete by itself", traces)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/otlptranslator"
 	"github.com/prometheus/prometheus/config"
+	_ "github.com/prometheus/prometheus/discovery/file" // alertmanagers.yaml
 )
 
 const file = "../../prometheus.yaml"
@@ -25,6 +26,13 @@ func TestConfig(t *testing.T) {
 	// What waited in the collector's queue is up to hours old.
 	if got := time.Duration(c.StorageConfig.TSDBConfig.OutOfOrderTimeWindow) * time.Millisecond; got < time.Hour {
 		t.Errorf("samples may be no older than %v", got)
+	}
+	promoted := strings.Join(c.OTLPConfig.PromoteResourceAttributes, " ")
+	const want = "service.name service.namespace service.instance.id deployment.environment.name cloud.region cloud.availability_zone " +
+		"k8s.cluster.name k8s.namespace.name k8s.pod.name k8s.container.name k8s.node.name k8s.deployment.name k8s.statefulset.name " +
+		"k8s.daemonset.name k8s.job.name k8s.cronjob.name"
+	if promoted != want {
+		t.Errorf("promoted are %s", promoted)
 	}
 	if jobs, err := c.GetScrapeConfigs(); err != nil || len(jobs) != 0 {
 		t.Errorf("%d scrape configurations, %v: what is scraped is there twice", len(jobs), err)

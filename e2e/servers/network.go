@@ -1,6 +1,8 @@
 package servers
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"testing"
@@ -13,7 +15,7 @@ const Patience = time.Minute
 
 // Client talks to servers on this machine: no proxy, no redirects.
 var Client = &http.Client{
-	Timeout:       10 * time.Second,
+	Timeout:       30 * time.Second, // of a busy machine
 	Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
@@ -48,8 +50,14 @@ func FreeAddrs(t testing.TB, n int) []string {
 
 // Free is FreeAddrs without a test.
 func Free(n int) (addrs []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	// Not those that the system gives to clients: one of them could take a port between
+	// our looking and the server's start.
+	const first, last = 12000, 32000
+	for tries := 0; len(addrs) < n; tries++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first)))
+		if err != nil && tries < 100 {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -49,8 +49,8 @@ func main() {
 // run is all of it. It returns nil if it was asked to end and all ended in order.
 func run(cfg config) (err error) {
 	parent, end := os.Getppid(), make(chan os.Signal, 2)
-	signal.Notify(end, os.Interrupt, syscall.SIGTERM)
-	if err := cfg.free(); err != nil { // before anybody waits for a build
+	signal.Notify(end, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT) // a terminal that is closed hangs up
+	if err := cfg.free(); err != nil {                                                 // before anybody waits for a build
 		return err
 	}
 	root, err := repository()
