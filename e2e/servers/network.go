@@ -11,7 +11,7 @@ import (
 
 // Patience is how long anything may take before the test gives it up. It is far
 // more than what a busy machine needs: only a failing test waits that long.
-const Patience = time.Minute
+const Patience = 3 * time.Minute
 
 // Client talks to servers on this machine: no proxy, no redirects.
 var Client = &http.Client{
