@@ -60,8 +60,13 @@ func writeRules(dir string, d dialect, b bases, desired string) error {
 	if err != nil {
 		return err
 	}
+	list, err := selectorList(d, desired)
+	if err != nil {
+		return err
+	}
 	files := map[string]string{
 		"otelhealth.yaml":                head + text,
+		"selectors.txt":                  head + list,
 		"kubernetes/prometheusrule.yaml": head + prometheusRule + indent(text, "  "),
 		"alertmanager/alertmanager.yaml": head + inhibitions(d),
 	}
