@@ -1,0 +1,524 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/otelhealth/otelhealth/e2e/servers"
+)
+
+// A scene is a service of its own, in which one thing goes wrong. Its name is its job
+// and its row in faults.md.
+type scene struct {
+	name  string
+	pods  int // one, if zero
+	env   []string
+	args  []string
+	begin func(*stage, *scene) // puts the fault of the name, if nil
+	lift  func(*stage, *scene) // lifts it, if nil
+
+	demos []*demo
+}
+
+// stage is what the scenes play on.
+type stage struct {
+	*testing.T
+	p        prometheus
+	pace     pace
+	dir      string
+	endpoint string
+	lean     string
+	began    time.Time
+	stop     chan struct{} // what goes on by itself ends
+	wg       sync.WaitGroup
+}
+
+const requests = "5" // a second, where they matter; 100 in 30 s are what a latency needs to be judged
+
+// scenes are those of services. Those of collectors are in TestFaultAlerts.
+func scenes(dir string, nowhere string, by int) []*scene {
+	on := func(fault string, pods ...int) func(*stage, *scene) {
+		return func(s *stage, c *scene) {
+			for _, n := range pods {
+				c.demos[n].fault(http.MethodPut, fault)
+			}
+		}
+	}
+	off := func(fault string, pods ...int) func(*stage, *scene) {
+		return func(s *stage, c *scene) {
+			for _, n := range pods {
+				c.demos[n].fault(http.MethodDelete, fault)
+			}
+		}
+	}
+	nothing := func(*stage, *scene) {}
+	effects := filepath.Join(dir, "effects")
+	busy := []string{"-load", requests}
+	return []*scene{
+		{name: "none", args: busy, begin: nothing, lift: nothing},
+		{name: "database-down"},
+		{name: "database-down-everywhere", pods: 2, begin: on("database-down", 0, 1), lift: off("database-down", 0, 1)},
+		{name: "database-down-on-one-of-three", pods: 3, begin: on("database-down", 0), lift: off("database-down", 0)},
+		{name: "cache-down"},
+		{name: "cache-down-everywhere", pods: 2, begin: on("cache-down", 0, 1), lift: off("cache-down", 0, 1)},
+		{name: "cache-flapping", lift: nothing, begin: func(s *stage, c *scene) {
+			s.wg.Go(func() {
+				for n := 0; ; n++ {
+					method := []string{http.MethodPut, http.MethodDelete}[n%2]
+					_, _, _, _ = ask(method, c.demos[0].admin+"/faults/cache-down", "") // the alert tells whether it was
+					select {
+					case <-s.stop:
+						c.demos[0].fault(http.MethodDelete, "cache-down")
+						return
+					case <-time.After(6 * time.Second): // two failures, 2 s apart, are one
+					}
+				}
+			})
+		}},
+		{name: "paused-workers", args: busy},
+		{name: "paused-workers-long-queue", args: append(busy, "-queue", fmt.Sprint(min(6000/by, 4000))), begin: on("paused-workers", 0), lift: off("paused-workers", 0)},
+		{name: "wedged-worker", args: busy},
+		{name: "slow-requests", args: busy},
+		{name: "failing-requests", args: busy},
+		{name: "hung-requests", args: busy},
+		{name: "hung-check"},
+		{name: "panicking-check"},
+		{name: "maintenance", begin: maintain, lift: maintained},
+		{name: "maintenance-brief", lift: nothing, begin: func(s *stage, c *scene) {
+			maintain(s, c)
+			s.wg.Go(func() {
+				select {
+				case <-s.stop:
+				case <-time.After(s.pace.of(10 * time.Minute)):
+				}
+				maintained(s, c)
+			})
+		}},
+		{name: "override", args: []string{"-effects", effects},
+			begin: func(s *stage, _ *scene) { write(s, effects, "cache=off\n") },
+			lift:  func(s *stage, _ *scene) { write(s, effects, "") }},
+		{name: "traces-refused", lift: nothing, begin: nothing, env: []string{ // from the start: there is no route for it
+			"OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + nowhere, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1000"}},
+		{name: "killed", begin: func(_ *stage, c *scene) { c.demos[0].Kill() }, lift: nothing},
+		{name: "scaled-to-zero", pods: 2, begin: func(_ *stage, c *scene) { c.demos[0].end(); c.demos[1].end() }, lift: nothing},
+		{name: "rolled", lift: nothing, begin: func(s *stage, c *scene) {
+			d := s.start(c, "pod-new")
+			d.WaitOK(d.app + "/ready")
+			c.demos[0].end()
+			c.demos = []*demo{d}
+		}},
+	}
+}
+
+func maintain(s *stage, c *scene) {
+	until := time.Now().Add(6 * time.Hour).UTC().Format(time.RFC3339)
+	if code, _, body := c.demos[0].ask(http.MethodPut, c.demos[0].admin+"/maintenance", `{"reason": "upgrade", "until": "`+until+`"}`); code != http.StatusNoContent {
+		s.Errorf("maintenance: %d %s", code, body)
+	}
+}
+
+func maintained(s *stage, c *scene) {
+	if code, _, body, err := ask(http.MethodDelete, c.demos[0].admin+"/maintenance", ""); code != http.StatusNoContent {
+		s.Errorf("end of maintenance: %d %s %v", code, body, err)
+	}
+}
+
+func write(s *stage, path, text string) {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *stage) start(c *scene, instance string) *demo {
+	s.Helper()
+	return start(s.T, s.lean, slices.Concat([]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + s.endpoint,
+		fmt.Sprintf("OTEL_METRIC_EXPORT_INTERVAL=%d", s.pace.of(15*time.Second).Milliseconds()),
+		"OTEL_TRACES_EXPORTER=none", "OTEL_LOGS_EXPORTER=none", // rules read neither
+		"OTEL_SERVICE_NAME=" + c.name,
+		"OTEL_RESOURCE_ATTRIBUTES=service.instance.id=" + instance,
+	}, c.env), append([]string{"-load", "1", "-stall", "5s", "-drain", "0s"}, c.args...)...)
+}
+
+// TestFaultAlerts breaks real demos and collectors in all ways that grafana/alerts/faults.md
+// lists, each a service of its own and all at once, under the shipped rules at a faster
+// pace, and requires that exactly the alerts of its row fire, at any time; and stop
+// when the fault is lifted. At the end each selector of the rules must have selected
+// something. With -long the rules are as shipped, and what waits for more than a
+// quarter of an hour is left out.
+func TestFaultAlerts(t *testing.T) {
+	s := &stage{T: t, pace: pace{20, 30 * time.Minute}, dir: t.TempDir(), lean: servers.LeanDemo(t, ".."), began: time.Now(), stop: make(chan struct{})}
+	if *long {
+		s.pace = pace{1, 0}
+	}
+	shipped, err := os.ReadFile(rulesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := readFaults(t, string(shipped))
+	addrs := servers.FreeAddrs(t, 5)
+	s.p = s.prometheus(addrs[0], string(shipped))
+	s.endpoint = "http://" + addrs[1]
+	env := []string{"PROMETHEUS_OTLP_ENDPOINT=" + s.p.url + "/api/v1/otlp", fmt.Sprintf("COLLECTOR_METRICS_INTERVAL=%d", s.pace.of(15*time.Second).Milliseconds())}
+	queue := t.TempDir()
+	collector := servers.Collector(t, "..", addrs[1], queue, env)
+	all := scenes(s.dir, addrs[3], s.pace.by)
+	write(s, filepath.Join(s.dir, "effects"), "")
+	end := sync.OnceFunc(func() { close(s.stop); s.wg.Wait() })
+	defer end()
+	for _, c := range all {
+		for n := range max(c.pods, 1) {
+			c.demos = append(c.demos, s.start(c, fmt.Sprintf("pod-%d", n)))
+		}
+	}
+	t.Run("table", func(t *testing.T) {
+		want := []string{"collector-killed", "collector-stuck"}
+		for _, c := range all {
+			want = append(want, c.name)
+		}
+		slices.Sort(want)
+		if got := slices.Sorted(maps.Keys(rows)); !slices.Equal(got, want) {
+			t.Errorf("faults.md has %v, the test %v", got, want)
+		}
+		_, _, body := all[0].demos[0].ask(http.MethodPut, all[0].demos[0].admin+"/faults/no-such", "")
+		_, names, ok := strings.Cut(string(body), "there are ")
+		for name := range strings.SplitSeq(strings.TrimRight(names, "\"}\n"), ", ") {
+			if _, listed := rows[name]; !ok || !listed {
+				t.Errorf("faults.md lacks the demo's fault %q (%s)", name, body)
+			}
+		}
+	})
+	s.until(t, "all are ready and known", 10*time.Minute, func() error {
+		if got := s.p.query("job:health_ready:ratio == 1 and job:health_instances_expected:count > 0"); len(got) != len(all) {
+			return fmt.Errorf("%d of %d: %v", len(got), len(all), got)
+		}
+		return nil
+	})
+	time.Sleep(s.pace.of(10 * time.Minute))
+	early := s.fired(s.began)
+	delete(early, "traces-refused")
+	if len(early) != 0 {
+		t.Errorf("fired before anything was broken: %v", early)
+	}
+
+	began := time.Now()
+	stuck := s.stuck(addrs[2], addrs[4], env)
+	for _, c := range all {
+		if c.begin != nil {
+			c.begin(s, c)
+			continue
+		}
+		c.demos[0].fault(http.MethodPut, c.name)
+	}
+	want := func(name string) string { return strings.Join(rows[name].in(s.pace), ", ") }
+	expected := map[string]string{}
+	for name := range rows {
+		if a := want(name); a != "" && name != "collector-killed" {
+			expected[name] = a
+		}
+	}
+	differing := func() (list []error) {
+		got := s.fired(s.began)
+		for name := range maps.Keys(rows) {
+			if got[name] != expected[name] {
+				list = append(list, fmt.Errorf("%s: there fired: %s\n\tnot: %s", name, got[name], expected[name]))
+			}
+		}
+		for name, alerts := range got {
+			if _, ok := rows[name]; !ok {
+				list = append(list, fmt.Errorf("%q has no row: %s", name, alerts))
+			}
+		}
+		return list
+	}
+	stay := 40 * time.Minute
+	if *long {
+		stay = 25 * time.Minute
+	}
+	time.Sleep(time.Until(began.Add(s.pace.of(stay)))) // none other in all that time
+	differ := differing()
+	for deadline := time.Now().Add(servers.Patience); len(differ) > 0 && time.Now().Before(deadline); differ = differing() {
+		time.Sleep(time.Second)
+	}
+	for _, err := range differ {
+		t.Error(err)
+	}
+	t.Logf("%d rows, %v after the faults", len(rows), time.Since(began).Round(time.Second))
+
+	// What hung has ended, after minutes.
+	late := func(job, alert string) bool {
+		return job == "hung-requests" && strings.HasPrefix(alert, "HttpSlowBudgetBurn")
+	}
+	t.Run("lifted", func(t *testing.T) {
+		end()
+		for _, c := range all {
+			if c.lift != nil {
+				c.lift(s, c)
+				continue
+			}
+			c.demos[0].fault(http.MethodDelete, c.name)
+		}
+		since := time.Now()
+		// What looks back for longer than half an hour goes on, and these are not lifted.
+		const still = `ALERTS{alertstate="firing",alertname!="HealthCheckFlapping",long!~"6h|1d|3d",job!~"traces-refused|killed|collector-stuck"}`
+		s.until(t, "all alerts stop", 40*time.Minute, func() error {
+			if got := s.p.query(still); len(got) > 0 {
+				return fmt.Errorf("%v", got)
+			}
+			return nil
+		})
+		t.Logf("after %v", time.Since(since).Round(time.Second))
+		for job, alerts := range s.fired(since) {
+			for a := range strings.SplitSeq(alerts, ", ") {
+				if _, known := rows[job][a]; !known && !late(job, a) {
+					t.Errorf("%s: %s fired afterwards", job, a)
+				}
+			}
+		}
+	})
+	t.Run("selectors", s.selectors)
+
+	t.Run("collector-killed", func(t *testing.T) {
+		before := map[string]bool{}
+		who := func(a sample) string { return a.labels["job"] + a.labels["alertname"] + a.labels["severity"] }
+		for _, a := range s.p.query(`ALERTS{alertstate="firing"}`) {
+			before[who(a)] = a.labels["alertname"] != "TelemetryPipelineDown"
+		}
+		stuck.Kill() // one that lives tells that the pipeline does
+		collector.Kill()
+		killed := time.Now()
+		groups := len(regexp.MustCompile(`(?m)^ +- alert: HealthRulesBlind$`).FindAll(shipped, -1))
+		s.until(t, "the rules are blind", 30*time.Minute, func() error {
+			if got := s.p.query(`count by (rule_group) (ALERTS{alertstate="firing",alertname="HealthRulesBlind"})`); len(got) != groups {
+				return fmt.Errorf("%d of %d groups: %v", len(got), groups, got)
+			}
+			return nil
+		})
+		fired := slices.DeleteFunc(s.firing(killed), func(a sample) bool { return before[who(a)] || late(a.labels["job"], a.labels["alertname"]) })
+		if got := strings.Join(s.all(fired), ", "); got != want("collector-killed") {
+			t.Errorf("there fired: %s\n\tnot: %s\n\t%v", got, want("collector-killed"), fired)
+		}
+		if !slices.ContainsFunc(fired, func(a sample) bool {
+			return a.labels["job"] == "otel-collector" && a.labels["alertname"] == "TelemetryPipelineDown"
+		}) {
+			t.Errorf("nothing is said of it: %v", fired)
+		}
+		collector = servers.Collector(t, "..", addrs[1], queue, env)
+		s.until(t, "the pipeline is back", 30*time.Minute, func() error {
+			if got := s.p.query(`ALERTS{alertstate="firing",alertname=~"HealthRulesBlind|TelemetryPipelineDown",job!="collector-stuck"}`); len(got) > 0 {
+				return fmt.Errorf("%v", got)
+			}
+			return nil
+		})
+	})
+	t.Logf("%v in all", time.Since(s.began).Round(time.Second))
+}
+
+// prometheus starts one with the rules at the stage's pace, its lookback included.
+func (s *stage) prometheus(addr, rules string) prometheus {
+	s.Helper()
+	path := filepath.Join(s.dir, "rules.yaml")
+	write(s, path, s.pace.rules(rules))
+	shipped, err := os.ReadFile("../prometheus.yaml")
+	if err != nil {
+		s.Fatal(err)
+	}
+	config := filepath.Join(s.dir, "prometheus.yaml")
+	write(s, config, string(shipped)+"\nrule_files: ["+path+"]\n")
+	return prometheus{servers.PrometheusWith(s, "..", config, addr, s.TempDir(), "--query.lookback-delta="+s.pace.duration(5*time.Minute)), s.T, "http://" + addr}
+}
+
+// stuck starts a collector that hears a demo and can't send what it hears.
+func (s *stage) stuck(addr, nowhere string, env []string) *servers.Process {
+	s.Helper()
+	config := filepath.Join(s.dir, "stuck.yaml")
+	write(s, config, "exporters: {otlp_http/prometheus: {endpoint: 'http://"+nowhere+"', sending_queue: {queue_size: 200000}}}\n"+
+		"service: {telemetry: {resource: {service.name: collector-stuck}}}\n")
+	p := servers.Collector(s, "..", addr, s.TempDir(), env, config)
+	s.start(&scene{name: "unheard", env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + addr}}, "pod-0")
+	return p
+}
+
+// until polls for a time of the rules', and for as much patience.
+func (s *stage) until(t *testing.T, what string, d time.Duration, f func() error) {
+	t.Helper()
+	deadline := time.Now().Add(s.pace.of(d) + servers.Patience)
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still not: %s: %v", what, err)
+		}
+		time.Sleep(time.Second) // Prometheus has others to answer
+	}
+}
+
+// firing are the alerts that have fired since a time. Where even the healthy demo was
+// slow the machine was, and then nothing follows from slowness that nobody made.
+func (s *stage) firing(since time.Time) []sample {
+	s.Helper()
+	alerts := s.p.query(fmt.Sprintf(`count_over_time(ALERTS{alertstate="firing"}[%dms])`, time.Since(since).Milliseconds()))
+	const slow = `sum(http_server_request_duration_seconds_count{job="none"}) - sum(http_server_request_duration_seconds_bucket{job="none",le="0.5"}) >= 5`
+	if len(s.p.query(slow)) == 0 {
+		return alerts
+	}
+	return slices.DeleteFunc(alerts, func(a sample) bool {
+		unmade := (a.labels["alertname"] == "HttpSlowBudgetBurn" || a.labels["health_check_name"] == "latency") && a.labels["job"] != "slow-requests"
+		if unmade {
+			s.Logf("the machine is too busy: %v", a)
+		}
+		return unmade
+	})
+}
+
+// fired are "alert severity" by job, sorted, of what has fired since a time.
+func (s *stage) fired(since time.Time) map[string]string {
+	s.Helper()
+	found := map[string][]sample{}
+	for _, a := range s.firing(since) {
+		found[a.labels["job"]] = append(found[a.labels["job"]], a)
+	}
+	list := map[string]string{}
+	for job, alerts := range found {
+		list[job] = strings.Join(s.all(alerts), ", ")
+	}
+	return list
+}
+
+func (s *stage) all(alerts []sample) (list []string) {
+	for _, a := range alerts {
+		list = append(list, a.labels["alertname"]+" "+a.labels["severity"])
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// row is one of faults.md: its alerts, each with how long it waits at least.
+type row map[string]time.Duration
+
+// in are those that can be waited for.
+func (r row) in(p pace) (list []string) {
+	for a, wait := range r {
+		if p.most > 0 || wait <= 15*time.Minute {
+			list = append(list, a)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+var (
+	tableRow    = regexp.MustCompile("^\\| `([a-z-]+)` \\| .* \\| (.*) \\|$")
+	tableAlert  = regexp.MustCompile("^`(\\w+)` (critical|warning|info)$")
+	shippedRule = regexp.MustCompile(`(?s)- alert: (\w+)\n.*?\n        (?:for: (\w+)\n.*?)?labels:\n          severity: (\w+)\n`)
+)
+
+// readFaults reads the table, and of each alert in it from the rules how long it waits.
+func readFaults(t *testing.T, rules string) map[string]row {
+	t.Helper()
+	waits := row{}
+	for _, m := range shippedRule.FindAllStringSubmatch(rules, -1) {
+		d := time.Duration(0)
+		if m[2] != "" {
+			d = parseDuration(m[2])
+		}
+		if was, ok := waits[m[1]+" "+m[3]]; !ok || d < was {
+			waits[m[1]+" "+m[3]] = d
+		}
+	}
+	text, err := os.ReadFile("../grafana/alerts/faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]row{}
+	for line := range strings.Lines(string(text)) {
+		m := tableRow.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			if strings.HasPrefix(line, "| `") {
+				t.Fatalf("faults.md: %s", line)
+			}
+			continue
+		}
+		r := row{}
+		for a := range strings.SplitSeq(m[2], ", ") {
+			if a == "none" {
+				continue
+			}
+			name := tableAlert.FindStringSubmatch(a)
+			if name == nil {
+				t.Fatalf("faults.md: %s: %q", m[1], a)
+			}
+			wait, ok := waits[name[1]+" "+name[2]]
+			if !ok {
+				t.Errorf("faults.md: %s: no rule raises %s", m[1], a)
+			}
+			r[name[1]+" "+name[2]] = wait
+		}
+		if _, twice := rows[m[1]]; twice {
+			t.Errorf("faults.md: %s is there twice", m[1])
+		}
+		rows[m[1]] = r
+	}
+	return rows
+}
+
+// selectors requires that each selector of the rules has selected a series at any time,
+// but for those that testdata/unemitted.txt excuses.
+func (s *stage) selectors(t *testing.T) {
+	text, err := os.ReadFile("../grafana/alerts/selectors.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	excuses, err := os.ReadFile("testdata/unemitted.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	excused := map[string]string{}
+	for line := range strings.Lines(string(excuses)) {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		selector, why, ok := strings.Cut(line, " | ")
+		if !ok || why == "" {
+			t.Fatalf("unemitted.txt: %s: why?", line)
+		}
+		excused[selector] = why
+	}
+	n, found := 0, 0
+	for line := range strings.Lines(string(text)) {
+		selector := strings.TrimSpace(line)
+		if selector == "" || selector[0] == '#' {
+			continue
+		}
+		n++
+		series := s.p.query(fmt.Sprintf("count(count_over_time(%s[%dms]))", selector, time.Since(s.began).Milliseconds()))
+		_, ok := excused[selector]
+		delete(excused, selector)
+		switch {
+		case len(series) > 0 && ok:
+			t.Errorf("unemitted.txt excuses %s, which is emitted", selector)
+		case len(series) > 0:
+			found++
+		case !ok:
+			t.Errorf("nothing emits %s", selector)
+		}
+	}
+	for selector := range excused {
+		t.Errorf("unemitted.txt excuses %s, which no rule reads", selector)
+	}
+	if n == 0 {
+		t.Error("there are no selectors")
+	}
+	t.Logf("%d of %d selectors have selected something", found, n)
+}
