@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// check is what the code says of a healthcheck.Check.
+type check struct {
+	name       string
+	active     bool // has a Func
+	interval   time.Duration
+	timeout    time.Duration
+	failures   int
+	hold       time.Duration // For
+	unreadable string        // a field that is no constant
+}
+
+// detection is how long a fault lasts at least before the check says so.
+func (c check) detection() time.Duration {
+	if !c.active {
+		return time.Second + c.hold // rules are judged each second
+	}
+	return time.Duration(c.failures)*c.interval + c.timeout
+}
+
+// readChecks finds the composite literals of healthcheck.Check in a package.
+func readChecks(dir string) (checks []check, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		if m, _ := filepath.Match("*_test.go", filepath.Base(file)); m {
+			continue
+		}
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		ast.Inspect(tree, func(n ast.Node) bool {
+			lit, ok := n.(*ast.CompositeLit)
+			if !ok {
+				return true
+			}
+			if isCheck(lit.Type) {
+				checks = append(checks, fields(lit))
+			}
+			if list, ok := lit.Type.(*ast.ArrayType); ok && isCheck(list.Elt) {
+				for _, e := range lit.Elts {
+					if c, ok := e.(*ast.CompositeLit); ok && c.Type == nil {
+						checks = append(checks, fields(c))
+					}
+				}
+			}
+			return true
+		})
+	}
+	if len(checks) == 0 {
+		return nil, fmt.Errorf("no healthcheck.Check in %s", dir)
+	}
+	return checks, nil
+}
+
+func isCheck(t ast.Expr) bool {
+	s, ok := t.(*ast.SelectorExpr)
+	return ok && s.Sel.Name == "Check"
+}
+
+// fields reads a literal and fills in healthcheck's defaults.
+func fields(lit *ast.CompositeLit) check {
+	c := check{interval: 10 * time.Second, failures: 3}
+	for _, e := range lit.Elts {
+		kv, ok := e.(*ast.KeyValueExpr)
+		if !ok {
+			continue
+		}
+		key, ok := kv.Key.(*ast.Ident)
+		if !ok {
+			continue
+		}
+		good := true
+		switch key.Name {
+		case "Name":
+			c.name, good = text(kv.Value)
+		case "Func":
+			c.active = true
+		case "Interval":
+			c.interval, good = duration(kv.Value)
+		case "Timeout":
+			c.timeout, good = duration(kv.Value)
+		case "For":
+			c.hold, good = duration(kv.Value)
+		case "Failures":
+			var n time.Duration
+			n, good = duration(kv.Value)
+			c.failures = int(n)
+		}
+		if !good {
+			c.unreadable = key.Name
+		}
+	}
+	if c.timeout == 0 {
+		c.timeout = min(2*time.Second, c.interval)
+	}
+	return c
+}
+
+func text(e ast.Expr) (string, bool) {
+	lit, ok := e.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return "", false
+	}
+	s, err := strconv.Unquote(lit.Value)
+	return s, err == nil
+}
+
+var units = map[string]time.Duration{
+	"Millisecond": time.Millisecond, "Second": time.Second, "Minute": time.Minute, "Hour": time.Hour,
+}
+
+// duration evaluates what durations are written as: numbers, units and their product.
+func duration(e ast.Expr) (time.Duration, bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		n, err := strconv.ParseInt(e.Value, 0, 64)
+		return time.Duration(n), err == nil
+	case *ast.SelectorExpr:
+		d, ok := units[e.Sel.Name]
+		return d, ok
+	case *ast.ParenExpr:
+		return duration(e.X)
+	case *ast.BinaryExpr:
+		x, ok := duration(e.X)
+		y, ok2 := duration(e.Y)
+		return x * y, ok && ok2 && e.Op == token.MUL
+	}
+	return 0, false
+}
