@@ -1,0 +1,330 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+	"go.yaml.in/yaml/v3"
+)
+
+const root = "../.."
+
+func loadCompose(text []byte) (*types.Project, error) {
+	dir, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	return loader.LoadWithContext(context.Background(), types.ConfigDetails{
+		WorkingDir:  dir,
+		ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(dir, "docker-compose.yaml"), Content: text}},
+		Environment: types.Mapping{}, // none of the developer's own
+	}, func(o *loader.Options) { o.SetProjectName("otelhealth", true) })
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func compose(t *testing.T) *types.Project {
+	t.Helper()
+	p, err := loadCompose(readFile(t, filepath.Join(root, "docker-compose.yaml")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestComposeRefused(t *testing.T) {
+	good := string(readFile(t, filepath.Join(root, "docker-compose.yaml")))
+	tests := []struct{ name, old, new, want string }{
+		{"unknown field", "mem_limit: 1g", "memory_limit: 1g", "memory_limit"},
+		{"unknown service", "owners: { condition", "owner: { condition", "owner"},
+		{"unknown condition", "condition: service_healthy", "condition: service_ready", "condition"},
+		{"undefined volume", "grafana:/var/lib/grafana", "grafanas:/var/lib/grafana", "grafanas"},
+		{"no duration", "interval: 5s", "interval: 5 seconds", "duration"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bad := strings.Replace(good, tt.old, tt.new, 1)
+			if bad == good {
+				t.Fatalf("%q is not in the file", tt.old)
+			}
+			if _, err := loadCompose([]byte(bad)); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one that names %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestComposeServices is what holds for each service, and is easily forgotten with
+// the next.
+func TestComposeServices(t *testing.T) {
+	p := compose(t)
+	tag := regexp.MustCompile(`^[\w./-]+:v?\d+\.\d+(\.\d+)?[\w.-]*$`)
+	for name, s := range p.Services {
+		if s.MemLimit == 0 {
+			t.Errorf("%s: no limit of memory", name)
+		}
+		if s.Build == nil && !tag.MatchString(s.Image) {
+			t.Errorf("%s: %s is no fixed version", name, s.Image)
+		}
+		for _, port := range s.Ports {
+			if port.HostIP != "127.0.0.1" {
+				t.Errorf("%s: port %s is published on %q", name, port.Published, port.HostIP)
+			}
+		}
+		for to, d := range s.DependsOn {
+			if d.Condition == types.ServiceConditionHealthy && p.Services[to].HealthCheck == nil {
+				t.Errorf("%s waits for the health of %s, which nobody checks", name, to)
+			}
+		}
+		if s.NetworkMode != "" && len(s.Ports) > 0 {
+			t.Errorf("%s: ports without a network", name)
+		}
+	}
+	demo := p.Services["demo"]
+	if !demo.ReadOnly || !slices.Equal(demo.CapDrop, []string{"ALL"}) || !slices.Contains(demo.SecurityOpt, "no-new-privileges:true") || strings.HasPrefix(demo.User, "0") {
+		t.Errorf("the demo may do more than it needs: read_only %v, cap_drop %v, security_opt %v, user %q", demo.ReadOnly, demo.CapDrop, demo.SecurityOpt, demo.User)
+	}
+	grafana := p.Services["grafana"].Environment
+	for name, want := range map[string]string{
+		"GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer", "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true", "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+	} {
+		if v := grafana[name]; v == nil || *v != want {
+			t.Errorf("grafana: %s is not %s: whoever reaches it may change it", name, want)
+		}
+	}
+}
+
+// TestComposeMounts finds each file and directory that is mounted; an engine would
+// make an empty directory of one that is missing.
+func TestComposeMounts(t *testing.T) {
+	p := compose(t)
+	for name, s := range p.Services {
+		for _, v := range s.Volumes {
+			if v.Type != types.VolumeTypeBind {
+				continue
+			}
+			info, err := os.Stat(v.Source)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if file := filepath.Ext(v.Target) != ""; file == info.IsDir() {
+				t.Errorf("%s: %s is mounted as %s", name, v.Source, v.Target)
+			}
+			if !v.ReadOnly {
+				t.Errorf("%s can write to %s", name, v.Source)
+			}
+		}
+	}
+	// Files that are named in arguments, or in other files, must be among what is mounted.
+	named := map[string][]string{}
+	for name, s := range p.Services {
+		for _, arg := range s.Command {
+			if _, path, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(path, "/etc/") {
+				named[name] = append(named[name], path)
+			}
+		}
+	}
+	for _, path := range prometheusFiles(t) {
+		named["prometheus"] = append(named["prometheus"], filepath.Join("/etc/prometheus", path))
+	}
+	for _, name := range []string{"collector", "prometheus", "alertmanager", "tempo"} {
+		if len(named[name]) == 0 {
+			t.Errorf("no argument of %s names its configuration", name)
+		}
+		for _, path := range named[name] {
+			if _, err := mounted(p.Services[name], path); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// prometheusFiles are the paths of other files in prometheus.yaml.
+func prometheusFiles(t *testing.T) (paths []string) {
+	var c struct {
+		RuleFiles []string `yaml:"rule_files"`
+		Alerting  struct {
+			Alertmanagers []struct {
+				FileSDConfigs []struct{ Files []string } `yaml:"file_sd_configs"`
+			}
+		}
+	}
+	if err := yaml.Unmarshal(readFile(t, filepath.Join(root, "prometheus.yaml")), &c); err != nil {
+		t.Fatal(err)
+	}
+	paths = c.RuleFiles
+	for _, a := range c.Alerting.Alertmanagers {
+		for _, f := range a.FileSDConfigs {
+			paths = append(paths, f.Files...)
+		}
+	}
+	return paths
+}
+
+// mounted returns the files on this machine that a path, or a pattern, in the
+// container means.
+func mounted(s types.ServiceConfig, path string) ([]string, error) {
+	for _, v := range s.Volumes {
+		rest, ok := strings.CutPrefix(path, v.Target)
+		if !ok || (rest != "" && rest[0] != '/') {
+			continue
+		}
+		files, err := filepath.Glob(v.Source + rest)
+		if err == nil && len(files) == 0 {
+			err = fmt.Errorf("%s is %s, which is not there", path, v.Source+rest)
+		}
+		return files, err
+	}
+	return nil, fmt.Errorf("%s is on no mount", path)
+}
+
+// listening are the ports on which each service listens where others reach it.
+func listening(t *testing.T, p *types.Project) map[string][]int {
+	t.Helper()
+	ports := map[string][]int{ // the images' own, which nothing here changes
+		"postgres": {5432}, "valkey": {6379}, "prometheus": {9090}, "alertmanager": {9093}, "grafana": {3000},
+	}
+	add := func(service, addr string) {
+		host, port, err := net.SplitHostPort(addr)
+		n, err2 := strconv.Atoi(port)
+		if err := errors.Join(err, err2); err != nil {
+			t.Errorf("%s: %v", service, err)
+		}
+		if host != "" && host != "0.0.0.0" {
+			t.Errorf("%s listens on %s, where nobody else is", service, addr)
+		}
+		ports[service] = append(ports[service], n)
+	}
+	for _, arg := range p.Services["demo"].Command {
+		if name, addr, _ := strings.Cut(arg, "="); strings.HasSuffix(name, "addr") {
+			add("demo", addr)
+		}
+	}
+	// A variable that the collector's files do not have changes nothing there.
+	config := string(readFile(t, filepath.Join(root, "otel-collector-config.yaml"))) + string(readFile(t, filepath.Join(root, "otel-collector-traces.yaml")))
+	env := p.Services["collector"].Environment
+	for name, value := range env {
+		if !strings.Contains(config, "${env:"+name+":-") {
+			t.Errorf("collector: its files have no ${env:%s}", name)
+		}
+		if strings.HasSuffix(name, "_ADDR") {
+			add("collector", *value)
+		}
+	}
+	add("collector", *env["COLLECTOR_METRICS_HOST"]+":"+*env["COLLECTOR_METRICS_PORT"])
+	var tempo struct {
+		Server struct {
+			Port int `yaml:"http_listen_port"`
+		}
+		Distributor struct {
+			Receivers struct {
+				OTLP struct {
+					Protocols map[string]struct{ Endpoint string }
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal(readFile(t, filepath.Join(root, "deploy/compose/tempo.yaml")), &tempo); err != nil {
+		t.Fatal(err)
+	}
+	ports["tempo"] = append(ports["tempo"], tempo.Server.Port)
+	for _, protocol := range tempo.Distributor.Receivers.OTLP.Protocols {
+		add("tempo", protocol.Endpoint)
+	}
+	return ports
+}
+
+// TestComposePorts follows each address in the file, and in what it mounts, to a
+// service that listens there.
+func TestComposePorts(t *testing.T) {
+	p := compose(t)
+	ports := listening(t, p)
+	check := func(where, service, port string) {
+		if n, err := strconv.Atoi(port); err != nil || !slices.Contains(ports[service], n) {
+			t.Errorf("%s: %s does not listen on %s but on %v", where, service, port, ports[service])
+		}
+	}
+	seen := 0
+	for name, s := range p.Services {
+		for _, port := range s.Ports {
+			check(name+".ports", name, strconv.Itoa(int(port.Target)))
+		}
+		for variable, value := range s.Environment {
+			u, err := url.Parse(*value)
+			if err != nil || u.Host == "" {
+				continue
+			}
+			seen++
+			if _, ok := p.Services[u.Hostname()]; !ok {
+				t.Errorf("%s.%s: there is no service %s", name, variable, u.Hostname())
+			}
+			check(name+"."+variable, u.Hostname(), u.Port())
+		}
+		if s.HealthCheck != nil {
+			for _, arg := range s.HealthCheck.Test {
+				if u, err := url.Parse(arg); err == nil && u.Hostname() == "localhost" {
+					seen++
+					check(name+".healthcheck", name, u.Port())
+				}
+			}
+		}
+	}
+	var groups []struct{ Targets []string }
+	if err := yaml.Unmarshal(readFile(t, filepath.Join(root, "deploy/compose/alertmanagers.yaml")), &groups); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups {
+		for _, target := range g.Targets {
+			seen++
+			host, port, _ := net.SplitHostPort(target)
+			check("alertmanagers.yaml", host, port)
+		}
+	}
+	if seen < 9 {
+		t.Errorf("found only %d addresses", seen)
+	}
+}
+
+// TestComposeVariables finds each variable that Grafana's files want: without it they
+// mean an empty address.
+func TestComposeVariables(t *testing.T) {
+	env := compose(t).Services["grafana"].Environment
+	files, err := filepath.Glob(filepath.Join(root, "grafana/provisioning/*/*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Error("grafana is provisioned with nothing")
+	}
+	variable := regexp.MustCompile(`(^|[^$])\$\{?([A-Z_]+)`)
+	for _, file := range files {
+		for line := range strings.Lines(string(readFile(t, file))) {
+			code, _, _ := strings.Cut(line, "#")
+			for _, m := range variable.FindAllStringSubmatch(code, -1) {
+				if env[m[2]] == nil {
+					t.Errorf("%s: grafana has no %s", file, m[2])
+				}
+			}
+		}
+	}
+}
