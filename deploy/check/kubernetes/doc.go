@@ -1,0 +1,3 @@
+// Package kubernetes tests the manifests by Kubernetes' own code: what the API server
+// accepts, and what the kubelet does with the probes.
+package kubernetes

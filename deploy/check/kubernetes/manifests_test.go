@@ -1,0 +1,334 @@
+package kubernetes
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/warning"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/apis/core"
+	"k8s.io/kubernetes/pkg/registry/apps/daemonset"
+	"k8s.io/kubernetes/pkg/registry/apps/deployment"
+	"k8s.io/kubernetes/pkg/registry/apps/statefulset"
+	"k8s.io/kubernetes/pkg/registry/core/configmap"
+	"k8s.io/kubernetes/pkg/registry/core/service"
+	"k8s.io/kubernetes/pkg/registry/core/serviceaccount"
+	"k8s.io/kubernetes/pkg/registry/networking/networkpolicy"
+	"k8s.io/kubernetes/pkg/registry/policy/poddisruptionbudget"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	sigsyaml "sigs.k8s.io/yaml"
+
+	_ "k8s.io/kubernetes/pkg/apis/apps/install"
+	_ "k8s.io/kubernetes/pkg/apis/core/install"
+	_ "k8s.io/kubernetes/pkg/apis/networking/install"
+	_ "k8s.io/kubernetes/pkg/apis/policy/install"
+)
+
+const root = "../../.."
+
+// strategies are what the API server does with each kind between decoding and storing.
+var strategies = map[string]rest.RESTCreateStrategy{
+	"ConfigMap":           configmap.Strategy,
+	"DaemonSet":           daemonset.Strategy,
+	"Deployment":          deployment.Strategy,
+	"NetworkPolicy":       networkpolicy.Strategy,
+	"PodDisruptionBudget": poddisruptionbudget.Strategy,
+	"Service":             service.Strategy,
+	"ServiceAccount":      serviceaccount.Strategy,
+	"StatefulSet":         statefulset.Strategy,
+}
+
+var decoder = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
+
+// warnings collects what the API server would warn of.
+type warnings []string
+
+func (w *warnings) AddWarning(_, text string) { *w = append(*w, text) }
+
+// create is what the API server does with an object, but for admission and storing.
+func create(text []byte) error {
+	external, kind, err := decoder.Decode(text, nil, nil)
+	if runtime.IsNotRegisteredError(err) {
+		return createCustom(text)
+	}
+	if err != nil {
+		return err
+	}
+	strategy := strategies[kind.Kind]
+	if strategy == nil {
+		return fmt.Errorf("%s: no strategy here", kind)
+	}
+	legacyscheme.Scheme.Default(external)
+	obj, err := legacyscheme.Scheme.ConvertToVersion(external, schema.GroupVersion{Group: kind.Group, Version: runtime.APIVersionInternal})
+	if err != nil {
+		return err
+	}
+	m, err := meta.Accessor(obj)
+	if err != nil {
+		return err
+	}
+	namespace := m.GetNamespace()
+	if namespace == "" {
+		namespace = metav1.NamespaceDefault
+		m.SetNamespace(namespace)
+	}
+	rest.FillObjectMetaSystemFields(m)
+	if s, ok := obj.(*core.Service); ok && s.Spec.ClusterIP != "" { // as the server does on the way in
+		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
+	}
+	var warned warnings
+	ctx := warning.WithWarningRecorder(context.Background(), &warned)
+	ctx = request.WithRequestInfo(request.WithNamespace(ctx, namespace), &request.RequestInfo{
+		IsResourceRequest: true, Verb: "create", APIGroup: kind.Group, APIVersion: kind.Version,
+	})
+	if err := rest.BeforeCreate(strategy, ctx, obj); err != nil {
+		return err
+	}
+	for _, w := range warned {
+		err = errors.Join(err, errors.New("warning: "+w))
+	}
+	return err
+}
+
+// createCustom decodes a custom resource into its operator's types; the rules in its
+// schema are not tried.
+func createCustom(text []byte) error {
+	var head metav1.TypeMeta
+	if err := sigsyaml.Unmarshal(text, &head); err != nil {
+		return err
+	}
+	types := map[string]any{"PodMonitor": &monitoringv1.PodMonitor{}, "PrometheusRule": &monitoringv1.PrometheusRule{}}
+	into := types[head.Kind]
+	if into == nil || head.APIVersion != "monitoring.coreos.com/v1" {
+		return fmt.Errorf("%s %s is not known", head.APIVersion, head.Kind)
+	}
+	return sigsyaml.UnmarshalStrict(text, into)
+}
+
+func render(dir string) ([]byte, error) {
+	m, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, "deploy/kubernetes", dir))
+	if err != nil {
+		return nil, err
+	}
+	return m.AsYaml()
+}
+
+func mustRender(t *testing.T, dir string) []byte {
+	t.Helper()
+	text, err := render(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// documents splits a stream.
+func documents(t *testing.T, text []byte) (list [][]byte) {
+	t.Helper()
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var n yaml.Node
+		err := d.Decode(&n)
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, err := yaml.Marshal(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, one)
+	}
+}
+
+var dirs = []string{"base", "overlays/otlp", "overlays/scrape", "collector"}
+
+// TestManifests has each rendered object accepted, without a warning.
+func TestManifests(t *testing.T) {
+	want := map[string]int{"base": 6, "overlays/otlp": 6, "overlays/scrape": 7, "collector": 10}
+	for _, dir := range dirs {
+		list := documents(t, mustRender(t, dir))
+		if len(list) != want[dir] {
+			t.Errorf("%s: %d objects, want %d", dir, len(list), want[dir])
+		}
+		for _, text := range list {
+			if err := create(text); err != nil {
+				t.Errorf("%s: %v in\n%s", dir, err, text)
+			}
+		}
+	}
+	for _, path := range []string{"grafana/alerts/kubernetes/prometheusrule.yaml"} {
+		text, err := os.ReadFile(filepath.Join(root, path))
+		if errors.Is(err, os.ErrNotExist) {
+			continue // generated elsewhere
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range documents(t, text) {
+			if err := create(text); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
+}
+
+func TestManifestsRefused(t *testing.T) {
+	tests := []struct{ name, dir, old, new, want string }{
+		{"unknown field", "base", "periodSeconds: 5", "periodSecond: 5", `unknown field "spec.template.spec.containers[0].readinessProbe.periodSecond"`},
+		{"field twice", "base", "periodSeconds: 5", "periodSeconds: 5\n          periodSeconds: 6", "already set in map"},
+		{"wrong type", "base", "replicas: 3", "replicas: three", "replicas"},
+		{"unknown kind", "base", "kind: PodDisruptionBudget", "kind: PodDisruptionBuget", "not known"},
+		{"selector of others", "base", "matchLabels:\n      app.kubernetes.io/name: demo\n  strategy", "matchLabels:\n      app.kubernetes.io/name: dmeo\n  strategy", "selector"},
+		{"unmounted volume", "base", "- mountPath: /data\n          name: data", "- mountPath: /data\n          name: date", "Not found"},
+		{"preStop over the grace", "base", "seconds: 5\n", "seconds: 50\n", "less than terminationGracePeriodSeconds (35)"},
+		{"liveness that needs two successes", "base", "path: /health\n            port: http", "path: /health\n            port: http\n          successThreshold: 2", "must be 1"},
+		{"both of a budget", "base", "maxUnavailable: 1\n  selector", "maxUnavailable: 1\n  minAvailable: 1\n  selector", "cannot be both set"},
+		{"port twice", "base", "containerPort: 8001", "containerPort: 8000", "duplicate port"},
+		{"unknown field of a PodMonitor", "overlays/scrape", "scrapeTimeout:", "scrapeTimeouts:", "scrapeTimeouts"},
+		{"one host port twice", "collector", "hostPort: 4318", "hostPort: 4317", "Duplicate value"},
+		{"unknown policy", "collector", "unhealthyPodEvictionPolicy: AlwaysAllow", "unhealthyPodEvictionPolicy: Always", "Unsupported value"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			good := string(mustRender(t, tt.dir))
+			bad := strings.Replace(good, tt.old, tt.new, 1)
+			if bad == good {
+				t.Fatalf("%q is not in\n%s", tt.old, good)
+			}
+			var err error
+			for _, text := range split(bad) {
+				err = errors.Join(err, create(text))
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one that says %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// split leaves what is in a document as it is: a field that is there twice, too.
+func split(text string) (list [][]byte) {
+	for _, one := range strings.Split(text, "\n---\n") {
+		list = append(list, []byte(one))
+	}
+	return list
+}
+
+// TestOnePath has each overlay bring telemetry out one way: what goes by both is there
+// twice.
+func TestOnePath(t *testing.T) {
+	push, scrape := []byte("OTEL_EXPORTER_OTLP_ENDPOINT"), []byte("kind: PodMonitor")
+	for dir, want := range map[string][2]bool{"base": {false, false}, "overlays/otlp": {true, false}, "overlays/scrape": {false, true}} {
+		text := mustRender(t, dir)
+		if got := [2]bool{bytes.Contains(text, push), bytes.Contains(text, scrape)}; got != want || bytes.Contains(text, []byte("prometheus.io/scrape")) {
+			t.Errorf("%s: pushes, is scraped: %v, want %v", dir, got, want)
+		}
+	}
+	// Who takes both overlays gets the same objects twice, which kustomize refuses.
+	fs := filesys.MakeFsOnDisk()
+	dir, err := os.MkdirTemp(filepath.Join(root, "deploy/kubernetes"), "both-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	both := "resources: [../overlays/otlp, ../overlays/scrape]\n"
+	if err := fs.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(both)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(fs, dir); err == nil || !strings.Contains(err.Error(), "already registered id") {
+		t.Errorf("both overlays at once: %v", err)
+	}
+}
+
+// TestGatewayFiles keeps the gateway's copies like what they are copies of.
+func TestGatewayFiles(t *testing.T) {
+	for _, name := range []string{"otel-collector-config.yaml", "otel-collector-traces.yaml"} {
+		whole, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied, err := os.ReadFile(filepath.Join(root, "deploy/kubernetes/collector/gateway", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(whole, copied) {
+			t.Errorf("%s has changed: cp %[1]s deploy/kubernetes/collector/gateway/", name)
+		}
+	}
+}
+
+// TestReachable follows names between objects, which the API server does not.
+func TestReachable(t *testing.T) {
+	text := mustRender(t, "collector")
+	var services, claims []string
+	for _, one := range documents(t, text) {
+		var o struct {
+			Kind     string
+			Metadata struct{ Name, Namespace string }
+			Spec     struct {
+				ServiceName string `yaml:"serviceName"`
+			}
+		}
+		if err := yaml.Unmarshal(one, &o); err != nil {
+			t.Fatal(err)
+		}
+		if o.Metadata.Namespace != "monitoring" { // whom the demo's NetworkPolicy lets in
+			t.Errorf("%s %s is in namespace %q", o.Kind, o.Metadata.Name, o.Metadata.Namespace)
+		}
+		if o.Kind == "Service" {
+			services = append(services, o.Metadata.Name)
+		}
+		if o.Spec.ServiceName != "" {
+			claims = append(claims, o.Spec.ServiceName)
+		}
+	}
+	var agent struct {
+		Exporters struct {
+			Gateway struct{ Endpoint string } `yaml:"otlp_grpc/gateway"`
+			Traces  struct {
+				Resolver struct {
+					DNS struct{ Hostname, Port string }
+				}
+			} `yaml:"load_balancing/traces"`
+		}
+	}
+	config, err := os.ReadFile(filepath.Join(root, "deploy/kubernetes/collector/agent/agent.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(config, &agent); err != nil {
+		t.Fatal(err)
+	}
+	dns := agent.Exporters.Traces.Resolver.DNS
+	for _, want := range []string{agent.Exporters.Gateway.Endpoint, "http://" + dns.Hostname + ":" + dns.Port, "http://" + strings.Join(claims, " ") + ":4317"} {
+		name := strings.TrimSuffix(strings.TrimPrefix(want, "http://"), ":4317")
+		if !slices.Contains(services, name) {
+			t.Errorf("%s: there are only %v, on 4317", want, services)
+		}
+	}
+}
