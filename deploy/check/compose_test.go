@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,6 +18,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
 const root = "../.."
@@ -196,6 +199,27 @@ func mounted(s types.ServiceConfig, path string) ([]string, error) {
 		return files, err
 	}
 	return nil, fmt.Errorf("%s is on no mount", path)
+}
+
+// TestComposePrometheus has promtool read prometheus.yaml and what it names where the
+// mounts put them.
+func TestComposePrometheus(t *testing.T) {
+	promtool := servers.Server(t, root, "promtool")
+	etc := t.TempDir()
+	for _, v := range compose(t).Services["prometheus"].Volumes {
+		rest, ok := strings.CutPrefix(v.Target, "/etc/prometheus/")
+		if !ok {
+			continue
+		}
+		target := filepath.Join(etc, rest)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(target), 0o755), os.Symlink(v.Source, target)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command(promtool, "check", "config", filepath.Join(etc, "prometheus.yaml")).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "rules found") {
+		t.Errorf("promtool: %v\n%s", err, out)
+	}
 }
 
 // listening are the ports on which each service listens where others reach it.

@@ -269,26 +269,20 @@ func (s system) lintScaler(h scaler, find finder) {
 	}
 }
 
-// exportInterval is the longest of the workloads that push: the SDK's default is 60 s.
-// Who is scraped is taken to be so each 15 s.
+// exportInterval is the longest of the workloads that push, but not less than what
+// telemetry does unless told otherwise. Who is scraped is taken to be so as often.
 func (s system) exportInterval() time.Duration {
 	longest := 15 * time.Second
 	for _, w := range s.workloads {
 		for _, c := range w.Spec.Template.Spec.Containers {
-			if _, push := c.env("OTEL_EXPORTER_OTLP_ENDPOINT"); !push {
-				continue
+			value, _ := c.env("OTEL_METRIC_EXPORT_INTERVAL")
+			if ms, err := strconv.Atoi(value); err == nil {
+				longest = max(longest, time.Duration(ms)*time.Millisecond)
 			}
-			interval := 60 * time.Second
-			if ms, err := strconv.Atoi(first(c.env("OTEL_METRIC_EXPORT_INTERVAL"))); err == nil {
-				interval = time.Duration(ms) * time.Millisecond
-			}
-			longest = max(longest, interval)
 		}
 	}
 	return longest
 }
-
-func first(s string, _ bool) string { return s }
 
 var (
 	ofHealth  = regexp.MustCompile(`\b(health_(check|probe|lifecycle)_status|job:health_)`)
