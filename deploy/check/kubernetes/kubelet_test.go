@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 // objects returns those of a kind that the base has.
 func objects[T runtime.Object](t *testing.T) (list []T) {
 	t.Helper()
-	for _, text := range documents(t, mustRender(t, "base")) {
+	for _, text := range documents(mustRender(t, "base")) {
 		o, _, err := decoder.Decode(text, nil, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -140,26 +139,9 @@ func mustRender(t *testing.T, dir string) []byte {
 	return text
 }
 
-// documents splits a stream.
-func documents(t *testing.T, text []byte) (list [][]byte) {
-	t.Helper()
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	for {
-		var n yaml.Node
-		err := d.Decode(&n)
-		if errors.Is(err, io.EOF) {
-			return list
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		one, err := yaml.Marshal(&n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, one)
-	}
-}
+// documents splits a stream, and leaves what is in it as it is: a field that is there
+// twice, too.
+func documents(text []byte) [][]byte { return bytes.Split(text, []byte("\n---\n")) }
 
 var dirs = []string{"base", "overlays/otlp", "overlays/scrape", "collector"}
 
@@ -167,7 +149,7 @@ var dirs = []string{"base", "overlays/otlp", "overlays/scrape", "collector"}
 func TestManifests(t *testing.T) {
 	want := map[string]int{"base": 6, "overlays/otlp": 6, "overlays/scrape": 7, "collector": 10}
 	for _, dir := range dirs {
-		list := documents(t, mustRender(t, dir))
+		list := documents(mustRender(t, dir))
 		if len(list) != want[dir] {
 			t.Errorf("%s: %d objects, want %d", dir, len(list), want[dir])
 		}
@@ -182,7 +164,7 @@ func TestManifests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, text := range documents(t, text) {
+		for _, text := range documents(text) {
 			if err := create(text); err != nil {
 				t.Errorf("%s: %v", path, err)
 			}
@@ -214,7 +196,7 @@ func TestManifestsRefused(t *testing.T) {
 				t.Fatalf("%q is not in\n%s", tt.old, good)
 			}
 			var err error
-			for _, text := range split(bad) {
+			for _, text := range documents([]byte(bad)) {
 				err = errors.Join(err, create(text))
 			}
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -222,14 +204,6 @@ func TestManifestsRefused(t *testing.T) {
 			}
 		})
 	}
-}
-
-// split leaves what is in a document as it is: a field that is there twice, too.
-func split(text string) (list [][]byte) {
-	for _, one := range strings.Split(text, "\n---\n") {
-		list = append(list, []byte(one))
-	}
-	return list
 }
 
 // TestOnePath has each overlay bring telemetry out one way: what goes by both is there
@@ -283,7 +257,7 @@ func TestGatewayFiles(t *testing.T) {
 func TestReachable(t *testing.T) {
 	text := mustRender(t, "collector")
 	var services, claims []string
-	for _, one := range documents(t, text) {
+	for _, one := range documents(text) {
 		var o struct {
 			Kind     string
 			Metadata struct{ Name, Namespace string }
