@@ -326,14 +326,17 @@ func TestFaultAlerts(t *testing.T) {
 // prometheus starts one with the rules at the stage's pace, its lookback included.
 func (s *stage) prometheus(addr, rules string) prometheus {
 	s.Helper()
-	path := filepath.Join(s.dir, "rules.yaml")
+	path := filepath.Join(s.dir, "grafana", "alerts", "rules.yaml") // where the shipped configuration looks
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		s.Fatal(err)
+	}
 	write(s, path, s.pace.rules(rules))
 	shipped, err := os.ReadFile("../prometheus.yaml")
 	if err != nil {
 		s.Fatal(err)
 	}
 	config := filepath.Join(s.dir, "prometheus.yaml")
-	write(s, config, string(shipped)+"\nrule_files: ["+path+"]\n")
+	write(s, config, string(shipped))
 	return prometheus{servers.PrometheusWith(s, "..", config, addr, s.TempDir(), "--query.lookback-delta="+s.pace.duration(5*time.Minute)), s.T, "http://" + addr}
 }
 
@@ -342,7 +345,7 @@ func (s *stage) stuck(addr, nowhere string, env []string) *servers.Process {
 	s.Helper()
 	config := filepath.Join(s.dir, "stuck.yaml")
 	write(s, config, "exporters: {otlp_http/prometheus: {endpoint: 'http://"+nowhere+"', sending_queue: {queue_size: 200000}}}\n"+
-		"service: {telemetry: {resource: {service.name: collector-stuck}}}\n")
+		"service: {telemetry: {resource: {attributes: [{name: service.name, value: collector-stuck}]}}}\n")
 	p := servers.Collector(s, "..", addr, s.TempDir(), env, config)
 	s.start(&scene{name: "unheard", env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + addr}}, "pod-0")
 	return p
