@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -14,15 +13,6 @@ import (
 type errPanic struct{ value any }
 
 func (e errPanic) Error() string { return fmt.Sprint("panic: ", e.value) }
-
-// kind is what may be told to anybody: the text of the runtime's own errors, the
-// type of others.
-func (e errPanic) kind() string {
-	if err, ok := e.value.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("%T", e.value)
-}
 
 // errExit is the end of a Func by runtime.Goexit, as a test's FailNow does it.
 var errExit = errors.New("the check ended its goroutine")

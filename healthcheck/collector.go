@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelhealth/otelhealth/internal/panics"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
@@ -122,7 +123,7 @@ func kinds(err error) string {
 		}
 		name := fmt.Sprintf("%T", err)
 		if p, ok := err.(errPanic); ok {
-			name = "panic of " + p.kind()
+			name = "panic of " + panics.Kind(p.value)
 		}
 		if !slices.Contains(all, name) && len(all) < maxClasses {
 			all = append(all, name)

@@ -3,7 +3,6 @@ package healthcheck
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -48,19 +47,8 @@ func TestInstruments(t *testing.T) {
 		if err := k.reader.Collect(t.Context(), &rm); err != nil {
 			t.Fatal(err)
 		}
-		got := inventory.Table(&rm)
-		const path = "testdata/instruments.txt"
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("the instruments differ; got\n%s", got)
+		if err := inventory.Pin(inventory.Table(&rm), "testdata/instruments.txt", *update); err != nil {
+			t.Error(err)
 		}
 	})
 }

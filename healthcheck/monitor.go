@@ -96,15 +96,12 @@ func (m *Monitor) Stop() {
 // Verdict is the last judgement; nil before Start.
 func (m *Monitor) Verdict() *Verdict { return m.verdict.Load() }
 
-// Status is what a probe answers now: Fail before the first verdict, and what a
-// stale one stands for once there was none for 15 s.
+// Status is what a probe answers now: before the first verdict, and once there was
+// none for 15 s, too.
 func (m *Monitor) Status(p Probe) State {
 	v := m.Verdict()
 	if v == nil {
-		if p == Liveness {
-			return Pass
-		}
-		return Fail
+		return unjudged.Status(p)
 	}
 	return v.effective(p, time.Now())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"time"
 )
 
 // news wakes those who wait for the next verdict.
@@ -39,15 +40,20 @@ func (m *Monitor) publish(v *Verdict) {
 // Watch gives the verdict that there is, if any, and then each later one, some of
 // which are equal but for their time: there is one each second, and one at once
 // when something has changed. Who is slow misses those in between and never the
-// newest. It ends with ctx, or with the last verdict, after [Monitor.Stop]. No
-// verdict for 15 s means that the last one is stale: it says nothing any more.
+// newest. One that grows stale, since none has followed it, is given once more:
+// [Monitor.Status] and [Verdict.Stale] tell. It ends with ctx, or with the last
+// verdict, after [Monitor.Stop].
 func (m *Monitor) Watch(ctx context.Context) iter.Seq[*Verdict] {
 	return func(yield func(*Verdict) bool) {
 		var last *Verdict
+		stale := time.NewTimer(0)
+		stale.Stop()
+		defer stale.Stop()
 		for ctx.Err() == nil {
 			next := m.news.wait() // before looking, or a verdict could come unseen
 			if v := m.verdict.Load(); v != nil && v != last {
 				last = v
+				stale.Reset(time.Until(v.Time) + staleAfter + 1)
 				if !yield(v) || v.final {
 					return
 				}
@@ -55,6 +61,10 @@ func (m *Monitor) Watch(ctx context.Context) iter.Seq[*Verdict] {
 			}
 			select {
 			case <-next:
+			case <-stale.C:
+				if !yield(last) {
+					return
+				}
 			case <-ctx.Done():
 				return
 			}

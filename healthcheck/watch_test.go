@@ -55,3 +55,24 @@ func TestWatch(t *testing.T) {
 		}
 	})
 }
+
+// TestWatchStale: a verdict that nothing follows is given once more when it is stale.
+func TestWatchStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t).start()
+		wait(tick / 2)
+		k.stop() // the goroutines only: not an orderly end
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var seen []State
+		for v := range k.Watch(ctx) {
+			if v.Stale() != (len(seen) == 1) {
+				t.Errorf("verdict %d: stale %v", len(seen), v.Stale())
+			}
+			seen = append(seen, k.Status(Readiness))
+		}
+		if len(seen) != 2 || seen[0] != Pass || seen[1] != Fail {
+			t.Errorf("seen %v, want pass and, once stale, fail", seen)
+		}
+	})
+}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -319,18 +318,7 @@ func TestInstruments(t *testing.T) {
 	}).Collect(t.Context(), &rm); err != nil {
 		t.Fatal(err)
 	}
-	got := inventory.Table(&rm)
-	const path = "testdata/instruments.txt"
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("the instruments differ; got\n%s", got)
+	if err := inventory.Pin(inventory.Table(&rm), "testdata/instruments.txt", *update); err != nil {
+		t.Error(err)
 	}
 }

@@ -2,14 +2,13 @@ package telemetry
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 	"runtime/debug"
 	"strings"
 
 	"github.com/felixge/httpsnoop"
+	"github.com/otelhealth/otelhealth/internal/panics"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -89,7 +88,7 @@ func (t *Telemetry) recoverer(next http.Handler) http.Handler {
 				return
 			}
 			if p != http.ErrAbortHandler {
-				t.Logger.ErrorContext(r.Context(), "a handler panicked", "route", "/"+path, "panic", describe(p), "stack", string(debug.Stack()))
+				t.Logger.ErrorContext(r.Context(), "a handler panicked", "route", "/"+path, "panic", panics.Kind(p), "stack", string(debug.Stack()))
 			}
 			if sent || p == http.ErrAbortHandler {
 				if cut, ok := r.Context().Value(cutKey{}).(*bool); ok {
@@ -102,13 +101,4 @@ func (t *Telemetry) recoverer(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(w, r) // the same request: the mux writes its pattern into it
 	})
-}
-
-// describe tells a panic without what its value may hold: a password is often in
-// the text of an error.
-func describe(p any) string {
-	if err, ok := p.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("%T", p)
 }

@@ -7,7 +7,7 @@
 // same. A collector that is away costs no request: recording does not block.
 // Metrics are cumulative, so that its absence costs them resolution and no counts;
 // spans and log records wait for a minute in queues of 2048 each, and what comes
-// after that is dropped and counted.
+// after that is dropped; telemetry.export.failures counts the exports that failed.
 package telemetry
 
 import (

@@ -11,7 +11,6 @@ package grpchealth
 
 import (
 	"context"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -68,53 +67,34 @@ func (s *Server) List(context.Context, *healthpb.HealthListRequest) (*healthpb.H
 	return &healthpb.HealthListResponse{Statuses: all}, nil
 }
 
-// look is how soon a stream tells that the verdict has grown stale, of which no
-// verdict tells.
-const look = time.Second
-
 // Watch sends the status of a service now and whenever it changes. Of a service
 // that there is not it says SERVICE_UNKNOWN and waits, as the protocol asks. It
 // ends with Unavailable once the Monitor has stopped, so that a server's
 // GracefulStop does not wait for watchers.
 func (s *Server) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
-	ctx := stream.Context()
 	p, known := services[in.GetService()]
-	if !known {
-		if err := stream.Send(&healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVICE_UNKNOWN}); err != nil {
+	said := healthpb.HealthCheckResponse_UNKNOWN
+	tell := func() error {
+		now := healthpb.HealthCheckResponse_SERVICE_UNKNOWN
+		if known {
+			now = s.status(p)
+		}
+		if now == said {
+			return nil
+		}
+		said = now
+		return stream.Send(&healthpb.HealthCheckResponse{Status: now})
+	}
+	if err := tell(); err != nil { // before there is any verdict
+		return err
+	}
+	for range s.monitor.Watch(stream.Context()) {
+		if err := tell(); err != nil {
 			return err
 		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	verdicts := make(chan struct{})
-	go func() {
-		defer close(verdicts)
-		for range s.monitor.Watch(ctx) {
-			select {
-			case verdicts <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	again := time.NewTicker(look)
-	defer again.Stop()
-	said := healthpb.HealthCheckResponse_UNKNOWN
-	for {
-		if now := s.status(p); known && now != said {
-			if err := stream.Send(&healthpb.HealthCheckResponse{Status: now}); err != nil {
-				return err
-			}
-			said = now
-		}
-		select {
-		case <-stream.Context().Done():
-			return status.FromContextError(stream.Context().Err()).Err()
-		case _, more := <-verdicts:
-			if !more && stream.Context().Err() == nil {
-				return status.Error(codes.Unavailable, "the process is about to end")
-			}
-		case <-again.C:
-		}
+	if err := stream.Context().Err(); err != nil {
+		return status.FromContextError(err).Err()
 	}
+	return status.Error(codes.Unavailable, "the process is about to end")
 }

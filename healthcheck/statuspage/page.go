@@ -118,10 +118,6 @@ func (p *Page) snapshot(withPast bool) snapshot {
 	return s
 }
 
-// breath is how often a stream says that there is contact, if there is no verdict
-// to say.
-const breath = 2 * time.Second
-
 // events streams a snapshot with the history, and then one whenever there is a
 // verdict.
 func (p *Page) events(w http.ResponseWriter, r *http.Request) {
@@ -136,18 +132,8 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(p.ctx, cancel)() // a server's Shutdown waits for streams
-	verdicts := make(chan struct{})
-	go func() {
-		for range p.monitor.Watch(ctx) {
-			select {
-			case verdicts <- struct{}{}:
-			case <-ctx.Done():
-			}
-		}
-	}()
-	alive := time.NewTicker(breath)
-	defer alive.Stop()
-	for first := true; ctx.Err() == nil; first = false {
+	first := true
+	for range p.monitor.Watch(ctx) {
 		b, err := json.Marshal(p.snapshot(first))
 		if err != nil {
 			return
@@ -156,12 +142,7 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 		if _, err := fmt.Fprintf(w, "data: %s\n\n", b); err != nil || control.Flush() != nil {
 			return
 		}
-		select {
-		case <-verdicts:
-			alive.Reset(breath)
-		case <-alive.C:
-		case <-ctx.Done():
-		}
+		first = false
 	}
 }
 

@@ -157,6 +157,7 @@
     const silent = Date.now() - heard, lost = heard > 0 && silent > late;
     document.body.classList.toggle("lost", lost);
     $("contact").hidden = !lost;
+    if (lost && !polling) polling = setInterval(poll, 2000); // the stream is silent: is anybody there?
     if (lost) $("contact").textContent = "Contact lost " + ago(heard, Date.now()) + " ago. What is below is as of " + shown.now.slice(11, 19) + " UTC.";
   }
 

@@ -5,6 +5,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -30,6 +31,24 @@ func Table(rm *metricdata.ResourceMetrics) string {
 	}
 	slices.Sort(lines)
 	return strings.Join(slices.Compact(lines), "")
+}
+
+// Pin is an error if a table differs from the one in a file; with update it writes
+// the file first.
+func Pin(table, path string, update bool) error {
+	if update {
+		if err := os.WriteFile(path, []byte(table), 0o644); err != nil {
+			return err
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if table != string(want) {
+		return fmt.Errorf("the instruments differ from %s; got\n%s", path, table)
+	}
+	return nil
 }
 
 func look(data metricdata.Aggregation) (kind string, sets []attribute.Set) {
