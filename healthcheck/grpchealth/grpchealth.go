@@ -7,6 +7,8 @@
 //
 // The services are liveness, readiness and startup; the empty one is readiness. A
 // probe that passes or warns is SERVING, one that fails NOT_SERVING.
+//
+// [Check] is the other direction: a check of a server that this process calls.
 package grpchealth
 
 import (

@@ -1,0 +1,254 @@
+package checks
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// want runs a check once and compares the error.type, which a response shows; the
+// empty one stands for nil.
+func want(t *testing.T, class string, check func(context.Context) error) error {
+	t.Helper()
+	err := check(t.Context())
+	got := ""
+	if err != nil {
+		got = semconv.ErrorType(err).Value.AsString()
+	}
+	if got != class {
+		t.Errorf("error.type %q of %v; want %q", got, err, class)
+	}
+	return err
+}
+
+// listen accepts connections and does nothing with them.
+func listen(t *testing.T) (address string, stop func()) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String(), func() { l.Close() }
+}
+
+func TestHTTP(t *testing.T) {
+	var connections int
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		code, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
+		if err != nil {
+			<-r.Context().Done()
+			return
+		}
+		if code/100 == 3 {
+			http.Redirect(w, r, "/200", code)
+			return
+		}
+		w.WriteHeader(code)
+		if code != http.StatusNoContent {
+			_, _ = io.WriteString(w, strings.Repeat("x", maxBody/2))
+		}
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			connections++ // the runs follow each other
+		}
+	}
+	server.Start()
+	client := server.Client()
+	for code, class := range map[int]string{200: "", 204: "", 301: "301", 404: "404", 500: "500", 503: "503"} {
+		c := *client
+		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		want(t, class, HTTP(&c, server.URL+"/"+strconv.Itoa(code)))
+	}
+	if connections != 1 {
+		t.Errorf("%d connections for six runs; want one that is used again", connections)
+	}
+	want(t, "", HTTP(client, server.URL+"/302")) // a client of one's own may follow
+	want(t, "302", HTTP(nil, server.URL+"/302"))
+	hung, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := HTTP(client, server.URL+"/hang")(hung); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a hung server: %v", err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	server.Close()
+	want(t, "connection_refused", HTTP(nil, server.URL))
+
+	refuse := httptest.NewServer(http.NotFoundHandler())
+	defer refuse.Close()
+	address := strings.Replace(refuse.URL, "://", "://user:hunter2@", 1)
+	if err := want(t, "404", HTTP(nil, address)); strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the password is in %v", err)
+	}
+	for _, bad := range []string{"", "auth:8080", "auth:8080/health", "ftp://auth", "http://", "http://user:hunter2@a b/", "http:///health"} {
+		if err := want(t, "invalid_argument", HTTP(nil, bad)); strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the password is in %v", err)
+		}
+	}
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}
+
+func TestTCP(t *testing.T) {
+	address, stop := listen(t)
+	want(t, "", TCP(address))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	want(t, "canceled", func(context.Context) error { return TCP(address)(ended) })
+	stop()
+	want(t, "connection_refused", TCP(address))
+	for _, bad := range []string{"", "broker", ":9092", "broker:", "a:b:c"} {
+		want(t, "invalid_argument", TCP(bad))
+	}
+}
+
+// nameserver answers what ask says: the addresses are one, none, or the code of an
+// error.
+func nameserver(t *testing.T, host string) *net.Resolver {
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { c.Close(); <-done })
+	go func() {
+		defer close(done)
+		b := make([]byte, 512)
+		for {
+			_, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			// RFC 1035, 4.1: a header of 12 bytes, the name, its type and its class.
+			name := 12
+			for b[name] != 0 {
+				name += 1 + int(b[name])
+			}
+			asked := b[12 : name+5]
+			a := append([]byte{}, b[:2]...)
+			a = append(a, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0) // a response to one question
+			a = append(a, asked...)
+			switch first := string(asked[1 : 1+asked[0]]); {
+			case first == "broken":
+				a[3] |= 2 // SERVFAIL
+			case first != host:
+				a[3] |= 3 // NXDOMAIN
+			case binary.BigEndian.Uint16(b[name+1:]) == 1: // A
+				a[7] = 1
+				a = append(a, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1)
+			}
+			_, _ = c.WriteTo(a, from)
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", c.LocalAddr().String())
+	}}
+}
+
+func TestDNS(t *testing.T) {
+	r := nameserver(t, "database")
+	want(t, "", DNS(r, "database.internal."))
+	want(t, "name_not_found", DNS(r, "databose.internal."))
+	want(t, "name_resolution_error", DNS(r, "broken.internal."))
+	want(t, "invalid_argument", DNS(nil, ""))
+}
+
+// certificate makes one that is signed by parent, or by itself.
+func certificate(t *testing.T, from, until time.Time, parent *tls.Certificate) *tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: rand.Text()}, NotBefore: from, NotAfter: until,
+		IsCA: parent == nil, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	signer, by := c, key
+	made := &tls.Certificate{PrivateKey: key}
+	if parent != nil {
+		signer, by = parent.Leaf, parent.PrivateKey.(*ecdsa.PrivateKey)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, signer, &key.PublicKey, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Certificate = [][]byte{der}
+	if made.Leaf, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func TestCertificate(t *testing.T) {
+	const day = 24 * time.Hour
+	now := time.Now()
+	long := certificate(t, now.Add(-day), now.Add(100*day), nil)
+	short := certificate(t, now.Add(-day), now.Add(5*day), nil)
+	stranger := certificate(t, now.Add(-day), now.Add(100*day), nil)
+	trust := &tls.Config{RootCAs: x509.NewCertPool()}
+	trust.RootCAs.AddCert(long.Leaf)
+	trust.RootCAs.AddCert(short.Leaf)
+	for _, test := range []struct {
+		name  string
+		until time.Time
+		by    *tls.Certificate
+		class string
+	}{
+		{"good", now.Add(50 * day), long, ""},
+		{"ends soon", now.Add(9 * day), long, "certificate_expires"},
+		{"its authority ends soon", now.Add(50 * day), short, "certificate_expires"},
+		{"has ended", now.Add(-time.Hour), long, "server_certificate_invalid"},
+		{"unknown authority", now.Add(50 * day), stranger, "server_certificate_invalid"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(http.NotFoundHandler())
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			server.TLS = &tls.Config{Certificates: []tls.Certificate{*certificate(t, now.Add(-day), test.until, test.by)}}
+			server.StartTLS()
+			defer server.Close()
+			want(t, test.class, Certificate(trust, server.Listener.Addr().String(), 10*day))
+		})
+	}
+	address, _ := listen(t)
+	mute, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := Certificate(trust, address, day)(mute); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a server that says nothing: %v", err)
+	}
+	want(t, "invalid_argument", Certificate(nil, "shop", day))
+	want(t, "invalid_argument", Certificate(nil, "shop:443", -day))
+	want(t, "invalid_argument", Certificate(&tls.Config{InsecureSkipVerify: true}, "shop:443", day))
+}
+
+func TestDisk(t *testing.T) {
+	want(t, "", Disk(t.TempDir(), 1e-9))
+	err := want(t, "disk_full", Disk("/", 0.999999))
+	if err != nil && !strings.Contains(err.Error(), "less than 100.0 %") {
+		t.Error(err)
+	}
+	want(t, "not_found", Disk(filepath.Join(t.TempDir(), "none"), .1))
+	want(t, "invalid_argument", Disk("", .1))
+	for _, bad := range []float64{0, -1, 1, 10} {
+		want(t, "invalid_argument", Disk("/", bad))
+	}
+}

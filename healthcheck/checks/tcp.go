@@ -1,0 +1,32 @@
+package checks
+
+import (
+	"context"
+	"net"
+)
+
+// TCP passes while HOST:PORT accepts a connection, which is closed at once. That
+// proves no more than that something listens: a process that hangs still does.
+func TCP(address string) func(context.Context) error {
+	if err := hostPort(address); err != nil {
+		return invalid("checks.TCP: %w", err)
+	}
+	return func(ctx context.Context) error {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err != nil {
+			return classify(err)
+		}
+		return conn.Close()
+	}
+}
+
+func hostPort(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if host == "" || port == "" {
+		return &net.AddrError{Err: "is not HOST:PORT", Addr: address}
+	}
+	return nil
+}
