@@ -3,6 +3,7 @@ package healthcheck
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -113,6 +114,9 @@ func (r *rule) see(at moment) (f finding, still bool) {
 	}
 	f.state = m.crossed.state()
 	f.output = in.quantity(m, read.unit) + " of " + m.crossed.words(in.isShare())
+	if m.group.Len() > 0 {
+		f.output += " (" + shorten(strings.ToValidUTF8(groupName(m.group), "?"), maxName) + ")"
+	}
 	if f.state == Fail && r.hold != nil && !m.grave() {
 		f.state = Warn // enough to tell, not to take the instance out
 	}
