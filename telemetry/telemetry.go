@@ -8,6 +8,20 @@
 // Metrics are cumulative, so that its absence costs them resolution and no counts;
 // spans and log records wait for a minute in queues of 2048 each, and what comes
 // after that is dropped; telemetry.export.failures counts the exports that failed.
+//
+// # Concurrency and ownership
+//
+// Start once in a process: it replaces the global providers, the propagator and
+// OpenTelemetry's error handler, and never puts them back. All methods of a
+// Telemetry are safe for concurrent use. Close it last, after the server and the
+// Monitor; what is recorded later is lost, and /metrics is empty then.
+//
+// # Units and errors
+//
+// Durations are seconds. Start reports every bad variable at once, by name, and
+// has changed nothing then. What fails later, such as an export, is logged through
+// Config.Logger, the first time at once and then rarely, and never breaks what was
+// recorded.
 package telemetry
 
 import (
