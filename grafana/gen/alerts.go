@@ -11,6 +11,9 @@ import (
 
 func (d dialect) readinessRules(desired string) group {
 	const share = "job:health_instances_ready:count / on (job) (job:health_instances_expected:count > 0)"
+	// In service or starting: of running instances alone, one that is left is all of them.
+	const startsFail = "job:health_instances_ready:count / on (job) (job:health_instances_starting:count + on (job) job:health_instances_in_service:count) < 0.5" +
+		" and on (job) job:health_instances_starting:count > 0"
 	return group{"otelhealth-readiness", append(d.instances(desired),
 		rule{alert: "HealthNoReadyInstance", severity: "critical", hold: time.Minute, keep: 2 * time.Minute,
 			expr:        "job:health_instances_ready:count == 0 and on (job) job:health_instances_expected:count > 0",
@@ -31,11 +34,16 @@ func (d dialect) readinessRules(desired string) group {
 				"unless on (job, instance) " + last(perInstance, `health_check_status{health_check_state=~"fail|stale"}`) + " == 1",
 			summary:     "An instance is not ready, and no failing check says why.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} has not been ready for ten minutes while none of its checks fails."},
-		// Starting is excluded elsewhere. A service that never gets further is not.
+		// Starting is excluded elsewhere. Who never gets further is not, be it one or the
+		// successors of all. A rollout has a start or two at a time, beside those who serve.
+		rule{alert: "HealthStartingTooLong", severity: "warning", hold: 15 * time.Minute,
+			expr:        lifecycle("starting") + " == 1 unless on (job) (" + startsFail + ")",
+			summary:     "An instance does not get past its start.",
+			description: "{{ $labels.instance }} of {{ $labels.job }} has been starting for a quarter of an hour."},
 		rule{alert: "HealthStartingTooLong", severity: "critical", hold: 10 * time.Minute,
-			expr:        "job:health_instances_ready:count == 0 and on (job) sum by (job) (" + lifecycle("starting") + ") > 0",
+			expr:        startsFail,
 			summary:     "A service does not get past its start.",
-			description: "Instances of {{ $labels.job }} have been starting for ten minutes, and none is ready."},
+			description: "For ten minutes instances of {{ $labels.job }} have been starting, and {{ $value | humanizePercentage }} of those that run or start are ready."},
 		rule{alert: "HealthMaintenanceTooLong", severity: "warning", hold: 4 * time.Hour,
 			expr:        lifecycle("maintenance") + " == 1",
 			summary:     "An instance has been in maintenance for more than four hours.",

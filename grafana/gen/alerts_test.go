@@ -27,8 +27,12 @@ func readinessStories() []story {
 		"No instance of shop/orders answers its readiness probe with 200, though some should be in service.", ""}
 	unready := alarm{"severity=warning instance=1 " + jobOnly, "An instance is not ready, and no failing check says why.",
 		"1 of shop/orders has not been ready for ten minutes while none of its checks fails.", ""}
-	starting := alarm{"severity=critical " + jobOnly, "A service does not get past its start.",
-		"Instances of shop/orders have been starting for ten minutes, and none is ready.", ""}
+	starting := func(share string) alarm {
+		return alarm{"severity=critical " + jobOnly, "A service does not get past its start.",
+			"For ten minutes instances of shop/orders have been starting, and " + share + " of those that run or start are ready.", ""}
+	}
+	startingOne := alarm{"severity=warning instance=1 " + jobOnly, "An instance does not get past its start.",
+		"1 of shop/orders has been starting for a quarter of an hour.", ""}
 	maintained := alarm{"severity=warning instance=1 " + jobOnly, "An instance has been in maintenance for more than four hours.",
 		"1 of shop/orders has taken no traffic for four hours, because somebody said so.", ""}
 	// Crashes each minute, under a new name each time.
@@ -65,9 +69,14 @@ func readinessStories() []story {
 		{"not ready, and a check says why", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "database", "core", "fail 60")), "20m", "HealthInstanceNotReady", nil},
 		{"not ready, and it is starting", pod(of(1), "starting 60", "fail 60"), "20m", "HealthInstanceNotReady", nil},
 
-		{"all are starting", fleetOf(1, 2, "starting 60", "fail 60"), "12m", "HealthStartingTooLong", []alarm{starting}},
-		{"one is starting, one is ready", join(pod(of(1), "starting 60", "fail 60"), pod(of(2), "running 60", "pass 60")), "20m", "HealthStartingTooLong", nil},
+		{"all are starting", fleetOf(1, 2, "starting 60", "fail 60"), "12m", "HealthStartingTooLong", []alarm{starting("0%")}},
+		{"the successors of nine of ten are starting", join(fleetOf(1, 9, "running 40, draining 2, gone 60", "pass 40, fail 2, gone 60"), pod(of(10), "running 102", "pass 102"),
+			fleetOf(11, 9, "gone 42, starting 60", "gone 42, fail 60")), "34m", "HealthStartingTooLong", []alarm{starting("10%")}},
+		{"one is starting, one is ready", join(pod(of(1), "starting 60", "fail 60"), pod(of(2), "running 60", "pass 60")), "20m", "HealthStartingTooLong", []alarm{startingOne}},
+		{"one is starting, and soon is not, one is ready", join(pod(of(1), "starting 25, running 60", "fail 25, pass 60"), pod(of(2), "running 85", "pass 85")),
+			"20m", "HealthStartingTooLong", nil},
 		{"all have been starting for five minutes", fleetOf(1, 2, "starting 10, running 60", "fail 10, pass 60"), "20m", "HealthStartingTooLong", nil},
+		{"most fail, and one is starting for a while", join(pod(of(1), "starting 15, running 60", "fail 15, pass 60"), fleetOf(2, 3, "running 75", "fail 75")), "12m", "HealthStartingTooLong", nil},
 
 		{"maintenance for four hours", pod(of(1), "maintenance 600", "fail 600"), "4h2m", "HealthMaintenanceTooLong", []alarm{maintained}},
 		{"maintenance for less", pod(of(1), "running 30, maintenance 600", "pass 30, fail 600"), "4h2m", "HealthMaintenanceTooLong", nil},
@@ -391,6 +400,8 @@ func TestWhoIsPaged(t *testing.T) {
 		rolled = append(rolled, pod(of(i+10), fmt.Sprintf("gone %d, starting 2, running 150", born), fmt.Sprintf("gone %d, fail 2, pass 150", born))...)
 	}
 	testRules(t, generated(t), sampleStep, []testGroup{
+		pages("the successors of nine of ten hang in their start", join(fleetOf(1, 9, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"),
+			pod(of(10), "running 190", "pass 190"), fleetOf(11, 9, "gone 42, starting 150", "gone 42, fail 150"), collector), page("HealthStartingTooLong"), minutes(33, 60)...),
 		pages("nine of ten gone", join(fleetOf(1, 9, "running 40, gone 150", "pass 40, gone 150"), pod(of(10), "running 190", "pass 190"), collector),
 			page("HealthCapacityLow"), "23m", "24m", "40m", "70m"),
 		pages("scaled to zero", join(fleetOf(1, 10, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"), collector), nil, minutes(15, 90)...),

@@ -47,6 +47,8 @@ func (d dialect) instances(desired string) []rule {
 			expr: "sum by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + ")"},
 		{record: "job:health_instances_in_service:count", // running: neither starting, in maintenance nor draining
 			expr: "sum by (job) (" + lifecycle("running") + ")"},
+		{record: "job:health_instances_starting:count",
+			expr: "sum by (job) (" + lifecycle("starting") + ")"},
 		{record: "job:health_ready:ratio",
 			expr: "job:health_instances_ready:count / on (job) (job:health_instances_in_service:count > 0)"},
 		{record: "job:health_instances:max1h",
