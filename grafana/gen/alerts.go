@@ -11,6 +11,10 @@ import (
 
 func (d dialect) readinessRules(desired string) group {
 	const share = "job:health_instances_ready:count / on (job) (job:health_instances_expected:count > 0)"
+	// Exports can be a minute apart. Of a job that is cut off, instances are missed one
+	// after the other for as long; but it is then heard no more at all, which is
+	// another alert's matter. Whoever is left of it is heard within that minute.
+	const heard = ` and on (job) group by (job) (last_over_time(health_probe_status{health_probe_name="readiness"}[75s]))`
 	// In service or starting: of running instances alone, one that is left is all of them.
 	const startsFail = "job:health_instances_ready:count / on (job) (job:health_instances_starting:count + on (job) job:health_instances_in_service:count) < 0.5" +
 		" and on (job) job:health_instances_starting:count > 0"
@@ -22,7 +26,7 @@ func (d dialect) readinessRules(desired string) group {
 		// Against what is expected, not against who still reports: nine of ten that
 		// have gone are in no ratio over the survivors.
 		rule{alert: "HealthCapacityLow", severity: "critical", hold: 30 * time.Second, keep: 2 * time.Minute,
-			expr:        share + " < 0.5 > 0",
+			expr:        share + " < 0.5 > 0" + heard,
 			summary:     "Less than half of a service's instances are ready.",
 			description: "{{ $value | humanizePercentage }} of the expected instances of {{ $labels.job }} are ready."},
 		rule{alert: "HealthCapacityLow", severity: "warning", hold: 5 * time.Minute, keep: 5 * time.Minute,

@@ -399,9 +399,39 @@ func TestWhoIsPaged(t *testing.T) {
 		rolled = append(rolled, pod(of(i), fmt.Sprintf("running %d, draining 2, gone 150", old), fmt.Sprintf("pass %d, fail 2, gone 150", old))...)
 		rolled = append(rolled, pod(of(i+10), fmt.Sprintf("gone %d, starting 2, running 150", born), fmt.Sprintf("gone %d, fail 2, pass 150", born))...)
 	}
+	// Exports are a minute apart, and what they go through ends at 20m: of most instances
+	// the last is nearly a minute older than of one.
+	minutely := func(life, ready string, phase int) [2]string {
+		var story [2]string
+		for n, state := range [2]string{life, ready} {
+			first := ""
+			if phase > 0 {
+				first = fmt.Sprintf("gone %d, ", phase)
+			}
+			story[n] = first + strings.Repeat(state+" 1, gone 3, ", 20) + "gone 300"
+		}
+		return story
+	}
+	early, late := minutely("running", "pass", 0), minutely("running", "pass", 3)
+	rare := pod(of(10), late[0], late[1])
+	for i := 1; i < 10; i++ {
+		rare = append(rare, pod(of(i), early[0], early[1])...)
+	}
+	rarer := pod(`job="shop/carts",instance="1"`, early[0], early[1]) // all of a service
+	const c, q = `{job="otel-collector",instance="c"}`, `{job="otel-collector",instance="c",data_type="metrics"}`
+	cut := func(name string, collector [][2]string) testGroup {
+		g := pages(name, join(rare, rarer, collector), nil, minutes(15, 22)...)
+		g.Queries = append(g.Queries, pages("", nil, []testSample{{`{alertname="TelemetryPipelineDown",job="otel-collector"}`, 1}}, minutes(26, 40)...).Queries...)
+		g.Interval = "15s"
+		return g
+	}
 	testRules(t, generated(t), sampleStep, []testGroup{
 		pages("the successors of nine of ten hang in their start", join(fleetOf(1, 9, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"),
 			pod(of(10), "running 190", "pass 190"), fleetOf(11, 9, "gone 42, starting 150", "gone 42, fail 150"), collector), page("HealthStartingTooLong"), minutes(33, 60)...),
+		cut("exports a minute apart, and the collector ends", join(sample("otelcol_process_uptime_seconds_total"+c, "0+15x79 _x200"),
+			sample("otelcol_exporter_queue_size"+q, "0x79 _x200"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x79 _x200"))),
+		cut("exports a minute apart, and the collector is stuck", join(sample("otelcol_process_uptime_seconds_total"+c, "0+15x300"),
+			sample("otelcol_exporter_queue_size"+q, "0x79 100+100x200"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x79 39500x200"))),
 		pages("nine of ten gone", join(fleetOf(1, 9, "running 40, gone 150", "pass 40, gone 150"), pod(of(10), "running 190", "pass 190"), collector),
 			page("HealthCapacityLow"), "23m", "24m", "40m", "70m"),
 		pages("scaled to zero", join(fleetOf(1, 10, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"), collector), nil, minutes(15, 90)...),
