@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Severity critical wakes a person, warning is a ticket, info is for dashboards and
-// to be inhibited. An instance is a ticket; a service is a page.
+// Severity critical wakes a person, warning is a ticket. An instance is a ticket; a
+// service is a page.
 
 func (d dialect) readinessRules(desired string) group {
 	const share = "job:health_instances_ready:count / on (job) (job:health_instances_expected:count > 0)"
@@ -164,33 +164,58 @@ func (d dialect) pipelineRules() group {
 		up    = "otelcol_process_uptime_seconds_total"
 		queue = `otelcol_exporter_queue_size{data_type="metrics"}`
 		sent  = "otelcol_exporter_sent_metric_points_total"
-		blind = "(group(last_over_time(" + up + "[1h])) unless on () group(last_over_time(" + up + "[" + fresh + "]))" +
-			" or sum(min_over_time(" + queue + "[" + fresh + "])) > 0 unless on () sum(rate(" + sent + "[" + fresh + "])) > 0)"
+		// A day: an alert that ends by itself says that all is well.
+		known         = "1d"
 		toThePipeline = "health-telemetry"
 	)
+	silent := func(by string) string {
+		return "group" + by + " (last_over_time(" + up + "[" + known + "])) unless on " + on(by) + " group" + by + " (last_over_time(" + up + "[" + fresh + "]))"
+	}
+	stuck := func(by string) string {
+		return "sum" + by + " (min_over_time(" + queue + "[" + fresh + "])) > 0 unless on " + on(by) + " sum" + by + " (rate(" + sent + "[" + fresh + "])) > 0"
+	}
+	refused := func(by string) string {
+		return "sum" + by + " (increase(otelcol_exporter_enqueue_failed_metric_points_total[5m])) > 0"
+	}
+	const job, each = " by (job)", " by (" + perInstance + ")"
+	// What is sent again at last is old for a while: nobody is missed until it has caught up.
+	const blind = " unless on () max_over_time(all:telemetry_blind:group[10m]) > 0"
 	return group{"otelhealth-pipeline", []rule{
+		{record: "all:telemetry_blind:group", expr: silent("") + " or " + stuck("")},
+		// Who was lost just before the job fell silent is missed for a day, or until it is
+		// heard; the hour of the others may have a crash before a scale to zero in it.
+		{record: "job:health_instances_silent:count",
+			expr: "(" + lost("10m") + blind + " or last_over_time(job:health_instances_silent:count[" + fresh + "]))" +
+				" unless on (job) job:health_instances:count and on (job) last_over_time(job:health_instances:count[" + known + "])"},
 		{alert: "TelemetryPipelineDown", severity: "critical", hold: time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
 			labels:      [][2]string{{"reason", "silent"}},
-			expr:        "group by (job) (last_over_time(" + up + "[1h])) unless on (job) group by (job) (last_over_time(" + up + "[" + fresh + "]))",
+			expr:        silent(job),
 			summary:     "The collector has fallen silent.",
-			description: "{{ $labels.job }} was heard of in the last hour and is not now. Nothing that goes through it arrives, and no alert on that can be trusted."},
+			description: "{{ $labels.job }} was heard of in the last day and is not now. Nothing that goes through it arrives, and no alert on that can be trusted."},
 		{alert: "TelemetryPipelineDown", severity: "critical", hold: 2 * time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
-			labels: [][2]string{{"reason", "queue"}},
-			expr: "sum by (job) (min_over_time(" + queue + "[" + fresh + "])) > 0 unless on (job) sum by (job) (rate(" + sent + "[" + fresh + "])) > 0" +
-				" or sum by (job) (increase(otelcol_exporter_enqueue_failed_metric_points_total[5m])) > 0",
+			labels:      [][2]string{{"reason", "queue"}},
+			expr:        stuck(job) + " or " + refused(job),
 			summary:     "The collector does not get rid of its metrics.",
 			description: "{{ $labels.job }} lives, but its queue of metrics does not move or is full. What waits arrives late; what a full queue refuses is lost."},
+		{alert: "TelemetryPipelineDown", severity: "warning", hold: 2 * time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
+			labels:      [][2]string{{"reason", "queue"}},
+			expr:        stuck(each) + " unless on (job) (" + stuck(job) + " or " + refused(job) + ")",
+			summary:     "One of several collectors does not get rid of its metrics.",
+			description: "The queue of metrics of {{ $labels.instance }} of {{ $labels.job }} does not move. Instances that send to it are heard late, and look dead."},
 		{alert: "HealthTelemetryAbsent", severity: "critical", hold: time.Minute,
-			expr:        "job:health_instances_lost:count1h unless on (job) job:health_instances:count unless on () " + blind,
+			expr:        "(job:health_instances_lost:count1h or on (job) job:health_instances_silent:count) unless on (job) job:health_instances:count" + blind,
 			summary:     "A service has fallen silent without taking its leave.",
-			description: "Nothing is heard of {{ $labels.job }}, while the pipeline works. {{ $value }} instances went without draining in the last hour: they were killed, or can't export."},
+			description: "Nothing is heard of {{ $labels.job }}, while the pipeline works. {{ $value }} instances went without draining: they were killed, or can't export."},
 		{alert: "TelemetryExportFailing", severity: "warning", hold: 5 * time.Minute, keep: 10 * time.Minute, dashboard: toThePipeline,
-			expr:        "sum by (job, telemetry_signal, error_type) (increase(telemetry_export_failures_total[15m])) > 3",
-			summary:     "A service can't hand over its telemetry.",
-			description: "{{ $labels.job }} failed to export {{ $labels.telemetry_signal }} {{ $value | humanize }} times in a quarter of an hour: {{ $labels.error_type }}."},
+			expr:        "sum by (job, instance, telemetry_signal, error_type) (increase(telemetry_export_failures_total[15m])) > 3",
+			summary:     "An instance can't hand over its telemetry.",
+			description: "{{ $labels.instance }} of {{ $labels.job }} failed to export {{ $labels.telemetry_signal }} {{ $value | humanize }} times in a quarter of an hour: {{ $labels.error_type }}."},
 		d.canary("otelhealth-pipeline", up, "telemetry_export_last_success_timestamp_seconds"),
 	}}
 }
+
+// on has what by groups by, for a match.
+func on(by string) string { return "(" + strings.Trim(strings.TrimPrefix(by, " by "), "()") + ")" }
 
 // inhibitions is an Alertmanager's whole configuration, to take the rules from.
 // What says less is kept back while what says more fires.
@@ -216,16 +241,13 @@ route:
   routes:
     - matchers: [severity="critical"]
       receiver: pager
-    - matchers: [severity="info"]
-      receiver: nobody
 receivers:
   - name: pager
   - name: tickets
-  - name: nobody
 inhibit_rules:
   # Who hears nothing knows nothing. No label in common: the collector is another job.
   # What is still heard is still true, so only alerts on silence are kept back.
-` + one(`alertname="TelemetryPipelineDown"`, `alertname=~"HealthTelemetryAbsent|HealthRulesBlind|TelemetryExportFailing"`, "") +
+` + one(`alertname="TelemetryPipelineDown"; severity="critical"`, `alertname=~"HealthTelemetryAbsent|HealthRulesBlind|TelemetryExportFailing"`, "") +
 		one(`alertname="HealthTelemetryAbsent"`, `alertname=~"Health.+|Http.+|Queue.+"; alertname!="HealthTelemetryAbsent"`, equal()) +
 		`  # What nobody can use is not also slow, low or failing its checks.
 ` + one(`alertname="HealthNoReadyInstance"`, `alertname=~"HealthCapacityLow|HealthInstanceNotReady|HealthStartingTooLong|HealthReadyBudgetBurn"`, equal()) +

@@ -254,17 +254,24 @@ func queueStories() []story {
 
 func pipelineStories() []story {
 	silent := alarm{"severity=critical " + jobOnly, "A service has fallen silent without taking its leave.",
-		"Nothing is heard of shop/orders, while the pipeline works. 2 instances went without draining in the last hour: they were killed, or can't export.", ""}
+		"Nothing is heard of shop/orders, while the pipeline works. 2 instances went without draining: they were killed, or can't export.", ""}
 	const board = "health-telemetry?var-job=otel-collector"
 	deaf := alarm{"severity=critical reason=silent job=otel-collector", "The collector has fallen silent.",
-		"otel-collector was heard of in the last hour and is not now. Nothing that goes through it arrives, and no alert on that can be trusted.", board}
+		"otel-collector was heard of in the last day and is not now. Nothing that goes through it arrives, and no alert on that can be trusted.", board}
 	stuck := alarm{"severity=critical reason=queue job=otel-collector", "The collector does not get rid of its metrics.",
 		"otel-collector lives, but its queue of metrics does not move or is full. What waits arrives late; what a full queue refuses is lost.", board}
+	stuckOne := alarm{"severity=warning reason=queue instance=d job=otel-collector", "One of several collectors does not get rid of its metrics.",
+		"The queue of metrics of d of otel-collector does not move. Instances that send to it are heard late, and look dead.", board}
 	const c = `{job="otel-collector",instance="c"}`
 	const q = `{job="otel-collector",instance="c",data_type="metrics"}`
 	gone := fleetOf(1, 2, "running 40, gone 60", "pass 40, gone 60")
 	dead := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x39 _x60"), sample("otelcol_exporter_queue_size"+q, "0x39 _x60"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x39 _x60"))
+	second := strings.NewReplacer(`"c"`, `"d"`)
+	var other [][2]string // stands beside one that works
 	full := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x100"), sample("otelcol_exporter_queue_size"+q, "0x39 100+100x60"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x39 20000x60"))
+	for _, l := range full {
+		other = append(other, [2]string{second.Replace(l[0]), l[1]})
+	}
 	refuses := join(collector, sample("otelcol_exporter_enqueue_failed_metric_points_total"+c, "0+100x100"))
 	failures := func(values string) [][2]string {
 		return sample("telemetry_export_failures_total{"+of(1)+`,telemetry_signal="traces",error_type="Unavailable"}`, values)
@@ -279,13 +286,14 @@ func pipelineStories() []story {
 
 		{"the collector falls silent", dead, "24m", "TelemetryPipelineDown", []alarm{deaf}},
 		{"the queue stands", full, "26m", "TelemetryPipelineDown", []alarm{stuck}},
+		{"one of two queues stands", join(collector, other), "26m", "TelemetryPipelineDown", []alarm{stuckOne}},
 		{"the queue refuses", refuses, "10m", "TelemetryPipelineDown", []alarm{stuck}},
 		{"the collector works", collector, "30m", "TelemetryPipelineDown", nil},
 		{"one collector replaces another", join(dead, sample(`otelcol_process_uptime_seconds_total{job="otel-collector",instance="d"}`, "_x41 0+30x60")), "30m", "TelemetryPipelineDown", nil},
 
 		{"exports fail", failures("0+1x100"), "30m", "TelemetryExportFailing", []alarm{{
-			"severity=warning telemetry_signal=traces error_type=Unavailable " + jobOnly, "A service can't hand over its telemetry.",
-			"shop/orders failed to export traces 30 times in a quarter of an hour: Unavailable.", "health-telemetry?var-job=shop%2Forders"}}},
+			"severity=warning instance=1 telemetry_signal=traces error_type=Unavailable " + jobOnly, "An instance can't hand over its telemetry.",
+			"1 of shop/orders failed to export traces 30 times in a quarter of an hour: Unavailable.", "health-telemetry?var-job=shop%2Forders"}}},
 		{"an export failed once", failures("0x50 1x60"), "30m", "TelemetryExportFailing", nil},
 	}
 }
@@ -306,7 +314,7 @@ func canaryStories() []story {
 	} {
 		f := strings.Fields(l)
 		for _, m := range f[1:] {
-			all = append(all, alarm{"severity=info rule_group=otelhealth-" + f[0] + " metric=" + m, "The rules of a group see nothing.",
+			all = append(all, alarm{"severity=warning rule_group=otelhealth-" + f[0] + " metric=" + m, "The rules of a group see nothing.",
 				"No series is called " + m + ", so no alert of otelhealth-" + f[0] + " can fire.", "health-telemetry"})
 			there = append(there, [2]string{m + "{" + of(1) + "}", "1x60"})
 		}
@@ -425,6 +433,15 @@ func TestWhoIsPaged(t *testing.T) {
 		g.Interval = "15s"
 		return g
 	}
+	down := []testSample{{`{alertname="TelemetryPipelineDown",job="otel-collector"}`, 1}}
+	again := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x200"), sample("otelcol_exporter_queue_size"+q, "0x39 100+100x40 4000x10 0x100"),
+		sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x39 20000x40 20000+9000x100"))
+	recovers := pages("the queue moves again, and what comes is old", join(fleetOf(1, 2, "running 40, gone 50, running 90", "pass 40, gone 50, pass 90"), again), down, minutes(26, 40)...)
+	recovers.Queries = append(recovers.Queries, pages("", nil, nil, minutes(46, 70)...).Queries...)
+	for _, m := range minutes(15, 70) {
+		recovers.Queries = append(recovers.Queries, queryTest{`ALERTS{alertname="HealthTelemetryAbsent",alertstate="firing"}`, m, nil})
+	}
+	forever := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x39 _x200"), sample("otelcol_exporter_queue_size"+q, "0x39 _x200"))
 	testRules(t, generated(t), sampleStep, []testGroup{
 		pages("the successors of nine of ten hang in their start", join(fleetOf(1, 9, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"),
 			pod(of(10), "running 190", "pass 190"), fleetOf(11, 9, "gone 42, starting 150", "gone 42, fail 150"), collector), page("HealthStartingTooLong"), minutes(33, 60)...),
@@ -432,6 +449,11 @@ func TestWhoIsPaged(t *testing.T) {
 			sample("otelcol_exporter_queue_size"+q, "0x79 _x200"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x79 _x200"))),
 		cut("exports a minute apart, and the collector is stuck", join(sample("otelcol_process_uptime_seconds_total"+c, "0+15x300"),
 			sample("otelcol_exporter_queue_size"+q, "0x79 100+100x200"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x79 39500x200"))),
+		recovers,
+		pages("the collector is silent for hours", join(fleetOf(1, 2, "running 40, gone 200", "pass 40, gone 200"), forever), down, "30m", "81m", "95m"),
+		pages("killed, hours ago", join(fleetOf(1, 2, "running 40, gone 200", "pass 40, gone 200"), collector), page("HealthTelemetryAbsent"), "30m", "81m", "95m"),
+		pages("killed, and later back and scaled to zero", join(fleetOf(1, 2, "running 40, gone 200", "pass 40, gone 200"),
+			fleetOf(3, 2, "gone 80, running 100, draining 2, gone 60", "gone 80, pass 100, fail 2, gone 60"), collector), nil, "45m", "85m", "95m", "100m"),
 		pages("nine of ten gone", join(fleetOf(1, 9, "running 40, gone 150", "pass 40, gone 150"), pod(of(10), "running 190", "pass 190"), collector),
 			page("HealthCapacityLow"), "23m", "24m", "40m", "70m"),
 		pages("scaled to zero", join(fleetOf(1, 10, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"), collector), nil, minutes(15, 90)...),

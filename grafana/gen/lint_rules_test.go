@@ -49,7 +49,7 @@ func ruleProblems(d dialect, groups []group, pages fs.FS) (problems []string) {
 				}
 			}
 			if r.record != "" {
-				if strings.Count(r.record, ":") < 1 || !strings.HasPrefix(r.record, "job") {
+				if strings.Count(r.record, ":") < 1 || !strings.HasPrefix(r.record, "job") && !strings.HasPrefix(r.record, "all:") {
 					bad(r, "is not level:metric:operations")
 				}
 				continue
@@ -57,7 +57,7 @@ func ruleProblems(d dialect, groups []group, pages fs.FS) (problems []string) {
 			switch {
 			case !camel.MatchString(r.alert) || len(r.alert) > 40:
 				bad(r, "is not CamelCase of at most 40 characters")
-			case !slices.Contains([]string{"critical", "warning", "info"}, r.severity):
+			case !slices.Contains([]string{"critical", "warning"}, r.severity):
 				bad(r, "severity "+r.severity)
 			case !summary.MatchString(r.summary):
 				bad(r, "the summary has a template, no capital or no full stop: "+r.summary)
@@ -105,6 +105,8 @@ func page(alert, text string) string {
 			return "the runbook says nothing under " + heading
 		case heading == "Diagnosis" && !strings.Contains(body, "```"):
 			return "the diagnosis has no command"
+		case strings.Contains(body, "kill -QUIT") && !(strings.Contains(body, "kubectl get pod POD -w") && strings.Contains(body, "logs --previous POD -c CONTAINER")):
+			return "a dump is read before the restart, or of the container of kubectl debug"
 		}
 	}
 	return ""
@@ -151,6 +153,7 @@ func TestRulesLintFinds(t *testing.T) {
 		"parse error":       func(r *rule) { r.expr = "up ==" },
 		"CamelCase":         func(r *rule) { r.alert = "Health_No_Ready" },
 		"severity":          func(r *rule) { r.severity = "page" },
+		"severity info":     func(r *rule) { r.severity = "info" }, // nobody is told
 		"the summary":       func(r *rule) { r.summary = "nobody is ready" },
 		"no template":       func(r *rule) { r.description = "Nobody is ready." },
 		"no runbook":        func(r *rule) { r.alert = "HealthNobodyKnows" },
@@ -172,6 +175,20 @@ func TestRulesLintFinds(t *testing.T) {
 		}
 		if found := strings.Join(ruleProblems(d, groups, os.DirFS(runbooks)), "\n"); !strings.Contains(found, want) {
 			t.Errorf("%s: found %q", want, found)
+		}
+	}
+}
+
+// TestPages: what a runbook must not lack is missed.
+func TestPages(t *testing.T) {
+	const alert = "HttpRequestsHung"
+	text, err := os.ReadFile(filepath.Join(runbooks, alert+".md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"# " + alert, "## Impact", "```", "kubectl get pod POD -w", " -c CONTAINER"} {
+		if page(alert, strings.ReplaceAll(string(text), part, "")) == "" {
+			t.Errorf("a runbook without %q passes", part)
 		}
 	}
 }

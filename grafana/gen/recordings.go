@@ -53,10 +53,7 @@ func (d dialect) instances(desired string) []rule {
 			expr: "job:health_instances_ready:count / on (job) (job:health_instances_in_service:count > 0)"},
 		{record: "job:health_instances:max1h",
 			expr: "max_over_time(min_over_time(job:health_instances:count[5m])[1h:1m])"},
-		{record: "job:health_instances_lost:count1h",
-			expr: `count by (job) (
-				(max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[1h])) == 0)
-				unless on (job, instance) ` + lifecycle("starting|running|maintenance|draining") + ")"},
+		{record: "job:health_instances_lost:count1h", expr: lost("1h")},
 	}
 	const recent = "(job:health_instances_in_service:count + on (job) (job:health_instances_lost:count1h or 0 * job:health_instances_in_service:count))"
 	expected := recent + " < on (job) job:health_instances:max1h or job:health_instances:max1h and on (job) job:health_instances_in_service:count"
@@ -65,6 +62,13 @@ func (d dialect) instances(desired string) []rule {
 		expected = "(job:health_instances_desired:count - on (job) (sum by (job) (" + lifecycle("maintenance") + ") or 0 * job:health_instances_desired:count)) or " + expected
 	}
 	return append(out, rule{record: "job:health_instances_expected:count", expr: expected})
+}
+
+// lost counts a job's instances whose last word in the window is old, and was no leave.
+func lost(window string) string {
+	return `count by (job) (
+		(max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[` + window + `])) == 0)
+		unless on (job, instance) ` + lifecycle("starting|running|maintenance|draining") + ")"
 }
 
 // An objective is a share of good time or good requests, and the budget is what is

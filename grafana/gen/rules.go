@@ -205,7 +205,7 @@ func (d dialect) canary(group string, metrics ...string) rule {
 	for _, m := range metrics {
 		absent = append(absent, fmt.Sprintf(`label_replace(absent(%s), "metric", "%s", "", "")`, m, d.metric(m)))
 	}
-	return rule{alert: "HealthRulesBlind", expr: strings.Join(absent, " or "), hold: 10 * time.Minute, severity: "info",
+	return rule{alert: "HealthRulesBlind", expr: strings.Join(absent, " or "), hold: 10 * time.Minute, severity: "warning",
 		labels:      [][2]string{{"rule_group", group}},
 		summary:     "The rules of a group see nothing.",
 		description: "No series is called {{ $labels.metric }}, so no alert of " + group + " can fire.",
