@@ -34,7 +34,7 @@ type row struct {
 // loads.
 func dashboards(d dialect) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for _, b := range []board{fleet(), service(), check(), slo(), pipeline()} {
+	for _, b := range []board{fleet(), service(), check(), slo(d), pipeline()} {
 		built, err := b.build(d)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", b.uid, err)
@@ -143,19 +143,6 @@ func (b board) variableList(d dialect) (list []cog.Builder[dashboard.VariableMod
 		case "service":
 			list = append(list, many(values("service", "", "The job without its namespace, which is how traces call it.", "health_probe_status{@job}", "job")).AllValue("").
 				Regex(`/(?:.*\/)?(.+)/`).Hide(dashboard.VariableHideHideVariable))
-		case "objective":
-			var options []dashboard.VariableOption
-			query := ""
-			for n, o := range []string{"0.99", "0.995", "0.999", "0.9995", "0.9999"} {
-				if n > 0 {
-					query += ","
-				}
-				query += o
-				options = append(options, option(o, o))
-				options[n].Selected = cog.ToPtr(o == "0.999")
-			}
-			list = append(list, dashboard.NewCustomVariableBuilder("objective").Label("Objective").Description("The share that is promised. The alerts have their own, in their file.").
-				Values(dashboard.StringOrMap{String: &query}).Options(options).Current(option("0.999", "0.999")))
 		default:
 			return nil, fmt.Errorf("no variable %q", name)
 		}

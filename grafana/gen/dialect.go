@@ -22,12 +22,11 @@ type dialect struct {
 	series series
 }
 
-// placeholders are Grafana's variables where PromQL wants a duration or a number.
+// placeholders are Grafana's variables where PromQL wants a duration.
 var placeholders = map[string]string{
 	"$__rate_interval": "7d1h1m1s",
 	"$__range":         "7d2h2m2s",
 	"$__interval":      "7d3h3m3s",
-	"$objective":       "0.98765432101",
 }
 
 var promQL = parser.NewParser(parser.Options{})

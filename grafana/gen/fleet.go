@@ -73,7 +73,7 @@ func fleet() board {
 						{field: "B", title: "Instances", unit: "short"},
 						{field: "C", title: "Failing checks", unit: "short", steps: []step{{0, green}, {1, orange}}},
 						{field: "D", title: "Requests", unit: "reqps"},
-						{field: "E", title: "5xx", unit: "percentunit", steps: []step{{0, green}, {.001, yellow}, {.05, red}}},
+						{field: "E", title: "Errors", unit: "percentunit", steps: []step{{0, green}, {.001, yellow}, {.05, red}}},
 						{field: "F", title: "p99", unit: "s"},
 						{field: "G", title: "Fullest queue", unit: "percentunit", steps: []step{{0, green}, {.5, yellow}, {.9, red}}},
 						{field: "H", title: "Age of data", unit: "s", steps: []step{{0, green}, {30, yellow}, {60, red}}},
@@ -95,10 +95,10 @@ func fleet() board {
 	}
 }
 
-// errorShare is that of 5xx answers, 0 where there are requests and no error.
+// errorShare is that of the alerts, as it is now; 0 where there are requests and no error.
 func errorShare(by string) string {
 	total := `sum ` + by + ` (rate(http_server_request_duration_seconds_count{@own}[$__rate_interval]))`
-	return `(sum ` + by + ` (rate(http_server_request_duration_seconds_count{@own,http_response_status_code=~"5.."}[$__rate_interval])) or 0 * ` + total + `) / ` + total
+	return `(sum ` + by + ` (rate(http_server_request_duration_seconds_count{@own,` + failedRequests + `}[$__rate_interval])) or 0 * ` + total + `) / ` + total
 }
 
 func ptr(f float64) *float64 { return &f }

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/prometheus/common/model"
 )
 
 // last is an instance's newest value of a metric, if it is fresh. Instances that
@@ -76,20 +80,17 @@ func lost(window string) string {
 // add those up: three days of every instance's series, read twice a minute, would
 // be dear.
 type objective struct {
-	group     string
-	alert     string
-	ratio     string // name of the recorded ratio, without the window
-	bad, all  string // names of the recorded rates
-	record    []rule
-	budget    float64
-	atLeast   int // bad events in the long window, below which a share says nothing
-	summary   string
-	what      string // what a share of is bad
-	objective string
-	inputs    []string
+	group    string
+	alert    string
+	ratio    string // name of the recorded ratio, without the window
+	bad, all string // names of the recorded rates
+	record   []rule
+	budget   float64 // dashboards draw it, too
+	atLeast  int     // bad events in the long window, below which a share says nothing
+	summary  string
+	what     string // what a share of is bad
+	inputs   []string
 }
-
-var windows = []string{"5m", "30m", "1h", "2h", "6h", "1d", "3d"}
 
 // What has not been running at some time in the window is left out of it.
 const notOut5m = ` unless on (job, instance) max by (job, instance) (max_over_time(health_lifecycle_status{health_lifecycle_state!="running"}[5m])) == 1`
@@ -98,7 +99,7 @@ var readyObjective = objective{
 	group: "otelhealth-ready-budget", alert: "HealthReadyBudgetBurn", ratio: "job:health_ready:error_ratio",
 	bad: "job:health_ready_failed:rate5m", all: "job:health_ready_observed:rate5m",
 	// One of ten instances that is out costs nobody a request while nine carry the load.
-	budget: .01, objective: "99%",
+	budget:  .01,
 	summary: "Instances are not ready for more time than the objective allows.",
 	what:    "the instances' time in service was spent not ready",
 	inputs:  []string{"health_probe_state_duration_seconds_total", "health_lifecycle_status"},
@@ -119,21 +120,26 @@ func (d dialect) counts(metric, matchers, window string) string {
 	return fmt.Sprintf("rate(%s_count{%s}[%s])", metric, matchers, window)
 }
 
+// percent is the objective for a person.
+func (o objective) percent() string { return fmt.Sprintf("%g%%", 100*(1-o.budget)) }
+
 // A full queue answers 503 on purpose, which its own alerts tell of; a drain does,
-// too. So 503 is no error here.
+// too. So 503 is no error here, nor on dashboards.
+const failedRequests = `http_response_status_code=~"5..",http_response_status_code!="503"`
+
 func (d dialect) errorObjective() objective {
 	const m = "http_server_request_duration_seconds"
 	return objective{
 		group: "otelhealth-error-budget", alert: "HttpErrorBudgetBurn", ratio: "job:http_server_requests:error_ratio",
 		bad: "job:http_server_requests_failed:rate5m", all: "job:http_server_requests:rate5m",
-		budget: .001, objective: "99.9%", atLeast: 10,
+		budget: .001, atLeast: 10,
 		summary: "More requests fail than the objective allows.",
 		what:    "requests were answered 5xx (503 not counted)",
 		inputs:  []string{d.part(m, "_count")},
 		record: []rule{
 			{record: "job:http_server_requests:rate5m", expr: "sum by (job) (" + d.counts(m, "", "5m") + ")"},
 			{record: "job:http_server_requests_failed:rate5m",
-				expr: "sum by (job) (" + d.counts(m, `http_response_status_code=~"5..",http_response_status_code!="503"`, "5m") + ") or 0 * job:http_server_requests:rate5m"},
+				expr: "sum by (job) (" + d.counts(m, failedRequests, "5m") + ") or 0 * job:http_server_requests:rate5m"},
 		},
 	}
 }
@@ -151,7 +157,7 @@ func (d dialect) slowObjective() objective {
 	return objective{
 		group: "otelhealth-slow-budget", alert: "HttpSlowBudgetBurn", ratio: "job:http_server_slow:ratio",
 		bad: "job:http_server_slow:rate5m", all: "job:http_server_slow_observed:rate5m",
-		budget: .01, objective: "99%", atLeast: 10,
+		budget: .01, atLeast: 10,
 		summary: "More requests are slow than the objective allows.",
 		what:    "requests took longer than 0.5 s",
 		inputs:  []string{d.part(m, "_bucket")},
@@ -186,9 +192,22 @@ var burns = []struct {
 	{"3d", "6h", 1, 3 * time.Hour, "warning", "thirty days"},
 }
 
+// windows are all of the burn rates', and five minutes, which are recorded.
+func windows() (list []string) {
+	for _, b := range burns {
+		list = append(list, b.short, b.long)
+	}
+	length := func(w string) time.Duration {
+		d, _ := model.ParseDuration(w) // TestRulesLint parses them all
+		return time.Duration(d)
+	}
+	slices.SortFunc(list, func(a, b string) int { return cmp.Compare(length(a), length(b)) })
+	return slices.Compact(list)
+}
+
 func (d dialect) budgetRules(o objective) group {
 	g := group{name: o.group, rules: o.record}
-	for _, w := range windows {
+	for _, w := range windows() {
 		expr := fmt.Sprintf("%s / on (job) (%s > 0)", o.bad, o.all)
 		if w != "5m" {
 			expr = fmt.Sprintf("sum_over_time(%s[%s]) / on (job) (sum_over_time(%s[%s]) > 0)", o.bad, w, o.all, w)
@@ -205,7 +224,7 @@ func (d dialect) budgetRules(o objective) group {
 			labels:  [][2]string{{"long", b.long}, {"short", b.short}},
 			summary: o.summary, dashboard: "health-slo",
 			description: fmt.Sprintf("{{ $value | humanizePercentage }} of %s in the last %s, of {{ $labels.job }}. The objective is %s; at %g times the rate it allows, a budget for thirty days lasts %s.",
-				o.what, b.long, o.objective, b.factor, b.gone)})
+				o.what, b.long, o.percent(), b.factor, b.gone)})
 	}
 	g.rules = append(g.rules, d.canary(o.group, o.inputs...))
 	return g

@@ -65,8 +65,8 @@ func service() board {
 			{id: 102, title: "Requests", panels: []panel{
 				{id: 20, title: "Rate by status code", about: "Requests a second. Probes are not among them.", unit: "reqps", w: 8, h: 8, view: stacked(),
 					queries: []query{{legend: "{{http_response_status_code}}", expr: `sum by (http_response_status_code) (rate(http_server_request_duration_seconds_count{@own}[$__rate_interval]))`}}},
-				{id: 21, title: "Share of 5xx", about: "Requests that were answered 5xx, of all.", unit: "percentunit", w: 8, h: 8, view: lines(), min: ptr(0),
-					queries: []query{{legend: "5xx", expr: errorShare("by ()")}}},
+				{id: 21, title: "Share of errors", about: "Requests that were answered 5xx, of all. 503, by which a full queue or a drain refuses, is not counted, as in the alerts.", unit: "percentunit", w: 8, h: 8, view: lines(), min: ptr(0),
+					queries: []query{{legend: "errors", expr: errorShare("by ()")}}},
 				{id: 22, title: "Requests under way", about: "How many there are, and the age of the oldest, which shows a stall in which no request ever ends.", unit: "short", w: 8, h: 8, view: lines(),
 					queries: []query{
 						{legend: "under way", expr: `sum(http_server_active_requests{@own})`},
