@@ -171,7 +171,7 @@ func (b board) annotationList(d dialect) (list []cog.Builder[dashboard.Annotatio
 	}{
 		{"Transitions of checks", `health_check_last_transition_timestamp_seconds{@own} * 1000`,
 			"{{health_check_name}} changed", "{{job}} {{instance}}", "purple", b.busy, true},
-		{"Alerts firing", `ALERTS{alertstate="firing",@job}`,
+		{"Alerts firing", `ALERTS{alertstate="firing",@alerts}`,
 			"{{alertname}}", "{{severity}} {{job}} {{instance}} {{health_check_name}}", "red", true, false},
 		// A process that is new, whose version may be another, or that began anew under its old name.
 		{"Restarts", `(target_info{@own} unless on (job, instance, service_version) target_info{@own} offset $__interval) or on (job, instance) ` +

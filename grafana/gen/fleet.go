@@ -1,13 +1,30 @@
 package main
 
-// readyShare is the share of a job's instances that are ready, as of now.
-const readyShare = `avg by (job) (sum by (job, instance) (health_probe_status{@own,health_probe_name="readiness",health_probe_state=~"pass|warn"}))`
+// Now is what the rules take for it. A drained instance's last word is heard for as
+// long, and it is missed by nobody.
+var (
+	leaving = " unless on (job, instance) " + last(perInstance, `health_lifecycle_status{@own,health_lifecycle_state="draining"}`) + " == 1"
+	// ready is 1 for each instance that is, and 0 for the others.
+	ready = "(" + last(perInstance, `health_probe_status{@own,health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + leaving + ")"
+	// readyShare is the share of a job's instances that are ready: none, where all drain.
+	readyShare = "(avg by (job) (" + ready + ") or 0 * " + heard + ")"
+	failing    = "(" + last(perCheck, `health_check_status{@own,health_check_state="fail"}`) + " == 1" + leaving + ")"
+)
 
 // seen and heard are the jobs of the time range, and those of now.
 const (
 	seen  = `group by (job) (last_over_time(health_probe_status{@own}[$__range]))`
-	heard = `group by (job) (health_probe_status{@own})`
+	heard = `group by (job) (last_over_time(health_probe_status{@own}[` + fresh + `]))`
 )
+
+const readyAbout = "Instances that answer 200 at /ready, and all that send data. Those that drain are not counted."
+
+func readyOf() []query {
+	return []query{
+		{instant: true, legend: "ready", expr: "sum(" + ready + ") or 0 * count(" + heard + ")"},
+		{instant: true, legend: "of", expr: "count(" + ready + ") or 0 * count(" + heard + ")"},
+	}
+}
 
 func fleet() board {
 	toService := link{title: "Service", uid: "health-service", vars: []string{"job=job"}}
@@ -31,23 +48,21 @@ func fleet() board {
 					`count(`+readyShare+` < 1 and `+readyShare+` > 0) or 0 * count(`+heard+`)`, yellow),
 				count(3, "Services down", "Services without a single ready instance, whatever the reason: maintenance counts.",
 					`count(`+readyShare+` == 0) or 0 * count(`+heard+`)`, red),
-				count(4, "Services silent", "Services that sent data within the time range, and nothing in the last five minutes. Whether they run is not known.",
+				count(4, "Services silent", "Services that sent data within the time range, and nothing in the last two minutes. Whether they run is not known.",
 					`count(`+seen+` unless `+heard+`) or 0 * count(`+seen+`)`, purple),
 				count(5, "Checks failing", "Checks that fail on at least one instance, each counted once a service.",
-					`count(max by (job, health_check_name) (health_check_status{@own,health_check_state="fail"}) == 1) or 0 * count(`+heard+`)`, orange),
-				{id: 6, title: "Instances ready", about: "Instances that answer 200 at /ready, and all that send data.", unit: "short", w: 4, h: 4, view: plain(),
-					links: []link{allServices}, queries: []query{
-						{expr: `sum(health_probe_status{@own,health_probe_name="readiness",health_probe_state=~"pass|warn"})`, legend: "ready", instant: true},
-						{expr: `count(health_probe_status{@own,health_probe_name="readiness",health_probe_state="pass"})`, legend: "of", instant: true}}},
+					`count(group by (job, health_check_name) (`+failing+`)) or 0 * count(`+heard+`)`, orange),
+				{id: 6, title: "Instances ready", about: readyAbout, unit: "short", w: 4, h: 4, view: plain(),
+					links: []link{allServices}, queries: readyOf()},
 			}},
 			{id: 101, title: "History", panels: []panel{
 				{id: 10, title: "Readiness of services", w: 24, h: 8, view: timeline(), states: shareStates, unit: "percentunit", noData: "no telemetry",
 					about: "The smallest share of instances that were ready in each step. Grey: there was no data. Reads the recording rules in grafana/alerts, as the alerts do.",
 					links: []link{toService}, queries: []query{{legend: "{{job}}",
 						expr: `min by (job) (min_over_time(job:health_ready:ratio{@job}[$__rate_interval])) or 0 * max by (job) (last_over_time(job:health_ready:ratio{@job}[$__range])) - 1`}}},
-				{id: 11, title: "Instances not ready", about: "Instances that send data and are not ready, by service.", unit: "short", w: 12, h: 8, view: stacked(),
+				{id: 11, title: "Instances not ready", about: "Instances that send data and are neither ready nor draining, by service.", unit: "short", w: 12, h: 8, view: stacked(),
 					links: []link{toService}, queries: []query{{legend: "{{job}}",
-						expr: `count by (job) (health_probe_status{@own,health_probe_name="readiness",health_probe_state="fail"} == 1) or 0 * ` + readyShare}}},
+						expr: `count by (job) (` + ready + ` == 0) or 0 * ` + heard}}},
 				{id: 12, title: "Instances, and the most of the last hour", unit: "short", w: 12, h: 8, view: lines(), dashed: []string{"most of"},
 					about: "Where the line is below its dashed one, instances have gone: no ratio over those that are left shows that. Reads recording rules.",
 					links: []link{toService}, queries: []query{
@@ -59,8 +74,8 @@ func fleet() board {
 					about: "Each service now, the worst first. A click on a service leads to its own dashboard.",
 					queries: []query{
 						{expr: readyShare, instant: true},
-						{expr: `count by (job) (health_probe_status{@own,health_probe_name="readiness",health_probe_state="pass"})`, instant: true},
-						{expr: `count by (job) (max by (job, health_check_name) (health_check_status{@own,health_check_state="fail"}) == 1) or 0 * ` + heard, instant: true},
+						{expr: `count by (job) (` + ready + `) or 0 * ` + heard, instant: true},
+						{expr: `count by (job) (group by (job, health_check_name) (` + failing + `)) or 0 * ` + heard, instant: true},
 						{expr: `sum by (job) (rate(http_server_request_duration_seconds_count{@own}[$__rate_interval]))`, instant: true},
 						{expr: errorShare("by (job)"), instant: true},
 						{expr: `histogram_quantile(0.99, sum by (le, job) (rate(http_server_request_duration_seconds_bucket{@own}[$__rate_interval])))`, instant: true},
@@ -85,7 +100,7 @@ func fleet() board {
 						expr: `topk(10, avg by (job, health_check_name) (avg_over_time(health_check_status{@own,health_check_state="fail"}[$__range])))`}}},
 				{id: 22, title: "Alerts firing", about: "What Prometheus' rules say now; the rules are in grafana/alerts. Empty, too, where no rules are loaded.", unit: "short",
 					w: 12, h: 10, view: rows("Severity", false), noData: "none", links: []link{allServices},
-					queries: []query{{instant: true, expr: `count by (alertname, severity, job, instance) (ALERTS{alertstate="firing",@job})`}},
+					queries: []query{{instant: true, expr: `count by (alertname, severity, job, instance) (ALERTS{alertstate="firing",@alerts})`}},
 					columns: []column{{field: "alertname", title: "Alert"},
 						{field: "severity", title: "Severity", words: map[string]string{"critical": red, "warning": yellow, "info": blue}},
 						{field: "job", title: "Service", link: &link{title: "Open the service", uid: "health-service", vars: []string{"job=job"}}},

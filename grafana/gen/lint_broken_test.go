@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -56,6 +57,9 @@ var broken = []struct {
 	{"counter", "bare", "timeseries", func(_, p object) {
 		expr(p, func(string) string { return `sum(health_probe_requests_total{job=~"$job",instance=~"$instance"})` })
 	}},
+	{"fresh", "a tile of five minutes ago", "stat", func(_, p object) {
+		expr(p, func(q string) string { return instantly.ReplaceAllString(q, "$1") })
+	}},
 	{"matchers", "every job", "stat", func(_, p object) {
 		expr(p, func(q string) string { return strings.ReplaceAll(q, `,job=~"$job"`, "") })
 	}},
@@ -69,6 +73,11 @@ var broken = []struct {
 		expr(p, func(q string) string {
 			return strings.ReplaceAll(q, `job=~"$job"`, `job=~"$job",instance=~"$instance"`)
 		})
+	}},
+	{"matchers", "alerts with a job alone", "stat", func(b, _ object) {
+		for _, a := range list(b["annotations"].(object)["list"]) {
+			a["expr"] = strings.ReplaceAll(a["expr"].(string), `"$job|"`, `"$job"`)
+		}
 	}},
 	{"interval", "5m", "timeseries", func(_, p object) {
 		expr(p, func(q string) string { return strings.ReplaceAll(q, "$__rate_interval", "5m") })
@@ -142,6 +151,8 @@ var broken = []struct {
 		}
 	}},
 }
+
+var instantly = regexp.MustCompile(`last_over_time\(([^\[]*)\[2m\]\)`)
 
 // TestLintFails spoils one thing at a time.
 func TestLintFails(t *testing.T) {

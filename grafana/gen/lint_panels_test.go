@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -117,6 +118,7 @@ var lintRules = []lintRule{
 	{"parse", lintParse},
 	{"metrics", lintMetrics},
 	{"counter", lintCounters},
+	{"fresh", lintFresh},
 	{"matchers", lintMatchers},
 	{"interval", lintIntervals},
 	{"legend", lintLegends},
@@ -468,6 +470,21 @@ func lintCounters(_ set, _ string, d *doc, report func(string, ...any)) {
 	}
 }
 
+// lintFresh: what a tile or a table says of now is no older than what the rules take for
+// it. An instant query by itself looks back for five minutes.
+func lintFresh(_ set, _ string, d *doc, report func(string, ...any)) {
+	d.each(func(where string, _ docPanel, t docTarget) {
+		if !t.Instant {
+			return
+		}
+		walk(t.Expr, func(v *parser.VectorSelector, m *parser.MatrixSelector, call *parser.Call) {
+			if strings.HasPrefix(v.Name, "health_") && m == nil && (call == nil || call.Func.Name != "timestamp") {
+				report("%s: %s may be five minutes old", where, v.Name)
+			}
+		})
+	})
+}
+
 // walk finds the selectors of a query, their ranges and the nearest function.
 func walk(q string, f func(v *parser.VectorSelector, m *parser.MatrixSelector, call *parser.Call)) {
 	expr, err := parse(q)
@@ -501,7 +518,7 @@ func selectors(q string) (list []*parser.VectorSelector) {
 
 // lintMatchers: every selector is narrowed to what is chosen. What an instance emits
 // matches $job and $instance; what is recorded of a job, and alerts, have no instance
-// and match $job; what a collector tells of itself matches $collector.
+// and match $job, or of alerts no job; what a collector tells of itself matches $collector.
 func lintMatchers(_ set, _ string, d *doc, report func(string, ...any)) {
 	d.each(func(where string, _ docPanel, t docTarget) {
 		_, excepted := unmatched[where]
@@ -522,7 +539,9 @@ func missing(expr string, fleet bool) (list []string) {
 		switch {
 		case strings.HasPrefix(v.Name, "otelcol_"):
 			want = []string{`job=~"$collector"`}
-		case strings.Contains(v.Name, ":"), v.Name == "ALERTS", fleet:
+		case v.Name == "ALERTS": // those of the rules themselves have no job
+			want = []string{`job=~"$job|"`}
+		case strings.Contains(v.Name, ":"), fleet:
 			want = want[:1]
 		}
 		for _, w := range want {
@@ -537,7 +556,7 @@ func missing(expr string, fleet bool) (list []string) {
 // lintIntervals: a window follows the zoom and is never shorter than four exports. A
 // total over the time range is asked for once, and not anew for each point of a line;
 // a state may be, for it says since when there is silence. Forecasts look back by a
-// time that the zoom must not change.
+// time that the zoom must not change, and so does what is fresh.
 func lintIntervals(_ set, _ string, d *doc, report func(string, ...any)) {
 	look := func(where, expr string, instant bool) {
 		walk(expr, func(v *parser.VectorSelector, m *parser.MatrixSelector, call *parser.Call) {
@@ -554,6 +573,8 @@ func lintIntervals(_ set, _ string, d *doc, report func(string, ...any)) {
 			switch fn := call.Func.Name; {
 			case window == "$__range":
 				ok = instant || fn == "last_over_time" || strings.HasPrefix(v.Name, "job:")
+			case fn == "last_over_time" && m.Range == 2*time.Minute:
+				ok = true
 			case fn == "predict_linear" || fn == "deriv":
 				ok = !strings.HasPrefix(window, "$")
 			}

@@ -229,13 +229,15 @@ func (q query) build(d dialect, ref string, tabular bool) (variants.Dataquery, e
 // fill are placeholders for what every selector has: whose series, and which of
 // them. A query has @own or says in [unmatched] why not.
 func (d dialect) fill(q string) string {
-	group := ""
+	group, none := "", ""
 	for _, l := range d.group {
 		group += fmt.Sprintf(`%s=~"$%[1]s",`, l)
+		none += fmt.Sprintf(`%s=~"$%[1]s|",`, l)
 	}
 	return strings.NewReplacer(
 		"@own", group+`job=~"$job",instance=~"$instance"`,
 		"@job", group+`job=~"$job"`,
+		"@alerts", none+`job=~"$job|"`, // those of the rules themselves are of no job
 		"@check", group+`job=~"$job",instance=~"$instance",health_check_name=~"$check"`,
 		"@collector", group+`job=~"$collector"`,
 	).Replace(q)

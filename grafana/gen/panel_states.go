@@ -6,8 +6,9 @@ import (
 )
 
 // The numbers of states are in the order of how bad they are, so that the largest
-// of a step is the worst. A planned state comes last: it explains the failure that
-// comes with it. The absence of data is no state, and never drawn as one.
+// of a step is the worst. A planned state comes last: of one instance, it explains the
+// failure that comes with it. Of several it would hide another's; see worstReady.
+// The absence of data is no state, and never drawn as one.
 var (
 	silent = state{-1, -1, "no telemetry", grey}
 
@@ -16,7 +17,7 @@ var (
 	}
 	readyStates = []state{silent,
 		{1, 1, "pass", green}, {2, 2, "warn", yellow}, {5, 5, "fail", red},
-		{6, 6, "starting", lightBlue}, {7, 7, "draining", "light-purple"}, {8, 8, "maintenance", blue},
+		{6, 6, "draining", "light-purple"}, {7, 7, "starting", lightBlue}, {8, 8, "maintenance", blue},
 	}
 	shareStates = []state{silent, // of instances that are ready
 		{0, 0, "none ready", red}, {1e-9, .999999, "some ready", yellow}, {1, 1, "all ready", green},
@@ -27,8 +28,8 @@ var (
 // words are the colours of states where they are labels.
 var words = map[string]string{"pass": green, "warn": yellow, "unknown": purple, "stale": orange, "fail": red}
 
-// now reads a state as it is; during reads all that was in a step.
-func now(selector string) string    { return selector }
+// now reads a state as it is, if it is fresh; during reads all that was in a step.
+func now(selector string) string    { return "last_over_time(" + selector + "[" + fresh + "])" }
 func during(selector string) string { return "max_over_time(" + selector + "[$__rate_interval])" }
 
 // worst has a number for the worst of the selected series' states.
@@ -60,6 +61,13 @@ func readyState(by string, read func(string) string) string {
 		}
 	}
 	return worst(by, read, arms...)
+}
+
+// worstReady is the worst of the instances that are in service, or where none is,
+// what they do instead.
+func worstReady() string {
+	each := readyState(" by (job, instance)", now)
+	return fmt.Sprintf("max(%s <= 5) or max(%s)", each, each)
 }
 
 // orSilent is -1 where there was something in the range, and is nothing now.

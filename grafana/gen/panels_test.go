@@ -37,10 +37,24 @@ func TestPanels(t *testing.T) {
 	story := func(name string, input [][2]string, queries ...queryTest) testGroup {
 		return testGroup{Name: name, Interval: sampleStep, InputSeries: inputs(input), Queries: queries}
 	}
+	is := func(board string, panel int, ref string, n float64) queryTest {
+		return at(board, panel, ref, "14m", number(n))
+	}
 	orders := func(board string, panel int, ref string, n float64) queryTest {
 		return at(board, panel, ref, "14m", of1(n))
 	}
 	const svc, fleet, slo = "health-service", "health-fleet", "health-slo"
+
+	// A process that began anew under its old name, and gives its check another role.
+	info := func(role, values string) [][2]string {
+		return sample("health_check_info{"+of(1)+`,health_check_name="cache",health_check_role="`+role+`"}`, values)
+	}
+	role := join(fleetOf(1, 2, "running 60", "pass 60"), checked(of(2), "cache", "auxiliary", "pass 60"),
+		stateSet("health_check_status", of(1)+`,health_check_name="cache"`, "health_check_state", "pass warn fail unknown stale", "pass 20, fail 40"),
+		sample("health_check_last_transition_timestamp_seconds{"+of(1)+`,health_check_name="cache"}`, "600x60"), info("core", "1x26 _x40"), info("auxiliary", "_x27 1x40"))
+	why := func(n float64) testSample {
+		return testSample{`{job="shop/orders",health_check_name="cache",health_check_state="fail",health_check_role="auxiliary"}`, n}
+	}
 
 	requests := func(code string, values string) [][2]string {
 		return sample("http_server_request_duration_seconds_count{"+of(1)+`,http_response_status_code="`+code+`"}`, values)
@@ -51,11 +65,38 @@ func TestPanels(t *testing.T) {
 	budgets := join(pod(of(1), "running 60", "pass 60"), spent("pass", "0+15x60"), spent("fail", "0+15x60"))
 
 	testRules(t, generated(t), sampleStep, []testGroup{
+		story("two fail, and one drains", join(fleetOf(1, 2, "running 30", "fail 30"), pod(of(3), "draining 30", "fail 30")),
+			is(svc, 1, "A", 5), is(svc, 2, "A", 0), is(svc, 2, "B", 2), is(fleet, 3, "A", 1), is(fleet, 6, "B", 2), orders(fleet, 20, "A", 0), orders(fleet, 20, "B", 2), orders(fleet, 11, "A", 2)),
+		story("two are ready, and one drains", join(fleetOf(1, 2, "running 30", "pass 30"), pod(of(3), "draining 30", "fail 30")),
+			is(svc, 1, "A", 1), is(svc, 2, "A", 2), is(svc, 2, "B", 2), is(fleet, 1, "A", 1), is(fleet, 2, "A", 0), orders(fleet, 20, "A", 1), orders(fleet, 11, "A", 0)),
+		story("one was killed three minutes ago", join(pod(of(1), "running 22, gone 20", "fail 22, gone 20"), pod(of(2), "running 60", "pass 60")),
+			is(svc, 1, "A", 1), is(svc, 2, "B", 1), is(fleet, 1, "A", 1), is(fleet, 2, "A", 0), orders(fleet, 20, "B", 1)),
+		story("both were killed three minutes ago", fleetOf(1, 2, "running 22, gone 20", "pass 22, gone 20"),
+			is(svc, 1, "A", -1), at(svc, 2, "B", "14m"), is(fleet, 4, "A", 1), at(fleet, 1, "A", "14m")),
+		story("one starts, none is in service", join(pod(of(1), "draining 30", "fail 30"), pod(of(2), "starting 30", "fail 30")), is(svc, 1, "A", 7), is(fleet, 3, "A", 1)),
+		story("all drain", fleetOf(1, 2, "draining 30", "fail 30"), is(svc, 1, "A", 6), is(svc, 2, "B", 0), is(fleet, 3, "A", 1)),
+		story("all are in maintenance", fleetOf(1, 2, "maintenance 30", "fail 30"), is(svc, 1, "A", 8), is(svc, 2, "B", 2), is(fleet, 3, "A", 1)),
+		story("a check has another role since a restart", role,
+			at(svc, 10, "A", "14m", why(1)), at(svc, 10, "B", "14m", why(.5)), at(svc, 10, "C", "14m", why(600000))),
 		story("half of the requests get 503, half of the time is bad", join(budgets, requests("200", "0+100x60"), requests("503", "0+100x60")),
 			orders(slo, 2, "A", 1-.5/.01), orders(slo, 3, "A", 1), orders(slo, 4, "A", 1), orders(slo, 10, "A", .5/.01), orders(slo, 11, "A", 0), at(svc, 21, "A", "14m", number(0))),
 		story("half of the requests get 500", join(requests("200", "0+100x60"), requests("500", "0+100x60")),
 			orders(slo, 3, "A", .5), orders(slo, 4, "A", 1-.5/.001), orders(slo, 11, "A", .5/.001), orders(fleet, 20, "E", .5), at(svc, 21, "A", "14m", number(.5))),
+		story("the rules see nothing", nil, at(fleet, 22, "A", "14m", testSample{`{alertname="HealthRulesBlind",severity="warning"}`, float64(canaries(t))})),
 	})
+}
+
+// canaries are the metrics that the rules miss where there is nothing.
+func canaries(t *testing.T) (n int) {
+	for _, s := range canaryStories() {
+		if len(s.input) == 0 {
+			n = len(s.raised)
+		}
+	}
+	if n == 0 {
+		t.Fatal("no story of nothing")
+	}
+	return n
 }
 
 // TestObjectives: dashboards draw each burn rate at the budget that its alert has.

@@ -20,13 +20,13 @@ func pipeline() board {
 			{id: 100, title: "Services", panels: []panel{
 				{id: 1, title: "Oldest data", about: "Of the instances that sent something in the last five minutes, the age of what the slowest sent last. Yellow from two exports on, red from four, at one each 15 s.", unit: "s", w: 6, h: 5, view: tile(), links: toFleet, steps: fresh,
 					queries: []query{{instant: true, legend: "age", expr: `max(time() - max by (job, instance) (timestamp(health_probe_status{@own})))`}}},
-				{id: 2, title: "Instances silent", about: "Instances that sent data within the time range and nothing in the last five minutes: ended, or unheard.", unit: "short", w: 6, h: 5, view: tile(), links: toFleet,
+				{id: 2, title: "Instances silent", about: "Instances that sent data within the time range and nothing in the last two minutes: ended, or unheard.", unit: "short", w: 6, h: 5, view: tile(), links: toFleet,
 					steps: []step{{0, green}, {1, purple}}, queries: []query{{instant: true, legend: "silent",
-						expr: `count(group by (job, instance) (last_over_time(health_probe_status{@own}[$__range])) unless group by (job, instance) (health_probe_status{@own}))` +
+						expr: `count(group by (job, instance) (last_over_time(health_probe_status{@own}[$__range])) unless ` + last(perInstance, "health_probe_status{@own}") + `)` +
 							` or 0 * count(last_over_time(health_probe_status{@own}[$__range]))`}}},
 				{id: 3, title: "Failed exports", about: "In the time range, by signal, after all retries. A service can't report that nothing gets through: see the silent ones.", unit: "short", w: 6, h: 5, view: tile(), links: toFleet, decimals: ptr(0),
 					steps: []step{{0, green}, {1, orange}}, queries: []query{{instant: true, legend: "failed",
-						expr: `sum(increase(telemetry_export_failures_total{@own}[$__range])) or 0 * count(health_probe_status{@own})`}}},
+						expr: `sum(increase(telemetry_export_failures_total{@own}[$__range])) or 0 * count(` + heard + `)`}}},
 				{id: 4, title: "Collectors", about: "Collectors that send their own metrics.", unit: "short", w: 6, h: 5, view: tile(), links: toFleet, steps: []step{{0, red}, {1, green}},
 					queries: []query{{instant: true, legend: "collectors", expr: `count(otelcol_process_uptime_seconds_total{@collector})`}}},
 				{id: 10, title: "Age of data by service", about: "How old the newest data of each service is. Lines end five minutes after the last: what is silent longer is counted above.", unit: "s", w: 12, h: 8, view: lines(),
@@ -37,9 +37,9 @@ func pipeline() board {
 				{id: 12, title: "Age of the last good export", about: "By signal, of the worst instance, as the service itself says. It stands still while nothing gets through.", unit: "s", w: 12, h: 8, view: lines(), min: ptr(0),
 					links: []link{toService}, queries: []query{{legend: "{{job}} {{telemetry_signal}}",
 						expr: `max by (job, telemetry_signal) (time() - telemetry_export_last_success_timestamp_seconds{@own})`}}},
-				{id: 13, title: "Export failures", about: "A second, by signal and class, after all retries.", unit: "ops", w: 12, h: 8, view: lines(), min: ptr(0), noData: "none has failed", links: []link{toService},
-					queries: []query{{legend: "{{job}} {{telemetry_signal}} {{error_type}}",
-						expr: `sum by (job, telemetry_signal, error_type) (rate(telemetry_export_failures_total{@own}[$__rate_interval]))`}}},
+				{id: 13, title: "Export failures", about: "A second, by instance, signal and class, after all retries.", unit: "ops", w: 12, h: 8, view: lines(), min: ptr(0), noData: "none has failed", links: []link{toService},
+					queries: []query{{legend: "{{job}} {{instance}} {{telemetry_signal}} {{error_type}}",
+						expr: `sum by (job, instance, telemetry_signal, error_type) (rate(telemetry_export_failures_total{@own}[$__rate_interval]))`}}},
 			}},
 			{id: 101, title: "Collectors", panels: []panel{
 				{id: 20, title: "Queue fill", about: "Of what each exporter may keep while its backend is away. At 100 % senders are refused.", unit: "percentunit", w: 8, h: 8, view: lines(), min: ptr(0),

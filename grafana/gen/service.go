@@ -1,9 +1,16 @@
 package main
 
-// unwell are the checks of each instance that are in any state but pass.
-const unwell = `(health_check_status{@own,health_check_state!="pass"} == 1)`
+// unwell are the checks of each instance that are in any state but pass, with their
+// role. A process that began anew under its old name may have given the check another
+// role: the newest counts.
+func unwell(whose string) string {
+	return "(" + last(perCheck+", health_check_state", "health_check_status{"+whose+`,health_check_state!="pass"}`) + " == 1)" +
+		" * on (" + perCheck + ") group_left (health_check_role) group by (" + perCheck + ", health_check_role)" +
+		" (topk by (" + perCheck + ") (1, timestamp(health_check_info{" + whose + "})))"
+}
 
 func service() board {
+	const why = "job, health_check_name, health_check_state, health_check_role"
 	toCheck := link{title: "Check", uid: "health-check", vars: []string{"job", "instance", "check=health_check_name"}}
 	toInstance := link{title: "Only this instance", uid: "health-service", vars: []string{"job", "instance=instance"}}
 	toPipeline := link{title: "Telemetry pipeline", uid: "health-telemetry", vars: []string{"job", "instance"}}
@@ -13,36 +20,31 @@ func service() board {
 		rows: []row{
 			{id: 100, title: "Verdict", panels: []panel{
 				{id: 1, title: "Readiness, worst instance", w: 6, h: 5, view: tile(), states: readyStates, noData: "no telemetry",
-					about: "What the worst of the selected instances answers at /ready. Maintenance, draining and starting are shown in place of the failure that they cause.",
-					links: []link{toPipeline}, queries: []query{{instant: true, legend: "readiness", expr: readyState("", now) + " or vector(-1)"}}},
-				{id: 2, title: "Instances ready", about: "Instances that answer 200 at /ready, and all that send data.", unit: "short", w: 4, h: 5, view: plain(),
-					links: []link{toPipeline}, queries: []query{
-						{instant: true, legend: "ready", expr: `sum(health_probe_status{@own,health_probe_name="readiness",health_probe_state=~"pass|warn"})`},
-						{instant: true, legend: "of", expr: `count(health_probe_status{@own,health_probe_name="readiness",health_probe_state="pass"})`}}},
+					about: "What the worst of the selected instances in service answers at /ready. Where none is in service: maintenance, starting or draining, in place of the failure that these cause.",
+					links: []link{toPipeline}, queries: []query{{instant: true, legend: "readiness", expr: worstReady() + " or vector(-1)"}}},
+				{id: 2, title: "Instances ready", about: readyAbout, unit: "short", w: 4, h: 5, view: plain(),
+					links: []link{toPipeline}, queries: readyOf()},
 				{id: 3, title: "Liveness, worst instance", about: "A restart is what the kubelet answers a failure with: it means that work is pending and nothing moves.",
 					w: 4, h: 5, view: tile(), states: liveStates, noData: "no telemetry", links: []link{toPipeline},
 					queries: []query{{instant: true, legend: "liveness", expr: worst("", now,
 						`1 health_probe_status{@own,health_probe_name="liveness",health_probe_state="pass"}`,
 						`5 health_probe_status{@own,health_probe_name="liveness",health_probe_state="fail"}`) + " or vector(-1)"}}},
 				{id: 4, title: "Lifecycle", about: "Instances in each phase. Only running ones can be ready.", unit: "short", w: 6, h: 5, view: plain(), links: []link{toPipeline},
-					queries: []query{{instant: true, legend: "{{health_lifecycle_state}}", expr: `sum by (health_lifecycle_state) (health_lifecycle_status{@own})`}}},
+					queries: []query{{instant: true, legend: "{{health_lifecycle_state}}", expr: "sum by (health_lifecycle_state) (" + last(perInstance+", health_lifecycle_state", "health_lifecycle_status{@own}") + ")"}}},
 				{id: 5, title: "Broken glass", about: "Checks whose effect an operator overrides, on all selected instances. Judging goes on; what a failure does is changed.",
 					unit: "short", w: 4, h: 5, view: tile(), steps: []step{{0, green}, {1, orange}}, links: []link{toPipeline}, queries: []query{{instant: true, legend: "overrides",
-						expr: `count(health_check_override{@own} == 1) or 0 * count(health_lifecycle_status{@own})`}}},
+						expr: "count(" + last(perCheck, "health_check_override{@own}") + " == 1) or 0 * count(" + heard + ")"}}},
 			}},
 			{id: 101, title: "Why", panels: []panel{
 				{id: 10, title: "Why not ready", w: 24, h: 8, view: rows("Share of instances", true), unit: "short", noData: "every check passes", links: []link{toPipeline},
 					about: "Each check that does not pass: what it does to readiness, since when, and how many instances of the service share it, selected or not. " +
 						"Shared by all, it is a dependency or a release; on one, it is that instance. Since is empty where it has never been otherwise.",
 					queries: []query{
-						{instant: true, expr: `count by (job, health_check_name, health_check_state, health_check_role) (` + unwell +
-							` * on (job, instance, health_check_name) group_left (health_check_role) health_check_info{@own})`},
-						{instant: true, expr: `count by (job, health_check_name, health_check_state, health_check_role) ((health_check_status{@job,health_check_state!="pass"} == 1)` +
-							` * on (job, instance, health_check_name) group_left (health_check_role) health_check_info{@job}) / on (job, health_check_name) group_left ()` +
-							` count by (job, health_check_name) (health_check_info{@job})`},
-						{instant: true, expr: `1000 * min by (job, health_check_name, health_check_state, health_check_role) (` + unwell +
-							` * on (job, instance, health_check_name) group_left (health_check_role) health_check_info{@own}` +
-							` * on (job, instance, health_check_name) group_left () health_check_last_transition_timestamp_seconds{@own})`},
+						{instant: true, expr: `count by (` + why + `) (` + unwell("@own") + `)`},
+						{instant: true, expr: `count by (` + why + `) (` + unwell("@job") + `) / on (job, health_check_name) group_left () count by (job, health_check_name) (` +
+							last(perCheck, "health_check_info{@job}") + `)`},
+						{instant: true, expr: `1000 * min by (` + why + `) (` + unwell("@own") + ` * on (` + perCheck + `) group_left () ` +
+							last(perCheck, "health_check_last_transition_timestamp_seconds{@own}") + `)`},
 					},
 					columns: []column{
 						{field: "job", title: "Service"},
@@ -60,7 +62,7 @@ func service() board {
 				{id: 12, title: "Instances", w: 24, h: 9, view: timeline(), states: readyStates, noData: "no telemetry",
 					about: "Readiness of each instance, the worst of each step; starting, draining and maintenance in place of the failure that they cause. Grey: there was no data.",
 					links: []link{toInstance}, queries: []query{{legend: "{{instance}}",
-						expr: orSilent(readyState(" by (instance)", during), " by (instance)", `health_probe_status{@own,health_probe_name="readiness"}`)}}},
+						expr: orSilent(readyState(" by (job, instance)", during), " by (job, instance)", `health_probe_status{@own,health_probe_name="readiness"}`)}}},
 			}},
 			{id: 102, title: "Requests", panels: []panel{
 				{id: 20, title: "Rate by status code", about: "Requests a second. Probes are not among them.", unit: "reqps", w: 8, h: 8, view: stacked(),
