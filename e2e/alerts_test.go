@@ -166,7 +166,7 @@ func TestFaultAlerts(t *testing.T) {
 	}
 	rows := readFaults(t, string(shipped))
 	addrs := servers.FreeAddrs(t, 5)
-	s.p = s.prometheus(addrs[0], string(shipped))
+	s.p = s.prometheus(addrs[0])
 	s.endpoint = "http://" + addrs[1]
 	env := []string{"PROMETHEUS_OTLP_ENDPOINT=" + s.p.url + "/api/v1/otlp", fmt.Sprintf("COLLECTOR_METRICS_INTERVAL=%d", s.pace.of(15*time.Second).Milliseconds())}
 	queue := t.TempDir()
@@ -285,8 +285,6 @@ func TestFaultAlerts(t *testing.T) {
 			}
 		}
 	})
-	t.Run("selectors", s.selectors)
-
 	t.Run("collector-killed", func(t *testing.T) {
 		before := map[string]bool{}
 		who := func(a sample) string { return a.labels["job"] + a.labels["alertname"] + a.labels["severity"] }
@@ -320,23 +318,14 @@ func TestFaultAlerts(t *testing.T) {
 			return nil
 		})
 	})
+	t.Run("selectors", s.selectors)
 	t.Logf("%v in all", time.Since(s.began).Round(time.Second))
 }
 
 // prometheus starts one with the rules at the stage's pace, its lookback included.
-func (s *stage) prometheus(addr, rules string) prometheus {
+func (s *stage) prometheus(addr string) prometheus {
 	s.Helper()
-	path := filepath.Join(s.dir, "grafana", "alerts", "rules.yaml") // where the shipped configuration looks
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		s.Fatal(err)
-	}
-	write(s, path, s.pace.rules(rules))
-	shipped, err := os.ReadFile("../prometheus.yaml")
-	if err != nil {
-		s.Fatal(err)
-	}
-	config := filepath.Join(s.dir, "prometheus.yaml")
-	write(s, config, string(shipped))
+	config := laidOut(s, s.dir, s.pace.rules)
 	return prometheus{servers.PrometheusWith(s, "..", config, addr, s.TempDir(), "--query.lookback-delta="+s.pace.duration(5*time.Minute)), s.T, "http://" + addr}
 }
 

@@ -29,6 +29,33 @@ func startPrometheus(t *testing.T, addr, dir string) prometheus {
 	return prometheus{servers.Prometheus(t, "..", addr, dir), t, "http://" + addr}
 }
 
+// laidOut copies the shipped configuration into dir, and the shipped rules to where it
+// looks for them, as change leaves them.
+func laidOut(t testing.TB, dir string, change func(rules string) string) (config string) {
+	t.Helper()
+	files, err := filepath.Glob("../grafana/alerts/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no rules: %v", err)
+	}
+	for _, path := range append(files, "../prometheus.yaml") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied := filepath.Join(dir, strings.TrimPrefix(filepath.ToSlash(path), "../"))
+		if err := os.MkdirAll(filepath.Dir(copied), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if path != "../prometheus.yaml" {
+			text = []byte(change(string(text)))
+		}
+		if err := os.WriteFile(copied, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "prometheus.yaml")
+}
+
 // get asks the API and decodes the data of the answer.
 func (p prometheus) get(path string, query url.Values, data any) {
 	p.t.Helper()
