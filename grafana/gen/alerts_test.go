@@ -437,21 +437,21 @@ func TestWhoIsPaged(t *testing.T) {
 	again := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x200"), sample("otelcol_exporter_queue_size"+q, "0x39 100+100x40 4000x10 0x100"),
 		sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x39 20000x40 20000+9000x100"))
 	recovers := pages("the queue moves again, and what comes is old", join(fleetOf(1, 2, "running 40, gone 50, running 90", "pass 40, gone 50, pass 90"), again), down, minutes(26, 40)...)
-	recovers.Queries = append(recovers.Queries, pages("", nil, nil, minutes(46, 70)...).Queries...)
-	for _, m := range minutes(15, 70) {
+	recovers.Queries = append(recovers.Queries, pages("", nil, nil, minutes(46, 60)...).Queries...)
+	for _, m := range minutes(15, 60) {
 		recovers.Queries = append(recovers.Queries, queryTest{`ALERTS{alertname="HealthTelemetryAbsent",alertstate="firing"}`, m, nil})
 	}
 	forever := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x39 _x200"), sample("otelcol_exporter_queue_size"+q, "0x39 _x200"))
 	testRules(t, generated(t), sampleStep, []testGroup{
 		pages("the successors of nine of ten hang in their start", join(fleetOf(1, 9, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"),
-			pod(of(10), "running 190", "pass 190"), fleetOf(11, 9, "gone 42, starting 150", "gone 42, fail 150"), collector), page("HealthStartingTooLong"), minutes(33, 60)...),
+			pod(of(10), "running 190", "pass 190"), fleetOf(11, 9, "gone 42, starting 150", "gone 42, fail 150"), collector), page("HealthStartingTooLong"), minutes(33, 40)...),
 		cut("exports a minute apart, and the collector ends", join(sample("otelcol_process_uptime_seconds_total"+c, "0+15x79 _x200"),
 			sample("otelcol_exporter_queue_size"+q, "0x79 _x200"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x79 _x200"))),
 		cut("exports a minute apart, and the collector is stuck", join(sample("otelcol_process_uptime_seconds_total"+c, "0+15x300"),
 			sample("otelcol_exporter_queue_size"+q, "0x79 100+100x200"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x79 39500x200"))),
 		recovers,
-		pages("the collector is silent for hours", join(fleetOf(1, 2, "running 40, gone 200", "pass 40, gone 200"), forever), down, "30m", "81m", "95m"),
-		pages("killed, hours ago", join(fleetOf(1, 2, "running 40, gone 200", "pass 40, gone 200"), collector), page("HealthTelemetryAbsent"), "30m", "81m", "95m"),
+		pages("the collector is silent for hours", join(fleetOf(1, 2, "running 40, gone 200", "pass 40, gone 200"), forever), down, "30m", "81m", "85m"),
+		pages("killed, hours ago", join(fleetOf(1, 2, "running 40, gone 200", "pass 40, gone 200"), collector), page("HealthTelemetryAbsent"), "30m", "81m", "85m"),
 		pages("killed, and later back and scaled to zero", join(fleetOf(1, 2, "running 40, gone 200", "pass 40, gone 200"),
 			fleetOf(3, 2, "gone 80, running 100, draining 2, gone 60", "gone 80, pass 100, fail 2, gone 60"), collector), nil, "45m", "85m", "95m", "100m"),
 		pages("nine of ten gone", join(fleetOf(1, 9, "running 40, gone 150", "pass 40, gone 150"), pod(of(10), "running 190", "pass 190"), collector),
