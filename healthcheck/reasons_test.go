@@ -1,0 +1,157 @@
+package healthcheck
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// noReasons are the declarations whose texts are no reason in a verdict, and texts
+// that are none wherever they are.
+var noReasons = map[string]string{
+	"validate":               "configuration",
+	"badName":                "configuration",
+	"Indicator.validate":     "configuration",
+	"Limit.validate":         "configuration",
+	"Monitor.Start":          "configuration",
+	"Monitor.setup":          "configuration",
+	"NewQueue":               "configuration",
+	"newMaintenance":         "the caller's mistake",
+	"Monitor.serve":          "405",
+	"contentType":            "405",
+	"Monitor.ListenAndServe": "the caller's error",
+	"Monitor.Serve":          "the caller's error",
+	"errExit":                "for operators",
+	"runner.describe":        "for operators",
+	"Monitor.setOverrides":   "log",
+	"file.load":              "log",
+	"file.read":              "log",
+	"watch":                  "log",
+	"parseMaintenance":       "log",
+	"parseOverrides":         "log",
+	"collector.collect":      "log",
+	"kinds":                  "log",
+	"teller.loop":            "log",
+	"Monitor.checkChanged":   "log",
+	"Monitor.probeChanged":   "log",
+	"newInstruments":         "descriptions",
+	"up-down counter":        "a kind of instrument",
+	"exponential histogram":  "a kind of instrument",
+	"count":                  "a part of a reason",
+}
+
+// TestReasonsAreExplained: each text that can be the output of a verdict has a row in
+// docs/not-ready.md, and each row is of such a text.
+func TestReasonsAreExplained(t *testing.T) {
+	page, err := os.ReadFile("../docs/not-ready.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(string(page), -1)
+	explained := map[string]bool{}
+	for _, r := range rows {
+		explained[r[1]] = false
+	}
+	unused := map[string]bool{}
+	for f := range noReasons {
+		unused[f] = true
+	}
+	for text, where := range reasons(t, unused) {
+		expr := verbs.ReplaceAllString(regexp.QuoteMeta(text), ".+")
+		if text == strings.TrimSpace(text) {
+			expr = "^(.+: |.+; )?" + expr + "$" // after the metric, or the crossing
+		}
+		pattern := regexp.MustCompile(expr)
+		found := false
+		for row := range explained {
+			if pattern.MatchString(row) {
+				explained[row], found = true, true
+			}
+		}
+		if !found {
+			t.Errorf("%s: docs/not-ready.md has no row for %q", where, text)
+		}
+	}
+	for row, found := range explained {
+		if !found {
+			t.Errorf("docs/not-ready.md explains %q, which no code says", row)
+		}
+	}
+	for f := range unused {
+		t.Errorf("noReasons has %q, which no code has", f)
+	}
+}
+
+var (
+	verbs = regexp.MustCompile(`%(\\?\.1)?[a-zA-Z]`) // %.1f, quoted or not
+	word  = regexp.MustCompile(`[a-z]{2}`)
+)
+
+// reasons are the texts of two words or more, and of phase.reason, and where they are.
+func reasons(t *testing.T, unused map[string]bool) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, all := token.NewFileSet(), map[string]string{}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			in := nameOf(d)
+			ast.Inspect(d, func(n ast.Node) bool {
+				lit, is := n.(*ast.BasicLit)
+				if !is || lit.Kind != token.STRING {
+					return true
+				}
+				text, err := strconv.Unquote(lit.Value)
+				if err != nil || !strings.Contains(strings.TrimSpace(text), " ") && in != "phase.reason" {
+					return true
+				}
+				key := in
+				if _, not := noReasons[text]; not {
+					key = text
+				}
+				if _, not := noReasons[key]; not {
+					delete(unused, key)
+				} else if word.MatchString(verbs.ReplaceAllString(text, "")) {
+					all[text] = set.Position(lit.Pos()).String() + ", " + in
+				}
+				return true
+			})
+		}
+	}
+	return all
+}
+
+// nameOf is "file.load" for a method, and the name of a variable's declaration.
+func nameOf(d ast.Decl) string {
+	switch d := d.(type) {
+	case *ast.GenDecl:
+		if v, is := d.Specs[0].(*ast.ValueSpec); is {
+			return v.Names[0].Name
+		}
+	case *ast.FuncDecl:
+		if d.Recv == nil {
+			return d.Name.Name
+		}
+		recv := d.Recv.List[0].Type
+		if p, is := recv.(*ast.StarExpr); is {
+			recv = p.X
+		}
+		return recv.(*ast.Ident).Name + "." + d.Name.Name
+	}
+	return ""
+}
