@@ -2,8 +2,12 @@ package healthcheck
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"slices"
 	"strings"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -39,8 +43,8 @@ func (r *runner) describe(err error) (class, text string) {
 	case errors.Is(err, context.DeadlineExceeded):
 		class = "timeout"
 	default:
-		// An error may name its own type; one that is no UTF-8 would stop every export.
-		class = shorten(strings.ToValidUTF8(semconv.ErrorType(err).Value.AsString(), "?"), 2*maxName)
+		// One that is no UTF-8 would stop every export.
+		class = shorten(strings.ToValidUTF8(classOf(err), "?"), 2*maxName)
 	}
 	return r.bounded(class), err.Error()
 }
@@ -54,4 +58,55 @@ func (r *runner) bounded(class string) string {
 		r.classes[class] = true
 	}
 	return class
+}
+
+// classOf is what an error calls its own type, or what is known of the errors of
+// Go's net, crypto and io/fs, whose types say nothing to who is on call, or the Go
+// type.
+func classOf(err error) string {
+	if _, named := errors.AsType[interface {
+		error
+		ErrorType() string
+	}](err); !named {
+		for _, k := range known {
+			if k.is(err) {
+				return k.class
+			}
+		}
+	}
+	return semconv.ErrorType(err).Value.AsString()
+}
+
+// known are tried in this order: an error may be several of them.
+var known = []struct {
+	class string
+	is    func(error) bool
+}{
+	{"canceled", isOne(context.Canceled)},
+	{"connection_refused", refused},
+	{"connection_reset", reset},
+	{"unreachable", unreachable},
+	{"name_not_found", func(err error) bool {
+		dns, ok := errors.AsType[*net.DNSError](err)
+		return ok && dns.IsNotFound
+	}},
+	{"timeout", func(err error) bool {
+		late, ok := errors.AsType[net.Error](err)
+		return ok && late.Timeout()
+	}},
+	{"name_resolution_error", isA[*net.DNSError]},
+	{"server_certificate_invalid", isA[*tls.CertificateVerificationError]},
+	{"permission_denied", isOne(fs.ErrPermission)},
+	{"not_found", isOne(fs.ErrNotExist)},
+}
+
+func isOne(targets ...error) func(error) bool {
+	return func(err error) bool {
+		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+	}
+}
+
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }

@@ -22,6 +22,16 @@
 // value null. If collecting hangs for 10 s, or no judgement was made for 15 s,
 // readiness fails.
 //
+// # Errors of checks
+//
+// The text of an error may hold a secret and is for operators: [Result.Err]. The
+// response, the log and error.type have its class: timeout, panic, what the error's
+// own method ErrorType() string says, for errors of Go's net, crypto/tls and io/fs
+// one of canceled, connection_refused, connection_reset, unreachable,
+// name_not_found, name_resolution_error, server_certificate_invalid,
+// permission_denied and not_found, or else the Go type. Of one check there are at
+// most 16; what comes after them is _OTHER.
+//
 // # Concurrency and ownership
 //
 // Set the fields of a [Monitor] before Start. All methods of a started Monitor,

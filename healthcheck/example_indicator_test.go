@@ -65,7 +65,7 @@ func ExampleOver() {
 	judged(rule, func(m metric.Meter) { requests(m, 98, 2) })
 	judged(rule, func(m metric.Meter) { requests(m, 90, 10) })
 	// Output:
-	// warn 2 % of at most 1 %
+	// warn 2 %, warns above 1 %
 	// fail 10 % of at most 5 %
 }
 
@@ -117,7 +117,7 @@ func ExampleIndicator_AtLeast() {
 	}
 	// Output:
 	// pass
-	// warn 3 of at least 5
+	// warn 3, warns below 5
 	// fail 0 of at least 1
 }
 

@@ -96,16 +96,23 @@ func (b bound) state() State {
 	return Warn
 }
 
-// words reads "at most 80", and of a share "at most 5 %".
+// words reads "of at most 80", of a share "of at most 5 %", and of a limit that only
+// warns ", warns above 50".
 func (b bound) words(share bool) string {
 	text := number(b.value)
 	if share {
 		text = number(b.value*100) + " %"
 	}
-	if b.lower() {
-		return "at least " + text
+	switch b.edge {
+	case maxWarn:
+		return ", warns above " + text
+	case minWarn:
+		return ", warns below " + text
+	case minFail:
+		return " of at least " + text
+	default:
+		return " of at most " + text
 	}
-	return "at most " + text
 }
 
 func (l *Limit) validate() (problems []string) {

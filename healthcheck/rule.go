@@ -113,7 +113,7 @@ func (r *rule) see(at moment) (f finding, still bool) {
 		return f, false
 	}
 	f.state = m.crossed.state()
-	f.output = in.quantity(m, read.unit) + " of " + m.crossed.words(in.isShare())
+	f.output = in.quantity(m, read.unit) + m.crossed.words(in.isShare())
 	if m.group.Len() > 0 {
 		f.output += " (" + shorten(strings.ToValidUTF8(groupName(m.group), "?"), maxName) + ")"
 	}

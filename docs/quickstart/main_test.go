@@ -42,12 +42,12 @@ func TestQuickStart(t *testing.T) {
 		}
 	}
 	wants(t, base, "fail", "queue: ", " of at most 80")
-	wants(t, base, "warn", "queue: ", " of at most 50") // one a second leaves
+	wants(t, base, "warn", "queue: ", ", warns above 50") // one a second leaves
 
 	if err := os.Rename("prices.json", "elsewhere.json"); err != nil {
 		t.Fatal(err)
 	}
-	wants(t, base, "fail", "prices: 2 failures in a row, the last: *fs.PathError")
+	wants(t, base, "fail", "prices: 2 failures in a row, the last: not_found")
 	if err := os.Rename("elsewhere.json", "prices.json"); err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func Certificate(config *tls.Config, address string, left time.Duration) func(co
 	return func(ctx context.Context) error {
 		conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 		if err != nil {
-			return classify(err)
+			return err
 		}
 		defer conn.Close()
 		end := expiry(conn.(*tls.Conn).ConnectionState().VerifiedChains)

@@ -1,4 +1,4 @@
-package checks
+package checks_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -24,24 +25,39 @@ import (
 
 	"go.uber.org/goleak"
 
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/checks"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// want runs a check once and compares the error.type, which a response shows; the
-// empty one stands for nil.
+// want runs a check by a Monitor and compares the error.type, which a response
+// shows; the empty one stands for passing. It gives the error.
 func want(t *testing.T, class string, check func(context.Context) error) error {
 	t.Helper()
-	err := check(t.Context())
-	got := ""
-	if err != nil {
-		got = semconv.ErrorType(err).Value.AsString()
+	reader := sdkmetric.NewManualReader()
+	m := &healthcheck.Monitor{
+		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), Logger: slog.New(slog.DiscardHandler),
+		Checks: []healthcheck.Check{{Name: "check", Func: check, Timeout: time.Minute, Interval: time.Minute}},
 	}
-	if got != class {
-		t.Errorf("error.type %q of %v; want %q", got, err, class)
+	if err := m.Start(t.Context(), reader); err != nil {
+		t.Fatal(err)
 	}
-	return err
+	defer m.Stop()
+	for v := range m.Watch(t.Context()) {
+		r := v.Checks[0]
+		if r.State == healthcheck.Unknown {
+			continue // the first run has not ended
+		}
+		_, got, _ := strings.Cut(r.Output, "the last: ")
+		if got != class {
+			t.Errorf("error.type %q of %v; want %q", got, r.Err, class)
+		}
+		return r.Err
+	}
+	return nil
 }
 
 // listen accepts connections and does nothing with them.
@@ -68,7 +84,7 @@ func TestHTTP(t *testing.T) {
 		}
 		w.WriteHeader(code)
 		if code != http.StatusNoContent {
-			_, _ = io.WriteString(w, strings.Repeat("x", maxBody/2))
+			_, _ = io.WriteString(w, strings.Repeat("x", 32<<10))
 		}
 	}))
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
@@ -81,30 +97,30 @@ func TestHTTP(t *testing.T) {
 	for code, class := range map[int]string{200: "", 204: "", 301: "301", 404: "404", 500: "500", 503: "503"} {
 		c := *client
 		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		want(t, class, HTTP(&c, server.URL+"/"+strconv.Itoa(code)))
+		want(t, class, checks.HTTP(&c, server.URL+"/"+strconv.Itoa(code)))
 	}
 	if connections != 1 {
 		t.Errorf("%d connections for six runs; want one that is used again", connections)
 	}
-	want(t, "", HTTP(client, server.URL+"/302")) // a client of one's own may follow
-	want(t, "302", HTTP(nil, server.URL+"/302"))
+	want(t, "", checks.HTTP(client, server.URL+"/302")) // a client of one's own may follow
+	want(t, "302", checks.HTTP(nil, server.URL+"/302"))
 	hung, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := HTTP(client, server.URL+"/hang")(hung); !errors.Is(err, context.DeadlineExceeded) {
+	if err := checks.HTTP(client, server.URL+"/hang")(hung); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a hung server: %v", err)
 	}
 	http.DefaultClient.CloseIdleConnections()
 	server.Close()
-	want(t, "connection_refused", HTTP(nil, server.URL))
+	want(t, "connection_refused", checks.HTTP(nil, server.URL))
 
 	refuse := httptest.NewServer(http.NotFoundHandler())
 	defer refuse.Close()
 	address := strings.Replace(refuse.URL, "://", "://user:hunter2@", 1)
-	if err := want(t, "404", HTTP(nil, address)); strings.Contains(err.Error(), "hunter2") {
+	if err := want(t, "404", checks.HTTP(nil, address)); strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("the password is in %v", err)
 	}
 	for _, bad := range []string{"", "auth:8080", "auth:8080/health", "ftp://auth", "http://", "http://user:hunter2@a b/", "http:///health"} {
-		if err := want(t, "invalid_argument", HTTP(nil, bad)); strings.Contains(err.Error(), "hunter2") {
+		if err := want(t, "invalid_argument", checks.HTTP(nil, bad)); strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the password is in %v", err)
 		}
 	}
@@ -113,14 +129,14 @@ func TestHTTP(t *testing.T) {
 
 func TestTCP(t *testing.T) {
 	address, stop := listen(t)
-	want(t, "", TCP(address))
+	want(t, "", checks.TCP(address))
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	want(t, "canceled", func(context.Context) error { return TCP(address)(ended) })
+	want(t, "canceled", func(context.Context) error { return checks.TCP(address)(ended) })
 	stop()
-	want(t, "connection_refused", TCP(address))
+	want(t, "connection_refused", checks.TCP(address))
 	for _, bad := range []string{"", "broker", ":9092", "broker:", "a:b:c"} {
-		want(t, "invalid_argument", TCP(bad))
+		want(t, "invalid_argument", checks.TCP(bad))
 	}
 }
 
@@ -169,10 +185,10 @@ func nameserver(t *testing.T, host string) *net.Resolver {
 
 func TestDNS(t *testing.T) {
 	r := nameserver(t, "database")
-	want(t, "", DNS(r, "database.internal."))
-	want(t, "name_not_found", DNS(r, "databose.internal."))
-	want(t, "name_resolution_error", DNS(r, "broken.internal."))
-	want(t, "invalid_argument", DNS(nil, ""))
+	want(t, "", checks.DNS(r, "database.internal."))
+	want(t, "name_not_found", checks.DNS(r, "databose.internal."))
+	want(t, "name_resolution_error", checks.DNS(r, "broken.internal."))
+	want(t, "invalid_argument", checks.DNS(nil, ""))
 }
 
 // certificate makes one that is signed by parent, or by itself.
@@ -226,29 +242,29 @@ func TestCertificate(t *testing.T) {
 			server.TLS = &tls.Config{Certificates: []tls.Certificate{*certificate(t, now.Add(-day), test.until, test.by)}}
 			server.StartTLS()
 			defer server.Close()
-			want(t, test.class, Certificate(trust, server.Listener.Addr().String(), 10*day))
+			want(t, test.class, checks.Certificate(trust, server.Listener.Addr().String(), 10*day))
 		})
 	}
 	address, _ := listen(t)
 	mute, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := Certificate(trust, address, day)(mute); !errors.Is(err, context.DeadlineExceeded) {
+	if err := checks.Certificate(trust, address, day)(mute); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a server that says nothing: %v", err)
 	}
-	want(t, "invalid_argument", Certificate(nil, "shop", day))
-	want(t, "invalid_argument", Certificate(nil, "shop:443", -day))
-	want(t, "invalid_argument", Certificate(&tls.Config{InsecureSkipVerify: true}, "shop:443", day))
+	want(t, "invalid_argument", checks.Certificate(nil, "shop", day))
+	want(t, "invalid_argument", checks.Certificate(nil, "shop:443", -day))
+	want(t, "invalid_argument", checks.Certificate(&tls.Config{InsecureSkipVerify: true}, "shop:443", day))
 }
 
 func TestDisk(t *testing.T) {
-	want(t, "", Disk(t.TempDir(), 1e-9))
-	err := want(t, "disk_full", Disk("/", 0.999999))
+	want(t, "", checks.Disk(t.TempDir(), 1e-9))
+	err := want(t, "disk_full", checks.Disk("/", 0.999999))
 	if err != nil && !strings.Contains(err.Error(), "less than 100.0 %") {
 		t.Error(err)
 	}
-	want(t, "not_found", Disk(filepath.Join(t.TempDir(), "none"), .1))
-	want(t, "invalid_argument", Disk("", .1))
+	want(t, "not_found", checks.Disk(filepath.Join(t.TempDir(), "none"), .1))
+	want(t, "invalid_argument", checks.Disk("", .1))
 	for _, bad := range []float64{0, -1, 1, 10} {
-		want(t, "invalid_argument", Disk("/", bad))
+		want(t, "invalid_argument", checks.Disk("/", bad))
 	}
 }

@@ -21,7 +21,7 @@ func Disk(path string, free float64) func(context.Context) error {
 	return func(context.Context) error {
 		left, err := space(path)
 		if err != nil {
-			return classify(err)
+			return err
 		}
 		for _, l := range left {
 			if share := float64(l.free) / float64(l.all); l.all != 0 && share < free {

@@ -17,6 +17,6 @@ func DNS(resolver *net.Resolver, host string) func(context.Context) error {
 	}
 	return func(ctx context.Context) error {
 		_, err := resolver.LookupHost(ctx, host) // no address is an error, too
-		return classify(err)
+		return err
 	}
 }

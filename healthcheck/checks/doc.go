@@ -17,10 +17,8 @@
 //
 // # Errors
 //
-// The response and the metrics show the error.type alone, which is one of a few:
-// timeout, connection_refused, connection_reset, unreachable, name_not_found,
-// name_resolution_error, server_certificate_invalid, certificate_expires,
-// disk_full, permission_denied, not_found, invalid_argument, canceled, a status of
-// HTTP such as 503, or the Go type of what else went wrong. The text has the rest
-// and goes to the log.
+// The response and the metrics show the error.type alone: a status of HTTP such as
+// 503, certificate_expires, disk_full, invalid_argument, or what a Monitor calls an
+// error of the network, such as connection_refused. The text has the rest; it is
+// for operators.
 package checks

@@ -36,7 +36,7 @@ func HTTP(client *http.Client, address string) func(context.Context) error {
 		}
 		resp, err := client.Do(req)
 		if err != nil {
-			return classify(err)
+			return err
 		}
 		defer resp.Body.Close()
 		_, _ = io.CopyN(io.Discard, resp.Body, maxBody)

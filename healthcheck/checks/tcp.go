@@ -14,7 +14,7 @@ func TCP(address string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 		if err != nil {
-			return classify(err)
+			return err
 		}
 		return conn.Close()
 	}

@@ -1,0 +1,12 @@
+//go:build !plan9
+
+package healthcheck
+
+import "syscall"
+
+// Windows has numbers of its own, which are no errors elsewhere.
+var (
+	refused     = isOne(syscall.ECONNREFUSED, syscall.Errno(10061))
+	reset       = isOne(syscall.ECONNRESET, syscall.Errno(10054))
+	unreachable = isOne(syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.Errno(10065), syscall.Errno(10051))
+)

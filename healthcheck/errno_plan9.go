@@ -1,0 +1,3 @@
+package healthcheck
+
+var refused, reset, unreachable = isOne(), isOne(), isOne()
