@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,11 +14,13 @@ import (
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"go.yaml.in/yaml/v3"
+	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/warning"
@@ -169,6 +172,32 @@ func TestManifests(t *testing.T) {
 				t.Errorf("%s: %v", path, err)
 			}
 		}
+	}
+}
+
+// TestApplyKeepsMaintenance has the patch that kubectl apply makes while operators have
+// the service in maintenance: a new version must not end it.
+func TestApplyKeepsMaintenance(t *testing.T) {
+	maps := objects[*v1.ConfigMap](t)
+	if len(maps) != 1 {
+		t.Fatalf("%d ConfigMaps", len(maps))
+	}
+	live := maps[0].DeepCopy()
+	live.Data = map[string]string{"maintenance": `{"reason": "upgrade", "until": "2026-12-01T18:00:00Z"}`, "effects": "latency=off"}
+	var texts [2][]byte
+	for i, m := range []*v1.ConfigMap{maps[0], live} {
+		var err error
+		if texts[i], err = json.Marshal(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	schema, err := strategicpatch.NewPatchMetaFromStruct(&v1.ConfigMap{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch, err := strategicpatch.CreateThreeWayMergePatch(texts[0], texts[0], texts[1], schema, true)
+	if err != nil || string(patch) != "{}" {
+		t.Errorf("apply would change what operators said: %s, %v", patch, err)
 	}
 }
 
