@@ -1,7 +1,7 @@
 # The demo: one static binary, no shell, not root, nothing to write but /data.
 #
-#   docker build -t otelhealth-demo .
-#   docker run --rm --read-only -p 127.0.0.1:8000:8000 -p 127.0.0.1:8001:8001 -v demo:/data otelhealth-demo
+#   docker build -t otelhealth-demo:dev .
+#   docker run --rm --read-only -p 127.0.0.1:8000:8000 -p 127.0.0.1:8001:8001 -v demo:/data otelhealth-demo:dev
 #
 # For several platforms: docker buildx build --platform linux/amd64,linux/arm64 .
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build

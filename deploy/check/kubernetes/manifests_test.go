@@ -14,6 +14,7 @@ import (
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"go.yaml.in/yaml/v3"
+	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -198,6 +199,39 @@ func TestApplyKeepsMaintenance(t *testing.T) {
 	patch, err := strategicpatch.CreateThreeWayMergePatch(texts[0], texts[0], texts[1], schema, true)
 	if err != nil || string(patch) != "{}" {
 		t.Errorf("apply would change what operators said: %s, %v", patch, err)
+	}
+}
+
+// TestImages has no image that the kubelet asks a registry for although the node has
+// it, which is what it does with latest and with no tag at all.
+func TestImages(t *testing.T) {
+	images := 0
+	for _, dir := range dirs {
+		for _, text := range documents(mustRender(t, dir)) {
+			o, _, err := decoder.Decode(text, nil, nil)
+			if err != nil {
+				continue // a custom resource
+			}
+			legacyscheme.Scheme.Default(o)
+			var pod v1.PodSpec
+			switch o := o.(type) {
+			case *appsv1.Deployment:
+				pod = o.Spec.Template.Spec
+			case *appsv1.StatefulSet:
+				pod = o.Spec.Template.Spec
+			case *appsv1.DaemonSet:
+				pod = o.Spec.Template.Spec
+			}
+			for _, c := range pod.Containers {
+				images++
+				if c.ImagePullPolicy != v1.PullIfNotPresent {
+					t.Errorf("%s: %s is pulled %s", dir, c.Image, c.ImagePullPolicy)
+				}
+			}
+		}
+	}
+	if images != 5 {
+		t.Errorf("%d images", images)
 	}
 }
 
