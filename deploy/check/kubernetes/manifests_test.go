@@ -235,6 +235,23 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// TestNamespace has the README make the namespace that the collectors go to: it is in no
+// manifest, since kubectl delete -k would take all that is in it along.
+func TestNamespace(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(mustRender(t, "collector"))
+	if strings.Contains(text, "kind: Namespace") || !strings.Contains(text, "namespace: monitoring") {
+		t.Error("the collectors are in another namespace, or bring it with them")
+	}
+	create, apply := bytes.Index(readme, []byte("kubectl create namespace monitoring")), bytes.Index(readme, []byte("kubectl apply -k deploy/kubernetes/collector"))
+	if create < 0 || apply < create {
+		t.Error("the README does not create the namespace before it is used")
+	}
+}
+
 func TestManifestsRefused(t *testing.T) {
 	tests := []struct{ name, dir, old, new, want string }{
 		{"unknown field", "base", "periodSeconds: 5", "periodSecond: 5", `unknown field "spec.template.spec.containers[0].readinessProbe.periodSecond"`},
