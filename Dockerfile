@@ -14,7 +14,7 @@ ARG TARGETOS TARGETARCH
 # without. The cache is not of the image: a change compiles what has changed.
 RUN --mount=type=cache,target=/root/.cache/go-build \
     git rev-parse -q --verify HEAD >/dev/null 2>&1 || export GOFLAGS=-buildvcs=false; \
-    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags='-s -w' -o /demo ./cmd/demo && mkdir /data
+    GOWORK=off CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags='-s -w' -o /demo ./cmd/demo && mkdir /data
 
 # static has certificates, time zones and the user nonroot (65532), and no shell.
 FROM gcr.io/distroless/static-debian13:nonroot
