@@ -116,6 +116,88 @@ func TestComposeServices(t *testing.T) {
 	}
 }
 
+// TestComposeOwners has each service that is not root own its volumes: a new one is
+// root's, unless the image has that directory with another owner.
+func TestComposeOwners(t *testing.T) {
+	p := compose(t)
+	users := map[string]string{"tempo": "10001:10001"} // the image's; a service's own comes first
+	for name, s := range p.Services {
+		if s.User != "" {
+			users[name] = s.User
+		}
+	}
+	owned := 0
+	for name, user := range users {
+		for _, v := range p.Services[name].Volumes {
+			if v.Type != types.VolumeTypeVolume {
+				continue
+			}
+			owned++
+			if err := chowned(p, name, v.Source, user); err != nil {
+				t.Errorf("%s can't write to %s: %v", name, v.Source, err)
+			}
+		}
+	}
+	if owned < 2 {
+		t.Errorf("only %d volumes have an owner", owned)
+	}
+}
+
+// chowned finds a service that gives a volume to a user, and that another waits for.
+func chowned(p *types.Project, waits, volume, user string) error {
+	for name, condition := range p.Services[waits].DependsOn {
+		s := p.Services[name]
+		if condition.Condition != types.ServiceConditionCompletedSuccessfully || len(s.Command) < 3 || s.Command[0] != "chown" {
+			continue
+		}
+		for _, v := range s.Volumes {
+			if v.Source == volume && slices.Contains(s.Command[2:], v.Target) {
+				if s.Command[1] != user {
+					return fmt.Errorf("%s gives it to %s, and it is to be %s's", name, s.Command[1], user)
+				}
+				return nil
+			}
+		}
+	}
+	return errors.New("no service that it waits for gives it away")
+}
+
+// TestComposeDatabase has the demo log in as whom PostgreSQL knows.
+func TestComposeDatabase(t *testing.T) {
+	p := compose(t)
+	u, err := url.Parse(*p.Services["demo"].Environment["DATABASE_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	env := p.Services["postgres"].Environment
+	for name, got := range map[string]string{"POSTGRES_USER": u.User.Username(), "POSTGRES_PASSWORD": password, "POSTGRES_DB": strings.TrimPrefix(u.Path, "/")} {
+		if want := env[name]; want == nil || *want != got {
+			t.Errorf("the demo's DATABASE_URL is not that of %s", name)
+		}
+	}
+	// Those are the ports on which a laptop has servers of its own, and up would end there.
+	for _, name := range []string{"postgres", "valkey"} {
+		if ports := p.Services[name].Ports; len(ports) > 0 {
+			t.Errorf("%s is published as %s, which nobody needs", name, ports[0].Published)
+		}
+	}
+}
+
+// TestCollectorVersion has everybody run the collector that the tests build.
+func TestCollectorVersion(t *testing.T) {
+	m := regexp.MustCompile(`go.opentelemetry.io/collector/otelcol v(\S+)`).FindSubmatch(readFile(t, filepath.Join(root, "e2e/collector/go.mod")))
+	if m == nil {
+		t.Fatal("no collector in e2e/collector")
+	}
+	if _, tag, _ := strings.Cut(compose(t).Services["collector"].Image, ":"); tag != string(m[1]) {
+		t.Errorf("compose has %s, the tests %s", tag, m[1])
+	}
+	if text := readFile(t, filepath.Join(root, "deploy/kubernetes/collector/kustomization.yaml")); !strings.Contains(string(text), "newTag: "+string(m[1])+" ") {
+		t.Errorf("the manifests don't have %s", m[1])
+	}
+}
+
 // TestComposeMounts finds each file and directory that is mounted; an engine would
 // make an empty directory of one that is missing.
 func TestComposeMounts(t *testing.T) {
