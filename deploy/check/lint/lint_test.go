@@ -83,6 +83,20 @@ spec:
           labels: { severity: critical }
 `
 
+// stateful keeps something.
+const stateful = `---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: store }
+spec:
+  template:
+    metadata: { labels: { app.kubernetes.io/name: store } }
+    spec:
+      securityContext: { runAsNonRoot: true }
+      containers: [{ name: store, image: store }]
+  volumeClaimTemplates: [{ metadata: { name: kept } }]
+`
+
 // scraped is what the scrape overlay adds.
 const scraped = `
 ---
@@ -151,6 +165,31 @@ func TestBroken(t *testing.T) {
 			want: []string{"unhealthyPodEvictionPolicy is not AlwaysAllow"}},
 		{name: "a budget of nothing", old: "maxUnavailable: 1\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: demo", new: "maxUnavailable: 1\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: dmeo",
 			want: []string{"PodDisruptionBudget demo: selects nothing"}},
+		{name: "a budget of a share", old: "maxUnavailable: 1\n  selector", new: "minAvailable: 80%\n  selector",
+			want: []string{"minAvailable 80% of Deployment demo, which may have 2"}},
+		{name: "a budget of half", old: "maxUnavailable: 1\n  selector", new: "minAvailable: 50%\n  selector"},
+		{name: "a Service of others", old: "  selector:\n    app.kubernetes.io/name: demo\n", new: "  selector:\n    app.kubernetes.io/name: dmeo\n",
+			want: []string{"Service demo: selects nothing"}},
+		{name: "a Service to no port", old: "targetPort: http", new: "targetPort: web",
+			want: []string{"sends to the port web of Deployment demo", "opens web to nobody"}},
+		{name: "a policy for others", old: "  podSelector:\n    matchLabels:\n      app.kubernetes.io/name: demo\n", new: "  podSelector:\n    matchLabels:\n      app.kubernetes.io/name: dmeo\n",
+			want: []string{"NetworkPolicy demo: selects nothing", "opens the port http", "opens the port admin"}},
+		{name: "a policy for no port", old: "- port: admin\n", new: "- port: metrics\n", want: []string{"opens the port metrics, which what it selects does not have"}},
+		{name: "a policy that keeps the Service out", old: "    - port: http\n", new: "    - port: admin\n", want: []string{"NetworkPolicy demo: opens http to nobody, to which Service demo sends"}},
+		{name: "a policy for nobody", old: "  - from:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: monitoring\n", new: "  - from:\n    - podSelector:\n        matchLabels:\n          app: prometheus\n",
+			want: []string{"lets in pods with map[app:prometheus], of which there are none"}},
+		{name: "a path that can't be written", old: "-data=/data", new: "-data=/var/lib/demo", want: []string{"/var/lib/demo is on no volume"}},
+		{name: "no volume", old: "        - mountPath: /data\n          name: data\n", new: "", want: []string{"/data is on no volume"}},
+		{name: "a file that is not there", old: "kind: ConfigMap\n", new: "kind: ConfigMap\ndata:\n  maintenance: \"\"\n  effect: \"\"\n",
+			want: []string{"/etc/demo/effects is not in ConfigMap demo-operators, which has [effect maintenance]"}},
+		{name: "another ConfigMap", old: "name: demo-operators\n          optional", new: "name: demo-operator\n          optional",
+			want: []string{"there is no ConfigMap demo-operator", "there is no ConfigMap demo-operator"}},
+		{name: "a variable that is set later", old: "- name: POD_UID\n", new: "- name: POD_ID\n", want: []string{"OTEL_RESOURCE_ATTRIBUTES names $(POD_UID), which is not set before it"}},
+		{name: "memory in Kubernetes' units", old: "value: 230MiB", new: "value: 230Mi", want: []string{"GOMEMLIMIT 230Mi is none"}},
+		{name: "a preStop by sleep", old: "sleep:\n              seconds: 5\n", new: "exec:\n              command: [/bin/sleep, \"20\"]\n", want: []string{"preStop 20s"}},
+		{name: "a volume that is root's", old: "---\napiVersion: autoscaling/v2", new: stateful + "---\napiVersion: autoscaling/v2",
+			want: []string{"StatefulSet store: is not root and has no fsGroup: kept is root's"}},
+		{name: "a volume of its own", old: "---\napiVersion: autoscaling/v2", new: strings.Replace(stateful, "runAsNonRoot: true", "runAsNonRoot: true, fsGroup: 1", 1) + "---\napiVersion: autoscaling/v2"},
 		{name: "replicas twice", old: "spec:\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: demo\n  strategy", new: "spec:\n  replicas: 3\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: demo\n  strategy",
 			want: []string{"Deployment demo says replicas too"}},
 		{name: "scaling nothing", old: "kind: Deployment, name: demo", new: "kind: Deployment, name: dmeo", want: []string{"scales Deployment dmeo, which is not there"}},

@@ -9,6 +9,9 @@
 // PrometheusRule among the manifests is read as well. The exit code is 1 if anything
 // was found.
 //
+// Names are followed as far as they lead to something among the manifests: from a probe,
+// a Service or a NetworkPolicy to a port, from a path to a volume and a ConfigMap's key.
+//
 // What it knows of the service is how this repository's demo is told: -drain, -addr and
 // OTEL_EXPORTER_OTLP_ENDPOINT.
 package main

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,12 +21,15 @@ import (
 // system is all that has to agree. The types have what is looked at; whether the rest
 // is right is for the API server to say.
 type system struct {
-	workloads []workload
-	budgets   []budget
-	scalers   []scaler
-	monitors  []monitor
-	alerts    []alert
-	checks    []check
+	workloads  []workload
+	services   []service
+	policies   []policy
+	configMaps []configMap
+	budgets    []budget
+	scalers    []scaler
+	monitors   []monitor
+	alerts     []alert
+	checks     []check
 }
 
 type meta struct {
@@ -54,11 +59,27 @@ type workload struct {
 		Template struct {
 			Metadata meta
 			Spec     struct {
-				Grace      *int `yaml:"terminationGracePeriodSeconds"`
+				Grace    *int `yaml:"terminationGracePeriodSeconds"`
+				Security struct {
+					NonRoot bool `yaml:"runAsNonRoot"`
+					User    int  `yaml:"runAsUser"`
+					Group   int  `yaml:"fsGroup"`
+				} `yaml:"securityContext"`
 				Containers []container
+				Volumes    []volume
 			}
 		}
+		Claims []struct{ Metadata meta } `yaml:"volumeClaimTemplates"`
 	}
+}
+
+type volume struct {
+	Name      string
+	ConfigMap *struct {
+		Name  string
+		Items []struct{ Key string }
+	} `yaml:"configMap"`
+	Claim *struct{} `yaml:"persistentVolumeClaim"`
 }
 
 // replicas is one where nothing is said.
@@ -73,6 +94,7 @@ type container struct {
 	Name  string
 	Args  []string
 	Env   []struct{ Name, Value string }
+	From  []any `yaml:"envFrom"`
 	Ports []struct {
 		Name          string
 		ContainerPort int `yaml:"containerPort"`
@@ -81,9 +103,30 @@ type container struct {
 	Liveness  *probe `yaml:"livenessProbe"`
 	Readiness *probe `yaml:"readinessProbe"`
 	Lifecycle struct {
-		PreStop struct{ Sleep struct{ Seconds int } } `yaml:"preStop"`
+		PreStop struct {
+			Sleep struct{ Seconds int }
+			Exec  struct{ Command []string }
+		} `yaml:"preStop"`
 	}
 	Resources struct{ Requests, Limits map[string]string }
+	Security  struct {
+		ReadOnly bool `yaml:"readOnlyRootFilesystem"`
+	} `yaml:"securityContext"`
+	Mounts []struct {
+		Name string
+		Path string `yaml:"mountPath"`
+	} `yaml:"volumeMounts"`
+}
+
+var sleeps = regexp.MustCompile(`(^|[ /])sleep (\d+)s?($|[ ;&])`)
+
+// preStop is how long a container is left before it gets the signal.
+func (c container) preStop() time.Duration {
+	seconds := c.Lifecycle.PreStop.Sleep.Seconds
+	if m := sleeps.FindStringSubmatch(strings.Join(c.Lifecycle.PreStop.Exec.Command, " ")); m != nil {
+		seconds, _ = strconv.Atoi(m[2])
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // arg returns the value of a flag, however it is written.
@@ -272,6 +315,12 @@ func (s *system) document(n *yaml.Node) error {
 				}
 			}
 		})
+	case "Service":
+		return keep(n, &s.services, nil)
+	case "NetworkPolicy":
+		return keep(n, &s.policies, nil)
+	case "ConfigMap":
+		return keep(n, &s.configMaps, nil)
 	case "PodDisruptionBudget":
 		return keep(n, &s.budgets, nil)
 	case "HorizontalPodAutoscaler":

@@ -24,8 +24,17 @@ func (s system) lint() (found []string) {
 			w.lintEnd(c, func(format string, a ...any) { find(where, format, a...) })
 			c.lintProbes(func(format string, a ...any) { find(where, format, a...) })
 			c.lintMemory(func(format string, a ...any) { find(where, format, a...) })
+			c.lintEnv(func(format string, a ...any) { find(where, format, a...) })
+			s.lintPaths(w, c, func(format string, a ...any) { find(where, format, a...) })
 		}
+		w.lintOwner(func(format string, a ...any) { find(where, format, a...) })
 		s.lintTelemetry(w, func(format string, a ...any) { find(where, format, a...) })
+	}
+	for _, v := range s.services {
+		s.lintService(v, func(format string, a ...any) { find("Service "+v.Metadata.Name, format, a...) })
+	}
+	for _, p := range s.policies {
+		s.lintPolicy(p, func(format string, a ...any) { find("NetworkPolicy "+p.Metadata.Name, format, a...) })
 	}
 	for _, b := range s.budgets {
 		s.lintBudget(b, func(format string, a ...any) { find("PodDisruptionBudget "+b.Metadata.Name, format, a...) })
@@ -52,7 +61,7 @@ func (w workload) lintEnd(c container, find finder) {
 	if g := w.Spec.Template.Spec.Grace; g != nil {
 		grace = time.Duration(*g) * time.Second
 	}
-	sleep := time.Duration(c.Lifecycle.PreStop.Sleep.Seconds) * time.Second
+	sleep := c.preStop()
 	said, has := c.arg("drain")
 	if !has {
 		if sleep > grace {
@@ -208,15 +217,6 @@ func (s system) lintTelemetry(w workload, find finder) {
 	}
 }
 
-func (w workload) hasPort(name string) bool {
-	for _, c := range w.Spec.Template.Spec.Containers {
-		if _, ok := c.port(name); ok {
-			return true
-		}
-	}
-	return false
-}
-
 func (s system) lintBudget(b budget, find finder) {
 	if b.Spec.Unhealthy != "AlwaysAllow" {
 		find("unhealthyPodEvictionPolicy is not AlwaysAllow: a pod that never gets ready keeps its node from being drained")
@@ -233,16 +233,28 @@ func (s system) lintBudget(b budget, find finder) {
 				least = h.min()
 			}
 		}
-		if n, ok := b.Spec.MinAvailable.(int); ok && n >= least {
-			find("minAvailable %d of %s %s, which may have %d: no pod can ever be evicted", n, w.Kind, w.Metadata.Name, least)
+		if n, ok := count(b.Spec.MinAvailable, least); ok && n >= least {
+			find("minAvailable %v of %s %s, which may have %d: no pod can ever be evicted", b.Spec.MinAvailable, w.Kind, w.Metadata.Name, least)
 		}
-		if b.Spec.MinAvailable == "100%" || b.Spec.MaxUnavailable == 0 || b.Spec.MaxUnavailable == "0%" {
+		if b.Spec.MaxUnavailable == 0 || b.Spec.MaxUnavailable == "0%" {
 			find("no pod of %s %s can ever be evicted", w.Kind, w.Metadata.Name)
 		}
 	}
 	if !selected {
 		find("selects nothing")
 	}
+}
+
+// count is a number, or a share of all, which the API server rounds up.
+func count(v any, all int) (int, bool) {
+	switch v := v.(type) {
+	case int:
+		return v, true
+	case string:
+		share, err := strconv.Atoi(strings.TrimSuffix(v, "%"))
+		return (share*all + 99) / 100, err == nil
+	}
+	return 0, false
 }
 
 func (s system) lintScaler(h scaler, find finder) {
