@@ -4,14 +4,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/collector/confmap"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/loadbalancingexporter"
 	"go.opentelemetry.io/collector/otelcol"
-	"go.yaml.in/yaml/v3"
 )
 
 const cluster = "../../deploy/kubernetes/collector"
@@ -116,59 +114,59 @@ func altered(t *testing.T, good []byte, old, replaced string) string {
 	return path
 }
 
-// TestAgent checks the agent's configuration but for load_balancing, whose module is
-// served neither for this version nor for its neighbours. In its place is the exporter
-// that it makes for each gateway, with what it is given for it; its own fields are
-// held against a list.
+// TestAgent checks the agent's configuration. Its load_balancing is that of 0.150, the
+// newest module of it that is served, which was called loadbalancing until 0.153.
 func TestAgent(t *testing.T) {
-	text, err := os.ReadFile(cluster + "/agent/agent.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all map[string]any
-	if err := yaml.Unmarshal(text, &all); err != nil {
-		t.Fatal(err)
-	}
-	const name = "load_balancing/traces"
-	conf := confmap.NewFromStringMap(all)
-	balancer, err := conf.Sub("exporters::" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := []string{"routing_key", "resolver::dns::hostname", "resolver::dns::port", "resolver::dns::interval", "resolver::dns::timeout"}
-	for _, key := range balancer.AllKeys() {
-		if !slices.Contains(known, key) && !strings.HasPrefix(key, "protocol::otlp::") {
-			t.Errorf("%s.%s is not known", name, key)
-		}
-	}
-	if key := balancer.Get("routing_key"); key != "traceID" {
-		t.Errorf("spans go by %v: a trace is on several gateways", key)
-	}
-	otlp, err := balancer.Sub("protocol::otlp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	stand := otlp.ToStringMap()
-	stand["endpoint"] = "otel-gateway-pods:4317"
-	exporters := all["exporters"].(map[string]any)
-	delete(exporters, name)
-	exporters["otlp_grpc/traces"] = stand
-	all["service"].(map[string]any)["pipelines"].(map[string]any)["traces"].(map[string]any)["exporters"] = []string{"otlp_grpc/traces"}
-	text, err = yaml.Marshal(all)
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Setenv("NODE_NAME", "node-1")
-	good := filepath.Join(t.TempDir(), "agent.yaml")
-	if err := os.WriteFile(good, text, 0o600); err != nil {
+	good, err := os.ReadFile(cluster + "/agent/agent.yaml")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dryRun(t, good); err != nil {
+	if err := agent(t, good, "NODE_NAME", "NODE_NAME"); err != nil {
 		t.Error(err)
 	}
-	for old, want := range map[string]string{"sending_queue:": "sending_queues", "max_connection_age:": "max_connection_ages"} {
-		if err := dryRun(t, altered(t, text, old, strings.TrimSuffix(old, ":")+"s:")); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want one that names %s", err, want)
-		}
+	tests := []struct{ name, old, new, want string }{
+		{"spans by something else", "routing_key: traceID", "routing_key: metric", "routing_key"},
+		{"unknown field of the balancer", "routing_key:", "routing_keys:", "routing_keys"},
+		{"unknown field of its resolver", "hostname: otel-gateway-pods", "host: otel-gateway-pods", "host"},
+		{"no name to resolve", "hostname: otel-gateway-pods", "hostname: ''", "hostname"},
+		{"two resolvers", "resolver:\n", "resolver:\n      static: { hostnames: [gateway] }\n", "only one resolver"},
+		{"unknown field of the exporter", "sending_queue:", "sending_queues:", "sending_queues"},
+		{"unknown field of its protocol", "        tls: { insecure: true }", "        tsl: { insecure: true }", "tsl"},
 	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := agent(t, good, tt.old, tt.new); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one that names %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// agent reads an agent's configuration with one thing changed.
+func agent(t *testing.T, good []byte, old, replaced string) error {
+	t.Helper()
+	changed := strings.Replace(string(good), old, replaced, 1)
+	if changed == string(good) && old != replaced {
+		t.Fatalf("%q is not in\n%s", old, good)
+	}
+	path := filepath.Join(t.TempDir(), "agent.yaml")
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(changed, "load_balancing/", "loadbalancing/")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := settings()
+	s.Factories = func() (otelcol.Factories, error) {
+		f, err := factories()
+		if err == nil {
+			balancer := loadbalancingexporter.NewFactory()
+			f.Exporters[balancer.Type()] = balancer
+		}
+		return f, err
+	}
+	s.ConfigProviderSettings.ResolverSettings.URIs = []string{"file:" + path}
+	c, err := otelcol.NewCollector(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.DryRun(t.Context())
 }
