@@ -34,6 +34,7 @@ func TestGatewayRefused(t *testing.T) {
 		{"unknown function", "Len(datapoint.attributes)", "Length(datapoint.attributes)", "Length"},
 		{"unknown field", "decision_wait:", "decision_waits:", "decision_waits"},
 		{"undefined name", "[memory_limiter, tail_sampling]", "[memory_limiter, tail_sample]", "tail_sample"},
+		{"unknown field of a connection", "max_connection_age:", "max_connection_ages:", "max_connection_ages"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
