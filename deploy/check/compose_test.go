@@ -114,6 +114,9 @@ func TestComposeServices(t *testing.T) {
 			t.Errorf("grafana: %s is not %s: whoever reaches it may change it", name, want)
 		}
 	}
+	if v := grafana["GF_PLUGINS_PREINSTALL_DISABLED"]; v == nil || *v != "true" {
+		t.Error("grafana updates its data sources at start, and loses them where it can't")
+	}
 }
 
 // TestComposeOwners has each service that is not root own its volumes: a new one is
