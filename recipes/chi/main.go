@@ -1,0 +1,94 @@
+// Command chi is a service on chi that is judged from its own requests.
+//
+// github.com/riandyrn/otelchi makes spans, but its metrics are not those of the
+// semantic conventions: request_duration_millis instead of
+// http.server.request.duration. telemetry's Handler is a chi middleware as it is.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "localhost:8000")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := serve(ctx, l, db, 10*time.Second); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve serves until ctx ends. Then /ready answers 503, and requests are served for
+// the drain delay more.
+func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
+	const duration = "http.server.request.duration"
+	requests := healthcheck.Increase(duration, 30*time.Second)
+	health := &healthcheck.Monitor{Checks: []healthcheck.Check{
+		{Name: "database", Role: healthcheck.Core, Func: db.PingContext, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1},
+		{Name: "latency", Limit: healthcheck.Quantile(duration, .99, 30*time.Second).AtMost(.5)},
+		{Name: "errors", Limit: healthcheck.Ratio(requests.Where("http.response.status_code", "500"), requests).AtMost(.05)},
+		{Name: "request-age", Limit: healthcheck.Last("http.server.oldest_request.age").AtMost(10)}, // none ends: none is in duration
+	}}
+	tel, err := telemetry.Start(telemetry.Config{ServiceName: "orders", View: health.View})
+	if err != nil {
+		return err
+	}
+	defer tel.Close()          // exports the end of it
+	health.Logger = tel.Logger // transitions become log records with OTLP, too
+
+	app := chi.NewRouter()
+	app.Use(tel.Handler, route) // first, so that other middleware counts as part of the request
+	app.Use(middleware.RequestID, middleware.Timeout(30*time.Second))
+	app.Route("/orders", func(orders chi.Router) {
+		orders.Get("/{id}", func(w http.ResponseWriter, r *http.Request) {
+			var state string
+			if err := db.QueryRowContext(r.Context(), "SELECT state FROM orders WHERE id = $1", chi.URLParam(r, "id")).Scan(&state); err != nil {
+				http.Error(w, "no order", http.StatusInternalServerError)
+				return
+			}
+			fmt.Fprintf(w, "order %s: %s", chi.URLParam(r, "id"), state)
+		})
+	})
+
+	if err := health.Start(ctx, tel.Reader); err != nil { // after what makes the instruments that rules read
+		return err
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("/", app) // which has tel.Handler inside
+	mux.Handle("GET /metrics", tel.Metrics())
+	health.Register(mux) // outside of tel.Handler: probes are no requests
+	return health.Serve(&http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, l, drain)
+}
+
+// route tells tel.Handler the pattern that chi matched, for http.route. chi writes it
+// into the request too, but into a copy where other middleware has made one.
+func route(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { r.Pattern = chi.RouteContext(r.Context()).RoutePattern() }() // after a panic, too
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,78 @@
+// Command echo is a service on echo 5 that is judged from its own requests.
+//
+// On echo 4 one middleware more is needed, before all others, which says
+// c.Request().Pattern = c.Path().
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/labstack/echo/v5"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "localhost:8000")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := serve(ctx, l, db, 10*time.Second); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve serves until ctx ends. Then /ready answers 503, and requests are served for
+// the drain delay more.
+func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
+	const duration = "http.server.request.duration"
+	requests := healthcheck.Increase(duration, 30*time.Second)
+	health := &healthcheck.Monitor{Checks: []healthcheck.Check{
+		{Name: "database", Role: healthcheck.Core, Func: db.PingContext, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1},
+		{Name: "latency", Limit: healthcheck.Quantile(duration, .99, 30*time.Second).AtMost(.5)},
+		{Name: "errors", Limit: healthcheck.Ratio(requests.Where("http.response.status_code", "500"), requests).AtMost(.05)},
+		{Name: "request-age", Limit: healthcheck.Last("http.server.oldest_request.age").AtMost(10)}, // none ends: none is in duration
+	}}
+	tel, err := telemetry.Start(telemetry.Config{ServiceName: "orders", View: health.View})
+	if err != nil {
+		return err
+	}
+	defer tel.Close()          // exports the end of it
+	health.Logger = tel.Logger // transitions become log records with OTLP, too
+
+	app := echo.New()
+	app.GET("/orders/:id", func(c *echo.Context) error {
+		var state string
+		if err := db.QueryRowContext(c.Request().Context(), "SELECT state FROM orders WHERE id = $1", c.Param("id")).Scan(&state); err != nil {
+			return echo.NewHTTPError(http.StatusInternalServerError, "no order")
+		}
+		return c.String(http.StatusOK, fmt.Sprintf("order %s: %s", c.Param("id"), state))
+	})
+	handler := tel.Handler(app)                           // echo 5 writes its pattern into the request: http.route
+	if err := health.Start(ctx, tel.Reader); err != nil { // after what makes the instruments that rules read
+		return err
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	mux.Handle("GET /metrics", tel.Metrics())
+	health.Register(mux) // outside of tel.Handler: probes are no requests
+	return health.Serve(&http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, l, drain)
+}

@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/otelhealth/otelhealth/recipes/internal/story"
+)
+
+func TestService(t *testing.T) { story.Web(t, "/orders/:id", serve) }

@@ -1,0 +1,86 @@
+// Command gin is a service on gin that is judged from its own requests.
+//
+// With otelgin instead of tel.Handler the rule on http.server.request.duration is the
+// same; but a panic is in no metric, and nothing counts the requests under way.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "localhost:8000")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := serve(ctx, l, db, 10*time.Second); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve serves until ctx ends. Then /ready answers 503, and requests are served for
+// the drain delay more.
+func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
+	const duration = "http.server.request.duration"
+	requests := healthcheck.Increase(duration, 30*time.Second)
+	health := &healthcheck.Monitor{Checks: []healthcheck.Check{
+		{Name: "database", Role: healthcheck.Core, Func: db.PingContext, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1},
+		{Name: "latency", Limit: healthcheck.Quantile(duration, .99, 30*time.Second).AtMost(.5)},
+		{Name: "errors", Limit: healthcheck.Ratio(requests.Where("http.response.status_code", "500"), requests).AtMost(.05)},
+		{Name: "request-age", Limit: healthcheck.Last("http.server.oldest_request.age").AtMost(10)}, // none ends: none is in duration
+	}}
+	tel, err := telemetry.Start(telemetry.Config{ServiceName: "orders", View: health.View})
+	if err != nil {
+		return err
+	}
+	defer tel.Close()          // exports the end of it
+	health.Logger = tel.Logger // transitions become log records with OTLP, too
+
+	app := gin.New() // no gin.Recovery: tel.Handler answers a panic with a 500, and counts it
+	app.Use(route)
+	app.GET("/orders/:id", func(c *gin.Context) {
+		var state string
+		if err := db.QueryRowContext(c.Request.Context(), "SELECT state FROM orders WHERE id = $1", c.Param("id")).Scan(&state); err != nil {
+			c.String(http.StatusInternalServerError, "no order")
+			return
+		}
+		c.String(http.StatusOK, "order %s: %s", c.Param("id"), state)
+	})
+	handler := tel.Handler(app)
+	if err := health.Start(ctx, tel.Reader); err != nil { // after what makes the instruments that rules read
+		return err
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	mux.Handle("GET /metrics", tel.Metrics())
+	health.Register(mux) // outside of tel.Handler: probes are no requests
+	return health.Serve(&http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, l, drain)
+}
+
+// route tells tel.Handler the pattern that gin matched, for http.route. It is the
+// first middleware: others may put a copy of the request in its place.
+func route(c *gin.Context) {
+	c.Request.Pattern = c.FullPath()
+	c.Next()
+}

@@ -1,0 +1,77 @@
+// Package faultdb is a database/sql database that a test can break: any query has one
+// row, the word "paid".
+package faultdb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// DB is a database and its faults, which may be put and lifted at any time.
+type DB struct {
+	Down    atomic.Bool  // nothing answers
+	Delay   atomic.Int64 // nanoseconds that a query takes; a ping takes none
+	Queries atomic.Int64 // under way
+}
+
+// Open opens it.
+func (d *DB) Open() *sql.DB { return sql.OpenDB(d) }
+
+var errDown = errors.New("faultdb: the database is down")
+
+func (d *DB) up() error {
+	if d.Down.Load() {
+		return errDown
+	}
+	return nil
+}
+
+// Connect is for database/sql, as are the other methods.
+func (d *DB) Connect(context.Context) (driver.Conn, error) {
+	if err := d.up(); err != nil {
+		return nil, err
+	}
+	return conn{d}, nil
+}
+
+func (d *DB) Driver() driver.Driver { return nil }
+
+type conn struct{ db *DB }
+
+func (c conn) Ping(context.Context) error { return c.db.up() }
+
+func (c conn) QueryContext(ctx context.Context, _ string, _ []driver.NamedValue) (driver.Rows, error) {
+	c.db.Queries.Add(1)
+	defer c.db.Queries.Add(-1)
+	select {
+	case <-time.After(time.Duration(c.db.Delay.Load())):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if err := c.db.up(); err != nil {
+		return nil, err
+	}
+	return &row{}, nil
+}
+
+func (conn) Prepare(string) (driver.Stmt, error) { return nil, errors.ErrUnsupported }
+func (conn) Begin() (driver.Tx, error)           { return nil, errors.ErrUnsupported }
+func (conn) Close() error                        { return nil }
+
+type row struct{ read bool }
+
+func (*row) Columns() []string { return []string{"state"} }
+func (*row) Close() error      { return nil }
+
+func (r *row) Next(dest []driver.Value) error {
+	if r.read {
+		return io.EOF
+	}
+	r.read, dest[0] = true, "paid"
+	return nil
+}
