@@ -25,6 +25,7 @@ type Source interface {
 type collector struct {
 	source   Source
 	samplers []*sampler
+	created  *created
 	done     func(*metricdata.ResourceMetrics) // after each collection
 	log      *slog.Logger
 	since    atomic.Pointer[time.Time] // when the Collect in progress began
@@ -84,6 +85,7 @@ func (c *collector) collect(ctx context.Context) error {
 	at := time.Now()
 	metrics := newCatalog(&c.rm)
 	for _, s := range c.samplers {
+		c.created.found(s.limit.indicator.metrics(), metrics)
 		s.sample(at, metrics)
 	}
 	c.done(&c.rm)

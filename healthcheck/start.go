@@ -131,7 +131,7 @@ func (m *Monitor) compile() {
 
 // setup creates the instruments and takes the first samples.
 func (m *Monitor) setup(ctx context.Context, source Source) error {
-	m.collector = collector{source: source, log: m.Logger, done: m.collected, turn: make(chan struct{}, 1)}
+	m.collector = collector{source: source, created: &m.created, log: m.Logger, done: m.collected, turn: make(chan struct{}, 1)}
 	if err := m.collector.collect(ctx); err != nil { // who we are, and whether we are alone
 		return fmt.Errorf("source: %w", err)
 	}

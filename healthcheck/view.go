@@ -77,7 +77,8 @@ func boundaries(i sdkmetric.Instrument) []float64 {
 	return sdkmetric.DefaultAggregationSelector(i.Kind).(sdkmetric.AggregationExplicitBucketHistogram).Boundaries
 }
 
-// created is the set of instruments that the View has seen.
+// created is the set of instruments that the View has seen, and of what rules have
+// found in a collection without it: metrics of a Producer, such as a bridge.
 type created struct {
 	watched atomic.Bool
 	names   sync.Map
@@ -94,4 +95,13 @@ func (c *created) observed(name string) bool {
 func (c *created) has(name string) (yes, known bool) {
 	_, yes = c.names.Load(name)
 	return yes, c.watched.Load()
+}
+
+// found takes note of metrics that are in a collection.
+func (c *created) found(names []string, in catalog) {
+	for _, name := range names {
+		if len(in[name]) > 0 {
+			c.names.LoadOrStore(name, sdkmetric.InstrumentKind(0)) // kept: a series may go away, and an instrument does not
+		}
+	}
 }
