@@ -73,7 +73,8 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		})
 	})
 
-	if err := health.Start(ctx, tel.Reader); err != nil { // after what makes the instruments that rules read
+	// After whatever makes the instruments that rules read.
+	if err := health.Start(ctx, tel.Reader); err != nil {
 		return err
 	}
 

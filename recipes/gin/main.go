@@ -67,7 +67,8 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		c.String(http.StatusOK, "order %s: %s", c.Param("id"), state)
 	})
 	handler := tel.Handler(app)
-	if err := health.Start(ctx, tel.Reader); err != nil { // after what makes the instruments that rules read
+	// After whatever makes the instruments that rules read.
+	if err := health.Start(ctx, tel.Reader); err != nil {
 		return err
 	}
 

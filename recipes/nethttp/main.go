@@ -62,8 +62,9 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
 	})
-	handler := tel.Handler(app)                           // patterns become http.route
-	if err := health.Start(ctx, tel.Reader); err != nil { // after what makes the instruments that rules read
+	handler := tel.Handler(app) // patterns become http.route
+	// After whatever makes the instruments that rules read.
+	if err := health.Start(ctx, tel.Reader); err != nil {
 		return err
 	}
 
