@@ -6,4 +6,4 @@ import (
 	"github.com/otelhealth/otelhealth/recipes/internal/story"
 )
 
-func TestService(t *testing.T) { story.Web(t, "/orders/{id}", serve) }
+func TestService(t *testing.T) { story.Web(t, serve, story.Routed("/orders/{id}")) }

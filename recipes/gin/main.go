@@ -1,7 +1,8 @@
 // Command gin is a service on gin that is judged from its own requests.
 //
 // With otelgin instead of tel.Handler the rule on http.server.request.duration is the
-// same; but a panic is in no metric, and nothing counts the requests under way.
+// same; but a panic is in no metric unless gin.Recovery comes after it, and nothing
+// counts the requests under way.
 package main
 
 import (

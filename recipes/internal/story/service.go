@@ -32,13 +32,20 @@ type Service struct {
 	URL      string
 	Database faultdb.DB
 
+	// Exports are where the states of a probe come out; /metrics unless said otherwise.
+	Exports []func(probe string) (states []string)
+
 	t    *testing.T
 	stop context.CancelFunc
 	done chan error
 }
 
 // New is a service that does not run yet.
-func New(t *testing.T) *Service { return &Service{t: t} }
+func New(t *testing.T) *Service {
+	s := &Service{t: t}
+	s.Exports = append(s.Exports, s.scraped)
+	return s
+}
 
 // Start runs a recipe on a loopback port.
 func (s *Service) Start(serve func(context.Context, net.Listener, *sql.DB, time.Duration) error) {
@@ -107,28 +114,31 @@ func (s *Service) Metrics() map[string]*dto.MetricFamily {
 	return families
 }
 
-// Says waits until /metrics says of a probe what the probe was seen to answer. Nobody
-// can ask both at once.
+// Says waits until what is exported says of a probe what the probe was seen to answer.
+// Nobody can ask both at once.
 func (s *Service) Says(probe, status string) {
 	s.t.Helper()
-	var states []string
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		states = nil
-		for _, m := range s.Metrics()["health_probe_status"].GetMetric() {
-			if label(m, "health_probe_name") == probe && value(m) == 1 {
-				states = append(states, label(m, "health_probe_state"))
+	for _, states := range s.Exports {
+		var got []string
+		for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+			if got = states(probe); len(got) == 1 && got[0] == status {
+				break
+			}
+			if time.Now().After(end) {
+				s.t.Fatalf("health.probe.status says that %s is %q, want %s", probe, got, status)
 			}
 		}
-		if len(states) == 1 && states[0] == status {
-			return
-		}
 	}
-	s.t.Fatalf("health_probe_status says that %s is %q, want %s", probe, states, status)
 }
 
-// value is that of a gauge or of a counter.
-func value(m *dto.Metric) float64 {
-	return m.GetGauge().GetValue() + m.GetCounter().GetValue()
+// scraped are the states that /metrics says a probe is in.
+func (s *Service) scraped(probe string) (states []string) {
+	for _, m := range s.Metrics()["health_probe_status"].GetMetric() {
+		if label(m, "health_probe_name") == probe && m.GetGauge().GetValue() == 1 {
+			states = append(states, label(m, "health_probe_state"))
+		}
+	}
+	return states
 }
 
 func label(m *dto.Metric, name string) string {

@@ -3,6 +3,7 @@ package story
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -10,11 +11,17 @@ import (
 	"time"
 )
 
-// Web is the life of a web service with the checks database, latency and errors and
-// the one route, which asks the database: it starts without its database, gets it,
-// becomes slow, and ends while a request is under way.
-func Web(t *testing.T, route string, serve func(context.Context, net.Listener, *sql.DB, time.Duration) error) {
-	s := New(t)
+// Web is the life of a web service with the checks database and latency and one
+// route, which asks the database: it starts without its database, gets it, becomes
+// slow, and ends while a request is under way. Whenever it is judged anew, /metrics
+// must say the same. In between, slow may look at what twenty slow requests, a fast
+// one and one to nowhere have left.
+func Web(t *testing.T, serve func(context.Context, net.Listener, *sql.DB, time.Duration) error, slow func(*Service)) {
+	New(t).Web(serve, slow)
+}
+
+// Web is the same, on a service.
+func (s *Service) Web(serve func(context.Context, net.Listener, *sql.DB, time.Duration) error, slow func(*Service)) {
 	s.Database.Down.Store(true)
 	s.Start(serve)
 	s.Until("/ready", 503, "fail", "database: ")
@@ -29,12 +36,11 @@ func Web(t *testing.T, route string, serve func(context.Context, net.Listener, *
 	s.want("/orders/42", 200, "order 42: paid")
 	s.want("/nowhere/42", 404, "")
 
-	const slow = 20
 	s.Database.Delay.Store(int64(600 * time.Millisecond))
-	s.orders(slow)
+	s.orders(20)
 	s.Until("/ready", 200, "warn", "latency: p99 0.")
 	s.Says("readiness", "warn")
-	s.routes(map[string]uint64{route: 1 + slow, "": 1}) // and not one probe
+	slow(s)
 
 	s.Database.Delay.Store(int64(time.Second))
 	late := make(chan int, 1)
@@ -50,7 +56,7 @@ func Web(t *testing.T, route string, serve func(context.Context, net.Listener, *
 	s.Until("/health", 200, "pass", "")
 	s.Says("readiness", "fail")
 	if code := <-late; code != http.StatusOK {
-		t.Errorf("the request under way got %d", code)
+		s.t.Errorf("the request under way got %d", code)
 	}
 	s.Ended()
 }
@@ -72,21 +78,20 @@ func (s *Service) orders(n int) {
 	all.Wait()
 }
 
-// routes wants http.server.request.duration to have these requests, by http.route,
-// and no others.
-func (s *Service) routes(want map[string]uint64) {
-	s.t.Helper()
-	got := map[string]uint64{}
-	for _, m := range s.Metrics()["http_server_request_duration_seconds"].GetMetric() {
-		got[label(m, "http_route")] += m.GetHistogram().GetSampleCount()
-	}
-	for route, n := range want {
-		if got[route] != n {
-			s.t.Errorf("%d requests to %q, want %d", got[route], route, n)
+// Routed wants http.server.request.duration on /metrics to have the story's requests,
+// by http.route, and not one probe.
+func Routed(route string) func(*Service) {
+	return func(s *Service) {
+		s.t.Helper()
+		got := map[string]uint64{}
+		for _, m := range s.Metrics()["http_server_request_duration_seconds"].GetMetric() {
+			got[label(m, "http_route")] += m.GetHistogram().GetSampleCount()
 		}
-		delete(got, route)
-	}
-	if len(got) > 0 {
-		s.t.Errorf("requests to other routes: %v", got)
+		if want := Requests(route); !maps.Equal(got, want) {
+			s.t.Errorf("requests by route: %v, want %v", got, want)
+		}
 	}
 }
+
+// Requests are those of the story until it is slow, by http.route.
+func Requests(route string) map[string]uint64 { return map[string]uint64{route: 21, "": 1} }

@@ -1,0 +1,87 @@
+package story
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	collectorpb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// Collector takes OTLP over HTTP and keeps the last export.
+type Collector struct {
+	last atomic.Pointer[collectorpb.ExportMetricsServiceRequest]
+}
+
+// NewCollector starts one, where the OTEL_* variables then lead.
+func NewCollector(t *testing.T) *Collector {
+	c := &Collector{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		export := new(collectorpb.ExportMetricsServiceRequest)
+		if err := proto.Unmarshal(body, export); err != nil || r.URL.Path != "/v1/metrics" {
+			t.Errorf("%s: %v", r.URL.Path, err)
+			return
+		}
+		c.last.Store(export)
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
+	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
+	return c
+}
+
+// metrics are those of a name in the last export.
+func (c *Collector) metrics(name string) (found []*metricspb.Metric) {
+	for _, rm := range c.last.Load().GetResourceMetrics() {
+		for _, sm := range rm.GetScopeMetrics() {
+			for _, m := range sm.GetMetrics() {
+				if m.GetName() == name {
+					found = append(found, m)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// States are those that the last export says a probe is in: one.
+func (c *Collector) States(probe string) (states []string) {
+	for _, m := range c.metrics("health.probe.status") {
+		for _, p := range m.GetSum().GetDataPoints() {
+			if attribute(p.Attributes, "health.probe.name") == probe && p.GetAsInt() == 1 {
+				states = append(states, attribute(p.Attributes, "health.probe.state"))
+			}
+		}
+	}
+	return states
+}
+
+// Requests counts those in http.server.request.duration, by http.route.
+func (c *Collector) Requests() map[string]uint64 {
+	counts := map[string]uint64{}
+	for _, m := range c.metrics("http.server.request.duration") {
+		for _, p := range m.GetHistogram().GetDataPoints() {
+			counts[attribute(p.Attributes, "http.route")] += p.GetCount()
+		}
+	}
+	return counts
+}
+
+func attribute(all []*commonpb.KeyValue, key string) string {
+	for _, kv := range all {
+		if kv.GetKey() == key {
+			return kv.GetValue().GetStringValue()
+		}
+	}
+	return ""
+}
