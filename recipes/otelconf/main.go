@@ -1,9 +1,10 @@
 // Command otelconf is a service whose SDK is built by otelconf from otel.yaml, or from the file
 // that OTEL_CONFIG_FILE names.
 //
-// A view of that file and one by the Monitor both apply to an instrument that both
-// match, and its measurements are there twice: keep what rules read out of the file's
-// views, and give your own views for it to Monitor.View.
+// The Monitor's view comes before those of the file, and of two that match an instrument
+// the first counts: for a histogram on which a rule has a limit, the file's views do
+// nothing. What should apply to it goes through Monitor.View, as bounded does here. And
+// let no view of the file rename or drop what a rule reads.
 package main
 
 import (

@@ -1,0 +1,174 @@
+package rules
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+)
+
+// rig is a Monitor with the service's rules, and the instruments that they read.
+type rig struct {
+	*testing.T
+	health   *healthcheck.Monitor
+	length   atomic.Int64 // read at each collection, by another goroutine
+	delivery metric.Float64Histogram
+	imported metric.Float64Gauge
+}
+
+// newRig starts one with an import that has just ended.
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{T: t, health: &healthcheck.Monitor{Checks: Checks(), Logger: slog.New(slog.DiscardHandler)}}
+	reader := sdkmetric.NewManualReader()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(r.health.View()))
+	r.health.MeterProvider = provider
+	// As in the service: only the names must be the same.
+	if _, err := healthcheck.NewQueue(provider, "orders", 100, func() int { return int(r.length.Load()) }); err != nil {
+		t.Fatal(err)
+	}
+	meter := provider.Meter("test")
+	var err error
+	if r.delivery, err = meter.Float64Histogram("delivery.duration", metric.WithUnit("s")); err != nil {
+		t.Fatal(err)
+	}
+	if r.imported, err = meter.Float64Gauge("import.last_success.timestamp", metric.WithUnit("s")); err != nil {
+		t.Fatal(err)
+	}
+	r.importEnds()
+	if err := r.health.Start(t.Context(), reader); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.health.Stop)
+	return r
+}
+
+func (r *rig) importEnds() {
+	r.imported.Record(r.Context(), float64(time.Now().Unix()))
+}
+
+// deliver records n deliveries; errors are named, "" is none.
+func (r *rig) deliver(n int, took time.Duration, carrier, errorType string) {
+	attrs := []attribute.KeyValue{attribute.String("carrier", carrier)}
+	if errorType != "" {
+		attrs = append(attrs, attribute.String("error.type", errorType))
+	}
+	for range n {
+		r.delivery.Record(r.Context(), took.Seconds(), metric.WithAttributes(attrs...))
+	}
+}
+
+// after lets time pass, judges, and wants a check's state and, if it says one, its
+// reason.
+func (r *rig) after(d time.Duration, check string, want healthcheck.State, why string) {
+	r.Helper()
+	time.Sleep(d) // of the bubble: it takes none
+	synctest.Wait()
+	for _, c := range r.health.Evaluate(context.Background()).Checks {
+		if c.Name == check {
+			if c.State != want || c.Output != why {
+				r.Errorf("%s is %s %q, want %s %q", check, c.State, c.Output, want, why)
+			}
+			return
+		}
+	}
+	r.Errorf("there is no check %q", check)
+}
+
+// ready wants readiness to be in a state.
+func (r *rig) ready(want healthcheck.State) {
+	r.Helper()
+	if got := r.health.Verdict().Status(healthcheck.Readiness); got != want {
+		r.Errorf("readiness is %s, want %s: %s", got, want, r.health.Verdict().Output(healthcheck.Readiness))
+	}
+}
+
+const (
+	pass = healthcheck.Pass
+	warn = healthcheck.Warn
+	fail = healthcheck.Fail
+)
+
+// TestNames: each rule has found its instrument. This alone finds a mistyped name, an
+// instrument of the wrong kind, and a gauge whose attributes nothing matches.
+func TestNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		for _, c := range r.health.Evaluate(t.Context()).Checks {
+			if c.State != pass {
+				t.Errorf("%s is %s: %s", c.Name, c.State, c.Output)
+			}
+		}
+		r.ready(pass)
+	})
+}
+
+// TestQueue: a full queue fails readiness after five seconds, a peak does not.
+func TestQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.length.Store(80) // a limit's own value is within it
+		r.after(time.Second, "queue", pass, "80 of at most 50, but not for 5s yet")
+		r.after(5*time.Second, "queue", warn, "80 of at most 50")
+		r.ready(warn)
+		r.length.Store(10)
+		r.after(time.Second, "queue", pass, "")
+		r.length.Store(81) // a peak
+		r.after(4*time.Second, "queue", pass, "81 of at most 80, but not for 5s yet")
+		r.length.Store(10)
+		r.after(time.Second, "queue", pass, "")
+		r.length.Store(81)
+		r.after(4*time.Second, "queue", pass, "81 of at most 80, but not for 5s yet")
+		r.after(2*time.Second, "queue", fail, "81 of at most 80")
+		r.ready(fail)
+	})
+}
+
+// TestLatency: the 95th percentile of a minute, from ten deliveries on.
+func TestLatency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.deliver(9, 3*time.Second, "post", "")
+		r.after(time.Second, "latency", pass, "") // too few to say
+		r.deliver(91, time.Second, "post", "")
+		// The count beyond the limit is exact; the value is a guess between the boundaries 2.5 and 5.
+		r.after(time.Second, "latency", fail, "p95 3.61111 s of at most 2")
+		r.ready(warn)
+		r.deliver(80, time.Second, "post", "")
+		r.after(time.Second, "latency", pass, "") // exactly 5 % are slower
+		r.after(2*time.Minute, "latency", pass, "")
+	})
+}
+
+// TestErrors: of one carrier, however well the others deliver.
+func TestErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.deliver(1000, time.Second, "post", "")
+		r.deliver(9, time.Second, "courier", "")
+		r.deliver(2, time.Second, "courier", "timeout")
+		r.after(time.Second, "errors", fail, "18.1818 % of at most 10 %")
+		r.after(90*time.Second, "errors", pass, "")
+	})
+}
+
+// TestImport: ten minutes without an import warn, and a minute more after one has ended.
+func TestImport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.after(599*time.Second, "import", pass, "")
+		r.after(2*time.Second, "import", fail, "601 s of at most 600")
+		r.ready(warn)
+		r.importEnds()
+		r.after(time.Second, "import", fail, "crossed less than 1m0s ago")
+		r.after(time.Minute, "import", pass, "")
+	})
+}
