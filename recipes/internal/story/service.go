@@ -27,6 +27,8 @@ const Drain = 3 * time.Second
 // patience ends a wait for what should come in a moment.
 const patience = 60 * time.Second
 
+var client = &http.Client{Timeout: patience}
+
 // Service is a recipe that runs.
 type Service struct {
 	URL      string
@@ -67,7 +69,7 @@ func (s *Service) Start(serve func(context.Context, net.Listener, *sql.DB, time.
 
 // Get asks a path. A refused connection is code 0.
 func (s *Service) Get(path string) (code int, body string) {
-	res, err := http.Get(s.URL + path)
+	res, err := client.Get(s.URL + path)
 	if err != nil {
 		return 0, err.Error()
 	}
