@@ -155,7 +155,7 @@ func TestErrors(t *testing.T) {
 		r.deliver(1000, time.Second, "post", "")
 		r.deliver(9, time.Second, "courier", "")
 		r.deliver(2, time.Second, "courier", "timeout")
-		r.after(time.Second, "errors", fail, "18.1818 % of at most 10 %")
+		r.after(time.Second, "errors", fail, "18.1818 % of at most 10 % (carrier=courier)")
 		r.after(90*time.Second, "errors", pass, "")
 	})
 }
