@@ -45,7 +45,7 @@ type Check struct {
 	// warning. Failing on trial, which needs no further notice, doubles the hold, up
 	// to 300s.
 	Limit   Limit
-	For     time.Duration // how long the limit must be crossed before it counts; at once if zero
+	For     time.Duration // how long the limit must be crossed before it counts, a warning's too; at once if zero
 	KeepFor time.Duration // how long the check stays failed after the limit was last crossed; not at all if zero
 
 	// ComponentType is shown in the response: "datastore", "system", "component".

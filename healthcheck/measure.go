@@ -96,7 +96,7 @@ func (l *Limit) worst(v float64) (worst *bound) {
 func (i *Indicator) beyond(growth amounts, bounds []float64, v float64) (float64, error) {
 	n, exact := slices.BinarySearch(bounds, v)
 	if !exact {
-		return 0, fmt.Errorf("%s: %s is no bucket boundary; build the MeterProvider with Monitor.View", i.metric, number(v))
+		return 0, fmt.Errorf("%s: %s is no bucket boundary; build the MeterProvider with Monitor.View, or take one of the histogram's own", i.metric, number(v))
 	}
 	return total(growth[n+1:]), nil
 }

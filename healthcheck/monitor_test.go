@@ -263,7 +263,7 @@ func TestReaderThatEnded(t *testing.T) {
 
 func TestReaderOfNobody(t *testing.T) {
 	m := &Monitor{MeterProvider: sdkmetric.NewMeterProvider()}
-	if err := m.Start(context.Background(), sdkmetric.NewManualReader()); err == nil || !strings.Contains(err.Error(), "source") {
+	if err := m.Start(context.Background(), sdkmetric.NewManualReader()); err == nil || !strings.Contains(err.Error(), "source: reader is not registered: it belongs to no MeterProvider") {
 		t.Errorf("Start with a reader of no provider: %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/otelhealth/otelhealth/internal/buildinfo"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -22,9 +23,10 @@ import (
 const setupLimit = 10 * time.Second
 
 // Start validates the configuration, judges once, and goes on judging in the
-// background. source is a cumulative reader of MeterProvider. The end of ctx
-// means draining: /ready answers 503 while everything goes on; [Monitor.Stop]
-// ends it.
+// background. source is a cumulative reader of MeterProvider. Call it once the
+// instruments that rules read have been made, such as by telemetry's Handler: until
+// then those rules are unknown. The end of ctx means draining: /ready answers 503
+// while everything goes on; [Monitor.Stop] ends it.
 //
 // All errors of the configuration are returned at once, each naming its field.
 func (m *Monitor) Start(ctx context.Context, source Source) error {
@@ -132,7 +134,9 @@ func (m *Monitor) compile() {
 // setup creates the instruments and takes the first samples.
 func (m *Monitor) setup(ctx context.Context, source Source) error {
 	m.collector = collector{source: source, created: &m.created, log: m.Logger, done: m.collected, turn: make(chan struct{}, 1)}
-	if err := m.collector.collect(ctx); err != nil { // who we are, and whether we are alone
+	if err := m.collector.collect(ctx); errors.Is(err, sdkmetric.ErrReaderNotRegistered) {
+		return fmt.Errorf("source: %w: it belongs to no MeterProvider, as where the SDK is disabled", err)
+	} else if err != nil { // who we are, and whether we are alone
 		return fmt.Errorf("source: %w", err)
 	}
 	if _, taken := newCatalog(&m.collector.rm)["health.lifecycle.status"]; taken {

@@ -33,7 +33,8 @@ var ownViews = []sdkmetric.View{
 
 // Handler records a span and http.server.request.duration for each request to
 // next, and http.server.active_requests and http.server.oldest_request.age while
-// it lasts. next is usually an [http.ServeMux], whose patterns become http.route.
+// it lasts. next is usually an [http.ServeMux], whose patterns become http.route;
+// another router's do where r.Pattern is set to them, as in the recipes.
 //
 // A panic of next is recorded as a 500 and answered with one; where part of an
 // answer was sent already, the connection is cut. Mount probes and /metrics beside
