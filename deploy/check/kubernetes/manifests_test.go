@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -35,6 +36,7 @@ import (
 	"k8s.io/kubernetes/pkg/registry/core/serviceaccount"
 	"k8s.io/kubernetes/pkg/registry/networking/networkpolicy"
 	"k8s.io/kubernetes/pkg/registry/policy/poddisruptionbudget"
+	"k8s.io/kubernetes/pkg/registry/scheduling/priorityclass"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	sigsyaml "sigs.k8s.io/yaml"
@@ -43,6 +45,7 @@ import (
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
 	_ "k8s.io/kubernetes/pkg/apis/networking/install"
 	_ "k8s.io/kubernetes/pkg/apis/policy/install"
+	_ "k8s.io/kubernetes/pkg/apis/scheduling/install"
 )
 
 const root = "../../.."
@@ -55,6 +58,7 @@ var strategies = map[string]rest.RESTCreateStrategy{
 	"NetworkPolicy":       networkpolicy.Strategy,
 	"PodDisruptionBudget": poddisruptionbudget.Strategy,
 	"Service":             service.Strategy,
+	"PriorityClass":       priorityclass.Strategy,
 	"ServiceAccount":      serviceaccount.Strategy,
 	"StatefulSet":         statefulset.Strategy,
 }
@@ -89,7 +93,7 @@ func create(text []byte) error {
 		return err
 	}
 	namespace := m.GetNamespace()
-	if namespace == "" {
+	if namespace == "" && strategy.NamespaceScoped() {
 		namespace = metav1.NamespaceDefault
 		m.SetNamespace(namespace)
 	}
@@ -151,7 +155,7 @@ var dirs = []string{"base", "overlays/otlp", "overlays/scrape", "collector"}
 
 // TestManifests has each rendered object accepted, without a warning.
 func TestManifests(t *testing.T) {
-	want := map[string]int{"base": 6, "overlays/otlp": 6, "overlays/scrape": 7, "collector": 10}
+	want := map[string]int{"base": 6, "overlays/otlp": 6, "overlays/scrape": 7, "collector": 11}
 	for _, dir := range dirs {
 		list := documents(mustRender(t, dir))
 		if len(list) != want[dir] {
@@ -173,6 +177,26 @@ func TestManifests(t *testing.T) {
 				t.Errorf("%s: %v", path, err)
 			}
 		}
+	}
+}
+
+// TestPriority: a pod of a class that nobody makes is refused.
+func TestPriority(t *testing.T) {
+	made, wanted := map[string]bool{}, ""
+	for _, text := range documents(mustRender(t, "collector")) {
+		obj, _, err := decoder.Decode(text, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch obj := obj.(type) {
+		case *schedulingv1.PriorityClass:
+			made[obj.Name] = true
+		case *appsv1.DaemonSet:
+			wanted = obj.Spec.Template.Spec.PriorityClassName
+		}
+	}
+	if wanted == "" || !made[wanted] {
+		t.Errorf("the agent wants the class %q; made are %v", wanted, made)
 	}
 }
 
@@ -348,7 +372,7 @@ func TestReachable(t *testing.T) {
 		if err := yaml.Unmarshal(one, &o); err != nil {
 			t.Fatal(err)
 		}
-		if o.Metadata.Namespace != "monitoring" { // whom the demo's NetworkPolicy lets in
+		if o.Metadata.Namespace != "monitoring" && o.Kind != "PriorityClass" { // whom the demo's NetworkPolicy lets in
 			t.Errorf("%s %s is in namespace %q", o.Kind, o.Metadata.Name, o.Metadata.Namespace)
 		}
 		if o.Kind == "Service" {

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -251,5 +255,33 @@ func TestNothing(t *testing.T) {
 		if rc := command(args, &out, &errs); rc != 2 || errs.Len() == 0 {
 			t.Errorf("%q: exit code %d, %s", args, rc, errs.String())
 		}
+	}
+}
+
+// TestEnding holds what a process takes to end after its drain to the code's own
+// limits.
+func TestEnding(t *testing.T) {
+	var all time.Duration
+	for file, limit := range map[string]string{
+		"healthcheck/server.go":  `const shutdownLimit = (\d+) \* time\.Second`,
+		"cmd/demo/jobs.go":       `deadline := time\.Now\(\)\.Add\((\d*)(?: \* )?time\.Second\)`,
+		"telemetry/telemetry.go": `const closeLimit = (\d+) \* time\.Second`,
+	} {
+		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(limit).FindSubmatch(text)
+		if found == nil {
+			t.Fatalf("%s has no %s", file, limit)
+		}
+		n, err := strconv.Atoi(cmp.Or(string(found[1]), "1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += time.Duration(n) * time.Second
+	}
+	if all != ending {
+		t.Errorf("the code ends within %v, the lint counts %v", all, ending)
 	}
 }
