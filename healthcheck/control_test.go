@@ -308,6 +308,33 @@ func TestEventsAreTraced(t *testing.T) {
 	})
 }
 
+// TestFirstPass: a start in which all goes well is one line of the log.
+func TestFirstPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logged{}
+		var down atomic.Bool
+		k := newKit(t, Check{Name: "database", Role: Core, Interval: time.Second, Failures: 1, Func: func(context.Context) error {
+			if down.Load() {
+				return errDown
+			}
+			return nil
+		}})
+		k.Logger = slog.New(slog.NewJSONHandler(log, nil))
+		k.start()
+		wait(3 * time.Second)
+		if out := log.take(); strings.Count(out, "\n") != 1 || !strings.Contains(out, `"health.probe.state":"pass"`) {
+			t.Errorf("log: %s", out)
+		}
+		for _, state := range []string{"fail", "pass"} {
+			down.Store(state == "fail")
+			wait(3 * time.Second)
+			if out := log.take(); !strings.Contains(out, `"health.check.state":"`+state+`"`) {
+				t.Errorf("log: %s, want that the check's state is %s", out, state)
+			}
+		}
+	})
+}
+
 // TestEvents: one record for each change, and none where nothing has changed.
 func TestEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

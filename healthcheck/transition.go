@@ -57,13 +57,17 @@ func (t *teller) loop(log *slog.Logger) {
 
 // checkChanged counts and logs a check's new state: one record, in the trace of
 // the run that caused it. A handler that exports logs makes an event of it by
-// event.name.
+// event.name. That a check passes from the first is no news: its level is debug.
 func (m *Monitor) checkChanged(r *Result, was State) {
 	ctx := traceOf(r)
 	if r.moved {
 		m.instruments.checkTransitions.Add(ctx, 1, metric.WithAttributes(attrName.String(r.Name), attrState.String(string(r.State))))
 	}
-	m.teller.tell(ctx, level(r.State), "a check changed its state",
+	l := level(r.State)
+	if !r.moved && r.State == Pass {
+		l = slog.LevelDebug
+	}
+	m.teller.tell(ctx, l, "a check changed its state",
 		slog.String("event.name", "health.check.state_changed"),
 		slog.String(string(attrName), r.Name), slog.String(string(attrRole), r.Role.String()),
 		slog.String(string(attrState), string(r.State)), slog.String("health.check.previous_state", string(was)),
