@@ -13,9 +13,12 @@ import (
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
-// adminRoutes are for operators. What changes something needs the token; without
-// one it is there only on a loopback listener, whatever the caller's address: a
-// sidecar makes every caller look local.
+// changeable tells whether there is anything that changes something. It needs the
+// token; without one it is there only on a loopback listener, whatever the caller's
+// address: a sidecar makes every caller look local.
+func changeable(token string, loopback bool) bool { return token != "" || loopback }
+
+// adminRoutes are for operators.
 func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults, page http.Handler, token string, loopback bool) *http.ServeMux {
 	mux := http.NewServeMux()
 	health.Register(mux)
@@ -27,7 +30,7 @@ func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults
 		w.Header().Set("Cache-Control", "no-store")
 		_, _ = w.Write(health.Verdict().JSON(healthcheck.Readiness))
 	})
-	if token == "" && !loopback {
+	if !changeable(token, loopback) {
 		return mux
 	}
 	m := &window{monitor: health}

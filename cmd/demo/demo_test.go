@@ -97,6 +97,40 @@ func TestVersionAndHelp(t *testing.T) {
 	}
 }
 
+// TestBanner: what the demo prints on start says where the page is and what to try,
+// in ten lines that fit; nothing that would not work.
+func TestBanner(t *testing.T) {
+	app, admin := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8000}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8001}
+	names := newFaults(&database{}, &cache{}, &jobs{}, &traffic{}).names()
+	var out bytes.Buffer
+	banner(&out, app, admin, names)
+	text := out.String()
+	if n := strings.Count(text, "\n"); n > 10 {
+		t.Errorf("%d lines:\n%s", n, text)
+	}
+	for _, want := range []string{"http://127.0.0.1:8000 ", "http://127.0.0.1:8001 ", "http://127.0.0.1:8001/status\n", "curl -i http://127.0.0.1:8000/ready\n", "go run ./cmd/demo fault database-down ", "go run ./cmd/demo fault -off database-down ", "paused-workers"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if len(line) > 150 {
+			t.Errorf("%d characters: %s", len(line), line)
+		}
+	}
+	out.Reset()
+	admin.Port = 9001
+	banner(&out, app, admin, names)
+	if !strings.Contains(out.String(), "fault -admin-addr 127.0.0.1:9001 database-down") {
+		t.Errorf("the fault would not find its demo:\n%s", &out)
+	}
+	out.Reset()
+	banner(&out, app, admin, "")
+	if strings.Contains(out.String(), "fault") {
+		t.Errorf("there are no faults to be put:\n%s", &out)
+	}
+}
+
 // get returns the code and the JSON body.
 func (d *demo) get(url string) (int, map[string]any) {
 	d.t.Helper()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
@@ -126,14 +127,19 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	}
 	defer health.Stop()
 
-	page := statuspage.New(ctx, health, statuspage.Options{TraceURL: cfg.traceURL, MaintenancePath: "/maintenance"})
-	adminServer.Handler = adminRoutes(health, tel, faults, page, cfg.token, isLoopback(l.admin.Addr()))
+	loopback := isLoopback(l.admin.Addr())
+	options, names := statuspage.Options{TraceURL: cfg.traceURL}, ""
+	if changeable(cfg.token, loopback) {
+		options.MaintenancePath, names = "/maintenance", faults.names()
+	}
+	page := statuspage.New(ctx, health, options)
+	adminServer.Handler = adminRoutes(health, tel, faults, page, cfg.token, loopback)
 	go func() { _ = adminServer.Serve(l.admin) }() // ends with Close
 
 	mux := http.NewServeMux()
 	health.Register(mux)
 	mux.Handle("/", api)
-	banner(stdout, l.app.Addr(), l.admin.Addr())
+	banner(stdout, l.app.Addr(), l.admin.Addr(), names)
 	go generateLoad(ctx, "http://"+l.app.Addr().String()+"/jobs", cfg.load)
 	return health.Serve(newServer(mux), l.app, cfg.drain)
 }
@@ -151,13 +157,26 @@ func newServer(h http.Handler) *http.Server {
 	}
 }
 
-func banner(w io.Writer, app, admin net.Addr) {
+// banner says what runs where and what to try, in ten lines at most. The faults are
+// left out where they can't be put.
+func banner(w io.Writer, app, admin net.Addr, faults string) {
 	fmt.Fprintf(w, `demo %s
-service   http://%[2]s   POST /jobs, GET /jobs/{id}; probes /health /ready /startup
-admin     http://%[3]s   /status /status.json /metrics
+service   http://%[2]s   POST /jobs, GET /jobs/{id}; probes /health, /ready, /startup
+admin     http://%[3]s   /metrics, /status.json, and for people:
+          http://%[3]s/status
 try       curl -i http://%[2]s/ready
-          curl -X PUT http://%[3]s/faults/paused-workers   (lift it: curl -X DELETE …)
 `, releaseVersion(), app, admin)
+	if faults == "" {
+		return
+	}
+	command := "go run ./cmd/demo fault "
+	if !isLoopback(admin) || !strings.HasSuffix(admin.String(), ":8001") {
+		command += "-admin-addr " + admin.String() + " "
+	}
+	fmt.Fprintf(w, `          %[1]sdatabase-down        after four seconds 503, and the page says why
+          %[1]s-off database-down   200 again
+faults    %[2]s
+`, command, faults)
 }
 
 func isLoopback(a net.Addr) bool {
