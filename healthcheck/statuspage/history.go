@@ -1,6 +1,8 @@
 package statuspage
 
 import (
+	"math"
+	"strconv"
 	"sync"
 	"time"
 
@@ -19,7 +21,7 @@ type history struct {
 	mu     sync.Mutex
 	names  []string
 	states []([steps]byte)    // the worst in the step, as a letter; 0 for none
-	values []([steps]float32) // the last in the step
+	values []([steps]float32) // the last in the step; not a number where there was none
 	last   int64              // number of the newest step, since 1970
 }
 
@@ -68,7 +70,10 @@ func (h *history) add(v *healthcheck.Verdict) {
 		if l := letter(c.State); worse(l, h.states[n][at]) {
 			h.states[n][at] = l
 		}
-		h.values[n][at] = float32(c.Value)
+		h.values[n][at] = float32(math.NaN())
+		if c.HasValue {
+			h.values[n][at] = float32(c.Value)
+		}
 	}
 }
 
@@ -85,8 +90,26 @@ func rank(l byte) int {
 
 // past is a check's history, oldest first.
 type past struct {
-	States string    `json:"states"` // a letter for each step, a space where there is none
-	Values []float32 `json:"values"`
+	States string `json:"states"` // a letter for each step, a space where there is none
+	Values values `json:"values"`
+}
+
+// values are null in JSON where there is no number.
+type values []float32
+
+func (v values) MarshalJSON() ([]byte, error) {
+	b := []byte{'['}
+	for n, f := range v {
+		if n > 0 {
+			b = append(b, ',')
+		}
+		if f64 := float64(f); math.IsNaN(f64) || math.IsInf(f64, 0) {
+			b = append(b, "null"...)
+		} else {
+			b = strconv.AppendFloat(b, f64, 'g', 6, 32)
+		}
+	}
+	return append(b, ']'), nil
 }
 
 // since is the history up to now.
@@ -96,10 +119,10 @@ func (h *history) since(now time.Time) map[string]past {
 	all := map[string]past{}
 	end := now.Unix() / int64(step/time.Second)
 	for c, name := range h.names {
-		p := past{Values: make([]float32, 0, steps)}
+		p := past{Values: make(values, 0, steps)}
 		text := make([]byte, 0, steps)
 		for n := end - steps + 1; n <= end; n++ {
-			l, v := byte(' '), float32(0)
+			l, v := byte(' '), float32(math.NaN())
 			if n <= h.last && n > h.last-steps {
 				if s := h.states[c][n%steps]; s != 0 {
 					l, v = s, h.values[c][n%steps]

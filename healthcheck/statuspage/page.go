@@ -3,6 +3,16 @@
 // needs nothing from anywhere else. It shows the texts of errors: serve it to
 // operators only.
 //
+// The page keeps itself up to date by server-sent events, which come each second and
+// at once when something has changed; where they do not come, it asks each two
+// seconds. After five seconds without an answer it says that contact is lost, and
+// calls nothing it shows the present. An open page holds one connection, and a browser
+// opens six to a host over HTTP/1.1: a seventh page waits.
+//
+// The last hour is kept in memory, in 360 steps of ten seconds: the worst state and the
+// last value of each, 1,800 bytes for a check whatever happens. It begins anew with the
+// process.
+//
 //	page := statuspage.New(ctx, health, statuspage.Options{})
 //	admin.Handle("/status/", page)
 //	admin.Handle("/status", page)
@@ -34,8 +44,8 @@ type Options struct {
 	MaintenancePath string
 }
 
-// Page serves /status, /status/data and /status/events. It is safe for concurrent
-// use.
+// Page serves /status, /status/data and /status/events, and is safe for concurrent
+// use. Behind a proxy that adds a prefix to the path, the page finds the other two.
 type Page struct {
 	monitor *healthcheck.Monitor
 	options Options
@@ -45,7 +55,7 @@ type Page struct {
 }
 
 // New makes the page of a Monitor and notes its history until ctx ends or the
-// Monitor has stopped. The last hour of a check takes 1,800 bytes.
+// Monitor has stopped. It may be called before the Monitor starts. Streams end with ctx.
 func New(ctx context.Context, m *healthcheck.Monitor, o Options) *Page {
 	p := &Page{monitor: m, options: o, ctx: ctx}
 	go func() {
@@ -84,13 +94,16 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // snapshot is all that the page draws.
 type snapshot struct {
-	Now     time.Time                    `json:"now"`
-	Stale   bool                         `json:"stale"` // the judge has stopped: Verdict says nothing any more
-	Probes  map[string]healthcheck.State `json:"probes"`
-	Verdict json.RawMessage              `json:"verdict"`          // the response format, with the texts of errors
-	Traces  map[string]string            `json:"traces,omitempty"` // by check, of the last run
-	Past    map[string]past              `json:"past,omitempty"`
-	Step    float64                      `json:"step"` // seconds
+	Now      time.Time                    `json:"now"`
+	Stale    bool                         `json:"stale"` // the judge has stopped: Verdict says nothing any more
+	Title    string                       `json:"title"`
+	Sentence string                       `json:"sentence"`       // why it is so
+	Since    time.Time                    `json:"since,omitzero"` // since when readiness is so
+	Probes   map[string]healthcheck.State `json:"probes"`
+	Verdict  json.RawMessage              `json:"verdict"`          // the response format, with the texts of errors
+	Traces   map[string]string            `json:"traces,omitempty"` // by check, of the last run
+	Past     map[string]past              `json:"past,omitempty"`
+	Step     float64                      `json:"step"` // seconds
 }
 
 func (p *Page) snapshot(withPast bool) snapshot {
@@ -99,10 +112,13 @@ func (p *Page) snapshot(withPast bool) snapshot {
 		s.Probes[probe.String()] = p.monitor.Status(probe)
 	}
 	v := p.monitor.Verdict()
+	s.Title, s.Sentence = titles[s.Probes["readiness"]], sentence(v)
 	if v == nil {
 		return s
 	}
-	s.Stale = v.Stale()
+	if s.Stale = v.Stale(); !s.Stale {
+		s.Since = v.Since(healthcheck.Readiness).UTC()
+	}
 	s.Verdict = v.JSON(healthcheck.Readiness)
 	if p.options.TraceURL != "" {
 		s.Traces = map[string]string{}
@@ -171,15 +187,12 @@ func (p *Page) page(w http.ResponseWriter) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", policy)
 	data := struct {
+		snapshot
 		CSS         template.CSS
 		JS          template.JS
 		State       healthcheck.State
-		Sentence    string
-		At          string
 		Maintenance string
-	}{template.CSS(css), template.JS(js), p.monitor.Status(healthcheck.Readiness), "Not judged yet.", time.Now().UTC().Format(time.RFC3339), p.options.MaintenancePath}
-	if v := p.monitor.Verdict(); v != nil {
-		data.Sentence = v.Output(healthcheck.Readiness)
-	}
+	}{snapshot: p.snapshot(false), CSS: template.CSS(css), JS: template.JS(js), Maintenance: p.options.MaintenancePath}
+	data.State = data.Probes["readiness"]
 	_ = page.Execute(w, data) // the client has gone
 }

@@ -3,14 +3,18 @@
   const $ = (id) => document.getElementById(id);
   const marks = { pass: "✓", warn: "!", fail: "✗", stale: "?", unknown: "…" };
   const names = { p: "pass", w: "warn", u: "unknown", s: "stale", f: "fail", " ": "no record" };
+  const worse = "pwusf";
   const steps = 360;
-  const late = 5000; // ms without a word
-  let past = {}, pastStep = 0, step = 10, heard = 0, shown = null, source = null, polling = 0;
+  const every = 2000, late = 5000, silence = 10000; // ms
+  const base = location.pathname.replace(/\/+$/, "");
 
-  const el = (tag, cls, text) => {
+  // What has not changed is left alone, for those who listen, select or have the focus there.
+  const put = (e, text) => { if (e.textContent !== text) e.textContent = text; };
+  const show = (e, text) => { e.hidden = !text; put(e, text || ""); };
+  const el = (tag, cls, ...children) => {
     const e = document.createElement(tag);
     if (cls) e.className = cls;
-    if (text !== undefined) e.textContent = text;
+    e.append(...children);
     return e;
   };
   const svg = (tag, attrs) => {
@@ -18,184 +22,245 @@
     for (const [k, v] of Object.entries(attrs)) e.setAttribute(k, v);
     return e;
   };
-  const number = (v, unit) => {
-    if (v === null || v === undefined) return "no value";
-    if (unit === "s" && v !== 0 && Math.abs(v) < 1) return Math.abs(v) < 1e-3 ? Number((v * 1e6).toPrecision(3)) + " µs" : Number((v * 1e3).toPrecision(3)) + " ms";
-    const text = Number(v.toPrecision(4)).toString();
-    return unit && unit !== "1" ? text + " " + unit.replace(/[{}]/g, "") : text;
+
+  const short = (v) => Number(v.toPrecision(4)).toString();
+  const scaled = (v, unit, sizes) => {
+    const [size, prefix] = sizes.find(([size]) => Math.abs(v) >= size) || sizes[sizes.length - 1];
+    return Number((v / size).toPrecision(3)) + " " + prefix + unit;
   };
-  const ago = (from, now) => {
-    const s = Math.max(0, Math.round((now - from) / 1000));
+  const number = (v, unit) => {
+    if (v === null || v === undefined) return "no value yet";
+    if (unit === "s" && v !== 0 && Math.abs(v) < 1) return scaled(v, "s", [[1e-3, "m"], [1e-6, "µ"], [1e-9, "n"]]);
+    if (unit === "By") return scaled(v, "B", [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]]);
+    return unit && unit !== "1" ? short(v) + " " + unit.replace(/[{}]/g, "") : short(v);
+  };
+  const span = (ms) => {
+    const s = Math.max(0, Math.round(ms / 1000));
     if (s < 90) return s + " s";
     if (s < 5400) return Math.round(s / 60) + " min";
-    return (s / 3600).toFixed(1) + " h";
+    return s < 172800 ? (s / 3600).toFixed(1) + " h" : Math.round(s / 86400) + " days";
   };
+  // The service's own time: the clock here may be wrong.
+  const clock = (time, now) => (time.slice(0, 10) === now.slice(0, 10) ? "" : time.slice(0, 10) + " ") + time.slice(11, 19) + " UTC";
 
-  // The history grows by what is seen; the server sends it whole at first.
-  const worse = "pwusf";
+  // The history grows by what is seen; the service sends it whole at first.
+  let past = {}, pastStep = 0;
   function note(d) {
-    const now = Math.floor(Date.parse(d.now) / 1000 / step);
+    const now = Math.floor(Date.parse(d.now) / 1000 / d.step);
     if (d.past) { past = d.past; pastStep = now; }
-    for (const [name, list] of Object.entries(d.verdict ? d.verdict.checks || {} : {})) {
-      const p = past[name] || (past[name] = { states: " ".repeat(steps), values: Array(steps).fill(0) });
+    for (const [name, [e]] of Object.entries((d.verdict || {}).checks || {})) {
+      const p = past[name] || (past[name] = { states: " ".repeat(steps), values: Array(steps).fill(null) });
       const move = Math.min(steps, now - pastStep);
       if (move > 0) {
         p.states = p.states.slice(move) + " ".repeat(move);
-        p.values = p.values.slice(move).concat(Array(move).fill(0));
+        p.values = p.values.slice(move).concat(Array(move).fill(null));
       }
-      const letter = list[0].status[0], last = p.states[steps - 1];
+      if (d.stale) continue; // nothing was judged
+      const letter = e.status[0], last = p.states[steps - 1];
       if (worse.indexOf(letter) >= worse.indexOf(last)) p.states = p.states.slice(0, -1) + letter;
-      p.values[steps - 1] = list[0].observedValue || 0;
+      p.values[steps - 1] = e.observedValue ?? null;
     }
     pastStep = Math.max(pastStep, now);
   }
 
-  function strip(p) {
-    const s = svg("svg", { viewBox: "0 0 " + steps + " 10", preserveAspectRatio: "none", role: "img" });
+  // The strip is drawn in heights too, and its caption says it in words: not everybody
+  // sees the colours.
+  function strip(row, p, step) {
+    if (row.states === p.states) return;
+    row.states = p.states;
+    const s = svg("svg", { viewBox: "0 0 " + steps + " 10", preserveAspectRatio: "none", "aria-hidden": "true" });
     const sum = {};
     for (let i = 0; i < steps;) {
-      let j = i;
-      while (j < steps && p.states[j] === p.states[i]) j++;
       const l = p.states[i];
+      let j = i;
+      while (j < steps && p.states[j] === l) j++;
       sum[l] = (sum[l] || 0) + j - i;
-      // Height says it too: not everybody sees the colours.
       const h = { p: 4, w: 7, u: 6, s: 10, f: 10 }[l];
       if (h) s.append(svg("rect", { x: i, y: 10 - h, width: j - i, height: h, class: "s-" + l }));
       i = j;
     }
-    const words = Object.entries(sum).map(([l, n]) => names[l] + " " + ago(0, n * step * 1000)).join(", ");
-    s.setAttribute("aria-label", "Last hour: " + words);
-    const t = svg("title", {}); t.textContent = "Last hour: " + words; s.prepend(t);
-    return s;
+    const words = [...worse].reverse().concat(" ").filter((l) => sum[l]).map((l) => names[l] + " " + span(sum[l] * step * 1000));
+    put(row.hour, "Last hour: " + words.join(", "));
+    row.strip.replaceChildren(s);
   }
 
-  function spark(p, name) {
-    const seen = p.values.filter((_, i) => p.states[i] !== " ");
-    if (seen.length < 2) return null;
-    const top = Math.max(...seen), low = Math.min(0, ...seen), span = top - low || 1;
+  function spark(row, p, e) {
+    const seen = p.values.filter((v) => v !== null);
+    row.spark.hidden = row.range.hidden = seen.length < 2 || !("observedValue" in e);
+    if (row.spark.hidden) return;
+    const top = Math.max(...seen), low = Math.min(...seen), zero = Math.min(0, low), height = top - zero || 1;
     let d = "", pen = false;
     p.values.forEach((v, i) => {
-      if (p.states[i] === " ") { pen = false; return; }
-      d += (pen ? "L" : "M") + i + " " + (10 - 10 * (v - low) / span).toFixed(2);
-      pen = true;
+      if (v !== null) d += (pen ? "L" : "M") + i + " " + (10 - 10 * (v - zero) / height).toFixed(2);
+      pen = v !== null;
     });
-    const s = svg("svg", { viewBox: "0 -1 " + steps + " 12", preserveAspectRatio: "none", role: "img", class: "spark",
-      "aria-label": "Value in the last hour: from " + number(Math.min(...seen)) + " to " + number(top) });
+    const s = svg("svg", { viewBox: "0 -1 " + steps + " 12", preserveAspectRatio: "none", "aria-hidden": "true", class: "spark" });
     s.append(svg("path", { d }));
-    return s;
+    put(row.range, "Value: " + number(low, e.observedUnit) + " to " + number(top, e.observedUnit));
+    row.spark.replaceChildren(s);
   }
 
-  function check(name, e, d) {
-    const li = el("li", e.status);
-    const head = el("div", "head");
-    head.append(el("h3", "", name), el("span", "badge", (marks[e.status] || "") + " " + e.status), el("span", "role", e.role || "auxiliary"));
-    if (e.since) head.append(el("span", "since", "for " + ago(Date.parse(e.since), Date.parse(d.now))));
-    if (e.override) head.append(el("span", "badge warn", "overridden: " + e.override));
-    li.append(head);
-    const limit = e.limit !== undefined ? e.limit : e.warnLimit;
-    let text = "";
-    if ("observedValue" in e) {
-      text = (e.quantile ? "p" + +(e.quantile * 100).toFixed(3) + " " : "") + number(e.observedValue, e.observedUnit);
-      if (limit !== undefined) text += " of at most " + number(limit, e.observedUnit);
-      if (e.minLimit !== undefined) text += ", at least " + number(e.minLimit, e.observedUnit);
-      if (e.window) text += " in " + e.window;
-      li.append(el("p", "value", text));
-    }
-    if (limit > 0 && e.observedValue !== null && e.observedValue !== undefined) {
-      const bar = el("div", "bar"), fill = el("i");
-      const part = Math.max(0, Math.min(1, e.observedValue / limit));
-      bar.setAttribute("role", "meter");
-      bar.setAttribute("aria-label", name + " against its limit");
-      bar.setAttribute("aria-valuemin", "0"); bar.setAttribute("aria-valuemax", String(limit));
-      bar.setAttribute("aria-valuenow", String(Math.min(limit, e.observedValue))); bar.setAttribute("aria-valuetext", text);
-      fill.style.width = 100 * part + "%"; // by the object model, which the policy allows
-      bar.append(fill); li.append(bar);
-    }
-    if (e.output) li.append(el("p", "why", e.output));
-    if (e.error) li.append(el("p", "why", "Last error: " + e.error));
-    if (d.traces && d.traces[name]) {
-      const a = el("a", "", "Trace of the last run");
-      a.href = d.traces[name]; a.rel = "noreferrer";
-      li.append(a);
-    }
-    if (past[name]) {
-      const hour = el("p", "hour");
-      hour.append(el("span", "", "an hour ago"), el("span", "", "now"));
-      li.append(hour, strip(past[name]));
-      const s = spark(past[name], name);
-      if (s && "observedValue" in e) li.append(s);
-    }
-    return li;
+  function value(e) {
+    if (!("observedValue" in e)) return "";
+    const limits = [[e.limit, "at most "], [e.minLimit, "at least "], [e.warnLimit, "warning above "], [e.minWarnLimit, "warning below "]];
+    const group = Object.entries(e).filter(([k]) => k.includes(".")).map(([k, v]) => k.replace(/^attribute\./, "") + " " + v);
+    const parts = limits.filter(([v]) => v !== undefined).map(([v, word]) => word + number(v, e.observedUnit));
+    let text = number(e.observedValue, e.observedUnit);
+    if (e.observedValue !== null && e.quantile) text = "p" + short(e.quantile * 100) + " " + text;
+    if (!parts.length) text = (e.time ? "last run took " : "silent for ") + text; // an active check, or a heartbeat
+    if (parts.length && e.observedValue !== null && parts[0].startsWith("at most")) text += " of " + parts.shift();
+    text = [text, ...parts].join(", ");
+    if (e.window) text += ", in " + e.window;
+    return text + (group.length ? " (" + group.join(", ") + ")" : "");
   }
 
-  function draw(d) {
-    shown = d;
-    const v = d.verdict || { checks: {} }, ready = d.probes.readiness;
-    $("verdict").className = ready;
-    $("mark").textContent = marks[ready];
-    $("state").textContent = { pass: "Ready", warn: "Ready, with warnings", fail: "Not ready" }[ready];
-    $("service").textContent = [v.serviceId, v.releaseId].filter(Boolean).join(" ");
-    $("sentence").textContent = d.stale ? "Nothing has been judged for more than 15 s: what follows is old." : v.output || "Every check passes.";
-    $("facts").textContent = "Lifecycle " + (v.lifecycle || "starting") + " · liveness " + d.probes.liveness + " · startup " + d.probes.startup + " · judged " + (v.time || "never");
-    document.title = { pass: "✓ ready", warn: "! warnings", fail: "✗ not ready" }[ready] + (v.serviceId ? " · " + v.serviceId : "");
-    const order = { fail: 0, stale: 1, unknown: 2, warn: 3, pass: 4 };
-    const list = Object.entries(v.checks || {}).map(([name, l]) => [name, l[0]]);
-    list.sort((a, b) => order[a[1].status] - order[b[1].status] || (a[0] < b[0] ? -1 : 1));
-    $("checks").replaceChildren(...list.map(([name, e]) => check(name, e, d)));
-    if ($("window")) $("window").textContent = v.until ? (v.output || "Open") + ", until " + v.until : "None.";
+  function bar(row, name, e, text) {
+    const top = e.limit ?? e.warnLimit ?? 2 * (e.minLimit ?? e.minWarnLimit); // to the right of it is nothing to see
+    row.bar.hidden = !(top > 0) || typeof e.observedValue !== "number";
+    if (row.bar.hidden) return;
+    const part = (v) => 100 * Math.max(0, Math.min(1, v / top)) + "%"; // set by the object model, which the policy allows
+    const attrs = { "aria-label": name + " against its limit", "aria-valuemin": 0, "aria-valuemax": top, "aria-valuenow": Math.max(0, Math.min(top, e.observedValue)), "aria-valuetext": text };
+    for (const [k, v] of Object.entries(attrs)) row.bar.setAttribute(k, v);
+    row.bar.firstChild.style.width = part(e.observedValue);
+    const ticks = [e.warnLimit, e.minLimit, e.minWarnLimit].filter((v) => v > 0 && v < top);
+    while (row.bar.children.length < 1 + ticks.length) row.bar.append(el("b"));
+    ticks.forEach((v, n) => { row.bar.children[n + 1].style.left = part(v); });
   }
+
+  const rows = new Map();
+  function rowOf(name) {
+    let r = rows.get(name);
+    if (r) return r;
+    r = { name: el("h3", "", name) };
+    for (const [key, tag] of Object.entries({ badge: "span", role: "span", since: "span", override: "span", value: "p", bar: "div", why: "p", error: "p", trace: "a", hour: "span", strip: "div", range: "span", spark: "div" })) r[key] = el(tag, key);
+    r.override.className = "badge override"; r.error.className = "why";
+    r.bar.setAttribute("role", "meter"); r.bar.append(el("i"));
+    r.trace.rel = "noreferrer";
+    r.li = el("li", "", el("div", "head", r.name, r.badge, r.role, r.since, r.override), r.value, r.bar, r.why, r.error, r.trace,
+      el("p", "hour", r.hour, el("span", "", "now")), r.strip, el("p", "hour", r.range), r.spark);
+    rows.set(name, r);
+    return r;
+  }
+
+  function check(name, e, d, old) {
+    const r = rowOf(name), text = value(e);
+    if (r.li.className !== e.status) r.li.className = e.status;
+    put(r.badge, (old ? "was " : marks[e.status] + " ") + e.status);
+    put(r.role, e.role || "auxiliary");
+    show(r.since, e.since && !old ? "for " + span(Date.parse(d.now) - Date.parse(e.since)) : e.since && "since " + clock(e.since, d.now));
+    show(r.override, e.override && "overridden by an operator: " + e.override);
+    show(r.value, text);
+    bar(r, name, e, text);
+    show(r.why, e.output);
+    show(r.error, e.error && "Last error: " + e.error);
+    const trace = (d.traces || {})[name];
+    show(r.trace, trace && (e.error ? "Trace of the failed run" : "Trace of the last run") + " of " + name);
+    if (trace && r.trace.getAttribute("href") !== trace) r.trace.href = trace;
+    if (past[name]) { strip(r, past[name], d.step); spark(r, past[name], e); }
+    return r.li;
+  }
+
+  const states = ["fail", "stale", "unknown", "warn", "pass"], roles = ["vital", "core", undefined, "informational"];
+  function list(d, old) {
+    const sorted = Object.entries((d.verdict || {}).checks || {}).map(([name, [e]]) => [name, e]).sort(([a, x], [b, y]) =>
+      states.indexOf(x.status) - states.indexOf(y.status) || roles.indexOf(x.role) - roles.indexOf(y.role) || (a < b ? -1 : 1));
+    const items = sorted.map(([name, e]) => check(name, e, d, old)), ul = $("checks");
+    if (items.length === ul.children.length && items.every((li, n) => li === ul.children[n])) return;
+    const focused = document.activeElement;
+    ul.replaceChildren(...items);
+    if (focused !== document.activeElement && ul.contains(focused)) focused.focus({ preventScroll: true });
+  }
+
+  let shown = null, lost = false;
+  function draw() {
+    const d = shown, v = d.verdict || {}, ready = d.probes.readiness, old = lost || d.stale;
+    document.body.classList.toggle("old", old);
+    if ($("verdict").className !== ready) $("verdict").className = ready;
+    const at = clock(lost || !v.time ? d.now : v.time, d.now);
+    put($("mark"), lost ? "?" : marks[ready]);
+    put($("state"), lost ? "Contact lost" : d.title);
+    put($("service"), [v.serviceId, v.releaseId].filter(Boolean).join(" "));
+    put($("sentence"), lost ? "At " + at + " it was: " + d.title + ". " + d.sentence : d.sentence);
+    const facts = ["lifecycle " + (v.lifecycle || "starting"), "liveness " + d.probes.liveness, "startup " + d.probes.startup, v.time ? "judged at " + clock(v.time, d.now) : "not judged yet"];
+    if (d.since && !old) facts.unshift("for " + span(Date.parse(d.now) - Date.parse(d.since)) + ", since " + clock(d.since, d.now));
+    put($("facts"), (lost ? "then: " : "") + facts.join(" · "));
+    put($("checks-title"), old ? "Checks as of " + at : "Checks");
+    const title = (lost ? "? contact lost" : marks[ready] + " " + d.title.toLowerCase()) + (v.serviceId ? " · " + v.serviceId : "");
+    if (document.title !== title) document.title = title;
+    list(d, old);
+    if ($("window")) put($("window"), !v.until ? (lost ? "None then." : "None.") : (lost ? "Then open" : "Open") + " until " + clock(v.until, d.now) + ": " + (v.output || "").replace(/^maintenance: /, ""));
+    // Said aloud when the verdict or the check to blame changes, not with each new number.
+    const key = d.title + " " + d.sentence.split(":")[0];
+    if (!lost && $("said").dataset.key !== key) { $("said").dataset.key = key; put($("said"), d.title + ". " + d.sentence); }
+  }
+
+  // now is two clocks: the one stands still while the computer sleeps, the other may be set back.
+  const now = () => [Date.now(), performance.now()];
+  const since = (then) => Math.max(Date.now() - then[0], performance.now() - then[1]);
+  let heard = now(), streamed = now(), asked = [-Infinity, -Infinity], asking = false, source = null;
 
   function take(d) {
-    heard = Date.now();
-    step = d.step;
+    heard = now();
+    shown = d;
     note(d);
-    draw(d);
     contact();
+    draw();
   }
 
-  function contact() {
-    const silent = Date.now() - heard, lost = heard > 0 && silent > late;
-    document.body.classList.toggle("lost", lost);
-    $("contact").hidden = !lost;
-    if (lost && !polling) polling = setInterval(poll, 2000); // the stream is silent: is anybody there?
-    if (lost) $("contact").textContent = "Contact lost " + ago(heard, Date.now()) + " ago. What is below is as of " + shown.now.slice(11, 19) + " UTC.";
-  }
-
-  async function poll() {
+  async function ask() {
+    if (asking || since(asked) < every) return;
+    asking = true; asked = now();
     try {
-      const res = await fetch("/status/data", { cache: "no-store" });
+      const res = await fetch(base + "/data", { cache: "no-store", signal: AbortSignal.timeout(4000) });
       if (res.ok) take(await res.json());
-    } catch { /* contact() tells */ }
+    } catch { /* contact tells */ }
+    asking = false;
   }
 
   function listen() {
-    source = new EventSource("/status/events");
-    source.onmessage = (m) => { clearInterval(polling); polling = 0; take(JSON.parse(m.data)); };
-    source.onerror = () => {
-      if (!polling) polling = setInterval(poll, 2000);
-      if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
-    };
+    streamed = now();
+    if (source) source.close();
+    source = new EventSource(base + "/events");
+    source.onmessage = (m) => { streamed = now(); take(JSON.parse(m.data)); };
+  }
+
+  // contact is kept twice a second: a stream may be refused, held back or dead without a word.
+  function contact() {
+    const silent = since(heard), was = lost;
+    lost = silent > late;
+    if (silent > every) ask();
+    if (since(streamed) > silence) listen();
+    if (lost === was) return;
+    $("contact").hidden = !lost;
+    put($("contact"), !lost ? "" : "Contact lost" + (shown ? " at " + clock(shown.now, shown.now) + ". What is below was so then and may not be so now." : ". What is below is as of when the page was opened.") + " This page keeps asking.");
+    if (shown) draw();
+    else if (lost) { put($("state"), "Contact lost"); document.title = "? contact lost"; $("verdict").className = ""; }
   }
 
   const form = $("maintenance");
   if (form) {
-    const path = document.body.dataset.maintenance;
-    const send = async (method, body) => {
+    const send = async (method, body, done) => {
       const token = form.elements.token.value, headers = token ? { Authorization: "Bearer " + token } : {};
+      let text;
       try {
-        const res = await fetch(path, { method, headers, body });
-        $("done").textContent = res.ok ? "Done." : res.status + ": " + (await res.text()).slice(0, 200);
-      } catch (e) { $("done").textContent = "Not done: " + e.message; }
+        const res = await fetch(document.body.dataset.maintenance, { method, headers, body, signal: AbortSignal.timeout(10000) });
+        const answer = res.ok ? "" : await res.text();
+        let why = answer.slice(0, 200);
+        try { why = JSON.parse(answer).error || why; } catch { /* plain text */ }
+        text = res.ok ? done : "Refused (" + res.status + "): " + why;
+      } catch (e) { text = "Not done: " + e.message; }
+      put($("done"), text);
     };
     form.addEventListener("submit", (e) => {
       e.preventDefault();
-      const until = new Date(Date.now() + 60000 * Number(form.elements.minutes.value) - 1000).toISOString();
-      send("PUT", JSON.stringify({ reason: form.elements.reason.value, until }));
+      const at = shown ? Date.parse(shown.now) + since(heard) : Date.now(); // by the service's clock
+      const until = new Date(at + 60000 * Number(form.elements.minutes.value) - 1000).toISOString();
+      send("PUT", JSON.stringify({ reason: form.elements.reason.value, until }), "Maintenance has begun.");
     });
-    $("lift").addEventListener("click", () => send("DELETE"));
+    $("lift").addEventListener("click", () => send("DELETE", undefined, "Maintenance has ended."));
   }
 
-  poll();
+  ask();
   listen();
   setInterval(contact, 500);
 })();
