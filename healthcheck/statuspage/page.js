@@ -28,11 +28,13 @@
     const [size, prefix] = sizes.find(([size]) => Math.abs(v) >= size) || sizes[sizes.length - 1];
     return Number((v / size).toPrecision(3)) + " " + prefix + unit;
   };
-  const number = (v, unit) => {
+  const number = (v, unit, bare) => {
     if (v === null || v === undefined) return "no value yet";
     if (unit === "s" && v !== 0 && Math.abs(v) < 1) return scaled(v, "s", [[1e-3, "m"], [1e-6, "µ"], [1e-9, "n"]]);
     if (unit === "By") return scaled(v, "B", [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]]);
-    return unit && unit !== "1" ? short(v) + " " + unit.replace(/[{}]/g, "") : short(v);
+    const noun = /^{(.*)}$/.exec(unit || "");
+    if (noun) return short(v) + (bare ? "" : " " + (v === 1 ? noun[1] : noun[1].replace(/([^aeiou])y$/, "$1ie") + "s"));
+    return unit && unit !== "1" ? short(v) + " " + unit : short(v);
   };
   const span = (ms) => {
     const s = Math.max(0, Math.round(ms / 1000));
@@ -96,15 +98,15 @@
     });
     const s = svg("svg", { viewBox: "0 -1 " + steps + " 12", preserveAspectRatio: "none", "aria-hidden": "true", class: "spark" });
     s.append(svg("path", { d }));
-    put(row.range, "Value: " + number(low, e.observedUnit) + " to " + number(top, e.observedUnit));
+    put(row.range, (e.time ? "Runs took " : "Value: ") + number(low, e.observedUnit, true) + " to " + number(top, e.observedUnit));
     row.spark.replaceChildren(s);
   }
 
   function value(e) {
-    if (!("observedValue" in e)) return "";
+    if (!("observedValue" in e)) return e.status === "pass" && !e.time ? "no work under way" : ""; // a heartbeat
     const limits = [[e.limit, "at most "], [e.minLimit, "at least "], [e.warnLimit, "warning above "], [e.minWarnLimit, "warning below "]];
     const group = Object.entries(e).filter(([k]) => k.includes(".")).map(([k, v]) => k.replace(/^attribute\./, "") + " " + v);
-    const parts = limits.filter(([v]) => v !== undefined).map(([v, word]) => word + number(v, e.observedUnit));
+    const parts = limits.filter(([v]) => v !== undefined).map(([v, word]) => word + number(v, e.observedUnit, true));
     let text = number(e.observedValue, e.observedUnit);
     if (e.observedValue !== null && e.quantile) text = "p" + short(e.quantile * 100) + " " + text;
     if (!parts.length) text = (e.time ? "last run took " : "silent for ") + text; // an active check, or a heartbeat
@@ -136,7 +138,7 @@
     r.override.className = "badge override"; r.error.className = "why";
     r.bar.setAttribute("role", "meter"); r.bar.append(el("i"));
     r.trace.rel = "noreferrer";
-    r.li = el("li", "", el("div", "head", r.name, r.badge, r.role, r.since, r.override), r.value, r.bar, r.why, r.error, r.trace,
+    r.li = el("li", "", el("div", "head", r.name, r.badge, r.role, r.since, r.override), r.why, r.error, r.value, r.bar, r.trace,
       el("p", "hour", r.hour, el("span", "", "now")), r.strip, el("p", "hour", r.range), r.spark);
     rows.set(name, r);
     return r;

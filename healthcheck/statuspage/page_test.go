@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -78,6 +79,62 @@ func TestPage(t *testing.T) {
 			t.Errorf("POST: %d", w.Code)
 		}
 	})
+}
+
+// TestSentence: what the page says of readiness is so, also where something fails that
+// does not count, or nobody judges any more.
+func TestSentence(t *testing.T) {
+	if got := sentence(nil); got != "Nothing has been judged yet." {
+		t.Errorf("before Start: %q", got)
+	}
+	if got := sentence(&healthcheck.Verdict{Time: time.Now().Add(-20 * time.Second)}); !strings.HasPrefix(got, "Nothing has been judged for more than 15 s") {
+		t.Errorf("stale: %q", got)
+	}
+	for _, c := range []struct {
+		name, override string
+		role           healthcheck.Role
+		fails, stuck   bool
+		title, want    string
+	}{
+		{name: "all is well", title: "Ready", want: "Every check passes."},
+		{name: "for information", role: healthcheck.Informational, fails: true, title: "Ready", want: "Every check that readiness depends on passes; mirror is fail."},
+		{name: "overridden", override: "mirror=off", role: healthcheck.Core, fails: true, title: "Ready", want: "Every check that readiness depends on passes; mirror is fail."},
+		{name: "auxiliary", fails: true, title: "Ready, with warnings", want: "mirror: 4 failures in a row, the last: *errors.errorString"},
+		{name: "stuck", stuck: true, title: "Not ready", want: "worker: no beat for 29s with 1 active. Liveness fails too: a restart is due."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				t.Setenv("HEALTH_EFFECTS", c.override)
+				reader := sdkmetric.NewManualReader()
+				m := &healthcheck.Monitor{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), Logger: slog.New(slog.DiscardHandler),
+					Checks: []healthcheck.Check{{Name: "mirror", Role: c.role, Func: func(context.Context) error {
+						if c.fails {
+							return errDown
+						}
+						return nil
+					}}}}
+				worker := m.Heartbeat("worker", 5*time.Second)
+				ctx, cancel := context.WithCancel(t.Context())
+				page := New(ctx, m, Options{})
+				if err := m.Start(ctx, reader); err != nil {
+					t.Fatal(err)
+				}
+				defer func() { cancel(); m.Stop() }()
+				if c.stuck {
+					worker.Busy()
+				}
+				time.Sleep(30 * time.Second)
+				s := page.snapshot(false)
+				if s.Title != c.title || s.Sentence != c.want || s.Stale || s.Since.IsZero() {
+					t.Errorf("%q, %q since %v, stale %v", s.Title, s.Sentence, s.Since, s.Stale)
+				}
+				body := get(page, "GET", "/status").Body.String()
+				if !strings.Contains(body, c.title) || strings.Contains(body, "<form") {
+					t.Errorf("without JavaScript:\n%s", body)
+				}
+			})
+		})
+	}
 }
 
 // TestData: the verdict with the text of errors, the trace, the history.
@@ -159,6 +216,21 @@ func (s *stream) Write(b []byte) (int, error) {
 		}
 	}
 	return len(b), nil
+}
+
+// TestValues: where there was no number, none is sent.
+func TestValues(t *testing.T) {
+	h := &history{}
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for _, r := range []healthcheck.Result{{HasValue: true, Value: .000025}, {Value: 3}, {HasValue: true, Value: math.Inf(1)}, {HasValue: true, Value: 84}} {
+		r.Name, r.State = "a", healthcheck.Pass
+		h.add(&healthcheck.Verdict{Time: now, Checks: []healthcheck.Result{r}})
+		now = now.Add(10 * time.Second)
+	}
+	b, err := json.Marshal(h.since(now.Add(-time.Second))["a"])
+	if err != nil || !strings.HasSuffix(string(b), "null,2.5e-05,null,null,84]}") {
+		t.Errorf("%s %v", b, err)
+	}
 }
 
 // TestHistory: the worst of a step, gaps as gaps, an hour and no more.
