@@ -1,0 +1,256 @@
+package browser
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/chromedp"
+
+	"github.com/otelhealth/otelhealth/e2e/servers"
+)
+
+//go:embed rules.js
+var rules string
+
+// inaccessible is what is wrong with the page for people who see it badly, or not at
+// all, or have no mouse.
+func (b *tab) inaccessible() []string {
+	b.t.Helper()
+	wrong := eval[[]string](b, rules)
+	wrong = append(wrong, b.unnamed()...)
+	return append(wrong, b.unreachable()...)
+}
+
+// unnamed asks the browser what it tells a screen reader.
+func (b *tab) unnamed() (wrong []string) {
+	b.t.Helper()
+	var tree accessibility.GetFullAXTreeResult
+	b.do(chromedp.Func(func(ctx context.Context, s *chromedp.Target) (err error) {
+		tree, err = cdp.Call(ctx, s, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+		return err
+	}))
+	text := func(v *accessibility.Value) (s string) {
+		if v != nil {
+			_ = json.Unmarshal(v.Value, &s) // else it is no text
+		}
+		return s
+	}
+	count := map[string]int{}
+	names := map[string]bool{}
+	for _, n := range tree.Nodes {
+		role, name := text(n.Role), strings.TrimSpace(text(n.Name))
+		if n.Ignored {
+			continue
+		}
+		count[role]++
+		switch role {
+		case "textbox", "combobox", "button", "link", "meter", "heading", "region", "image", "img":
+			if name == "" {
+				wrong = append(wrong, "name: a "+role+" has none")
+			}
+		}
+		if role == "link" && names[name] {
+			wrong = append(wrong, fmt.Sprintf("name: two links are called %q", name))
+		}
+		names[name] = names[name] || role == "link"
+	}
+	for _, role := range []string{"main", "status", "list", "listitem", "heading", "region"} {
+		if count[role] == 0 {
+			wrong = append(wrong, "role: there is no "+role)
+		}
+	}
+	return wrong
+}
+
+// unreachable presses Tab from the top: what can be used comes in the order of the
+// document, and one sees where one is.
+func (b *tab) unreachable() (wrong []string) {
+	b.t.Helper()
+	type stop struct {
+		At   int // in the order of the document; -1 outside of it
+		Name string
+		Wide float64 // of the outline
+		Seen bool
+	}
+	b.run(`document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0);
+		window.stops = () => [...document.querySelectorAll("a[href], button, input, select, textarea, [tabindex]")].filter(e => !e.disabled && e.checkVisibility({ checkVisibilityCSS: true }));
+		const top = document.createElement("span"); top.tabIndex = -1; document.body.prepend(top); top.focus(); top.remove();`)
+	want := eval[int](b, "stops().length")
+	for n := range want {
+		b.do(chromedp.KeyEvent("\t"))
+		s := eval[stop](b, `(e => {
+			const style = getComputedStyle(e), box = e.getBoundingClientRect();
+			return { at: stops().indexOf(e), name: e.innerText || e.name || e.tagName, wide: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
+				seen: box.top >= 0 && box.bottom <= innerHeight && box.left >= 0 && box.right <= innerWidth };
+		})(document.activeElement)`)
+		switch {
+		case s.At != n:
+			return append(wrong, fmt.Sprintf("focus: Tab %d of %d leads to number %d, %s", n+1, want, s.At+1, s.Name))
+		case s.Wide < 2:
+			wrong = append(wrong, "focus: it is not seen on "+s.Name)
+		case !s.Seen:
+			wrong = append(wrong, "focus: "+s.Name+" is out of sight")
+		}
+	}
+	return wrong
+}
+
+// chatter counts how often what is read aloud changes while the page is brought up to
+// date three times.
+func (b *tab) chatter() int {
+	b.t.Helper()
+	return eval[int](b, `new Promise((done) => {
+		let changes = 0, updates = 0;
+		const live = new MutationObserver((list) => changes += list.length);
+		for (const e of document.querySelectorAll("[role=status], [role=alert], [aria-live], output")) live.observe(e, { subtree: true, childList: true, characterData: true, attributes: true });
+		const facts = new MutationObserver(() => { if (++updates === 3) { live.disconnect(); facts.disconnect(); done(changes); } });
+		facts.observe(document.getElementById("facts"), { subtree: true, childList: true, characterData: true });
+	})`)
+}
+
+var looks = []look{{}, {dark: true}, {width: 360}, {width: 360, dark: true, still: true}}
+
+// TestAccess holds the page against the rules in each of its states, light and dark,
+// wide and narrow.
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, []string{"ADMIN_TOKEN=s3cret"}, "-trace-url", "http://traces.invalid/{trace}", "-load", "40")
+	var tabs []*tab
+	for _, l := range looks {
+		tabs = append(tabs, open(t, d.status(), l))
+	}
+	check := func(state, js string) {
+		t.Helper()
+		for n, b := range tabs {
+			b.until(state, js)
+			for _, p := range b.inaccessible() {
+				t.Errorf("%s, %v: %s", state, looks[n], p)
+			}
+		}
+	}
+	title := func(s string) string {
+		return fmt.Sprintf("document.getElementById('state').textContent === %q", s)
+	}
+	check("all is well", title("Ready")+" && document.querySelectorAll('.bar:not([hidden])').length >= 3 && document.querySelectorAll('svg.spark').length > 0")
+	if n := tabs[0].chatter(); n != 0 {
+		t.Errorf("what is read aloud changes %d times while nothing happens", n)
+	}
+	d.fault("cache-down")
+	check("a warning", title("Ready, with warnings"))
+	d.fault("database-down")
+	d.fault("paused-workers")
+	check("failing", title("Not ready")+" && document.querySelectorAll('li.fail').length === 3")
+	if n := tabs[0].chatter(); n != 0 {
+		t.Errorf("what is read aloud changes %d times while nothing new fails", n)
+	}
+	// A link keeps the focus while the rows are brought up to date, and when they move.
+	b := tabs[0]
+	b.run(`document.querySelector("#checks li.fail a").focus(); window.held = document.activeElement`)
+	d.fault("-off", "database-down")
+	b.until("the rows have moved", `document.querySelectorAll("li.fail").length === 2`)
+	if !eval[bool](b, "document.activeElement === held && held.isConnected") {
+		t.Error("the focus is lost when the page is brought up to date")
+	}
+	for _, fault := range []string{"cache-down", "paused-workers"} {
+		d.fault("-off", fault)
+	}
+	eval[int](b, `fetch("/maintenance", { method: "PUT", headers: { Authorization: "Bearer s3cret" }, body: JSON.stringify({ reason: "upgrade", until: new Date(Date.now() + 600000).toISOString() }) }).then(r => r.status)`)
+	check("maintenance", "document.getElementById('window').textContent.startsWith('Open until')")
+	for _, b := range tabs {
+		b.clean()
+	}
+	d.Kill()
+	check("contact lost", isLost)
+}
+
+// TestRulesFind spoils the page in one way after the other: each is found, by its rule.
+func TestRulesFind(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, nil, "-trace-url", "http://traces.invalid/{trace}")
+	d.fault("database-down")
+	d.until("fail")
+	narrow := look{width: 360, still: true}
+	for _, c := range []struct {
+		rule, spoil string
+		look        look
+	}{
+		{"lang", `document.documentElement.removeAttribute("lang")`, look{}},
+		{"title", `document.title = ""`, look{}},
+		{"id", `document.querySelector("h2").id = "state"`, look{}},
+		{"landmark", `document.querySelector("main").outerHTML = document.querySelector("main").innerHTML`, look{}},
+		{"landmark", `document.querySelector("section").removeAttribute("aria-labelledby")`, look{}},
+		{"heading", `document.querySelector("h2").outerHTML = "<h1>Checks</h1>"`, look{}},
+		{"heading", `document.querySelector("h2").remove()`, look{}},
+		{"heading", `document.querySelector("h1").hidden = true`, look{}},
+		{"live", `document.getElementById("said").removeAttribute("role")`, look{}},
+		{"live", `document.getElementById("said").textContent = ""`, look{}},
+		{"state", `document.querySelector(".fail .badge").textContent = "✗"`, look{}},
+		{"state", `document.querySelector("span.hour").hidden = true`, look{}},
+		{"state", `document.getElementById("state").textContent = ""`, look{}},
+		{"contrast", `document.getElementById("facts").style.color = "#999"`, look{}},
+		{"contrast", `document.getElementById("facts").style.color = "#777"`, look{dark: true}},
+		{"contrast", `document.getElementById("checks").style.opacity = ".5"`, look{}},
+		{"contrast", `document.querySelector("h1").style.background = "linear-gradient(red, blue)"`, look{}},
+		{"contrast", `document.documentElement.style.setProperty("--fail", "#ff8178")`, look{}},
+		{"contrast", `document.querySelector("input").style.borderColor = "#ddd"`, look{}},
+		{"contrast", `document.querySelector("rect").style.fill = "#ddd"`, look{}},
+		{"width", `document.querySelector(".why").style.whiteSpace = "nowrap"; document.querySelector(".why").textContent = "word".repeat(40)`, narrow},
+		{"width", `document.querySelector("form").style.width = "400px"`, narrow},
+		{"target", `document.querySelector("button").style.cssText = "min-height: 0; height: 20px"`, look{}},
+		{"motion", `document.querySelector(".bar i").style.transition = "width 1s"`, narrow},
+		{"name", `document.querySelector("input[name=reason]").closest("label").firstChild.remove()`, look{}},
+		{"name", `document.querySelector("button").textContent = ""`, look{}},
+		{"name", `document.querySelector(".bar:not([hidden])").removeAttribute("aria-label")`, look{}},
+		{"name", `document.querySelectorAll(".trace:not([hidden])").forEach(a => a.textContent = "Trace")`, look{}},
+		{"role", `document.getElementById("checks").setAttribute("role", "presentation")`, look{}},
+		{"focus", `document.querySelector("select").tabIndex = 5`, look{}},
+		{"focus", `document.querySelector("form").style.cssText = "position: absolute; left: -5000px"`, look{}},
+		{"focus", `document.querySelector("select").style.outline = "none"`, look{}},
+	} {
+		t.Run(c.rule, func(t *testing.T) { // which closes its tab
+			b := open(t, d.status(), c.look)
+			b.until("the fault is shown", `document.querySelectorAll("li.fail a:not([hidden])").length === 1`)
+			// The page is kept from mending itself.
+			b.run(`for (let n = setInterval(() => {}, 1e6); n > 0; n--) clearInterval(n); JSON.parse = () => { throw new Error("still") }; Response.prototype.json = () => new Promise(() => {});` + c.spoil)
+			servers.Poll(t, c.spoil+" is found", func() error { // the tree for screen readers follows a little later
+				if wrong := b.inaccessible(); !slices.ContainsFunc(wrong, func(p string) bool { return strings.HasPrefix(p, c.rule+": ") }) {
+					return fmt.Errorf("only %q", wrong)
+				}
+				return nil
+			})
+		})
+	}
+	b := open(t, d.status(), look{})
+	b.until("the fault is shown", `document.querySelectorAll("li.fail").length === 1`)
+	b.run(`setInterval(() => document.getElementById("said").append("."), 100)`)
+	if b.chatter() == 0 {
+		t.Error("a chattering live region is not found")
+	}
+	b.clean()
+	for _, c := range []struct {
+		want, js string
+		noPolicy bool
+	}{
+		{"security: ", `new Image().src = "/status"`, false},
+		{"request to another origin: ", `new Image().src = "http://127.0.0.2:9/x"`, true},
+		{"console: error", `console.error("so")`, false},
+		{"exception: ", `setTimeout(() => { throw new Error("so") })`, false},
+	} {
+		b := open(t, d.status(), look{noPolicy: c.noPolicy})
+		b.run(c.js)
+		servers.Poll(t, c.js+" is noticed", func() error {
+			if seen := b.seen(); !slices.ContainsFunc(seen, func(p string) bool { return strings.HasPrefix(p, c.want) }) {
+				return fmt.Errorf("only %q", seen)
+			}
+			return nil
+		})
+	}
+	d.end()
+}
