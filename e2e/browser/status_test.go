@@ -90,6 +90,7 @@ func ms(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 // noPresent tells that nothing on a page which has lost contact is said to be so now.
 const noPresent = `!["Ready", "Not ready", "Ready, with warnings"].includes(document.getElementById("state").textContent)
 	&& [...document.querySelectorAll(".badge")].every(e => !e.checkVisibility() || /^(was |overridden)/.test(e.textContent))
+	&& !/\bnow$/m.test(document.getElementById("checks").innerText)
 	&& document.getElementById("checks-title").textContent.startsWith("Checks as of ")
 	&& document.title.startsWith("? contact lost")`
 

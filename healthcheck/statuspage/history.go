@@ -21,7 +21,7 @@ type history struct {
 	mu     sync.Mutex
 	names  []string
 	states []([steps]byte)    // the worst in the step, as a letter; 0 for none
-	values []([steps]float32) // the last in the step; not a number where there was none
+	values []([steps]float32) // the last in that state; not a number where there was none
 	last   int64              // number of the newest step, since 1970
 }
 
@@ -67,17 +67,18 @@ func (h *history) add(v *healthcheck.Verdict) {
 	h.last = now
 	for n := range v.Checks {
 		c := &v.Checks[n]
-		if l := letter(c.State); worse(l, h.states[n][at]) {
-			h.states[n][at] = l
+		l := letter(c.State)
+		if worse(h.states[n][at], l) {
+			continue
 		}
-		h.values[n][at] = float32(math.NaN())
+		h.states[n][at], h.values[n][at] = l, float32(math.NaN())
 		if c.HasValue {
 			h.values[n][at] = float32(c.Value)
 		}
 	}
 }
 
-func worse(a, b byte) bool { return b == 0 || rank(a) > rank(b) }
+func worse(a, b byte) bool { return rank(a) > rank(b) }
 
 func rank(l byte) int {
 	for n := range len(letters) {

@@ -9,8 +9,8 @@
 // calls nothing it shows the present. An open page holds one connection, and a browser
 // opens six to a host over HTTP/1.1: a seventh page waits.
 //
-// The last hour is kept in memory, in 360 steps of ten seconds: the worst state and the
-// last value of each, 1,800 bytes for a check whatever happens. It begins anew with the
+// The last hour is kept in memory, in 360 steps of ten seconds: the worst state of each
+// and the last value in that state, 1,800 bytes for a check whatever happens. It begins anew with the
 // process.
 //
 //	page := statuspage.New(ctx, health, statuspage.Options{})

@@ -59,8 +59,9 @@
       }
       if (d.stale) continue; // nothing was judged
       const letter = e.status[0], last = p.states[steps - 1];
-      if (worse.indexOf(letter) >= worse.indexOf(last)) p.states = p.states.slice(0, -1) + letter;
-      p.values[steps - 1] = e.observedValue ?? null;
+      if (worse.indexOf(letter) < worse.indexOf(last)) continue;
+      p.states = p.states.slice(0, -1) + letter;
+      p.values[steps - 1] = e.observedValue ?? null; // in the worst state
     }
     pastStep = Math.max(pastStep, now);
   }
@@ -134,12 +135,12 @@
     let r = rows.get(name);
     if (r) return r;
     r = { name: el("h3", "", name) };
-    for (const [key, tag] of Object.entries({ badge: "span", role: "span", since: "span", override: "span", value: "p", bar: "div", why: "p", error: "p", trace: "a", hour: "span", strip: "div", range: "span", spark: "div" })) r[key] = el(tag, key);
+    for (const [key, tag] of Object.entries({ badge: "span", role: "span", since: "span", override: "span", value: "p", bar: "div", why: "p", error: "p", trace: "a", hour: "span", end: "span", strip: "div", range: "span", spark: "div" })) r[key] = el(tag, key);
     r.override.className = "badge override"; r.error.className = "why";
     r.bar.setAttribute("role", "meter"); r.bar.append(el("i"));
     r.trace.rel = "noreferrer";
     r.li = el("li", "", el("div", "head", r.name, r.badge, r.role, r.since, r.override), r.why, r.error, r.value, r.bar, r.trace,
-      el("p", "hour", r.hour, el("span", "", "now")), r.strip, el("p", "hour", r.range), r.spark);
+      el("p", "hour", r.hour, r.end), r.strip, el("p", "hour", r.range), r.spark);
     rows.set(name, r);
     return r;
   }
@@ -153,6 +154,7 @@
     show(r.override, e.override && "overridden by an operator: " + e.override);
     show(r.value, text);
     bar(r, name, e, text);
+    put(r.end, old ? "then" : "now");
     show(r.why, e.output);
     show(r.error, e.error && "Last error: " + e.error);
     const trace = (d.traces || {})[name];

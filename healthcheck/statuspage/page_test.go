@@ -233,6 +233,20 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// TestValueOfWorst: the value beside a failure is the one that failed.
+func TestValueOfWorst(t *testing.T) {
+	h := &history{}
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for _, r := range []healthcheck.Result{{State: healthcheck.Pass, Value: 1}, {State: healthcheck.Fail, Value: 84}, {State: healthcheck.Fail, Value: 90}, {State: healthcheck.Pass, Value: 2}} {
+		r.Name, r.HasValue = "a", true
+		h.add(&healthcheck.Verdict{Time: now, Checks: []healthcheck.Result{r}})
+		now = now.Add(time.Second)
+	}
+	if p := h.since(now)["a"]; p.Values[steps-1] != 90 || p.States[steps-1] != 'f' {
+		t.Errorf("%v in state %c, want 90 in f", p.Values[steps-1], p.States[steps-1])
+	}
+}
+
 // TestHistory: the worst of a step, gaps as gaps, an hour and no more.
 func TestHistory(t *testing.T) {
 	h := &history{}
