@@ -89,7 +89,8 @@
 
   function spark(row, p, e) {
     const seen = p.values.filter((v) => v !== null);
-    row.spark.hidden = row.range.hidden = seen.length < 2 || !("observedValue" in e);
+    const rule = [e.limit, e.minLimit, e.warnLimit, e.minWarnLimit].some((v) => v !== undefined);
+    row.spark.hidden = row.range.hidden = seen.length < 2 || !rule && !e.time; // a heartbeat's silence comes and goes
     if (row.spark.hidden) return;
     const top = Math.max(...seen), low = Math.min(...seen), zero = Math.min(0, low), height = top - zero || 1;
     let d = "", pen = false;
