@@ -218,7 +218,7 @@ func TestRulesFind(t *testing.T) {
 			b := open(t, d.status(), c.look)
 			b.until("the fault is shown", `document.querySelectorAll("li.fail a:not([hidden])").length === 1`)
 			// The page is kept from mending itself.
-			b.run(`for (let n = setInterval(() => {}, 1e6); n > 0; n--) clearInterval(n); JSON.parse = () => { throw new Error("still") }; Response.prototype.json = () => new Promise(() => {});` + c.spoil)
+			b.run(`for (let n = setInterval(() => {}, 1e6); n > 0; n--) clearInterval(n); Date.parse = () => { throw new Error("still") };` + c.spoil)
 			servers.Poll(t, c.spoil+" is found", func() error { // the tree for screen readers follows a little later
 				if wrong := b.inaccessible(); !slices.ContainsFunc(wrong, func(p string) bool { return strings.HasPrefix(p, c.rule+": ") }) {
 					return fmt.Errorf("only %q", wrong)
