@@ -100,7 +100,7 @@ func TestSentence(t *testing.T) {
 		{name: "for information", role: healthcheck.Informational, fails: true, title: "Ready", want: "Every check that readiness depends on passes; mirror is fail."},
 		{name: "overridden", override: "mirror=off", role: healthcheck.Core, fails: true, title: "Ready", want: "Every check that readiness depends on passes; mirror is fail."},
 		{name: "auxiliary", fails: true, title: "Ready, with warnings", want: "mirror: 4 failures in a row, the last: *errors.errorString"},
-		{name: "stuck", stuck: true, title: "Not ready", want: "worker: no beat for 29s with 1 active. Liveness fails too: a restart is due."},
+		{name: "stuck", stuck: true, title: "Not ready", want: "worker: no beat for 30s with 1 active. Liveness fails too: a restart is due."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestSentence(t *testing.T) {
 				if c.stuck {
 					worker.Busy()
 				}
-				time.Sleep(30 * time.Second)
+				time.Sleep(30500 * time.Millisecond) // between two judgements
 				s := page.snapshot(false)
 				if s.Title != c.title || s.Sentence != c.want || s.Stale || s.Since.IsZero() {
 					t.Errorf("%q, %q since %v, stale %v", s.Title, s.Sentence, s.Since, s.Stale)
