@@ -122,7 +122,7 @@ func TestOutage(t *testing.T) {
 }
 
 // widest returns the series with the most time between two raw samples that follow
-// each other, the first of them not before since.
+// each other, the first of them not before since, or from its last to the last of all.
 func (p prometheus) widest(selector string, since time.Time) (name string, most time.Duration) {
 	p.t.Helper()
 	var data struct {
@@ -133,9 +133,16 @@ func (p prometheus) widest(selector string, since time.Time) (name string, most 
 	}
 	q := fmt.Sprintf("%s[%ds]", selector, int(time.Since(since).Seconds())+1)
 	p.get("query", url.Values{"query": {q}}, &data)
+	var last float64
 	for _, r := range data.Result {
-		for i := 1; i < len(r.Values); i++ {
-			before, after := r.Values[i-1][0].(float64), r.Values[i][0].(float64)
+		last = max(last, r.Values[len(r.Values)-1][0].(float64))
+	}
+	for _, r := range data.Result {
+		for i, v := range r.Values {
+			before, after := v[0].(float64), last
+			if i+1 < len(r.Values) {
+				after = r.Values[i+1][0].(float64)
+			}
 			if gap := time.Duration((after - before) * float64(time.Second)); gap > most {
 				name, most = fmt.Sprint(r.Metric), gap.Round(time.Millisecond)
 			}
