@@ -20,7 +20,7 @@ func (d dialect) readinessRules(desired string) group {
 		" and on (job) job:health_instances_starting:count > 0"
 	return group{"otelhealth-readiness", append(d.instances(desired),
 		rule{alert: "HealthNoReadyInstance", severity: "critical", hold: time.Minute, keep: 2 * time.Minute,
-			expr:        "job:health_instances_ready:count == 0 and on (job) job:health_instances_expected:count > 0",
+			expr:        noReady(desired),
 			summary:     "No instance of a service is ready.",
 			description: "No instance of {{ $labels.job }} answers its readiness probe with 200, though some should be in service."},
 		// Against what is expected, not against who still reports: nine of ten that
@@ -53,6 +53,17 @@ func (d dialect) readinessRules(desired string) group {
 			summary:     "An instance has been in maintenance for more than four hours.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} has taken no traffic for four hours, because somebody said so."},
 		d.canary("otelhealth-readiness", "health_probe_status", "health_lifecycle_status"))}
+}
+
+// noReady: nobody is, and not because all left in order. Where somebody says how many
+// there should be, a job of which nobody came back counts, too.
+func noReady(desired string) string {
+	const none, left = "job:health_instances_ready:count == 0 and on (job) job:health_instances_expected:count > 0", "job:health_instances_left:bool == 1"
+	if desired == "" {
+		return none + " unless on (job) " + left
+	}
+	return none + " unless on (job) (" + left + " unless on (job) job:health_instances_desired:count)" +
+		" or (job:health_instances_desired:count > 0 and on (job) last_over_time(job:health_instances:count[" + remembered + "]) unless on (job) job:health_instances:count" + blind + ")"
 }
 
 // fleetWide is a check that fails on most instances, of which there are several: the
@@ -157,19 +168,25 @@ func (d dialect) queueRules() group {
 	return group{"otelhealth-queues", append(rules, d.canary("otelhealth-queues", "queue_length", "queue_capacity", d.part("queue_wait_duration_seconds", "_count")))}
 }
 
+const (
+	// A day: an alert that ends by itself says that all is well.
+	remembered = "1d"
+	// blind: what is sent again at last is old for a while, so nobody is missed until it
+	// has caught up.
+	blind = " unless on () max_over_time(all:telemetry_blind:group[10m]) > 0"
+)
+
 // pipeline tells a service that has fallen silent from a pipeline that has: if no
 // collector gets anything through, no service is blamed.
-func (d dialect) pipelineRules() group {
+func (d dialect) pipelineRules(desired string) group {
 	const (
-		up    = "otelcol_process_uptime_seconds_total"
-		queue = `otelcol_exporter_queue_size{data_type="metrics"}`
-		sent  = "otelcol_exporter_sent_metric_points_total"
-		// A day: an alert that ends by itself says that all is well.
-		known         = "1d"
+		up            = "otelcol_process_uptime_seconds_total"
+		queue         = `otelcol_exporter_queue_size{data_type="metrics"}`
+		sent          = "otelcol_exporter_sent_metric_points_total"
 		toThePipeline = "health-telemetry"
 	)
 	silent := func(by string) string {
-		return "group" + by + " (last_over_time(" + up + "[" + known + "])) unless on " + on(by) + " group" + by + " (last_over_time(" + up + "[" + fresh + "]))"
+		return "group" + by + " (last_over_time(" + up + "[" + remembered + "])) unless on " + on(by) + " group" + by + " (last_over_time(" + up + "[" + fresh + "]))"
 	}
 	stuck := func(by string) string {
 		return "sum" + by + " (min_over_time(" + queue + "[" + fresh + "])) > 0 unless on " + on(by) + " sum" + by + " (rate(" + sent + "[" + fresh + "])) > 0"
@@ -178,15 +195,18 @@ func (d dialect) pipelineRules() group {
 		return "sum" + by + " (increase(otelcol_exporter_enqueue_failed_metric_points_total[5m])) > 0"
 	}
 	const job, each = " by (job)", " by (" + perInstance + ")"
-	// What is sent again at last is old for a while: nobody is missed until it has caught up.
-	const blind = " unless on () max_over_time(all:telemetry_blind:group[10m]) > 0"
+	// The last that was heard: all left in order, whatever was lost and replaced before.
+	left := " unless on (job) last_over_time(job:health_instances_left:bool[1h]) == 1"
+	if desired != "" {
+		left += " unless on (job) job:health_instances_desired:count == 0"
+	}
 	return group{"otelhealth-pipeline", []rule{
 		{record: "all:telemetry_blind:group", expr: silent("") + " or " + stuck("")},
 		// Who was lost just before the job fell silent is missed for a day, or until it is
 		// heard; the hour of the others may have a crash before a scale to zero in it.
 		{record: "job:health_instances_silent:count",
-			expr: "(" + lost("10m") + blind + " or last_over_time(job:health_instances_silent:count[" + fresh + "]))" +
-				" unless on (job) job:health_instances:count and on (job) last_over_time(job:health_instances:count[" + known + "])"},
+			expr: "(" + lost("10m") + blind + left + " or last_over_time(job:health_instances_silent:count[" + fresh + "]))" +
+				" unless on (job) job:health_instances:count and on (job) last_over_time(job:health_instances:count[" + remembered + "])"},
 		{alert: "TelemetryPipelineDown", severity: "critical", hold: time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
 			labels:      [][2]string{{"reason", "silent"}},
 			expr:        silent(job),
@@ -203,7 +223,7 @@ func (d dialect) pipelineRules() group {
 			summary:     "One of several collectors does not get rid of its metrics.",
 			description: "The queue of metrics of {{ $labels.instance }} of {{ $labels.job }} does not move. Instances that send to it are heard late, and look dead."},
 		{alert: "HealthTelemetryAbsent", severity: "critical", hold: time.Minute,
-			expr:        "(job:health_instances_lost:count1h or on (job) job:health_instances_silent:count) unless on (job) job:health_instances:count" + blind,
+			expr:        "(job:health_instances_lost:count1h or on (job) job:health_instances_silent:count)" + left + " unless on (job) job:health_instances:count" + blind,
 			summary:     "A service has fallen silent without taking its leave.",
 			description: "Nothing is heard of {{ $labels.job }}, while the pipeline works. {{ $value }} instances went without draining: they were killed, or can't export."},
 		{alert: "TelemetryExportFailing", severity: "warning", hold: 5 * time.Minute, keep: 10 * time.Minute, dashboard: toThePipeline,

@@ -442,7 +442,18 @@ func TestWhoIsPaged(t *testing.T) {
 		recovers.Queries = append(recovers.Queries, queryTest{`ALERTS{alertname="HealthTelemetryAbsent",alertstate="firing"}`, m, nil})
 	}
 	forever := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x39 _x200"), sample("otelcol_exporter_queue_size"+q, "0x39 _x200"))
+	// One of three crashed at 20m, and was replaced; what they do then.
+	crashed := func(life, ready string) [][2]string {
+		return join(pod(of(1), "running 40, gone 200", "pass 40, gone 200"), pod(of(4), "gone 42, starting 2, running 8, "+life, "gone 42, fail 2, pass 8, "+ready),
+			fleetOf(2, 2, "running 52, "+life, "pass 52, "+ready), collector)
+	}
 	testRules(t, generated(t), sampleStep, []testGroup{
+		pages("crashed, replaced, and all scaled to zero", crashed("draining 2, gone 200", "fail 2, gone 200"), nil, minutes(20, 100)...),
+		pages("crashed, replaced, and all in maintenance", crashed("maintenance 200", "fail 200"), nil, minutes(20, 100)...),
+		pages("nine of ten were killed, and the last drained", join(fleetOf(1, 9, "running 40, gone 150", "pass 40, gone 150"),
+			pod(of(10), "running 52, draining 2, gone 150", "pass 52, fail 2, gone 150"), collector), page("HealthTelemetryAbsent"), minutes(32, 80)...),
+		pages("maintenance, and later killed", join(fleetOf(1, 3, "running 20, maintenance 10, running 20, gone 150", "pass 20, fail 10, pass 20, gone 150"), collector),
+			page("HealthTelemetryAbsent"), minutes(29, 100)...),
 		pages("the successors of nine of ten hang in their start", join(fleetOf(1, 9, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"),
 			pod(of(10), "running 190", "pass 190"), fleetOf(11, 9, "gone 42, starting 150", "gone 42, fail 150"), collector), page("HealthStartingTooLong"), minutes(33, 40)...),
 		cut("exports a minute apart, and the collector ends", join(sample("otelcol_process_uptime_seconds_total"+c, "0+15x79 _x200"),
@@ -495,7 +506,15 @@ func TestDesired(t *testing.T) {
 	}
 	four := fleetOf(1, 4, "running 100", "pass 100")
 	low := []alarm{{"severity=critical " + jobOnly, "Less than half of a service's instances are ready.", "40% of the expected instances of shop/orders are ready.", ""}}
+	left := fleetOf(1, 3, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150")
+	crashed := join(pod(of(4), "running 20, gone 150", "pass 20, gone 150"), left, replicas("3x41 0x150"), collector)
+	none := []alarm{{"severity=critical " + jobOnly, "No instance of a service is ready.",
+		"No instance of shop/orders answers its readiness probe with 200, though some should be in service.", ""}}
 	testRules(t, rules, sampleStep, []testGroup{
+		story{"all left in order, and nobody comes", join(left, replicas("3x200"), collector), "60m", "HealthNoReadyInstance", none}.test(),
+		story{"a job that was never heard", join(replicas("3x200"), collector), "60m", "HealthNoReadyInstance", nil}.test(),
+		story{"none is wanted any more", crashed, "30m", "HealthNoReadyInstance", nil}.test(),
+		story{"none is wanted any more, after a crash", crashed, "30m", "HealthTelemetryAbsent", nil}.test(),
 		story{"six never came", join(four, replicas("10x100")), "10m", "HealthCapacityLow", low}.test(),
 		story{"four are wanted", join(four, replicas("4x100")), "10m", "HealthCapacityLow", nil}.test(),
 		story{"nobody says", four, "10m", "HealthCapacityLow", nil}.test(),

@@ -58,6 +58,12 @@ func (d dialect) instances(desired string) []rule {
 		{record: "job:health_instances:max1h",
 			expr: "max_over_time(min_over_time(job:health_instances:count[5m])[1h:1m])"},
 		{record: "job:health_instances_lost:count1h", expr: lost("1h")},
+		// 1: nobody is in service or starting, and as many have said so as there were. A crash
+		// that was replaced before does not make a scale to zero, or a maintenance, an outage.
+		{record: "job:health_instances_left:bool",
+			expr: "(job:health_instances_in_service:count + on (job) job:health_instances_starting:count == bool 0) * on (job) (" +
+				`(count by (job) (max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[1h])) == 1)` +
+				" or 0 * job:health_instances_in_service:count) >= bool on (job) job:health_instances:max1h)"},
 	}
 	const recent = "(job:health_instances_in_service:count + on (job) (job:health_instances_lost:count1h or 0 * job:health_instances_in_service:count))"
 	expected := recent + " < on (job) job:health_instances:max1h or job:health_instances:max1h and on (job) job:health_instances_in_service:count"

@@ -50,7 +50,7 @@ func rules(d dialect, desired string) []group {
 	return []group{
 		d.readinessRules(desired), d.checkRules(),
 		d.budgetRules(readyObjective), d.budgetRules(d.errorObjective()), d.budgetRules(d.slowObjective()),
-		d.requestRules(), d.queueRules(), d.pipelineRules(),
+		d.requestRules(), d.queueRules(), d.pipelineRules(desired),
 	}
 }
 
