@@ -79,8 +79,9 @@ func (d dialect) checkRules() group {
 			description: "Check {{ $labels.health_check_name }} fails on {{ $value | humanizePercentage }} of the instances of {{ $labels.job }}: what they share is down. " + consequence}
 	}
 	return group{"otelhealth-checks", []rule{
+		// Of all in service: of those that have the check, the first of a rollout that brings it is all.
 		{record: "job_check:health_check_failing:ratio",
-			expr: "avg by (job, health_check_name) (" + last(perCheck, `health_check_status{health_check_state="fail"}`) + inService + ")"},
+			expr: "sum by (job, health_check_name) (" + last(perCheck, `health_check_status{health_check_state="fail"}`) + inService + ") / on (job) group_left () sum by (job) (" + lifecycle("running") + ")"},
 		{alert: "HealthCheckFailing", severity: "warning", hold: 5 * time.Minute, keep: 5 * time.Minute,
 			expr: last(perCheck, `health_check_status{health_check_state="fail"}`) + " == 1" + inService +
 				"unless on (job, health_check_name) (" + fleetWide + ")",

@@ -454,6 +454,8 @@ func TestWhoIsPaged(t *testing.T) {
 			pod(of(10), "running 52, draining 2, gone 150", "pass 52, fail 2, gone 150"), collector), page("HealthTelemetryAbsent"), minutes(32, 80)...),
 		pages("maintenance, and later killed", join(fleetOf(1, 3, "running 20, maintenance 10, running 20, gone 150", "pass 20, fail 10, pass 20, gone 150"), collector),
 			page("HealthTelemetryAbsent"), minutes(29, 100)...),
+		pages("the first of a rollout brings a check that fails", join(fleetOf(1, 10, "running 100", "pass 100"), pod(of(11), "running 100", "fail 100"),
+			checked(of(11), "cache", "core", "fail 100"), collector), nil, minutes(15, 45)...),
 		pages("the successors of nine of ten hang in their start", join(fleetOf(1, 9, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150"),
 			pod(of(10), "running 190", "pass 190"), fleetOf(11, 9, "gone 42, starting 150", "gone 42, fail 150"), collector), page("HealthStartingTooLong"), minutes(33, 40)...),
 		cut("exports a minute apart, and the collector ends", join(sample("otelcol_process_uptime_seconds_total"+c, "0+15x79 _x200"),
