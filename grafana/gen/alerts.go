@@ -15,9 +15,12 @@ func (d dialect) readinessRules(desired string) group {
 	// after the other for as long; but it is then heard no more at all, which is
 	// another alert's matter. Whoever is left of it is heard within that minute.
 	const heard = ` and on (job) group by (job) (last_over_time(health_probe_status{health_probe_name="readiness"}[75s]))`
+	// A start that a startup probe ends comes again: after the kubelet's longest pause of
+	// five minutes, so whoever was starting in the last seven still is.
+	const starting = "max_over_time(job:health_instances_starting:count[7m])"
 	// In service or starting: of running instances alone, one that is left is all of them.
-	const startsFail = "job:health_instances_ready:count / on (job) (job:health_instances_starting:count + on (job) job:health_instances_in_service:count) < 0.5" +
-		" and on (job) job:health_instances_starting:count > 0"
+	const startsFail = "job:health_instances_ready:count / on (job) (" + starting + " + on (job) job:health_instances_in_service:count) < 0.5" +
+		" and on (job) (job:health_instances_ready:count < on (job) " + starting + ")"
 	return group{"otelhealth-readiness", append(d.instances(desired),
 		rule{alert: "HealthNoReadyInstance", severity: "critical", hold: time.Minute, keep: 2 * time.Minute,
 			expr:        noReady(desired),
@@ -41,7 +44,8 @@ func (d dialect) readinessRules(desired string) group {
 		// Starting is excluded elsewhere. Who never gets further is not, be it one or the
 		// successors of all. A rollout has a start or two at a time, beside those who serve.
 		rule{alert: "HealthStartingTooLong", severity: "warning", hold: 15 * time.Minute,
-			expr:        lifecycle("starting") + " == 1 unless on (job) (" + startsFail + ")",
+			expr: `max by (job, instance) (max_over_time(health_lifecycle_status{health_lifecycle_state="starting"}[7m])) == 1` +
+				" unless on (job, instance) " + lifecycle("running") + " == 1 unless on (job) (" + startsFail + ")",
 			summary:     "An instance does not get past its start.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} has been starting for a quarter of an hour."},
 		rule{alert: "HealthStartingTooLong", severity: "critical", hold: 10 * time.Minute,

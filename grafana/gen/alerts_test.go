@@ -41,6 +41,7 @@ func readinessStories() []story {
 		before := fmt.Sprintf("gone %d, ", 40+2*i)
 		loop = append(loop, pod(of(fmt.Sprint("x", i)), before+"starting 2, gone 100", before+"fail 2, gone 100")...)
 	}
+	again := func(turn string) string { return strings.Repeat(turn+", gone 9, ", 7) + turn }
 	return []story{
 		{"none of three is ready", fleetOf(1, 3, "running 40", "pass 20, fail 20"), "12m", "HealthNoReadyInstance", []alarm{none}},
 		{"all crash again and again", join(fleetOf(1, 3, "running 40, gone 100", "pass 40, gone 100"), loop), "28m", "HealthNoReadyInstance", []alarm{none}},
@@ -75,7 +76,11 @@ func readinessStories() []story {
 		{"one is starting, one is ready", join(pod(of(1), "starting 60", "fail 60"), pod(of(2), "running 60", "pass 60")), "20m", "HealthStartingTooLong", []alarm{startingOne}},
 		{"one is starting, and soon is not, one is ready", join(pod(of(1), "starting 25, running 60", "fail 25, pass 60"), pod(of(2), "running 85", "pass 85")),
 			"20m", "HealthStartingTooLong", nil},
+		{"one never passes its startup probe, and begins anew after five minutes", join(pod(of(1), again("starting 2, draining 1"), again("fail 3")), fleetOf(2, 2, "running 80", "pass 80")),
+			"30m", "HealthStartingTooLong", []alarm{startingOne}},
 		{"all have been starting for five minutes", fleetOf(1, 2, "starting 10, running 60", "fail 10, pass 60"), "20m", "HealthStartingTooLong", nil},
+		{"most fail, and one at a time is starting", join(pod(of(1), again("starting 2, draining 1"), again("fail 3")), pod(of(2), "running 80", "pass 80"), fleetOf(3, 3, "running 80", "fail 80")),
+			"30m", "HealthStartingTooLong", []alarm{startingOne}},
 		{"most fail, and one is starting for a while", join(pod(of(1), "starting 15, running 60", "fail 15, pass 60"), fleetOf(2, 3, "running 75", "fail 75")), "12m", "HealthStartingTooLong", nil},
 
 		{"maintenance for four hours", pod(of(1), "maintenance 600", "fail 600"), "4h2m", "HealthMaintenanceTooLong", []alarm{maintained}},
@@ -447,7 +452,18 @@ func TestWhoIsPaged(t *testing.T) {
 		return join(pod(of(1), "running 40, gone 200", "pass 40, gone 200"), pod(of(4), "gone 42, starting 2, running 8, "+life, "gone 42, fail 2, pass 8, "+ready),
 			fleetOf(2, 2, "running 52, "+life, "pass 52, "+ready), collector)
 	}
+	nine := fleetOf(1, 9, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150")
+	var probed [][2]string // nine that start for a minute each six, until they are told to end
+	for turn := range 7 {
+		before := fmt.Sprintf("gone %d, ", 42+12*turn)
+		for i := range 9 {
+			probed = append(probed, pod(of(fmt.Sprint(turn, "-", i)), before+"starting 2, draining 1, gone 200", before+"fail 3, gone 200")...)
+		}
+	}
 	testRules(t, generated(t), sampleStep, []testGroup{
+		pages("the successors of nine of ten never pass their startup probe", join(nine, pod(of(10), "running 210", "pass 210"), probed, collector), page("HealthStartingTooLong"), minutes(33, 60)...),
+		pages("two more are eight for a while", join(fleetOf(1, 2, "running 200", "pass 200"),
+			fleetOf(3, 6, "gone 40, starting 2, running 4, draining 2, gone 100", "gone 40, fail 2, pass 4, fail 2, gone 100"), collector), nil, minutes(20, 50)...),
 		pages("crashed, replaced, and all scaled to zero", crashed("draining 2, gone 200", "fail 2, gone 200"), nil, minutes(20, 100)...),
 		pages("crashed, replaced, and all in maintenance", crashed("maintenance 200", "fail 200"), nil, minutes(20, 100)...),
 		pages("nine of ten were killed, and the last drained", join(fleetOf(1, 9, "running 40, gone 150", "pass 40, gone 150"),
