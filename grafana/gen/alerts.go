@@ -10,7 +10,6 @@ import (
 // service is a page.
 
 func (d dialect) readinessRules(desired string) group {
-	const share = "job:health_instances_ready:count / on (job) (job:health_instances_expected:count > 0)"
 	// Exports can be a minute apart. Of a job that is cut off, instances are missed one
 	// after the other for as long; but it is then heard no more at all, which is
 	// another alert's matter. Whoever is left of it is heard within that minute.
@@ -29,11 +28,11 @@ func (d dialect) readinessRules(desired string) group {
 		// Against what is expected, not against who still reports: nine of ten that
 		// have gone are in no ratio over the survivors.
 		rule{alert: "HealthCapacityLow", severity: "critical", hold: 30 * time.Second, keep: 2 * time.Minute,
-			expr:        share + " < 0.5 > 0" + heard,
+			expr:        "job:health_ready:ratio < 0.5 > 0" + heard,
 			summary:     "Less than half of a service's instances are ready.",
 			description: "{{ $value | humanizePercentage }} of the expected instances of {{ $labels.job }} are ready."},
 		rule{alert: "HealthCapacityLow", severity: "warning", hold: 5 * time.Minute, keep: 5 * time.Minute,
-			expr:        share + " < 0.7 >= 0.5",
+			expr:        "job:health_ready:ratio < 0.7 >= 0.5",
 			summary:     "Less than 70% of a service's instances are ready.",
 			description: "{{ $value | humanizePercentage }} of the expected instances of {{ $labels.job }} are ready."},
 		rule{alert: "HealthInstanceNotReady", severity: "warning", hold: 10 * time.Minute, keep: 5 * time.Minute,

@@ -6,8 +6,10 @@ var (
 	leaving = " unless on (job, instance) " + last(perInstance, `health_lifecycle_status{@own,health_lifecycle_state="draining"}`) + " == 1"
 	// ready is 1 for each instance that is, and 0 for the others.
 	ready = "(" + last(perInstance, `health_probe_status{@own,health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + leaving + ")"
-	// readyShare is the share of a job's instances that are ready: none, where all drain.
-	readyShare = "(avg by (job) (" + ready + ") or 0 * " + heard + ")"
+	// readyShare is the share of a job's instances that are ready: of those that are heard,
+	// or of those that should be, as the alerts have it, if that is less. None, where all drain.
+	readyHeard = "(avg by (job) (" + ready + ") or 0 * " + heard + ")"
+	readyShare = "(job:health_ready:ratio{@job} < on (job) " + readyHeard + " or " + readyHeard + ")"
 	failing    = "(" + last(perCheck, `health_check_status{@own,health_check_state="fail"}`) + " == 1" + leaving + ")"
 )
 
@@ -17,12 +19,14 @@ const (
 	heard = `group by (job) (last_over_time(health_probe_status{@own}[` + fresh + `]))`
 )
 
-const readyAbout = "Instances that answer 200 at /ready, and all that send data. Those that drain are not counted."
+const readyAbout = "Instances that answer 200 at /ready; all that send data; and how many of the whole service are expected, as the alerts have it: more than send data means that some have gone. " +
+	"Those that drain are not counted. The last reads the recording rules in grafana/alerts."
 
 func readyOf() []query {
 	return []query{
 		{instant: true, legend: "ready", expr: "sum(" + ready + ") or 0 * count(" + heard + ")"},
 		{instant: true, legend: "of", expr: "count(" + ready + ") or 0 * count(" + heard + ")"},
+		{instant: true, legend: "expected", expr: "sum(job:health_instances_expected:count{@job} and on (job) " + heard + ")"},
 	}
 }
 
@@ -42,9 +46,9 @@ func fleet() board {
 		about: "All services at a glance: who is ready, who is not, and who says nothing.",
 		rows: []row{
 			{id: 100, title: "Now", panels: []panel{
-				count(1, "Services ready", "Services all of whose instances are ready.",
+				count(1, "Services ready", "Services all of whose instances are ready, and of which none has gone that should be there.",
 					`count(`+readyShare+` == 1) or 0 * count(`+heard+`)`, green),
-				count(2, "Services degraded", "Services of which some instances are ready and some are not.",
+				count(2, "Services degraded", "Services of which some instances are ready, and some are not or have gone.",
 					`count(`+readyShare+` < 1 and `+readyShare+` > 0) or 0 * count(`+heard+`)`, yellow),
 				count(3, "Services down", "Services without a single ready instance, whatever the reason: maintenance counts.",
 					`count(`+readyShare+` == 0) or 0 * count(`+heard+`)`, red),
@@ -57,9 +61,9 @@ func fleet() board {
 			}},
 			{id: 101, title: "History", panels: []panel{
 				{id: 10, title: "Readiness of services", w: 24, h: 8, view: timeline(), states: shareStates, unit: "percentunit", noData: "no telemetry",
-					about: "The smallest share of instances that were ready in each step. Grey: there was no data. Reads the recording rules in grafana/alerts, as the alerts do.",
+					about: "The smallest share that was ready, in each step, of the instances that should be in service: those that have gone are missed. Blue: none should be, for maintenance, a start or a drain. Grey: there was no data. Reads the recording rules in grafana/alerts, as the alerts do.",
 					links: []link{toService}, queries: []query{{legend: "{{job}}",
-						expr: `min by (job) (min_over_time(job:health_ready:ratio{@job}[$__rate_interval])) or 0 * max by (job) (last_over_time(job:health_ready:ratio{@job}[$__range])) - 1`}}},
+						expr: `min by (job) (min_over_time(job:health_ready:ratio{@job}[$__rate_interval])) or 2 + 0 * max by (job) (max_over_time(job:health_instances:count{@job}[$__rate_interval])) or 0 * max by (job) (last_over_time(job:health_instances:count{@job}[$__range])) - 1`}}},
 				{id: 11, title: "Instances not ready", about: "Instances that send data and are neither ready nor draining, by service.", unit: "short", w: 12, h: 8, view: stacked(),
 					links: []link{toService}, queries: []query{{legend: "{{job}}",
 						expr: `count by (job) (` + ready + ` == 0) or 0 * ` + heard}}},

@@ -20,7 +20,7 @@ var (
 		{6, 6, "draining", "light-purple"}, {7, 7, "starting", lightBlue}, {8, 8, "maintenance", blue},
 	}
 	shareStates = []state{silent, // of instances that are ready
-		{0, 0, "none ready", red}, {1e-9, .999999, "some ready", yellow}, {1, 1, "all ready", green},
+		{0, 0, "none ready", red}, {1e-9, .999999, "some ready", yellow}, {1, 1, "all ready", green}, {2, 2, "none expected", blue},
 	}
 	liveStates = []state{silent, {1, 1, "pass", green}, {5, 5, "fail", red}}
 )

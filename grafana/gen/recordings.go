@@ -53,8 +53,6 @@ func (d dialect) instances(desired string) []rule {
 			expr: "sum by (job) (" + lifecycle("running") + ")"},
 		{record: "job:health_instances_starting:count",
 			expr: "sum by (job) (" + lifecycle("starting") + ")"},
-		{record: "job:health_ready:ratio",
-			expr: "job:health_instances_ready:count / on (job) (job:health_instances_in_service:count > 0)"},
 		{record: "job:health_instances:max1h",
 			expr: "max_over_time(min_over_time(job:health_instances:count[5m])[1h:1m])"},
 		{record: "job:health_instances_lost:count1h", expr: lost("1h")},
@@ -71,7 +69,10 @@ func (d dialect) instances(desired string) []rule {
 		out = append(out, rule{record: "job:health_instances_desired:count", expr: fmt.Sprintf("max by (%s) (%s)", strings.Join(d.grouped([]string{"job"}), ", "), desired), foreign: true})
 		expected = "(job:health_instances_desired:count - on (job) (sum by (job) (" + lifecycle("maintenance") + ") or 0 * job:health_instances_desired:count)) or " + expected
 	}
-	return append(out, rule{record: "job:health_instances_expected:count", expr: expected})
+	return append(out, rule{record: "job:health_instances_expected:count", expr: expected},
+		// Never above 1: who was killed is ready until it is missed, beside its successor.
+		rule{record: "job:health_ready:ratio",
+			expr: "clamp_max(job:health_instances_ready:count / on (job) (job:health_instances_expected:count > 0), 1)"})
 }
 
 // lost counts a job's instances whose last word in the window is old, and was no leave.
