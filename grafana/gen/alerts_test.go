@@ -26,7 +26,7 @@ func readinessStories() []story {
 	none := alarm{"severity=critical " + jobOnly, "No instance of a service is ready.",
 		"No instance of shop/orders answers its readiness probe with 200, though some should be in service.", ""}
 	unready := alarm{"severity=warning instance=1 " + jobOnly, "An instance is not ready, and no failing check says why.",
-		"1 of shop/orders has not been ready for ten minutes while none of its checks fails.", ""}
+		"1 of shop/orders has not been ready for ten minutes, and none of its checks that take it out fails.", ""}
 	starting := func(share string) alarm {
 		return alarm{"severity=critical " + jobOnly, "A service does not get past its start.",
 			"For ten minutes instances of shop/orders have been starting, and " + share + " of those that run or start are ready.", ""}
@@ -67,6 +67,10 @@ func readinessStories() []story {
 			fleetOf(2, 2, "running 100", "pass 100")), "30m", "HealthCapacityLow", nil},
 
 		{"not ready, and all checks pass", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "database", "core", "unknown 60")), "12m", "HealthInstanceNotReady", []alarm{unready}},
+		{"not ready, and a check fails that takes nobody out", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "database", "core", "unknown 60"), checked(of(1), "latency", "auxiliary", "fail 60")),
+			"12m", "HealthInstanceNotReady", []alarm{unready}},
+		{"not ready, and an operator has made a check take it out", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "latency", "auxiliary", "fail 60"),
+			sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="fail"}`, "1x60")), "20m", "HealthInstanceNotReady", nil},
 		{"not ready, and a check says why", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "database", "core", "fail 60")), "20m", "HealthInstanceNotReady", nil},
 		{"not ready, and it is starting", pod(of(1), "starting 60", "fail 60"), "20m", "HealthInstanceNotReady", nil},
 
