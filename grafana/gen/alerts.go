@@ -228,6 +228,13 @@ func (d dialect) pipelineRules(desired string) group {
 			expr:        stuck(each) + " unless on (job) (" + stuck(job) + " or " + refused(job) + ")",
 			summary:     "One of several collectors does not get rid of its metrics.",
 			description: "The queue of metrics of {{ $labels.instance }} of {{ $labels.job }} does not move. Instances that send to it are heard late, and look dead."},
+		// Each spell is too short for the two above, and whoever is lost meanwhile is not
+		// missed. Three in half an hour are six changes.
+		{alert: "TelemetryPipelineDown", severity: "critical", keep: 10 * time.Minute, dashboard: toThePipeline,
+			labels:      [][2]string{{"reason", "unsteady"}},
+			expr:        "changes((count(all:telemetry_blind:group) or vector(0))[30m:30s]) >= 6",
+			summary:     "The collectors come and go.",
+			description: "In half an hour it began or ended {{ $value }} times that nothing got through. Services that are lost meanwhile are told late or never."},
 		{alert: "HealthTelemetryAbsent", severity: "critical", hold: time.Minute,
 			expr:        "(job:health_instances_lost:count1h or on (job) job:health_instances_silent:count)" + left + " unless on (job) job:health_instances:count" + blind,
 			summary:     "A service has fallen silent without taking its leave.",
@@ -273,7 +280,7 @@ receivers:
 inhibit_rules:
   # Who hears nothing knows nothing. No label in common: the collector is another job.
   # What is still heard is still true, so only alerts on silence are kept back.
-` + one(`alertname="TelemetryPipelineDown"; severity="critical"`, `alertname=~"HealthTelemetryAbsent|HealthRulesBlind|TelemetryExportFailing"`, "") +
+` + one(`alertname="TelemetryPipelineDown"; severity="critical"; reason!="unsteady"`, `alertname=~"HealthTelemetryAbsent|HealthRulesBlind|TelemetryExportFailing"`, "") +
 		one(`alertname="HealthTelemetryAbsent"`, `alertname=~"Health.+|Http.+|Queue.+"; alertname!="HealthTelemetryAbsent"`, equal()) +
 		`  # What nobody can use is not also slow, low or failing its checks.
 ` + one(`alertname="HealthNoReadyInstance"`, `alertname=~"HealthCapacityLow|HealthInstanceNotReady|HealthStartingTooLong|HealthReadyBudgetBurn"`, equal()) +

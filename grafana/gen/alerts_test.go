@@ -276,6 +276,8 @@ func pipelineStories() []story {
 	gone := fleetOf(1, 2, "running 40, gone 60", "pass 40, gone 60")
 	dead := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x39 _x60"), sample("otelcol_exporter_queue_size"+q, "0x39 _x60"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x39 _x60"))
 	second := strings.NewReplacer(`"c"`, `"d"`)
+	unsteady := sample("otelcol_process_uptime_seconds_total"+c, "0+30x10 _x6 0+30x10 _x6 0+30x10 _x6 0+30x60")
+	twice := sample("otelcol_process_uptime_seconds_total"+c, "0+30x10 _x6 0+30x10 _x6 0+30x80")
 	var other [][2]string // stands beside one that works
 	full := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x100"), sample("otelcol_exporter_queue_size"+q, "0x39 100+100x60"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x39 20000x60"))
 	for _, l := range full {
@@ -298,6 +300,10 @@ func pipelineStories() []story {
 		{"one of two queues stands", join(collector, other), "26m", "TelemetryPipelineDown", []alarm{stuckOne}},
 		{"the queue refuses", refuses, "10m", "TelemetryPipelineDown", []alarm{stuck}},
 		{"the collector works", collector, "30m", "TelemetryPipelineDown", nil},
+		{"the collector comes and goes", unsteady, "28m", "TelemetryPipelineDown", []alarm{{
+			"severity=critical reason=unsteady", "The collectors come and go.",
+			"In half an hour it began or ended 6 times that nothing got through. Services that are lost meanwhile are told late or never.", "health-telemetry"}}},
+		{"the collector went twice", twice, "28m", "TelemetryPipelineDown", nil},
 		{"one collector replaces another", join(dead, sample(`otelcol_process_uptime_seconds_total{job="otel-collector",instance="d"}`, "_x41 0+30x60")), "30m", "TelemetryPipelineDown", nil},
 
 		{"exports fail", failures("0+1x100"), "30m", "TelemetryExportFailing", []alarm{{
