@@ -104,7 +104,7 @@ func scenes(dir string, nowhere string, by int) []*scene {
 			})
 		}},
 		{name: "override", args: []string{"-effects", effects},
-			begin: func(s *stage, _ *scene) { write(s, effects, "cache=off\n") },
+			begin: func(s *stage, _ *scene) { write(s, effects, "cache=off\ntelemetry=fail\n") },
 			lift:  func(s *stage, _ *scene) { write(s, effects, "") }},
 		{name: "traces-refused", lift: nothing, begin: nothing, env: []string{ // from the start: there is no route for it
 			"OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + nowhere, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1000"}},
