@@ -116,8 +116,8 @@ func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.length.Store(80) // a limit's own value is within it
-		r.after(time.Second, "queue", pass, "80 of at most 50, but not for 5s yet")
-		r.after(5*time.Second, "queue", warn, "80 of at most 50")
+		r.after(time.Second, "queue", pass, "80, warns above 50, but not for 5s yet")
+		r.after(5*time.Second, "queue", warn, "80, warns above 50")
 		r.ready(warn)
 		r.length.Store(10)
 		r.after(time.Second, "queue", pass, "")
