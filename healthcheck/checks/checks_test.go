@@ -60,16 +60,6 @@ func want(t *testing.T, class string, check func(context.Context) error) error {
 	return nil
 }
 
-// listen accepts connections and does nothing with them.
-func listen(t *testing.T) (address string, stop func()) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l.Addr().String(), func() { l.Close() }
-}
-
 func TestHTTP(t *testing.T) {
 	var connections int
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -128,12 +118,25 @@ func TestHTTP(t *testing.T) {
 }
 
 func TestTCP(t *testing.T) {
-	address, stop := listen(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
 	want(t, "", checks.TCP(address))
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, err := conn.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("the server reads %d bytes, %v; want a connection that is closed", n, err)
+	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	want(t, "canceled", func(context.Context) error { return checks.TCP(address)(ended) })
-	stop()
+	l.Close()
 	want(t, "connection_refused", checks.TCP(address))
 	for _, bad := range []string{"", "broker", ":9092", "broker:", "a:b:c"} {
 		want(t, "invalid_argument", checks.TCP(bad))
@@ -245,10 +248,14 @@ func TestCertificate(t *testing.T) {
 			want(t, test.class, checks.Certificate(trust, server.Listener.Addr().String(), 10*day))
 		})
 	}
-	address, _ := listen(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the system connects, and nobody is there
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
 	mute, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := checks.Certificate(trust, address, day)(mute); !errors.Is(err, context.DeadlineExceeded) {
+	if err := checks.Certificate(trust, silent.Addr().String(), day)(mute); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a server that says nothing: %v", err)
 	}
 	want(t, "invalid_argument", checks.Certificate(nil, "shop", day))
