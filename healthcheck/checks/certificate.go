@@ -24,6 +24,10 @@ func Certificate(config *tls.Config, address string, left time.Duration) func(co
 	if config != nil && config.InsecureSkipVerify {
 		return invalid("checks.Certificate: config.InsecureSkipVerify verifies nothing")
 	}
+	if config != nil {
+		config = config.Clone()
+		config.ClientSessionCache = nil // a session resumed shows the certificate of its first day
+	}
 	return func(ctx context.Context) error {
 		conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 		if err != nil {

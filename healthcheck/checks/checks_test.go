@@ -248,6 +248,23 @@ func TestCertificate(t *testing.T) {
 			want(t, test.class, checks.Certificate(trust, server.Listener.Addr().String(), 10*day))
 		})
 	}
+	// One that was renewed is seen, also by a config that would resume a session.
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	shown := certificate(t, now.Add(-day), now.Add(9*day), long)
+	server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{Certificates: []tls.Certificate{*shown}}, nil
+	}}
+	server.StartTLS()
+	defer server.Close()
+	resuming := trust.Clone()
+	resuming.MaxVersion = tls.VersionTLS12 // where the ticket comes with the handshake
+	resuming.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	renewed := checks.Certificate(resuming, server.Listener.Addr().String(), 10*day)
+	want(t, "certificate_expires", renewed)
+	shown = certificate(t, now.Add(-day), now.Add(50*day), long)
+	want(t, "", renewed)
+
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // the system connects, and nobody is there
 	if err != nil {
 		t.Fatal(err)
