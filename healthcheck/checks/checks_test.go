@@ -117,6 +117,28 @@ func TestHTTP(t *testing.T) {
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
+// TestHalfAnswer: a status without its body is no answer.
+func TestHalfAnswer(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = io.WriteString(w, "half")
+		_ = http.NewResponseController(w).Flush()
+		if r.URL.Path == "/cut" {
+			panic(http.ErrAbortHandler)
+		}
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	if err := checks.HTTP(server.Client(), server.URL+"/cut")(t.Context()); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a body that is cut: %v", err)
+	}
+	late, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := checks.HTTP(server.Client(), server.URL+"/hang")(late); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a body that does not come: %v", err)
+	}
+}
+
 func TestTCP(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
