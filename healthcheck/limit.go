@@ -31,6 +31,11 @@ const (
 	minWarn edge = "min.warn"
 )
 
+// method is how the bound is written, for who made a mistake there.
+func (e edge) method() string {
+	return map[edge]string{maxFail: "AtMost", maxWarn: "WarnAbove", minFail: "AtLeast", minWarn: "WarnBelow"}[e]
+}
+
 // AtMost fails the check while the indicator is greater than max.
 func (i Indicator) AtMost(max float64) Limit { return Limit{indicator: i}.AtMost(max) }
 
@@ -124,17 +129,17 @@ func (l *Limit) validate() (problems []string) {
 	seen := map[edge]bool{}
 	for _, b := range l.bounds {
 		if seen[b.edge] {
-			add("%s is set twice", b.edge)
+			add("%s is said twice", b.edge.method())
 		}
 		seen[b.edge] = true
 		if !finite(b.value) {
-			add("%s %v is not a number", b.edge, b.value)
+			add("%s(%v) is not a number", b.edge.method(), b.value)
 		}
 		if l.indicator.kind == kindOver && (b.lower() && (b.value <= 0 || b.value > 1) || !b.lower() && (b.value < 0 || b.value >= 1)) {
-			add("%s %v of a share from 0 to 1 is crossed always or never", b.edge, b.value)
+			add("%s(%v) of a share from 0 to 1 is crossed always or never", b.edge.method(), b.value)
 		}
 		if l.indicator.kind == kindQuantile && b.lower() {
-			add("%s: a quantile takes upper limits only", b.edge)
+			add("%s: a quantile takes AtMost and WarnAbove only", b.edge.method())
 		}
 	}
 	// From the lowest: fail below, warn below, warn above, fail above.
@@ -144,7 +149,7 @@ func (l *Limit) validate() (problems []string) {
 			lv, ok1 := l.at(low)
 			hv, ok2 := l.at(high)
 			if ok1 && ok2 && lv >= hv {
-				add("%s %v contradicts %s %v", low, lv, high, hv)
+				add("%s(%v) contradicts %s(%v)", low.method(), lv, high.method(), hv)
 			}
 		}
 	}

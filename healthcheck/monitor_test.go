@@ -64,9 +64,10 @@ func TestConfigurationErrors(t *testing.T) {
 	for _, want := range []string{
 		`Checks[0].Name (""): is empty`, `Checks[2].Name ("a"): is used twice`, `Checks[3].Func ("neither")`, `Checks[4].Limit ("both")`,
 		`Checks[5].Interval`, `Checks[6].Timeout`, `Checks[7].Timeout`, `Checks[8].Failures`, `Checks[8].Successes`, `Checks[9].Role`,
-		`Checks[10].Limit ("contradiction")`, `Checks[11].Limit`, `Checks[12].Limit`, `Checks[13].Limit`, `Checks[14].Limit`, `Checks[15].Limit`,
-		`Checks[16].Limit`, `Checks[17].Limit`, `Checks[18].Limit`, `Checks[19].Limit`, `Checks[20].Limit`, `Checks[21].Limit`,
-		`Checks[22].Limit`, `Checks[23].Limit`, `Checks[24].Limit`, `Checks[25].Limit`, `Checks[26].Interval`, `Checks[27].Name`, `Checks[28].Name`,
+		`Checks[10].Limit ("contradiction"): WarnAbove(80) contradicts AtMost(50)`, `Checks[11].Limit ("crossing"): AtLeast(2) contradicts AtMost(1)`,
+		`Checks[12].Limit ("twice"): AtMost is said twice`, `Checks[13].Limit ("nan"): AtMost(NaN) is not a number`, `Checks[14].Limit`, `Checks[15].Limit`,
+		`Checks[16].Limit`, `Checks[17].Limit ("lower"): AtLeast: a quantile takes AtMost and WarnAbove only`, `Checks[18].Limit`, `Checks[19].Limit`, `Checks[20].Limit`, `Checks[21].Limit`,
+		`Checks[22].Limit`, `Checks[23].Limit`, `Checks[24].Limit`, `Checks[25].Limit ("share"): AtMost(1.5) of a share`, `Checks[26].Interval`, `Checks[27].Name`, `Checks[28].Name`,
 		`Heartbeat("a"): the name is used twice`, `Heartbeat("beat")`, `Heartbeat("\xff"): the name is longer`, `source: is nil`,
 	} {
 		if !strings.Contains(err.Error(), want) {
