@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -115,7 +116,7 @@ func TestSentence(t *testing.T) {
 					}}}}
 				worker := m.Heartbeat("worker", 5*time.Second)
 				ctx, cancel := context.WithCancel(t.Context())
-				page := New(ctx, m, Options{})
+				page := New(ctx, m, Options{TraceURL: "http://traces/{trace}"}) // and no spans
 				if err := m.Start(ctx, reader); err != nil {
 					t.Fatal(err)
 				}
@@ -125,8 +126,8 @@ func TestSentence(t *testing.T) {
 				}
 				time.Sleep(30500 * time.Millisecond) // between two judgements
 				s := page.snapshot(false)
-				if s.Title != c.title || s.Sentence != c.want || s.Stale || s.Since.IsZero() {
-					t.Errorf("%q, %q since %v, stale %v", s.Title, s.Sentence, s.Since, s.Stale)
+				if s.Title != c.title || s.Sentence != c.want || s.Stale || s.Since.IsZero() || len(s.Traces) > 0 {
+					t.Errorf("%q, %q since %v, stale %v, traces %v", s.Title, s.Sentence, s.Since, s.Stale, s.Traces)
 				}
 				body := get(page, "GET", "/status").Body.String()
 				if !strings.Contains(body, c.title) || strings.Contains(body, "<form") {
@@ -166,8 +167,7 @@ func TestData(t *testing.T) {
 	})
 }
 
-// TestEvents: the history first, then each verdict; and no more streams than there
-// is room for.
+// TestEvents: the history first, then each verdict.
 func TestEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, page := start(t)
@@ -195,10 +195,6 @@ func TestEvents(t *testing.T) {
 		if took := time.Since(before); took > time.Second {
 			t.Errorf("draining is seen after %v", took)
 		}
-		page.streams.Store(maxStreams)
-		if w := get(page, "GET", "/status/events"); w.Code != 503 {
-			t.Errorf("one stream too many: %d", w.Code)
-		}
 	})
 }
 
@@ -216,6 +212,88 @@ func (s *stream) Write(b []byte) (int, error) {
 		}
 	}
 	return len(b), nil
+}
+
+// TestStreams: a stream outlives the server's time limit for an answer, ends with the
+// context of the page, and leaves its place to the next one.
+func TestStreams(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	m := &healthcheck.Monitor{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), Logger: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	page := New(ctx, m, Options{})
+	if err := m.Start(t.Context(), reader); err != nil {
+		t.Fatal(err)
+	}
+	defer m.Stop()
+	server := httptest.NewUnstartedServer(page)
+	server.Config.WriteTimeout = 100 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	defer server.Client().CloseIdleConnections()
+	open := func() (*http.Response, *bufio.Reader) {
+		t.Helper()
+		res, err := server.Client().Get(server.URL + "/status/events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { res.Body.Close() })
+		return res, bufio.NewReader(res.Body)
+	}
+	left := func(want int64) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); page.streams.Load() != want; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d streams are counted, want %d", page.streams.Load(), want)
+			}
+		}
+	}
+	res, lines := open()
+	for began := time.Now(); time.Since(began) < time.Second; {
+		if _, err := lines.ReadString('\n'); err != nil {
+			t.Fatalf("the stream ends with %v", err)
+		}
+	}
+	left(1)
+	res.Body.Close()
+	left(0)
+	page.streams.Store(maxStreams)
+	if res, _ := open(); res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("one stream too many: %s", res.Status)
+	}
+	left(maxStreams)
+	page.streams.Store(0)
+	_, lines = open()
+	cancel()
+	if _, err := io.Copy(io.Discard, lines); err != nil {
+		t.Errorf("at the end of the page: %v", err)
+	}
+	left(0)
+}
+
+// TestHeaders: nobody keeps the page, frames it, takes it for something else or is told
+// where it is.
+func TestHeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, page := start(t)
+		for _, path := range []string{"/status", "/status/data"} {
+			h := get(page, "GET", path).Header()
+			for name, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
+				if got := h.Get(name); got != want {
+					t.Errorf("%s: %s is %q, want %q", path, name, got, want)
+				}
+			}
+		}
+		csp := get(page, "GET", "/status").Header().Get("Content-Security-Policy")
+		for _, want := range []string{"connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"} {
+			if !strings.Contains(csp, want) {
+				t.Errorf("the policy %q lacks %q", csp, want)
+			}
+		}
+		if strings.Contains(csp, "unsafe") {
+			t.Errorf("the policy is %q", csp)
+		}
+	})
 }
 
 // TestValues: where there was no number, none is sent.
