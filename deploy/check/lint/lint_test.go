@@ -246,6 +246,23 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+// TestPage: what docs/choosing-limits.md tells people to run finds nothing wrong here.
+func TestPage(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs/choosing-limits.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^cd deploy/check && GOWORK=off go run \./lint (.*)$`).FindSubmatch(text)
+	if line == nil {
+		t.Fatal("there is no such line")
+	}
+	t.Chdir("..")
+	var out, errs bytes.Buffer
+	if rc := command(strings.Fields(string(line[1])), &out, &errs); rc != 0 {
+		t.Errorf("exit code %d: %s%s", rc, out.String(), errs.String())
+	}
+}
+
 // TestNothing refuses to find nothing where there is nothing.
 func TestNothing(t *testing.T) {
 	empty := t.TempDir()
