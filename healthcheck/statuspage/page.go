@@ -40,7 +40,8 @@ type Options struct {
 	TraceURL string
 
 	// MaintenancePath takes PUT {"reason", "until"} and DELETE, with a bearer token
-	// that the person types. No such form if empty.
+	// that the person types. It is the path that the browser asks, so with the prefix
+	// that a proxy adds. No such form if empty.
 	MaintenancePath string
 }
 
