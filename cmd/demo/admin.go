@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +43,16 @@ func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults
 	return mux
 }
 
+// local reports whether a request names this computer as its host. A web page whose own
+// name was made to lead here says that name.
+func local(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
 // authorized compares digests, which takes the same time whatever was sent.
 func authorized(token string, next http.HandlerFunc) http.Handler {
 	want := sha256.Sum256([]byte(token))
@@ -50,6 +62,10 @@ func authorized(token string, next http.HandlerFunc) http.Handler {
 		if token != "" && (!bearer || subtle.ConstantTimeCompare(want[:], got[:]) != 1) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			problem(w, http.StatusUnauthorized, "the bearer token is missing or wrong")
+			return
+		}
+		if token == "" && !local(r.Host) {
+			problem(w, http.StatusForbidden, "without ADMIN_TOKEN the host must be localhost")
 			return
 		}
 		next(w, r)

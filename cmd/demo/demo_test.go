@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -352,6 +353,32 @@ func TestFaults(t *testing.T) {
 			d.await("pass again", func() bool { _, body := d.get(d.app + "/ready"); return body["status"] == "pass" })
 			d.end()
 		})
+	}
+}
+
+// TestHost: without a token, a web page whose name was made to lead to this computer
+// changes nothing.
+func TestHost(t *testing.T) {
+	done := 0
+	for _, c := range []struct {
+		host, token string
+		want        int
+	}{
+		{"localhost:8001", "", 200}, {"localhost", "", 200}, {"127.0.0.1:8001", "", 200}, {"[::1]:8001", "", 200}, {"[::1]", "", 200},
+		{"evil.example:8001", "", 403}, {"localhost.evil.example", "", 403}, {"10.0.0.1:8001", "", 403}, {"", "", 403},
+		{"ops.example", "s3cret", 200},
+	} {
+		r := httptest.NewRequest("PUT", "/maintenance", nil)
+		r.Host = c.host
+		r.Header.Set("Authorization", "Bearer "+c.token)
+		w := httptest.NewRecorder()
+		authorized(c.token, func(http.ResponseWriter, *http.Request) { done++ }).ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("host %q with token %q: %d, want %d", c.host, c.token, w.Code, c.want)
+		}
+	}
+	if done != 6 {
+		t.Errorf("%d requests changed something, want 6", done)
 	}
 }
 
