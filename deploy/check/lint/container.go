@@ -1,113 +1,144 @@
 package main
 
 import (
-	"maps"
+	"net"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
-var (
-	reference = regexp.MustCompile(`\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)`)
-	memory    = regexp.MustCompile(`^(\d+([KMGT]i)?B|\d+|off)$`)
-	ofImage   = regexp.MustCompile(`^/(usr|bin|etc/ssl|proc|sys|dev)(/|$)`)
-)
-
-// lintEnv finds variables that are not what they look like.
-func (c container) lintEnv(find finder) {
-	set := map[string]bool{}
-	for _, e := range c.Env {
-		for _, name := range references(e.Value) {
-			if !set[name] && len(c.From) == 0 { // which leaves it as it is written, in every pod the same
-				find("%s: %s names $(%s), which is not set before it", c.Name, e.Name, name)
-			}
-		}
-		set[e.Name] = true
-		if e.Name == "GOMEMLIMIT" && e.Value != "" && !memory.MatchString(e.Value) {
-			find("%s: GOMEMLIMIT %s is none: Go writes 230MiB, and ends at once otherwise", c.Name, e.Value)
-		}
+type container struct {
+	Name  string
+	Args  []string
+	Env   []struct{ Name, Value string }
+	From  []any `yaml:"envFrom"`
+	Ports []struct {
+		Name          string
+		ContainerPort int `yaml:"containerPort"`
 	}
-	for _, a := range c.Args {
-		for _, name := range references(a) {
-			if !set[name] && len(c.From) == 0 {
-				find("%s: the argument %s names $(%s), which is not set", c.Name, a, name)
-			}
-		}
+	Startup   *probe `yaml:"startupProbe"`
+	Liveness  *probe `yaml:"livenessProbe"`
+	Readiness *probe `yaml:"readinessProbe"`
+	Lifecycle struct {
+		PreStop struct {
+			Sleep struct{ Seconds int }
+			Exec  struct{ Command []string }
+		} `yaml:"preStop"`
 	}
+	Resources struct{ Requests, Limits map[string]string }
+	Security  struct {
+		ReadOnly bool `yaml:"readOnlyRootFilesystem"`
+	} `yaml:"securityContext"`
+	Mounts []struct {
+		Name string
+		Path string `yaml:"mountPath"`
+	} `yaml:"volumeMounts"`
 }
 
-// references are the variables that a text names, each once.
-func references(text string) (names []string) {
-	for _, m := range reference.FindAllStringSubmatch(text, -1) {
-		if !slices.Contains(names, m[1]) {
-			names = append(names, m[1])
-		}
+var sleeps = regexp.MustCompile(`(^|[ /])sleep (\d+)s?($|[ ;&])`)
+
+// preStop is how long a container is left before it gets the signal.
+func (c container) preStop() time.Duration {
+	seconds := c.Lifecycle.PreStop.Sleep.Seconds
+	if m := sleeps.FindStringSubmatch(strings.Join(c.Lifecycle.PreStop.Exec.Command, " ")); m != nil {
+		seconds, _ = strconv.Atoi(m[2])
 	}
-	return names
+	return time.Duration(seconds) * time.Second
 }
 
-// lintPaths looks for each path in arguments and variables on the volumes: with a
-// read-only root nothing else can be written, and a ConfigMap has the files that it has.
-func (s system) lintPaths(w workload, c container, find finder) {
-	paths := map[string]bool{}
-	for _, text := range c.Args {
-		if _, value, ok := strings.Cut(text, "="); ok {
-			text = value
-		}
-		paths[text] = true
-	}
-	for _, e := range c.Env {
-		paths[e.Value] = true
-	}
-	for _, path := range slices.Sorted(maps.Keys(paths)) {
-		if !strings.HasPrefix(path, "/") || ofImage.MatchString(path) {
-			continue
-		}
-		at, name := "", ""
-		for _, m := range c.Mounts {
-			if strings.HasPrefix(path+"/", strings.TrimSuffix(m.Path, "/")+"/") && len(m.Path) > len(at) {
-				at, name = m.Path, m.Name
-			}
-		}
-		if at == "" {
-			if c.Security.ReadOnly {
-				find("%s: %s is on no volume, and the root file system is read-only", c.Name, path)
-			}
-			continue
-		}
-		i := slices.IndexFunc(w.Spec.Template.Spec.Volumes, func(v volume) bool { return v.Name == name })
-		if i < 0 || w.Spec.Template.Spec.Volumes[i].ConfigMap == nil {
-			continue
-		}
-		from := w.Spec.Template.Spec.Volumes[i].ConfigMap
-		files, err := s.configMap(from.Name)
-		file := strings.TrimPrefix(strings.TrimPrefix(path, at), "/")
-		_, has := files.Data[file]
+// arg returns the value of a flag, however it is written.
+func (c container) arg(name string) (string, bool) {
+	for i, a := range c.Args {
+		key, value, given := strings.Cut(strings.TrimLeft(a, "-"), "=")
 		switch {
-		case err != nil && len(s.configMaps) > 0:
-			find("%s: %s: %v among these", c.Name, path, err)
-		case err == nil && len(files.Data) > 0 && file != "" && !has && len(from.Items) == 0:
-			find("%s: %s is not in ConfigMap %s, which has %v", c.Name, path, from.Name, slices.Sorted(maps.Keys(files.Data)))
+		case !strings.HasPrefix(a, "-") || key != name:
+		case given:
+			return value, true
+		case i+1 < len(c.Args):
+			return c.Args[i+1], true
 		}
+	}
+	return "", false
+}
+
+func (c container) env(name string) (string, bool) {
+	for _, e := range c.Env {
+		if e.Name == name {
+			return e.Value, true
+		}
+	}
+	return "", false
+}
+
+// listenFlag finds the flags that name a listen address.
+var listenFlag = regexp.MustCompile(`^--?[\w.-]*(addr|address|listen|port)=?`)
+
+// listens returns the ports of addresses in arguments and variables; none where the
+// container isn't told.
+func (c container) listens() (ports []int) {
+	add := func(addr string) {
+		_, port, err := net.SplitHostPort(addr)
+		if n, err2 := strconv.Atoi(port); err == nil && err2 == nil {
+			ports = append(ports, n)
+		}
+	}
+	for i, a := range c.Args {
+		switch _, value, given := strings.Cut(a, "="); {
+		case !listenFlag.MatchString(a):
+		case given:
+			add(value)
+		case i+1 < len(c.Args):
+			add(c.Args[i+1])
+		}
+	}
+	for _, e := range c.Env {
+		if strings.HasSuffix(e.Name, "_ADDR") || strings.HasSuffix(e.Name, "_ADDRESS") {
+			add(e.Value)
+		}
+	}
+	return ports
+}
+
+// port is a probe's, which may be a name.
+func (c container) port(p any) (int, bool) {
+	if n, ok := p.(int); ok {
+		return n, slices.ContainsFunc(c.Ports, func(port struct {
+			Name          string
+			ContainerPort int `yaml:"containerPort"`
+		}) bool {
+			return port.ContainerPort == n
+		})
+	}
+	for _, port := range c.Ports {
+		if port.Name == p {
+			return port.ContainerPort, true
+		}
+	}
+	return 0, false
+}
+
+func (c container) lintMemory(find finder) {
+	soft, has := c.env("GOMEMLIMIT")
+	hard, limited := c.Resources.Limits["memory"]
+	if a, b := bytesOf(soft), bytesOf(hard); has && limited && a >= b {
+		find("%s: GOMEMLIMIT %s does not keep it under its limit of %s", c.Name, soft, hard)
 	}
 }
 
-// lintOwner finds volumes that are made root's for somebody who is not.
-func (w workload) lintOwner(find finder) {
-	pod := w.Spec.Template.Spec
-	if !pod.Security.NonRoot && pod.Security.User == 0 || pod.Security.Group != 0 {
-		return
-	}
-	var claims []string
-	for _, v := range pod.Volumes {
-		if v.Claim != nil {
-			claims = append(claims, v.Name)
+// bytesOf reads 230MiB and 256Mi.
+func bytesOf(s string) float64 {
+	s = strings.TrimSuffix(s, "B")
+	for i, unit := range []string{"Ki", "Mi", "Gi", "Ti"} {
+		if n, ok := strings.CutSuffix(s, unit); ok {
+			f, _ := strconv.ParseFloat(n, 64)
+			for range i + 1 {
+				f *= 1024
+			}
+			return f
 		}
 	}
-	for _, t := range w.Spec.Claims {
-		claims = append(claims, t.Metadata.Name)
-	}
-	if len(claims) > 0 {
-		find("is not root and has no fsGroup: %s is root's", strings.Join(claims, ", "))
-	}
+	f, _ := strconv.ParseFloat(s, 64)
+	return f
 }

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"strings"
+	"time"
+)
+
+type meta struct {
+	Name        string
+	Labels      map[string]string
+	Annotations map[string]string
+}
+
+type selector struct {
+	MatchLabels map[string]string `yaml:"matchLabels"`
+}
+
+func (s selector) selects(labels map[string]string) bool {
+	for k, v := range s.MatchLabels {
+		if labels[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+type workload struct {
+	Kind     string
+	Metadata meta
+	Spec     struct {
+		Replicas *int
+		Template struct {
+			Metadata meta
+			Spec     struct {
+				Grace    *int `yaml:"terminationGracePeriodSeconds"`
+				Security struct {
+					NonRoot bool `yaml:"runAsNonRoot"`
+					User    int  `yaml:"runAsUser"`
+					Group   int  `yaml:"fsGroup"`
+				} `yaml:"securityContext"`
+				Containers []container
+				Volumes    []volume
+			}
+		}
+		Claims []struct{ Metadata meta } `yaml:"volumeClaimTemplates"`
+	}
+}
+
+type volume struct {
+	Name      string
+	ConfigMap *struct {
+		Name  string
+		Items []struct{ Key string }
+	} `yaml:"configMap"`
+	Claim *struct{} `yaml:"persistentVolumeClaim"`
+}
+
+// replicas is one where nothing is said.
+func (w workload) replicas() int {
+	if w.Spec.Replicas == nil {
+		return 1
+	}
+	return *w.Spec.Replicas
+}
+
+// What ends after the drain, in healthcheck, the demo and telemetry.
+const ending = 6*time.Second + // requests in flight
+	1*time.Second + // jobs
+	3*time.Second // the last export
+
+// lintEnd compares what a termination takes with what the kubelet gives.
+func (w workload) lintEnd(c container, find finder) {
+	grace := 30 * time.Second
+	if g := w.Spec.Template.Spec.Grace; g != nil {
+		grace = time.Duration(*g) * time.Second
+	}
+	sleep := c.preStop()
+	said, has := c.arg("drain")
+	if !has {
+		if sleep > grace {
+			find("%s sleeps %v before it stops, longer than terminationGracePeriodSeconds %v", c.Name, sleep, grace)
+		}
+		return
+	}
+	drain, err := time.ParseDuration(said)
+	if err != nil {
+		find("%s: -drain: %v", c.Name, err)
+		return
+	}
+	if all := sleep + drain + ending; all > grace {
+		find("%s is killed while it ends: preStop %v, drain %v and %v for requests, jobs and telemetry are %v, and terminationGracePeriodSeconds is %v",
+			c.Name, sleep, drain, ending, all, grace)
+	}
+	if p := c.Readiness; p != nil && sleep+drain < time.Duration(p.Period)*time.Second {
+		find("%s drains for %v, less than readiness' period of %d s: who goes by the probe sends requests to the last", c.Name, sleep+drain, p.Period)
+	}
+}
+
+// lintOwner finds volumes that are made root's for somebody who is not.
+func (w workload) lintOwner(find finder) {
+	pod := w.Spec.Template.Spec
+	if !pod.Security.NonRoot && pod.Security.User == 0 || pod.Security.Group != 0 {
+		return
+	}
+	var claims []string
+	for _, v := range pod.Volumes {
+		if v.Claim != nil {
+			claims = append(claims, v.Name)
+		}
+	}
+	for _, t := range w.Spec.Claims {
+		claims = append(claims, t.Metadata.Name)
+	}
+	if len(claims) > 0 {
+		find("is not root and has no fsGroup: %s is root's", strings.Join(claims, ", "))
+	}
+}
