@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/otelhealth/otelhealth/healthcheck"
 )
 
@@ -51,10 +53,10 @@ type jobs struct {
 	wg   sync.WaitGroup
 }
 
-func newJobs(capacity int, db *database, c *cache, beat *healthcheck.Heartbeat) (*jobs, error) {
+func newJobs(mp metric.MeterProvider, capacity int, db *database, c *cache, beat *healthcheck.Heartbeat) (*jobs, error) {
 	j := &jobs{queue: make(chan *job, capacity), db: db, cache: c, beat: beat, known: map[string]*job{}, quit: make(chan struct{})}
 	var err error
-	j.metrics, err = healthcheck.NewQueue(nil, "jobs", capacity, func() int { return len(j.queue) })
+	j.metrics, err = healthcheck.NewQueue(mp, "jobs", capacity, func() int { return len(j.queue) })
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,8 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	}
 	defer tel.Close() // after everything else, so that it tells of the end
 
-	health.Logger = tel.Logger
+	// Its own and not the global ones, which a second demo in the process takes over.
+	health.MeterProvider, health.TracerProvider, health.Logger = tel.MeterProvider, tel.TracerProvider, tel.Logger
 	if tel.Exporting { // for people: a dead collector moves no traffic
 		health.Checks = append(health.Checks, healthcheck.Check{
 			Name: "telemetry", Role: healthcheck.Informational,
@@ -110,7 +111,7 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 		})
 	}
 
-	jobs, err := newJobs(cfg.queue, db, cached, health.Heartbeat("worker", cfg.stall))
+	jobs, err := newJobs(tel.MeterProvider, cfg.queue, db, cached, health.Heartbeat("worker", cfg.stall))
 	if err != nil {
 		return err
 	}
