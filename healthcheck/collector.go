@@ -86,7 +86,7 @@ func (c *collector) collect(ctx context.Context) error {
 	at := time.Now()
 	metrics := newCatalog(&c.rm)
 	for _, s := range c.samplers {
-		c.created.found(s.limit.indicator.metrics(), metrics)
+		s.unseen = c.created.found(s.unseen, metrics)
 		s.sample(at, metrics)
 	}
 	c.done(&c.rm)

@@ -16,6 +16,7 @@ type sampler struct {
 	limit    *Limit
 	observed func(metric string) bool // its series need not begin at zero
 	long     bool                     // keep four windows, for a rule that may take the instance out
+	unseen   []string                 // metrics that no collection has had yet
 	first    time.Time                // of the samples since the windows began
 	last     time.Time
 	windows  map[attribute.Distinct]*window
@@ -40,7 +41,7 @@ type reading struct {
 const longWindows = 4
 
 func newSampler(l *Limit, long bool, observed func(string) bool) *sampler {
-	return &sampler{limit: l, long: long, observed: observed, windows: map[attribute.Distinct]*window{}}
+	return &sampler{limit: l, long: long, observed: observed, unseen: l.indicator.metrics(), windows: map[attribute.Distinct]*window{}}
 }
 
 // sample reads one collection.

@@ -2,6 +2,7 @@ package healthcheck
 
 import (
 	"cmp"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -97,11 +98,14 @@ func (c *created) has(name string) (yes, known bool) {
 	return yes, c.watched.Load()
 }
 
-// found takes note of metrics that are in a collection.
-func (c *created) found(names []string, in catalog) {
-	for _, name := range names {
-		if len(in[name]) > 0 {
-			c.names.LoadOrStore(name, sdkmetric.InstrumentKind(0)) // kept: a series may go away, and an instrument does not
+// found takes note of metrics that are in a collection, and gives the names that are
+// still to be found: a series may go away, and an instrument does not.
+func (c *created) found(names []string, in catalog) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		is := len(in[name]) > 0
+		if is {
+			c.names.LoadOrStore(name, sdkmetric.InstrumentKind(0))
 		}
-	}
+		return is
+	})
 }
