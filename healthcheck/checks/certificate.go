@@ -21,10 +21,10 @@ func Certificate(config *tls.Config, address string, left time.Duration) func(co
 	if left < 0 {
 		return invalid("checks.Certificate: left: %v is negative", left)
 	}
-	if config != nil && config.InsecureSkipVerify {
-		return invalid("checks.Certificate: config.InsecureSkipVerify verifies nothing")
-	}
 	if config != nil {
+		if config.InsecureSkipVerify {
+			return invalid("checks.Certificate: config.InsecureSkipVerify verifies nothing")
+		}
 		config = config.Clone()
 		config.ClientSessionCache = nil // a session resumed shows the certificate of its first day
 	}

@@ -3,20 +3,14 @@ package checks
 import (
 	"context"
 	"fmt"
+
+	"github.com/otelhealth/otelhealth/internal/failure"
 )
 
-// A failure is an error that names its error.type. Those of the network and of the
-// file system are left as they are: the Monitor knows them.
-type failure struct {
-	class string
-	error
-}
-
-func (f failure) ErrorType() string { return f.class }
-func (f failure) Unwrap() error     { return f.error }
-
+// fail names the error.type. Errors of the network and of the file system are left as
+// they are: the Monitor knows them.
 func fail(class, format string, args ...any) error {
-	return failure{class, fmt.Errorf(format, args...)}
+	return failure.Error{Class: class, Err: fmt.Errorf(format, args...)}
 }
 
 // invalid is a check that can't work, whatever it asks.

@@ -7,6 +7,8 @@ import (
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/otelhealth/otelhealth/internal/failure"
 )
 
 // Check is a function for [healthcheck.Check.Func] that asks another server about
@@ -25,20 +27,11 @@ func Check(conn grpc.ClientConnInterface, service string) func(context.Context) 
 			if ctx.Err() != nil {
 				return ctx.Err() // as other checks say it, and not only DEADLINE_EXCEEDED
 			}
-			return failure{status.Code(err).String(), err}
+			return failure.Error{Class: status.Code(err).String(), Err: err}
 		}
 		if s := resp.GetStatus(); s != healthpb.HealthCheckResponse_SERVING {
-			return failure{s.String(), fmt.Errorf("service %q is %v", service, s)}
+			return failure.Error{Class: s.String(), Err: fmt.Errorf("service %q is %v", service, s)}
 		}
 		return nil
 	}
 }
-
-// A failure is an error that names its error.type.
-type failure struct {
-	class string
-	error
-}
-
-func (f failure) ErrorType() string { return f.class }
-func (f failure) Unwrap() error     { return f.error }
