@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // The bodies follow draft-inadarei-api-health-check-06, with a few fields more;
@@ -29,7 +31,7 @@ type head struct {
 
 // render makes every answer that the verdict can give.
 func (v *Verdict) render() {
-	for _, p := range probes {
+	for _, p := range verdict.Probes {
 		r, stand := v.rulings[p], v.stand(p)
 		v.answers[p] = answers{
 			short:   v.answer(p, r, v.body(p, r, bodyOptions{limit: maxBody})),
@@ -112,7 +114,7 @@ func (v *Verdict) relevant(p Probe) []*Result {
 	rank := func(c *Result) int {
 		switch {
 		case c.State != Pass:
-			return -severity(c.State)
+			return -verdict.Severity(c.State)
 		case c.check.Limit.set():
 			return 1
 		}

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -69,7 +70,7 @@ func TestBodies(t *testing.T) {
 		length.Store(95)
 		wait(2400 * time.Millisecond)
 		v := k.Verdict()
-		for _, p := range probes {
+		for _, p := range verdict.Probes {
 			golden(t, p.String(), v.answers[p].short.body)
 		}
 		golden(t, "readiness-verbose", v.answers[Readiness].verbose.body)

@@ -92,7 +92,7 @@ func validate(checks []Check, taken map[string]bool) error {
 		if p := badName(c.Name, taken); p != "" {
 			bad("Name", "%s", p)
 		}
-		if !c.Role.valid() {
+		if !c.Role.Valid() {
 			bad("Role", "%d is no role", c.Role)
 		}
 		switch {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
@@ -133,7 +134,7 @@ func FuzzEvaluate(f *testing.F) {
 			for _, r := range rules {
 				r.sampler.sample(now, c)
 				got := r.assess(moment{now: now.Add(time.Duration(p.next(2)) * time.Minute)})
-				if !slices.Contains(checkStates[:], got.state) {
+				if !slices.Contains(verdict.CheckStates[:], got.state) {
 					t.Fatalf("%+v: state %q", r.check.Limit, got.state)
 				}
 				if got.state != Pass && got.output == "" {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // answers are the responses of one probe, made when the verdict was.
@@ -108,7 +110,7 @@ var unjudged = func() *Verdict {
 }()
 
 // requestCounts counts the probe requests without touching the SDK.
-type requestCounts [len(probes)]struct{ ok, unavailable atomic.Int64 }
+type requestCounts [len(verdict.Probes)]struct{ ok, unavailable atomic.Int64 }
 
 func (c *requestCounts) count(p Probe, code int) {
 	if code == http.StatusOK {
@@ -119,7 +121,7 @@ func (c *requestCounts) count(p Probe, code int) {
 }
 
 func (c *requestCounts) each(f func(p Probe, code int, n int64)) {
-	for _, p := range probes {
+	for _, p := range verdict.Probes {
 		f(p, http.StatusOK, c[p].ok.Load())
 		f(p, http.StatusServiceUnavailable, c[p].unavailable.Load())
 	}

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -46,7 +47,7 @@ func (d *trafficRule) second(good, bad uint64) State {
 func (d *trafficRule) seconds(n int, good, bad uint64) State {
 	worst := Pass
 	for range n {
-		if s := d.second(good, bad); severity(s) > severity(worst) {
+		if s := d.second(good, bad); verdict.Severity(s) > verdict.Severity(worst) {
 			worst = s
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -59,8 +60,8 @@ type instruments struct {
 	lifecycleStatus  metric.Int64ObservableUpDownCounter
 
 	// Attribute sets, built once: the callback runs for each reader.
-	probeStates [len(probes)][len(probeStates)]metric.ObserveOption
-	lifecycles  [len(lifecycles)]metric.ObserveOption
+	probeStates [len(verdict.Probes)][len(verdict.ProbeStates)]metric.ObserveOption
+	lifecycles  [len(verdict.Lifecycles)]metric.ObserveOption
 }
 
 func newInstruments(mp metric.MeterProvider, timeouts []float64) (*instruments, error) {
@@ -87,12 +88,12 @@ func newInstruments(mp metric.MeterProvider, timeouts []float64) (*instruments, 
 		probeRequests:    m.counter("health.probe.requests", "{request}", "Probe requests answered."),
 		lifecycleStatus:  m.upDown("health.lifecycle.status", "1", "1 for the phase that the process is in, 0 for the others."),
 	}
-	for _, p := range probes {
-		for n, s := range probeStates {
+	for _, p := range verdict.Probes {
+		for n, s := range verdict.ProbeStates {
 			i.probeStates[p][n] = metric.WithAttributes(attrProbe.String(p.String()), attrProbeSt.String(string(s)))
 		}
 	}
-	for n, l := range lifecycles {
+	for n, l := range verdict.Lifecycles {
 		i.lifecycles[n] = metric.WithAttributes(attrLifecycle.String(string(l)))
 	}
 	return i, m.err
@@ -117,14 +118,14 @@ func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
 	for n := range v.Checks {
 		i.observeCheck(o, &v.Checks[n])
 	}
-	for _, p := range probes {
-		for n, s := range probeStates {
+	for _, p := range verdict.Probes {
+		for n, s := range verdict.ProbeStates {
 			set := i.probeStates[p][n]
 			o.ObserveInt64(i.probeStatus, one(v.effective(p, now) == s), set)
 			o.ObserveFloat64(i.probeDuration, v.ages[p][n], set) // as of the verdict: it never decreases
 		}
 	}
-	for n, l := range lifecycles {
+	for n, l := range verdict.Lifecycles {
 		o.ObserveInt64(i.lifecycleStatus, one(v.Lifecycle == l), i.lifecycles[n])
 	}
 	return nil
@@ -132,7 +133,7 @@ func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
 
 func (i *instruments) observeCheck(o metric.Observer, r *Result) {
 	c := r.check
-	for n, s := range checkStates {
+	for n, s := range verdict.CheckStates {
 		o.ObserveInt64(i.checkStatus, one(r.State == s), c.options.states[n])
 	}
 	o.ObserveInt64(i.checkInfo, 1, c.options.role)
@@ -173,7 +174,7 @@ func (i *instruments) all() []metric.Observable {
 // checkOptions are one check's attribute sets, built once.
 type checkOptions struct {
 	name, role metric.ObserveOption
-	states     [len(checkStates)]metric.ObserveOption
+	states     [len(verdict.CheckStates)]metric.ObserveOption
 	limits     []metric.ObserveOption
 }
 
@@ -183,7 +184,7 @@ func newCheckOptions(c Check) (o checkOptions) {
 		return metric.WithAttributeSet(attribute.NewSet(append(kv, name)...))
 	}
 	o.name, o.role = with(), with(attrRole.String(c.Role.String()))
-	for n, s := range checkStates {
+	for n, s := range verdict.CheckStates {
 		o.states[n] = with(attrState.String(string(s)))
 	}
 	for _, b := range c.Limit.bounds {

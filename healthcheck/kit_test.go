@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -93,7 +94,7 @@ func (k *kit) want(path string, code int, status State) map[string]any {
 		k.t.Fatalf("%s: %d %v %q; want %d %s", path, got, body["status"], body["output"], code, status)
 	}
 	p := map[string]Probe{"/health": Liveness, "/ready": Readiness, "/startup": Startup}[path]
-	for _, s := range probeStates {
+	for _, s := range verdict.ProbeStates {
 		v := k.metric("health.probe.status", attrProbe.String(p.String()), attrProbeSt.String(string(s)))
 		if (v == 1) != (s == status) {
 			k.t.Fatalf("%s answers %s, but health.probe.status{%s} is %v", path, status, s, v)
@@ -110,7 +111,7 @@ func (k *kit) state(name string, want State) {
 			k.t.Fatalf("%s is %s (%s); want %s", name, c.State, c.Output, want)
 		}
 	}
-	for _, s := range checkStates {
+	for _, s := range verdict.CheckStates {
 		v := k.metric("health.check.status", attrName.String(name), attrState.String(string(s)))
 		if (v == 1) != (s == want) {
 			k.t.Fatalf("%s is %s, but health.check.status{%s} is %v", name, want, s, v)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // rule is a check by a Limit. The judge owns it.
@@ -36,14 +38,14 @@ func newRule(c Check, s *sampler, has func(string) (bool, bool), now time.Time, 
 
 func (r *rule) assess(at moment) finding {
 	f, still := r.see(at)
-	if !f.state.good() && f.state != Fail {
+	if !f.state.Good() && f.state != Fail {
 		return f // nothing was seen; the memory waits
 	}
 	seen, why := f.state, f.output
 	f.state = r.damper.next(seen, at)
 	switch {
 	case f.state == seen:
-	case f.state == Pass || severity(f.state) < severity(seen):
+	case f.state == Pass || verdict.Severity(f.state) < verdict.Severity(seen):
 		f.output = fmt.Sprintf("%s, but not for %v yet", why, r.check.For)
 	default:
 		f.output = fmt.Sprintf("crossed less than %v ago", r.check.KeepFor)
@@ -69,7 +71,7 @@ func (r *rule) holdOut(f finding, e evidence, at moment) finding {
 	switch {
 	case e.failing && s == Warn && !forget:
 		f.state, f.output = s, f.output+"; "+why
-	case forget, severity(s) > severity(f.state), s == f.state && s == Fail && why != "":
+	case forget, verdict.Severity(s) > verdict.Severity(f.state), s == f.state && s == Fail && why != "":
 		f.state, f.output = s, why
 	}
 	return f

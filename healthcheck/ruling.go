@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/effect"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // ruling is what one probe was judged to be.
@@ -16,20 +19,11 @@ type ruling struct {
 
 // durations are the seconds that a probe has spent in each state, in the order
 // of probeStates.
-type durations [len(probeStates)]float64
-
-func index(s State) int {
-	for n, st := range probeStates {
-		if st == s {
-			return n
-		}
-	}
-	return len(probeStates) - 1
-}
+type durations [len(verdict.ProbeStates)]float64
 
 // rule derives the probes from the checks and the lifecycle: the table of
 // docs/response-format.md, row by row.
-func (v *Verdict) rule(now time.Time, life phase, collecting time.Duration) (r [len(probes)]ruling) {
+func (v *Verdict) rule(now time.Time, life phase, collecting time.Duration) (r [len(verdict.Probes)]ruling) {
 	aside := v.Lifecycle == Maintenance || v.Lifecycle == Draining // on purpose: nothing to restart for
 	r[Startup] = ruling{state: Pass}
 	if !v.started && !aside {
@@ -37,7 +31,7 @@ func (v *Verdict) rule(now time.Time, life phase, collecting time.Duration) (r [
 	}
 	r[Liveness] = ruling{state: Pass}
 	if v.started && !aside {
-		vital := func(c *Result) bool { return c.Role == Vital && c.State == Fail && c.effect() == effectFail }
+		vital := func(c *Result) bool { return c.Role == Vital && c.State == Fail && c.effect() == effect.Fail }
 		if bad, found := v.blame(Fail, vital); found {
 			r[Liveness] = bad
 		}
@@ -53,11 +47,11 @@ func (v *Verdict) readiness(life phase, collecting time.Duration) ruling {
 	if collecting > collectLimit {
 		return ruling{state: Fail, output: fmt.Sprintf("collecting metrics has taken %v so far", collecting.Truncate(time.Second))}
 	}
-	failing := func(c *Result) bool { return c.effect() == effectFail && !c.State.good() }
+	failing := func(c *Result) bool { return c.effect() == effect.Fail && !c.State.Good() }
 	if r, found := v.blame(Fail, failing); found {
 		return r
 	}
-	warning := func(c *Result) bool { return c.effect() != effectOff && c.State != Pass }
+	warning := func(c *Result) bool { return c.effect() != effect.Off && c.State != Pass }
 	if r, found := v.blame(Warn, warning); found {
 		return r
 	}
@@ -75,7 +69,7 @@ func (v *Verdict) blame(to State, is func(*Result) bool) (r ruling, found bool) 
 			continue
 		}
 		n++
-		if worst == nil || severity(c.State) > severity(worst.State) {
+		if worst == nil || verdict.Severity(c.State) > verdict.Severity(worst.State) {
 			worst = c
 		}
 	}
@@ -87,18 +81,4 @@ func (v *Verdict) blame(to State, is func(*Result) bool) (r ruling, found bool) 
 		r.output += fmt.Sprintf(" (and %d more)", n-1)
 	}
 	return r, true
-}
-
-func severity(s State) int {
-	switch s {
-	case Fail:
-		return 4
-	case Stale:
-		return 3
-	case Unknown:
-		return 2
-	case Warn:
-		return 1
-	}
-	return 0
 }

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
@@ -330,7 +331,7 @@ func TestTrapMaintenanceOnlyMutes(t *testing.T) {
 		wait(50 * time.Millisecond)
 		k.want("/ready", 503, Fail)
 		k.state("database", Pass)
-		for _, l := range lifecycles {
+		for _, l := range verdict.Lifecycles {
 			if v := k.metric("health.lifecycle.status", attrLifecycle.String(string(l))); (v == 1) != (l == Maintenance) {
 				t.Errorf("health.lifecycle.status{%s} is %v", l, v)
 			}

@@ -5,6 +5,8 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otelhealth/otelhealth/healthcheck/effect"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 )
 
@@ -15,9 +17,9 @@ type Verdict struct {
 	Checks    []Result // in the order of Monitor.Checks, then the heartbeats
 
 	service service
-	rulings [len(probes)]ruling
-	answers [len(probes)]answers
-	ages    [len(probes)]durations
+	rulings [len(verdict.Probes)]ruling
+	answers [len(verdict.Probes)]answers
+	ages    [len(verdict.Probes)]durations
 	started bool // startup has passed
 	final   bool // the last one: it never grows stale
 	restart bool // liveness fails too when it is stale
@@ -60,11 +62,11 @@ type Result struct {
 }
 
 // effect is what the check's failing does to readiness now.
-func (r *Result) effect() effect {
+func (r *Result) effect() effect.Effect {
 	if r.Override != "" {
-		return effect(r.Override)
+		return effect.Effect(r.Override)
 	}
-	return r.Role.effect()
+	return r.Role.Effect()
 }
 
 // finding is what a check says of itself at one moment.
@@ -118,9 +120,9 @@ func (v *Verdict) spent(p Probe, now time.Time) durations {
 	d := v.ages[p]
 	fresh := now.Sub(v.Time)
 	if v.stale(now) {
-		d[index(v.stand(p).state)] += (fresh - staleAfter).Seconds()
+		d[verdict.Index(v.stand(p).state)] += (fresh - staleAfter).Seconds()
 		fresh = staleAfter
 	}
-	d[index(v.rulings[p].state)] += fresh.Seconds()
+	d[verdict.Index(v.rulings[p].state)] += fresh.Seconds()
 	return d
 }

@@ -6,33 +6,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/otelhealth/otelhealth/healthcheck/effect"
 )
-
-// effect is what a failing check does to readiness.
-type effect string
-
-const (
-	effectFail effect = "fail"
-	effectWarn effect = "warn"
-	effectOff  effect = "off"
-)
-
-// effect is the one that a role has by itself.
-func (r Role) effect() effect {
-	switch r {
-	case Core, Vital:
-		return effectFail
-	case Informational:
-		return effectOff
-	}
-	return effectWarn
-}
 
 // overrides are the effects that an operator has put in place of the roles', by
 // check name. "*" stands for every check that is not named.
-type overrides map[string]effect
+type overrides map[string]effect.Effect
 
-func (o overrides) of(check string) effect {
+func (o overrides) of(check string) effect.Effect {
 	if e, ok := o[check]; ok {
 		return e
 	}
@@ -55,14 +37,14 @@ func parseOverrides(text string, known func(string) bool) (overrides, error) {
 			name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 			_, twice := o[name]
 			switch {
-			case !slices.Contains([]effect{effectFail, effectWarn, effectOff}, effect(value)):
+			case !slices.Contains([]effect.Effect{effect.Fail, effect.Warn, effect.Off}, effect.Effect(value)):
 				errs = append(errs, fmt.Errorf("%q: the effect of a check is fail, warn or off", pair))
 			case name != "*" && !known(name):
 				errs = append(errs, fmt.Errorf("%q: there is no check of that name", pair))
 			case twice:
 				errs = append(errs, fmt.Errorf("%q: the check is named twice", pair))
 			default:
-				o[name] = effect(value)
+				o[name] = effect.Effect(value)
 			}
 		}
 	}
