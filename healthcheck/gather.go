@@ -35,7 +35,7 @@ const overflowKey = attribute.Key("otel.metric.overflow")
 
 // gather sums the matching series of one metric into groups. Problems name the
 // instrument; none of them is a panic, however malformed the data.
-func (i *Indicator) gather(c catalog) (gathered, error) {
+func gather(i *Indicator, c catalog) (gathered, error) {
 	g := gathered{groups: map[attribute.Distinct]*group{}}
 	var first shape
 	for n, m := range c[i.metric] {
@@ -48,7 +48,7 @@ func (i *Indicator) gather(c catalog) (gathered, error) {
 		} else if sh != first {
 			return g, fmt.Errorf("%s exists twice: as %s in %q and as %s in %q", i.metric, first.kind, first.unit, sh.kind, sh.unit)
 		}
-		if err := i.suits(kind); err != nil {
+		if err := suits(i, kind); err != nil {
 			return g, err
 		}
 		g.kind, g.unit = kind, m.Unit
@@ -62,7 +62,7 @@ func (i *Indicator) gather(c catalog) (gathered, error) {
 }
 
 // suits reports whether the indicator can read this kind of instrument.
-func (i *Indicator) suits(kind string) error {
+func suits(i *Indicator, kind string) error {
 	ok := false
 	switch i.kind {
 	case kindLast, kindAge:
@@ -89,10 +89,10 @@ func (g *gathered) add(i *Indicator, p series) error {
 		g.overflow += p.value
 		return nil
 	}
-	if !i.keeps(p.attrs) {
+	if !keeps(i, p.attrs) {
 		return nil
 	}
-	attrs := i.group(p.attrs)
+	attrs := groupOf(i, p.attrs)
 	sum, seen := g.groups[attrs.Equivalent()]
 	if !seen {
 		sum = &group{attrs: attrs, amount: amounts{0}}
@@ -131,12 +131,12 @@ func (g *gathered) add(i *Indicator, p series) error {
 
 // gatherRatio gathers both sides. A group without a numerator has had none of
 // its events; but a gauge without a value is no zero.
-func (i *Indicator) gatherRatio(c catalog) (gathered, error) {
+func gatherRatio(i *Indicator, c catalog) (gathered, error) {
 	side := func(in *Indicator) (gathered, error) {
 		s := *in
 		s.per = append(s.per[:len(s.per):len(s.per)], i.per...)
 		s.matchers = append(s.matchers[:len(s.matchers):len(s.matchers)], i.matchers...)
-		return s.gather(c)
+		return gather(&s, c)
 	}
 	num, err1 := side(i.num)
 	den, err2 := side(i.den)
@@ -153,8 +153,8 @@ func (i *Indicator) gatherRatio(c catalog) (gathered, error) {
 	return out, errors.Join(err1, err2)
 }
 
-// unit is the unit of the indicator, given that of its metric.
-func (i *Indicator) unit(metric string) string {
+// unitOf is the unit of the indicator, given that of its metric.
+func unitOf(i *Indicator, metric string) string {
 	switch i.kind {
 	case kindOver, kindRatio:
 		return "1"

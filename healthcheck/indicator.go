@@ -43,6 +43,13 @@ const (
 // 1.
 const defaultMinCount = 10
 
+// matcher selects series by one attribute.
+type matcher struct {
+	key    attribute.Key
+	values []string
+	not    bool
+}
+
 // Last is the current value of a gauge or up-down counter.
 func Last(metric string) Indicator { return Indicator{kind: kindLast, metric: metric} }
 
@@ -167,3 +174,14 @@ func (i *Indicator) validate() (problems []string) {
 	}
 	return problems
 }
+
+// metrics are the names of the metrics that the indicator reads.
+func (i *Indicator) metrics() []string {
+	if i.kind == kindRatio && i.num.metric != i.den.metric {
+		return []string{i.num.metric, i.den.metric}
+	}
+	return []string{i.metric}
+}
+
+// isShare reports whether the value is one part of another.
+func (i *Indicator) isShare() bool { return i.kind == kindOver || i.kind == kindRatio }

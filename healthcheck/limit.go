@@ -2,7 +2,6 @@ package healthcheck
 
 import (
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -93,32 +92,8 @@ func (b bound) crossed(v float64) bool {
 // lower reports whether the bound is crossed from above.
 func (b bound) lower() bool { return b.edge == minFail || b.edge == minWarn }
 
-// state is what crossing the bound means.
-func (b bound) state() State {
-	if b.edge == maxFail || b.edge == minFail {
-		return Fail
-	}
-	return Warn
-}
-
-// words reads "of at most 80", of a share "of at most 5 %", and of a limit that only
-// warns ", warns above 50".
-func (b bound) words(share bool) string {
-	text := number(b.value)
-	if share {
-		text = number(b.value*100) + " %"
-	}
-	switch b.edge {
-	case maxWarn:
-		return ", warns above " + text
-	case minWarn:
-		return ", warns below " + text
-	case minFail:
-		return " of at least " + text
-	default:
-		return " of at most " + text
-	}
-}
+// fails reports whether crossing the bound is a failure and no warning.
+func (b bound) fails() bool { return b.edge == maxFail || b.edge == minFail }
 
 func (l *Limit) validate() (problems []string) {
 	problems = l.indicator.validate()
@@ -155,5 +130,3 @@ func (l *Limit) validate() (problems []string) {
 	}
 	return problems
 }
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

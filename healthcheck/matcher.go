@@ -7,14 +7,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// matcher selects series by one attribute.
-type matcher struct {
-	key    attribute.Key
-	values []string
-	not    bool
-}
-
-func (m matcher) keeps(set attribute.Set) bool {
+func matches(m matcher, set attribute.Set) bool {
 	text := ""
 	if v, ok := set.Value(m.key); ok {
 		text = v.String()
@@ -22,8 +15,8 @@ func (m matcher) keeps(set attribute.Set) bool {
 	return slices.Contains(m.values, text) != m.not
 }
 
-// group is the part of a series' attributes that Per names.
-func (i *Indicator) group(set attribute.Set) attribute.Set {
+// groupOf is the part of a series' attributes that Per names.
+func groupOf(i *Indicator, set attribute.Set) attribute.Set {
 	if len(i.per) == 0 {
 		return attribute.Set{}
 	}
@@ -31,8 +24,8 @@ func (i *Indicator) group(set attribute.Set) attribute.Set {
 	return g
 }
 
-func (i *Indicator) keeps(set attribute.Set) bool {
-	return !slices.ContainsFunc(i.matchers, func(m matcher) bool { return !m.keeps(set) })
+func keeps(i *Indicator, set attribute.Set) bool {
+	return !slices.ContainsFunc(i.matchers, func(m matcher) bool { return !matches(m, set) })
 }
 
 // groupName writes a group as a person reads it: queue.name=jobs.

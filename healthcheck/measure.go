@@ -20,10 +20,10 @@ type measure struct {
 	still   bool    // and in the last third of one
 }
 
-// measure judges the growth of one window. For a histogram, a limit is held
+// held judges the growth of one window. For a histogram, a limit is held
 // against the count beyond it, which is exact where the limit is a bucket
 // boundary and refused where it is not.
-func (l *Limit) measure(growth amounts, bounds []float64) (m measure, err error) {
+func held(l *Limit, growth amounts, bounds []float64) (m measure, err error) {
 	in := &l.indicator
 	switch in.kind {
 	case kindIncrease:
@@ -36,7 +36,7 @@ func (l *Limit) measure(growth amounts, bounds []float64) (m measure, err error)
 		}
 	case kindOver:
 		m.count = total(growth)
-		if m.bad, err = in.beyond(growth, bounds, in.bound); err != nil {
+		if m.bad, err = beyond(in, growth, bounds, in.bound); err != nil {
 			return m, err
 		}
 		m.empty = m.count == 0 || m.count < in.minCount
@@ -44,21 +44,21 @@ func (l *Limit) measure(growth amounts, bounds []float64) (m measure, err error)
 			m.value = m.bad / m.count
 		}
 	case kindQuantile:
-		return l.measureQuantile(growth, bounds)
+		return heldQuantile(l, growth, bounds)
 	}
 	if !m.empty {
-		m.crossed = l.worst(m.value)
+		m.crossed = worst(l, m.value)
 	}
 	return m, nil
 }
 
-func (l *Limit) measureQuantile(growth amounts, bounds []float64) (m measure, err error) {
+func heldQuantile(l *Limit, growth amounts, bounds []float64) (m measure, err error) {
 	in := &l.indicator
 	m.count = total(growth)
 	m.empty = m.count == 0 || m.count < in.minCount
 	for n := range l.bounds {
 		b := &l.bounds[n]
-		over, err := in.beyond(growth, bounds, b.value)
+		over, err := beyond(in, growth, bounds, b.value)
 		if err != nil {
 			return m, err
 		}
@@ -72,7 +72,7 @@ func (l *Limit) measureQuantile(growth amounts, bounds []float64) (m measure, er
 			m.share = over / m.count
 		}
 		// The allowance makes 10 of 100 not "over 10 %" in binary fractions.
-		if over > m.count*(1-in.quantile)+1e-9*m.count && (m.crossed == nil || b.state() == Fail) {
+		if over > m.count*(1-in.quantile)+1e-9*m.count && (m.crossed == nil || b.fails()) {
 			m.crossed = b
 		}
 	}
@@ -83,9 +83,9 @@ func (l *Limit) measureQuantile(growth amounts, bounds []float64) (m measure, er
 }
 
 // worst is the bound that a value crosses, one that fails before one that warns.
-func (l *Limit) worst(v float64) (worst *bound) {
+func worst(l *Limit, v float64) (worst *bound) {
 	for n := range l.bounds {
-		if b := &l.bounds[n]; b.crossed(v) && (worst == nil || b.state() == Fail) {
+		if b := &l.bounds[n]; b.crossed(v) && (worst == nil || b.fails()) {
 			worst = b
 		}
 	}
@@ -93,7 +93,7 @@ func (l *Limit) worst(v float64) (worst *bound) {
 }
 
 // beyond counts the measurements greater than v.
-func (i *Indicator) beyond(growth amounts, bounds []float64, v float64) (float64, error) {
+func beyond(i *Indicator, growth amounts, bounds []float64, v float64) (float64, error) {
 	n, exact := slices.BinarySearch(bounds, v)
 	if !exact {
 		return 0, fmt.Errorf("%s: %s is no bucket boundary; build the MeterProvider with Monitor.View, or take one of the histogram's own", i.metric, number(v))
@@ -151,7 +151,7 @@ func worse(a, b *measure, traffic bool) bool {
 			return 0
 		case m.crossed == nil:
 			return 1
-		case m.crossed.state() == Warn, traffic && !m.grave():
+		case !m.crossed.fails(), traffic && !m.grave():
 			return 2
 		}
 		return 3

@@ -114,8 +114,11 @@ func (r *rule) see(at moment) (f finding, still bool) {
 	if m.crossed == nil {
 		return f, false
 	}
-	f.state = m.crossed.state()
-	f.output = in.quantity(m, read.unit) + m.crossed.words(in.isShare())
+	f.state = Warn
+	if m.crossed.fails() {
+		f.state = Fail
+	}
+	f.output = quantity(in, m, read.unit) + limitWords(m.crossed, in.isShare())
 	if m.group.Len() > 0 {
 		f.output += " (" + shorten(strings.ToValidUTF8(groupName(m.group), "?"), maxName) + ")"
 	}
@@ -157,16 +160,8 @@ func (r *rule) missing(at moment) (State, string) {
 	return Pass, "" // no traffic is not an outage
 }
 
-// metrics are the names of the metrics that the indicator reads.
-func (i *Indicator) metrics() []string {
-	if i.kind == kindRatio && i.num.metric != i.den.metric {
-		return []string{i.num.metric, i.den.metric}
-	}
-	return []string{i.metric}
-}
-
 // quantity reads "p99 0.81 s" or "95 {item}".
-func (i *Indicator) quantity(m *measure, unit string) string {
+func quantity(i *Indicator, m *measure, unit string) string {
 	s := number(m.value)
 	switch {
 	case i.isShare():
@@ -182,5 +177,21 @@ func (i *Indicator) quantity(m *measure, unit string) string {
 	return s
 }
 
-// isShare reports whether the value is one part of another.
-func (i *Indicator) isShare() bool { return i.kind == kindOver || i.kind == kindRatio }
+// limitWords reads "of at most 80", of a share "of at most 5 %", and of a limit that only
+// warns ", warns above 50".
+func limitWords(b *bound, share bool) string {
+	text := number(b.value)
+	if share {
+		text = number(b.value*100) + " %"
+	}
+	switch b.edge {
+	case maxWarn:
+		return ", warns above " + text
+	case minWarn:
+		return ", warns below " + text
+	case minFail:
+		return " of at least " + text
+	default:
+		return " of at most " + text
+	}
+}

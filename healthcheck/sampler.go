@@ -67,11 +67,11 @@ func (s *sampler) read(r *reading, c catalog) error {
 	var g gathered
 	var err error
 	if in.kind == kindRatio {
-		g, err = in.gatherRatio(c)
+		g, err = gatherRatio(in, c)
 	} else {
-		g, err = in.gather(c)
+		g, err = gather(in, c)
 	}
-	r.unit = in.unit(g.unit)
+	r.unit = unitOf(in, g.unit)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (s *sampler) read(r *reading, c catalog) error {
 			return fmt.Errorf("%s: the value is %v", in.metric, m.value)
 		}
 		if !m.empty {
-			m.crossed = s.limit.worst(m.value)
+			m.crossed = worst(s.limit, m.value)
 		}
 		r.groups = append(r.groups, m)
 	}
@@ -146,8 +146,8 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 			if err := s.weigh(&m, w, recent, g.bounds); err != nil {
 				return err
 			}
-			r.traffic.rate += in.events(w, in.window) / in.window.Seconds()
-			r.traffic.recent += in.events(w, recent)
+			r.traffic.rate += events(in, w, in.window) / in.window.Seconds()
+			r.traffic.recent += events(in, w, recent)
 		}
 		r.groups = append(r.groups, m)
 	}
@@ -160,7 +160,7 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 // judge measures a group's growth over a span.
 func (s *sampler) judge(w *window, span time.Duration, bounds []float64) (measure, error) {
 	growth, covered := w.growth(span)
-	m, err := s.limit.measure(growth, bounds)
+	m, err := held(s.limit, growth, bounds)
 	m.group = w.attrs
 	if err == nil && !finite(m.value) { // finite series can have an infinite sum
 		err = fmt.Errorf("%s: the value is %v", s.limit.indicator.metric, m.value)

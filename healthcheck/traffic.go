@@ -63,7 +63,7 @@ func (b *burden) crowded(t traffic) bool {
 func (b *burden) times(t traffic) float64 { return t.recent / (b.usual * t.span.Seconds()) }
 
 // events is the traffic of a span. Increase counts nothing but what is bad.
-func (i *Indicator) events(w *window, span time.Duration) float64 {
+func events(i *Indicator, w *window, span time.Duration) float64 {
 	growth, covered := w.growth(span)
 	n := total(growth)
 	switch i.kind {
