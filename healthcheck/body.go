@@ -79,7 +79,7 @@ func (v *Verdict) body(p Probe, r ruling, opt bodyOptions) []byte {
 	}
 	// The check to blame first, then the rules with their numbers, then the rest.
 	take(func(n int, _ *Result) bool { return n == 0 })
-	take(func(_ int, c *Result) bool { return c.check.Limit.set() })
+	take(func(_ int, c *Result) bool { return c.check.limit().Set() })
 	take(func(int, *Result) bool { return true })
 	written, omitted := 0, 0
 	for _, item := range items {
@@ -115,7 +115,7 @@ func (v *Verdict) relevant(p Probe) []*Result {
 		switch {
 		case c.State != Pass:
 			return -verdict.Severity(c.State)
-		case c.check.Limit.set():
+		case c.check.limit().Set():
 			return 1
 		}
 		return 2

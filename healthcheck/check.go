@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
 // A Check is one named thing that is judged: a Func that is run in the
@@ -51,6 +53,9 @@ type Check struct {
 	// ComponentType is shown in the response: "datastore", "system", "component".
 	ComponentType string
 }
+
+// limit is the Limit as evidence reads it.
+func (c *Check) limit() *spec.Limit { return (*spec.Limit)(&c.Limit) }
 
 func (c Check) interval() time.Duration { return cmp.Or(c.Interval, 10*time.Second) }
 func (c Check) timeout() time.Duration {
@@ -96,15 +101,15 @@ func validate(checks []Check, taken map[string]bool) error {
 			bad("Role", "%d is no role", c.Role)
 		}
 		switch {
-		case c.Func == nil && !c.Limit.set():
+		case c.Func == nil && !c.limit().Set():
 			bad("Func", "a check needs a Func or a Limit")
-		case c.Func != nil && c.Limit.set():
+		case c.Func != nil && c.limit().Set():
 			bad("Limit", "a check has a Func or a Limit, not both")
-		case c.Limit.set():
+		case c.limit().Set():
 			if c.Interval != 0 || c.Timeout != 0 || c.Failures != 0 || c.Successes != 0 {
 				bad("Interval", "Interval, Timeout, Failures and Successes are for a Func; a rule has For and KeepFor")
 			}
-			for _, p := range c.Limit.validate() {
+			for _, p := range c.limit().Validate() {
 				bad("Limit", "%s", p)
 			}
 		}
@@ -119,10 +124,10 @@ func validate(checks []Check, taken map[string]bool) error {
 		} else if c.Interval >= 0 && c.timeout() > c.interval() {
 			bad("Timeout", "%v is longer than the interval of %v", c.timeout(), c.interval())
 		}
-		if c.For < 0 || (c.For > 0 && !c.Limit.set()) {
+		if c.For < 0 || (c.For > 0 && !c.limit().Set()) {
 			bad("For", "%v: it is for a Limit and not negative", c.For)
 		}
-		if c.KeepFor < 0 || (c.KeepFor > 0 && !c.Limit.set()) {
+		if c.KeepFor < 0 || (c.KeepFor > 0 && !c.limit().Set()) {
 			bad("KeepFor", "%v: it is for a Limit and not negative", c.KeepFor)
 		}
 		if c.Failures < 0 {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
@@ -27,13 +28,13 @@ const maxClasses = 16
 // describe names an error for attributes and bodies, bounded and never its text;
 // and gives its text, for operators. An error is somebody else's code, and a nil
 // pointer in an interface is one, too: its methods may panic.
-func (r *runner) describe(err error) (class, text string) {
+func (r *runner) describe(err error) (class, said string) {
 	if err == nil {
 		return "", ""
 	}
 	defer func() {
 		if recover() != nil {
-			class, text = r.bounded("panic"), fmt.Sprintf("panic in the methods of %T", err)
+			class, said = r.bounded("panic"), fmt.Sprintf("panic in the methods of %T", err)
 		}
 	}()
 	var p errPanic
@@ -44,7 +45,7 @@ func (r *runner) describe(err error) (class, text string) {
 		class = "timeout"
 	default:
 		// One that is no UTF-8 would stop every export.
-		class = shorten(strings.ToValidUTF8(classOf(err), "?"), 2*maxName)
+		class = text.Shorten(strings.ToValidUTF8(classOf(err), "?"), 2*maxName)
 	}
 	return r.bounded(class), err.Error()
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
 // stepped is the same instant as read from a wall clock that somebody has set
@@ -27,7 +29,7 @@ func TestClockSteps(t *testing.T) {
 		began := now
 		traffic := newTrafficRule(Core, "a", 0)
 		c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80)}
-		queue := newRule(c, newSampler(&c.Limit, false, synchronous), foreign, began, "a")
+		queue := newRule(c, newSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, began, "a")
 		worker := &Heartbeat{name: "worker", stall: time.Minute, born: began}
 		worker.active.Add(1)
 		for n := range 900 {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"go.opentelemetry.io/otel/attribute"
 )
 
@@ -34,7 +36,7 @@ const maxText = 256
 // fit shortens a text until its JSON fits.
 func fit(s string, n int) string {
 	for len(marshal(s)) > n {
-		s = shorten(s, len(s)*3/4)
+		s = text.Shorten(s, len(s)*3/4)
 	}
 	return s
 }
@@ -46,20 +48,20 @@ func (c *Result) entry(opt bodyOptions) []byte {
 	if c.Role != Auxiliary {
 		e.Role = c.Role.String()
 	}
-	if c.HasValue || c.check.Limit.set() { // null says that there is nothing to judge
+	if c.HasValue || c.check.limit().Set() { // null says that there is nothing to judge
 		e.ObservedValue = &jsonNumber{c.Value, c.HasValue}
 		e.ObservedUnit = c.Unit
 	}
-	for _, b := range c.check.Limit.bounds {
-		switch b.edge {
-		case maxFail:
-			e.Limit = some(b.value)
-		case maxWarn:
-			e.WarnLimit = some(b.value)
-		case minFail:
-			e.MinLimit = some(b.value)
-		case minWarn:
-			e.MinWarnLimit = some(b.value)
+	for _, b := range c.check.limit().Bounds {
+		switch b.Edge {
+		case spec.MaxFail:
+			e.Limit = some(b.Value)
+		case spec.MaxWarn:
+			e.WarnLimit = some(b.Value)
+		case spec.MinFail:
+			e.MinLimit = some(b.Value)
+		case spec.MinWarn:
+			e.MinWarnLimit = some(b.Value)
 		}
 	}
 	if f.quantile > 0 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -120,10 +121,10 @@ func FuzzEvaluate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, bytes []byte) {
 		p := &tape{bytes}
 		now := time.Unix(1e9, 0)
-		var rules []*rule
+		var rules []*metricRule
 		for n, l := range limits {
 			for _, role := range []Role{Auxiliary, Core} {
-				s := newSampler(&l, role == Core && l.indicator.windowed(), func(string) bool { return n%2 == 0 })
+				s := newSampler((*spec.Limit)(&l), role == Core && l.Indicator.Windowed(), func(string) bool { return n%2 == 0 })
 				rules = append(rules, newRule(Check{Name: "rule", Role: role, Limit: l, For: time.Second, KeepFor: time.Second}, s,
 					func(string) (bool, bool) { return true, n%3 == 0 }, now, "a"))
 			}
@@ -140,7 +141,7 @@ func FuzzEvaluate(f *testing.F) {
 				if got.state != Pass && got.output == "" {
 					t.Fatalf("%+v: %s without a reason", r.check.Limit, got.state)
 				}
-				if !finite(got.value) || !finite(got.share) {
+				if !spec.Finite(got.value) || !spec.Finite(got.share) {
 					t.Fatalf("%+v: %s with the value %v, share %v", r.check.Limit, got.state, got.value, got.share)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 	"go.opentelemetry.io/otel/attribute"
 )
 
@@ -35,18 +36,18 @@ const overflowKey = attribute.Key("otel.metric.overflow")
 
 // gather sums the matching series of one metric into groups. Problems name the
 // instrument; none of them is a panic, however malformed the data.
-func gather(i *Indicator, c catalog) (gathered, error) {
+func gather(i *spec.Indicator, c catalog) (gathered, error) {
 	g := gathered{groups: map[attribute.Distinct]*group{}}
 	var first shape
-	for n, m := range c[i.metric] {
+	for n, m := range c[i.Metric] {
 		kind, points, err := read(m.Data)
 		if err != nil {
-			return g, fmt.Errorf("%s: %w", i.metric, err)
+			return g, fmt.Errorf("%s: %w", i.Metric, err)
 		}
 		if sh := (shape{kind, m.Unit}); n == 0 {
 			first = sh
 		} else if sh != first {
-			return g, fmt.Errorf("%s exists twice: as %s in %q and as %s in %q", i.metric, first.kind, first.unit, sh.kind, sh.unit)
+			return g, fmt.Errorf("%s exists twice: as %s in %q and as %s in %q", i.Metric, first.kind, first.unit, sh.kind, sh.unit)
 		}
 		if err := suits(i, kind); err != nil {
 			return g, err
@@ -54,7 +55,7 @@ func gather(i *Indicator, c catalog) (gathered, error) {
 		g.kind, g.unit = kind, m.Unit
 		for _, p := range points {
 			if err := g.add(i, p); err != nil {
-				return g, fmt.Errorf("%s: %w", i.metric, err)
+				return g, fmt.Errorf("%s: %w", i.Metric, err)
 			}
 		}
 	}
@@ -62,28 +63,28 @@ func gather(i *Indicator, c catalog) (gathered, error) {
 }
 
 // suits reports whether the indicator can read this kind of instrument.
-func suits(i *Indicator, kind string) error {
+func suits(i *spec.Indicator, kind string) error {
 	ok := false
-	switch i.kind {
-	case kindLast, kindAge:
+	switch i.Kind {
+	case spec.KindLast, spec.KindAge:
 		ok = kind == "gauge" || kind == "up-down counter"
-	case kindIncrease:
+	case spec.KindIncrease:
 		ok = kind == "counter" || kind == "histogram" || kind == "exponential histogram"
-	case kindOver, kindQuantile:
+	case spec.KindOver, spec.KindQuantile:
 		ok = kind == "histogram"
 	}
 	if !ok {
-		return fmt.Errorf("%s is of kind %s, which this indicator can't read", i.metric, kind)
+		return fmt.Errorf("%s is of kind %s, which this indicator can't read", i.Metric, kind)
 	}
 	return nil
 }
 
-func (g *gathered) add(i *Indicator, p series) error {
-	if !finite(p.value) {
+func (g *gathered) add(i *spec.Indicator, p series) error {
+	if !spec.Finite(p.value) {
 		return fmt.Errorf("the value is %v", p.value)
 	}
-	if v, ok := p.attrs.Value(overflowKey); ok && v.AsBool() && i.filtered() {
-		if !i.windowed() {
+	if v, ok := p.attrs.Value(overflowKey); ok && v.AsBool() && i.Filtered() {
+		if !i.Windowed() {
 			return fmt.Errorf("series were folded into the overflow series (cardinality limit)")
 		}
 		g.overflow += p.value
@@ -99,13 +100,13 @@ func (g *gathered) add(i *Indicator, p series) error {
 		g.groups[attrs.Equivalent()] = sum
 	}
 	sum.series++
-	switch i.kind {
-	case kindLast, kindAge:
+	switch i.Kind {
+	case spec.KindLast, spec.KindAge:
 		if seen {
 			return fmt.Errorf("more than one series matches: narrow it with Where or judge each with Per")
 		}
 		sum.amount[0] = p.value
-	case kindIncrease:
+	case spec.KindIncrease:
 		if p.value < 0 {
 			return fmt.Errorf("the count is negative: %v", p.value)
 		}
@@ -131,21 +132,21 @@ func (g *gathered) add(i *Indicator, p series) error {
 
 // gatherRatio gathers both sides. A group without a numerator has had none of
 // its events; but a gauge without a value is no zero.
-func gatherRatio(i *Indicator, c catalog) (gathered, error) {
-	side := func(in *Indicator) (gathered, error) {
+func gatherRatio(i *spec.Indicator, c catalog) (gathered, error) {
+	side := func(in *spec.Indicator) (gathered, error) {
 		s := *in
-		s.per = append(s.per[:len(s.per):len(s.per)], i.per...)
-		s.matchers = append(s.matchers[:len(s.matchers):len(s.matchers)], i.matchers...)
+		s.GroupBy = append(s.GroupBy[:len(s.GroupBy):len(s.GroupBy)], i.GroupBy...)
+		s.Matchers = append(s.Matchers[:len(s.Matchers):len(s.Matchers)], i.Matchers...)
 		return gather(&s, c)
 	}
-	num, err1 := side(i.num)
-	den, err2 := side(i.den)
+	num, err1 := side(i.Num)
+	den, err2 := side(i.Den)
 	out := gathered{groups: map[attribute.Distinct]*group{}, kind: den.kind, overflow: math.Max(num.overflow, den.overflow)}
 	for key, d := range den.groups {
 		n, series := 0.0, d.series
 		if v, ok := num.groups[key]; ok {
 			n, series = v.amount[0], series+v.series
-		} else if i.num.kind == kindLast {
+		} else if i.Num.Kind == spec.KindLast {
 			continue
 		}
 		out.groups[key] = &group{d.attrs, amounts{n, d.amount[0]}, series}
@@ -154,13 +155,13 @@ func gatherRatio(i *Indicator, c catalog) (gathered, error) {
 }
 
 // unitOf is the unit of the indicator, given that of its metric.
-func unitOf(i *Indicator, metric string) string {
-	switch i.kind {
-	case kindOver, kindRatio:
+func unitOf(i *spec.Indicator, metric string) string {
+	switch i.Kind {
+	case spec.KindOver, spec.KindRatio:
 		return "1"
-	case kindAge:
+	case spec.KindAge:
 		return "s"
-	case kindIncrease:
+	case spec.KindIncrease:
 		if metric == "s" || metric == "ms" { // a histogram's count is of no unit
 			return "1"
 		}

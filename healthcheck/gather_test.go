@@ -8,6 +8,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
 const (
@@ -102,7 +104,7 @@ func TestFirstReading(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {
-			s := newSampler(&c.limit, false, synchronous)
+			s := newSampler((*spec.Limit)(&c.limit), false, synchronous)
 			s.sample(time.Now(), c.data)
 			r := s.reading.Load()
 			if r.problem != "" || len(r.groups) == 0 {
@@ -164,7 +166,7 @@ func TestWindows(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {
-			s := newSampler(&c.limit, false, synchronous)
+			s := newSampler((*spec.Limit)(&c.limit), false, synchronous)
 			at, n := time.Now(), 0
 			for _, st := range c.steps {
 				for range st.n {
@@ -189,8 +191,8 @@ func TestOverflowHidesNothing(t *testing.T) {
 			metricdata.DataPoint[int64]{Attributes: attribute.NewSet(attribute.Bool("otel.metric.overflow", true)), Value: hidden}))
 	}
 	in := Increase("m", time.Minute)
-	filtered := newSampler(ptr(Ratio(in.Where("code", "500"), in).AtMost(.05)), false, synchronous)
-	plain := newSampler(ptr(in.AtMost(50)), false, synchronous)
+	filtered := newSampler((*spec.Limit)(ptr(Ratio(in.Where("code", "500"), in).AtMost(.05))), false, synchronous)
+	plain := newSampler((*spec.Limit)(ptr(in.AtMost(50))), false, synchronous)
 	for _, s := range []*sampler{filtered, plain} {
 		s.sample(at, data(0, 0))
 		s.sample(at.Add(time.Second), data(1, 100))
@@ -234,7 +236,7 @@ func TestAbsentGroup(t *testing.T) {
 	for name, observed := range map[string]bool{"synchronous": false, "observable": true} {
 		t.Run(name, func(t *testing.T) {
 			limit := Increase("m", 30*time.Second).AtMost(10)
-			s := newSampler(&limit, false, func(string) bool { return observed })
+			s := newSampler((*spec.Limit)(&limit), false, func(string) bool { return observed })
 			at := time.Now()
 			for n, c := range []catalog{
 				collection("", counter(cum, point(int64(100_000)))), {}, collection("", counter(cum, point(int64(100_005)))),
@@ -252,7 +254,7 @@ func TestAbsentGroup(t *testing.T) {
 func TestNewSeriesOfAnObservable(t *testing.T) {
 	for observed, want := range map[bool]float64{true: 0, false: 100_001} {
 		limit := Increase("m", 30*time.Second).AtMost(10)
-		s := newSampler(&limit, false, func(string) bool { return observed })
+		s := newSampler((*spec.Limit)(&limit), false, func(string) bool { return observed })
 		at := time.Now()
 		s.sample(at, collection("", counter(cum, point(int64(1), "a", "1"))))
 		s.sample(at.Add(time.Second), collection("", counter(cum, point(int64(2), "a", "1"), point(int64(100_000), "a", "2"))))
@@ -266,7 +268,7 @@ func TestNewSeriesOfAnObservable(t *testing.T) {
 // without one.
 func TestLowerLimitWaits(t *testing.T) {
 	limit := Increase("m", time.Minute).AtLeast(1)
-	s := newSampler(&limit, false, synchronous)
+	s := newSampler((*spec.Limit)(&limit), false, synchronous)
 	r := newRule(Check{Limit: limit}, s, foreign, time.Now(), "")
 	at := time.Now()
 	for n := range 62 {

@@ -8,12 +8,14 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
 // trafficRule drives a rule on latency second by second, without a Monitor: an
 // hour costs nothing.
 type trafficRule struct {
-	*rule
+	*metricRule
 	now       time.Time
 	good, bad uint64
 }
@@ -21,7 +23,7 @@ type trafficRule struct {
 func newTrafficRule(role Role, instance string, keepFor time.Duration) *trafficRule {
 	c := Check{Name: "latency", Role: role, KeepFor: keepFor, Limit: Quantile("m", .99, 30*time.Second).AtMost(.5)}
 	d := &trafficRule{now: time.Now()}
-	d.rule = newRule(c, newSampler(&c.Limit, role == Core, synchronous), foreign, d.now, instance)
+	d.metricRule = newRule(c, newSampler((*spec.Limit)(&c.Limit), role == Core, synchronous), foreign, d.now, instance)
 	d.second(0, 0)
 	return d
 }
@@ -305,7 +307,7 @@ func TestEmptiedEvidence(t *testing.T) {
 func TestForAndKeepFor(t *testing.T) {
 	c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80).WarnAbove(50)}
 	now := time.Now()
-	r := newRule(c, newSampler(&c.Limit, false, synchronous), foreign, now, "a")
+	r := newRule(c, newSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, now, "a")
 	steps := []struct {
 		value   float64
 		seconds int

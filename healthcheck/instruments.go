@@ -143,10 +143,10 @@ func (i *instruments) observeCheck(o metric.Observer, r *Result) {
 	if r.moved {
 		o.ObserveFloat64(i.lastTransition, unix(r.Since), c.options.name)
 	}
-	for n, b := range c.Limit.bounds {
-		o.ObserveFloat64(i.checkLimit, b.value, c.options.limits[n])
+	for n, b := range c.limit().Bounds {
+		o.ObserveFloat64(i.checkLimit, b.Value, c.options.limits[n])
 	}
-	if c.Limit.set() && r.HasValue {
+	if c.limit().Set() && r.HasValue {
 		o.ObserveFloat64(i.checkValue, r.Value, c.options.name)
 	}
 	if c.Func == nil {
@@ -187,8 +187,8 @@ func newCheckOptions(c Check) (o checkOptions) {
 	for n, s := range verdict.CheckStates {
 		o.states[n] = with(attrState.String(string(s)))
 	}
-	for _, b := range c.Limit.bounds {
-		o.limits = append(o.limits, with(attrLimitType.String(string(b.edge))))
+	for _, b := range c.limit().Bounds {
+		o.limits = append(o.limits, with(attrLimitType.String(string(b.Edge))))
 	}
 	return o
 }

@@ -2,6 +2,8 @@ package healthcheck
 
 import (
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 )
 
 // subject is what can be judged: a runner, a rule or a heartbeat.
@@ -84,7 +86,7 @@ func (m *Monitor) judge() *Verdict {
 		c := &m.compiled[n]
 		f := c.subject.assess(at)
 		r := Result{
-			Name: c.Name, Role: c.Role, State: f.state, Since: now, Output: shorten(f.output, maxOutput),
+			Name: c.Name, Role: c.Role, State: f.state, Since: now, Output: text.Shorten(f.output, maxOutput),
 			HasValue: f.hasValue, Value: f.value, Unit: f.unit, finding: f, check: c,
 			known: f.state != Unknown, Override: string(forced.of(c.Name)),
 		}
@@ -108,7 +110,7 @@ func (m *Monitor) judge() *Verdict {
 	v.rulings = v.rule(now, life, m.collector.running(now))
 	for p := range v.rulings {
 		r := &v.rulings[p]
-		r.since, r.output = now, shorten(r.output, maxOutput)
+		r.since, r.output = now, text.Shorten(r.output, maxOutput)
 		if prev == nil {
 			continue
 		}
@@ -122,14 +124,4 @@ func (m *Monitor) judge() *Verdict {
 	v.render()
 	m.publish(v)
 	return v
-}
-
-// shorten cuts text for people to a length in bytes, at a rune.
-func shorten(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n -= len("…"); n > 0 && s[n]&0xC0 == 0x80; n-- {
-	}
-	return s[:n] + "…"
 }

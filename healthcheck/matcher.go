@@ -4,28 +4,29 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 	"go.opentelemetry.io/otel/attribute"
 )
 
-func matches(m matcher, set attribute.Set) bool {
+func matches(m spec.Matcher, set attribute.Set) bool {
 	text := ""
-	if v, ok := set.Value(m.key); ok {
+	if v, ok := set.Value(m.Key); ok {
 		text = v.String()
 	}
-	return slices.Contains(m.values, text) != m.not
+	return slices.Contains(m.Values, text) != m.Not
 }
 
 // groupOf is the part of a series' attributes that Per names.
-func groupOf(i *Indicator, set attribute.Set) attribute.Set {
-	if len(i.per) == 0 {
+func groupOf(i *spec.Indicator, set attribute.Set) attribute.Set {
+	if len(i.GroupBy) == 0 {
 		return attribute.Set{}
 	}
-	g, _ := set.Filter(func(kv attribute.KeyValue) bool { return slices.Contains(i.per, kv.Key) })
+	g, _ := set.Filter(func(kv attribute.KeyValue) bool { return slices.Contains(i.GroupBy, kv.Key) })
 	return g
 }
 
-func keeps(i *Indicator, set attribute.Set) bool {
-	return !slices.ContainsFunc(i.matchers, func(m matcher) bool { return !matches(m, set) })
+func keeps(i *spec.Indicator, set attribute.Set) bool {
+	return !slices.ContainsFunc(i.Matchers, func(m spec.Matcher) bool { return !matches(m, set) })
 }
 
 // groupName writes a group as a person reads it: queue.name=jobs.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"go.opentelemetry.io/otel/attribute"
 )
 
@@ -11,39 +13,39 @@ import (
 type measure struct {
 	group   attribute.Set
 	value   float64
-	count   float64 // events in the window
-	share   float64 // for a quantile: of the events beyond the failing limit, or else the only one
-	bad     float64 // events beyond the failing limit
-	empty   bool    // too few events to judge
-	crossed *bound  // the worst bound crossed
-	lasting bool    // crossed over four windows too
-	still   bool    // and in the last third of one
+	count   float64     // events in the window
+	share   float64     // for a quantile: of the events beyond the failing limit, or else the only one
+	bad     float64     // events beyond the failing limit
+	empty   bool        // too few events to judge
+	crossed *spec.Bound // the worst bound crossed
+	lasting bool        // crossed over four windows too
+	still   bool        // and in the last third of one
 }
 
 // held judges the growth of one window. For a histogram, a limit is held
 // against the count beyond it, which is exact where the limit is a bucket
 // boundary and refused where it is not.
-func held(l *Limit, growth amounts, bounds []float64) (m measure, err error) {
-	in := &l.indicator
-	switch in.kind {
-	case kindIncrease:
+func held(l *spec.Limit, growth amounts, bounds []float64) (m measure, err error) {
+	in := &l.Indicator
+	switch in.Kind {
+	case spec.KindIncrease:
 		m.count, m.bad, m.value = growth[0], growth[0], growth[0]
-	case kindRatio:
+	case spec.KindRatio:
 		m.count, m.bad = growth[1], growth[0]
-		m.empty = m.count <= 0 || m.count < in.minCount
+		m.empty = m.count <= 0 || m.count < in.MinEvents
 		if !m.empty {
 			m.value = growth[0] / growth[1]
 		}
-	case kindOver:
+	case spec.KindOver:
 		m.count = total(growth)
-		if m.bad, err = beyond(in, growth, bounds, in.bound); err != nil {
+		if m.bad, err = beyond(in, growth, bounds, in.Bound); err != nil {
 			return m, err
 		}
-		m.empty = m.count == 0 || m.count < in.minCount
+		m.empty = m.count == 0 || m.count < in.MinEvents
 		if !m.empty {
 			m.value = m.bad / m.count
 		}
-	case kindQuantile:
+	case spec.KindQuantile:
 		return heldQuantile(l, growth, bounds)
 	}
 	if !m.empty {
@@ -52,40 +54,40 @@ func held(l *Limit, growth amounts, bounds []float64) (m measure, err error) {
 	return m, nil
 }
 
-func heldQuantile(l *Limit, growth amounts, bounds []float64) (m measure, err error) {
-	in := &l.indicator
+func heldQuantile(l *spec.Limit, growth amounts, bounds []float64) (m measure, err error) {
+	in := &l.Indicator
 	m.count = total(growth)
-	m.empty = m.count == 0 || m.count < in.minCount
-	for n := range l.bounds {
-		b := &l.bounds[n]
-		over, err := beyond(in, growth, bounds, b.value)
+	m.empty = m.count == 0 || m.count < in.MinEvents
+	for n := range l.Bounds {
+		b := &l.Bounds[n]
+		over, err := beyond(in, growth, bounds, b.Value)
 		if err != nil {
 			return m, err
 		}
-		if b.edge == maxFail || m.bad == 0 {
+		if b.Edge == spec.MaxFail || m.bad == 0 {
 			m.bad = over
 		}
 		if m.empty {
 			continue
 		}
-		if b.edge == maxFail || len(l.bounds) == 1 {
+		if b.Edge == spec.MaxFail || len(l.Bounds) == 1 {
 			m.share = over / m.count
 		}
 		// The allowance makes 10 of 100 not "over 10 %" in binary fractions.
-		if over > m.count*(1-in.quantile)+1e-9*m.count && (m.crossed == nil || b.fails()) {
+		if over > m.count*(1-in.Quantile)+1e-9*m.count && (m.crossed == nil || b.Fails()) {
 			m.crossed = b
 		}
 	}
 	if !m.empty {
-		m.value = quantile(in.quantile, growth, bounds)
+		m.value = quantile(in.Quantile, growth, bounds)
 	}
 	return m, nil
 }
 
 // worst is the bound that a value crosses, one that fails before one that warns.
-func worst(l *Limit, v float64) (worst *bound) {
-	for n := range l.bounds {
-		if b := &l.bounds[n]; b.crossed(v) && (worst == nil || b.fails()) {
+func worst(l *spec.Limit, v float64) (worst *spec.Bound) {
+	for n := range l.Bounds {
+		if b := &l.Bounds[n]; b.Crossed(v) && (worst == nil || b.Fails()) {
 			worst = b
 		}
 	}
@@ -93,10 +95,10 @@ func worst(l *Limit, v float64) (worst *bound) {
 }
 
 // beyond counts the measurements greater than v.
-func beyond(i *Indicator, growth amounts, bounds []float64, v float64) (float64, error) {
+func beyond(i *spec.Indicator, growth amounts, bounds []float64, v float64) (float64, error) {
 	n, exact := slices.BinarySearch(bounds, v)
 	if !exact {
-		return 0, fmt.Errorf("%s: %s is no bucket boundary; build the MeterProvider with Monitor.View, or take one of the histogram's own", i.metric, number(v))
+		return 0, fmt.Errorf("%s: %s is no bucket boundary; build the MeterProvider with Monitor.View, or take one of the histogram's own", i.Metric, text.Number(v))
 	}
 	return total(growth[n+1:]), nil
 }
@@ -138,7 +140,7 @@ func quantile(q float64, counts amounts, bounds []float64) float64 {
 // grave reports whether evidence from traffic may take the instance out: the
 // limit is crossed over the long window too, by more than a handful of events.
 func (m *measure) grave() bool {
-	return m.lasting && (m.crossed.lower() || m.bad >= minBad)
+	return m.lasting && (m.crossed.Lower() || m.bad >= minBad)
 }
 
 // worse orders groups so that the one that decides comes first: by state, then
@@ -151,7 +153,7 @@ func worse(a, b *measure, traffic bool) bool {
 			return 0
 		case m.crossed == nil:
 			return 1
-		case !m.crossed.fails(), traffic && !m.grave():
+		case !m.crossed.Fails(), traffic && !m.grave():
 			return 2
 		}
 		return 3
@@ -160,7 +162,7 @@ func worse(a, b *measure, traffic bool) bool {
 		return ra > rb
 	}
 	if a.value != b.value {
-		return (a.value > b.value) != (a.crossed != nil && a.crossed.lower())
+		return (a.value > b.value) != (a.crossed != nil && a.crossed.Lower())
 	}
 	return groupName(a.group) < groupName(b.group)
 }

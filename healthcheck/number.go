@@ -2,9 +2,10 @@ package healthcheck
 
 import (
 	"encoding/json"
-	"math"
-	"strconv"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 )
 
 // jsonNumber is a number that may be absent; the zero value is null.
@@ -16,26 +17,11 @@ type jsonNumber struct {
 func some(v float64) jsonNumber { return jsonNumber{v, true} }
 
 func (n jsonNumber) MarshalJSON() ([]byte, error) {
-	if !n.set || !finite(n.value) {
+	if !n.set || !spec.Finite(n.value) {
 		return []byte("null"), nil
 	}
-	return json.Marshal(round(n.value))
+	return json.Marshal(text.Round(n.value))
 }
-
-// round keeps six significant digits: enough to compare, short enough to read.
-func round(v float64) float64 {
-	if v == math.Trunc(v) {
-		return v
-	}
-	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64)
-	if err != nil {
-		return v
-	}
-	return r
-}
-
-// number writes a value for people.
-func number(v float64) string { return strconv.FormatFloat(round(v), 'f', -1, 64) }
 
 func timestamp(t time.Time) string {
 	if t.IsZero() {
@@ -43,5 +29,3 @@ func timestamp(t time.Time) string {
 	}
 	return t.UTC().Format(time.RFC3339)
 }
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -12,35 +12,34 @@ import (
 	"testing"
 )
 
-// noReasons are the declarations whose texts are no reason in a verdict, and texts
+// noReasons are the declarations, in small letters, whose texts are no reason in a verdict, and texts
 // that are none wherever they are.
 var noReasons = map[string]string{
 	"validate":               "configuration",
-	"badName":                "configuration",
-	"Indicator.validate":     "configuration",
-	"Limit.validate":         "configuration",
-	"Monitor.Start":          "configuration",
-	"Monitor.setup":          "configuration",
-	"NewQueue":               "configuration",
-	"newMaintenance":         "the caller's mistake",
-	"Monitor.serve":          "405",
-	"contentType":            "405",
-	"Monitor.ListenAndServe": "the caller's error",
-	"Monitor.Serve":          "the caller's error",
-	"errExit":                "for operators",
+	"badname":                "configuration",
+	"indicator.validate":     "configuration",
+	"limit.validate":         "configuration",
+	"monitor.start":          "configuration",
+	"monitor.setup":          "configuration",
+	"newqueue":               "configuration",
+	"newmaintenance":         "the caller's mistake",
+	"monitor.serve":          "405",
+	"contenttype":            "405",
+	"monitor.listenandserve": "the caller's error",
+	"errexit":                "for operators",
 	"runner.describe":        "for operators",
-	"Monitor.setOverrides":   "log",
+	"monitor.setoverrides":   "log",
 	"file.load":              "log",
 	"file.read":              "log",
 	"watch":                  "log",
-	"parseMaintenance":       "log",
-	"parseOverrides":         "log",
+	"parsemaintenance":       "log",
+	"parseoverrides":         "log",
 	"collector.collect":      "log",
 	"kinds":                  "log",
 	"teller.loop":            "log",
-	"Monitor.checkChanged":   "log",
-	"Monitor.probeChanged":   "log",
-	"newInstruments":         "descriptions",
+	"monitor.checkchanged":   "log",
+	"monitor.probechanged":   "log",
+	"newinstruments":         "descriptions",
 	"up-down counter":        "a kind of instrument",
 	"exponential histogram":  "a kind of instrument",
 	"count":                  "a part of a reason",
@@ -96,9 +95,13 @@ var (
 // reasons are the texts of two words or more, and of phase.reason, and where they are.
 func reasons(t *testing.T, unused map[string]bool) map[string]string {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, pattern := range []string{"*.go", "internal/*/*.go", "rule/*.go", "verdict/*.go", "effect/*.go"} {
+		some, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, some...)
 	}
 	set, all := token.NewFileSet(), map[string]string{}
 	for _, name := range files {
@@ -110,7 +113,7 @@ func reasons(t *testing.T, unused map[string]bool) map[string]string {
 			t.Fatal(err)
 		}
 		for _, d := range file.Decls {
-			in := nameOf(d)
+			in := strings.ToLower(nameOf(d))
 			ast.Inspect(d, func(n ast.Node) bool {
 				lit, is := n.(*ast.BasicLit)
 				if !is || lit.Kind != token.STRING {

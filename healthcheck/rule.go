@@ -6,11 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// rule is a check by a Limit. The judge owns it.
-type rule struct {
+// metricRule is a check by a Limit. The judge owns it.
+type metricRule struct {
 	check   Check
 	sampler *sampler
 	created func(metric string) (created, known bool)
@@ -27,16 +29,16 @@ const staleReading = 3 * maxPause
 // nobody can see whether its instrument was created.
 const foreignGrace = time.Minute
 
-func newRule(c Check, s *sampler, has func(string) (bool, bool), now time.Time, instance string) *rule {
-	r := &rule{check: c, sampler: s, created: has, began: now, damper: damper{wait: c.For, keep: c.KeepFor}}
+func newRule(c Check, s *sampler, has func(string) (bool, bool), now time.Time, instance string) *metricRule {
+	r := &metricRule{check: c, sampler: s, created: has, began: now, damper: damper{wait: c.For, keep: c.KeepFor}}
 	if s.long {
 		r.damper.keep = 0 // the hold keeps
-		r.hold = &hold{length: cmp.Or(c.KeepFor, holdLength), window: c.Limit.indicator.window, spread: spread(instance, c.Name)}
+		r.hold = &hold{length: cmp.Or(c.KeepFor, holdLength), window: c.limit().Indicator.Window, spread: spread(instance, c.Name)}
 	}
 	return r
 }
 
-func (r *rule) assess(at moment) finding {
+func (r *metricRule) assess(at moment) finding {
 	f, still := r.see(at)
 	if !f.state.Good() && f.state != Fail {
 		return f // nothing was seen; the memory waits
@@ -57,7 +59,7 @@ func (r *rule) assess(at moment) finding {
 }
 
 // holdOut lets the hold decide on a finding.
-func (r *rule) holdOut(f finding, e evidence, at moment) finding {
+func (r *metricRule) holdOut(f finding, e evidence, at moment) finding {
 	read := r.sampler.reading.Load()
 	e.at = read.at
 	if read.epoch == r.sampler.epoch.Load() {
@@ -79,13 +81,13 @@ func (r *rule) holdOut(f finding, e evidence, at moment) finding {
 
 // see is what the last reading says, without memory, and whether a crossing still
 // goes on.
-func (r *rule) see(at moment) (f finding, still bool) {
-	in := &r.check.Limit.indicator
+func (r *metricRule) see(at moment) (f finding, still bool) {
+	in := &r.check.limit().Indicator
 	read := r.sampler.reading.Load()
 	if read == nil {
 		return finding{state: Unknown, output: "metrics have not been collected yet"}, false
 	}
-	f = finding{state: Pass, unit: read.unit, window: in.window, quantile: in.quantile}
+	f = finding{state: Pass, unit: read.unit, window: in.Window, quantile: in.Quantile}
 	if age := at.since(read.at); age > staleReading {
 		f.state, f.output = Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
 		return f, false
@@ -115,12 +117,12 @@ func (r *rule) see(at moment) (f finding, still bool) {
 		return f, false
 	}
 	f.state = Warn
-	if m.crossed.fails() {
+	if m.crossed.Fails() {
 		f.state = Fail
 	}
-	f.output = quantity(in, m, read.unit) + limitWords(m.crossed, in.isShare())
+	f.output = quantity(in, m, read.unit) + limitWords(m.crossed, in.IsShare())
 	if m.group.Len() > 0 {
-		f.output += " (" + shorten(strings.ToValidUTF8(groupName(m.group), "?"), maxName) + ")"
+		f.output += " (" + text.Shorten(strings.ToValidUTF8(groupName(m.group), "?"), maxName) + ")"
 	}
 	if f.state == Fail && r.hold != nil && !m.grave() {
 		f.state = Warn // enough to tell, not to take the instance out
@@ -128,7 +130,7 @@ func (r *rule) see(at moment) (f finding, still bool) {
 	return f, m.still
 }
 
-func (r *rule) worst(groups []measure) *measure {
+func (r *metricRule) worst(groups []measure) *measure {
 	worst := &groups[0]
 	for n := range groups {
 		if worse(&groups[n], worst, r.hold != nil) {
@@ -139,8 +141,8 @@ func (r *rule) worst(groups []measure) *measure {
 }
 
 // mistyped finds a metric whose instrument nobody has created.
-func (r *rule) mistyped() (name string, yes bool) {
-	for _, name := range r.check.Limit.indicator.metrics() {
+func (r *metricRule) mistyped() (name string, yes bool) {
+	for _, name := range r.check.limit().Indicator.Metrics() {
 		if created, known := r.created(name); known && !created {
 			return name, true
 		}
@@ -149,11 +151,11 @@ func (r *rule) mistyped() (name string, yes bool) {
 }
 
 // missing judges metrics without series.
-func (r *rule) missing(at moment) (State, string) {
-	in := &r.check.Limit.indicator
-	for _, name := range in.metrics() {
+func (r *metricRule) missing(at moment) (State, string) {
+	in := &r.check.limit().Indicator
+	for _, name := range in.Metrics() {
 		_, known := r.created(name)
-		if !in.windowed() && (known || at.now.Sub(r.began) > foreignGrace) {
+		if !in.Windowed() && (known || at.now.Sub(r.began) > foreignGrace) {
 			return Unknown, fmt.Sprintf("%s has no value", name)
 		}
 	}
@@ -161,15 +163,15 @@ func (r *rule) missing(at moment) (State, string) {
 }
 
 // quantity reads "p99 0.81 s" or "95 {item}".
-func quantity(i *Indicator, m *measure, unit string) string {
-	s := number(m.value)
+func quantity(i *spec.Indicator, m *measure, unit string) string {
+	s := text.Number(m.value)
 	switch {
-	case i.isShare():
-		return number(m.value*100) + " %"
-	case i.kind == kindQuantile && m.crossed.crossed(m.value):
-		s = "p" + number(i.quantile*100) + " " + s
-	case i.kind == kindQuantile: // within the limit's bucket, or beyond the last one
-		s = "p" + number(i.quantile*100) + " over " + number(m.crossed.value)
+	case i.IsShare():
+		return text.Number(m.value*100) + " %"
+	case i.Kind == spec.KindQuantile && m.crossed.Crossed(m.value):
+		s = "p" + text.Number(i.Quantile*100) + " " + s
+	case i.Kind == spec.KindQuantile: // within the limit's bucket, or beyond the last one
+		s = "p" + text.Number(i.Quantile*100) + " over " + text.Number(m.crossed.Value)
 	}
 	if unit != "" && unit != "1" && unit[0] != '{' {
 		s += " " + unit
@@ -179,19 +181,19 @@ func quantity(i *Indicator, m *measure, unit string) string {
 
 // limitWords reads "of at most 80", of a share "of at most 5 %", and of a limit that only
 // warns ", warns above 50".
-func limitWords(b *bound, share bool) string {
-	text := number(b.value)
+func limitWords(b *spec.Bound, share bool) string {
+	v := text.Number(b.Value)
 	if share {
-		text = number(b.value*100) + " %"
+		v = text.Number(b.Value*100) + " %"
 	}
-	switch b.edge {
-	case maxWarn:
-		return ", warns above " + text
-	case minWarn:
-		return ", warns below " + text
-	case minFail:
-		return " of at least " + text
+	switch b.Edge {
+	case spec.MaxWarn:
+		return ", warns above " + v
+	case spec.MinWarn:
+		return ", warns below " + v
+	case spec.MinFail:
+		return " of at least " + v
 	default:
-		return " of at most " + text
+		return " of at most " + v
 	}
 }

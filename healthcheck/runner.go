@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -142,18 +143,11 @@ func (r *runner) assess(at moment) finding {
 	case age > r.check.staleAfter():
 		f.state, f.output = Stale, fmt.Sprintf("no run has finished for %v", age.Truncate(time.Second))
 	case o.failed && o.err != nil:
-		f.state, f.output = Fail, fmt.Sprintf("%s in a row, the last: %s", count(o.failures, "failure"), o.class)
+		f.state, f.output = Fail, fmt.Sprintf("%s in a row, the last: %s", text.Count(o.failures, "failure"), o.class)
 	case o.failed:
 		f.state, f.output = Fail, fmt.Sprintf("recovering: %d of %d successes", o.successes, r.check.successes())
 	case o.err != nil:
 		f.output = fmt.Sprintf("%d of %d failures, the last: %s", o.failures, r.check.failures(), o.class)
 	}
 	return f
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -7,13 +7,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"go.opentelemetry.io/otel/attribute"
 )
 
 // sampler turns each collection into the readings of one rule. The collector's
 // goroutine owns it; the judge sees only the immutable reading.
 type sampler struct {
-	limit    *Limit
+	limit    *spec.Limit
 	observed func(metric string) bool // its series need not begin at zero
 	long     bool                     // keep four windows, for a rule that may take the instance out
 	unseen   []string                 // metrics that no collection has had yet
@@ -40,8 +42,8 @@ type reading struct {
 // from traffic may take an instance out.
 const longWindows = 4
 
-func newSampler(l *Limit, long bool, observed func(string) bool) *sampler {
-	return &sampler{limit: l, long: long, observed: observed, unseen: l.indicator.metrics(), windows: map[attribute.Distinct]*window{}}
+func newSampler(l *spec.Limit, long bool, observed func(string) bool) *sampler {
+	return &sampler{limit: l, long: long, observed: observed, unseen: l.Indicator.Metrics(), windows: map[attribute.Distinct]*window{}}
 }
 
 // sample reads one collection.
@@ -63,10 +65,10 @@ func (s *sampler) sample(at time.Time, c catalog) {
 }
 
 func (s *sampler) read(r *reading, c catalog) error {
-	in := &s.limit.indicator
+	in := &s.limit.Indicator
 	var g gathered
 	var err error
-	if in.kind == kindRatio {
+	if in.Kind == spec.KindRatio {
 		g, err = gatherRatio(in, c)
 	} else {
 		g, err = gather(in, c)
@@ -75,22 +77,22 @@ func (s *sampler) read(r *reading, c catalog) error {
 	if err != nil {
 		return err
 	}
-	if in.windowed() {
+	if in.Windowed() {
 		return s.readWindows(r, g)
 	}
 	for _, gr := range g.groups {
 		a := gr.amount
 		m := measure{group: gr.attrs, value: a[0]}
-		switch in.kind {
-		case kindAge:
+		switch in.Kind {
+		case spec.KindAge:
 			m.value = float64(r.at.UnixNano())/1e9 - a[0]
-		case kindRatio:
+		case spec.KindRatio:
 			if m.empty = a[1] == 0; !m.empty {
 				m.value = a[0] / a[1]
 			}
 		}
-		if !finite(m.value) {
-			return fmt.Errorf("%s: the value is %v", in.metric, m.value)
+		if !spec.Finite(m.value) {
+			return fmt.Errorf("%s: the value is %v", in.Metric, m.value)
 		}
 		if !m.empty {
 			m.crossed = worst(s.limit, m.value)
@@ -101,35 +103,35 @@ func (s *sampler) read(r *reading, c catalog) error {
 }
 
 func (s *sampler) readWindows(r *reading, g gathered) error {
-	in := &s.limit.indicator
-	keep := in.window
+	in := &s.limit.Indicator
+	keep := in.Window
 	if s.long {
 		keep *= longWindows
 	}
-	if len(g.groups) == 0 && in.kind == kindIncrease && len(in.per) == 0 && s.limit.lower() && !s.observed(in.metric) {
+	if len(g.groups) == 0 && in.Kind == spec.KindIncrease && len(in.GroupBy) == 0 && s.limit.Lower() && !s.observed(in.Metric) {
 		var all attribute.Set
 		g.groups = map[attribute.Distinct]*group{all.Equivalent(): {amount: amounts{0}}} // created, and has counted nothing
 	}
 	// Instruments may be created after the Monitor is; only now it is known which.
-	observed := g.kind == "counter" && slices.ContainsFunc(in.metrics(), s.observed)
-	s.hidden.add(r.at, amounts{g.overflow}, in.window, in.window)
+	observed := g.kind == "counter" && slices.ContainsFunc(in.Metrics(), s.observed)
+	s.hidden.add(r.at, amounts{g.overflow}, in.Window, in.Window)
 	for key, gr := range g.groups {
 		w := s.windows[key]
 		if w == nil {
 			w = &window{attrs: gr.attrs, series: gr.series}
 			s.windows[key] = w
 			if !s.last.IsZero() && !observed { // it was not there at the last collection: it began at zero
-				w.add(s.last, make(amounts, len(gr.amount)), in.window, keep)
+				w.add(s.last, make(amounts, len(gr.amount)), in.Window, keep)
 			}
 		}
 		if gr.series != w.series && observed {
 			w.slots = w.slots[:0] // what a new series has counted before is no growth
 		}
 		w.series = gr.series
-		w.add(r.at, gr.amount, in.window, keep)
+		w.add(r.at, gr.amount, in.Window, keep)
 	}
-	recent := in.window / 3
-	r.traffic = traffic{span: recent, known: !s.first.IsZero() && r.at.Sub(s.first) >= in.window || in.kind == kindIncrease}
+	recent := in.Window / 3
+	r.traffic = traffic{span: recent, known: !s.first.IsZero() && r.at.Sub(s.first) >= in.Window || in.Kind == spec.KindIncrease}
 	for key, w := range s.windows {
 		last := w.slots[len(w.slots)-1].at
 		if last.Before(r.at) { // not in this collection; it may come back
@@ -138,7 +140,7 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 			}
 			continue
 		}
-		m, err := s.judge(w, in.window, g.bounds)
+		m, err := s.judge(w, in.Window, g.bounds)
 		if err != nil {
 			return err
 		}
@@ -146,13 +148,13 @@ func (s *sampler) readWindows(r *reading, g gathered) error {
 			if err := s.weigh(&m, w, recent, g.bounds); err != nil {
 				return err
 			}
-			r.traffic.rate += events(in, w, in.window) / in.window.Seconds()
+			r.traffic.rate += events(in, w, in.Window) / in.Window.Seconds()
 			r.traffic.recent += events(in, w, recent)
 		}
 		r.groups = append(r.groups, m)
 	}
-	if hidden, _ := s.hidden.growth(in.window); hidden[0] > 0 {
-		return fmt.Errorf("%s: %s measurements went to the overflow series (cardinality limit)", in.metric, number(hidden[0]))
+	if hidden, _ := s.hidden.growth(in.Window); hidden[0] > 0 {
+		return fmt.Errorf("%s: %s measurements went to the overflow series (cardinality limit)", in.Metric, text.Number(hidden[0]))
 	}
 	return nil
 }
@@ -162,10 +164,10 @@ func (s *sampler) judge(w *window, span time.Duration, bounds []float64) (measur
 	growth, covered := w.growth(span)
 	m, err := held(s.limit, growth, bounds)
 	m.group = w.attrs
-	if err == nil && !finite(m.value) { // finite series can have an infinite sum
-		err = fmt.Errorf("%s: the value is %v", s.limit.indicator.metric, m.value)
+	if err == nil && !spec.Finite(m.value) { // finite series can have an infinite sum
+		err = fmt.Errorf("%s: the value is %v", s.limit.Indicator.Metric, m.value)
 	}
-	if m.crossed != nil && m.crossed.lower() && s.limit.indicator.kind == kindIncrease && covered < span {
+	if m.crossed != nil && m.crossed.Lower() && s.limit.Indicator.Kind == spec.KindIncrease && covered < span {
 		m.crossed, m.empty = nil, true // too little growth, but in too short a time
 	}
 	return m, err
@@ -176,10 +178,10 @@ func (s *sampler) weigh(m *measure, w *window, recent time.Duration, bounds []fl
 	if m.crossed == nil {
 		return nil
 	}
-	longer, err1 := s.judge(w, longWindows*s.limit.indicator.window, bounds)
+	longer, err1 := s.judge(w, longWindows*s.limit.Indicator.Window, bounds)
 	now, err2 := s.judge(w, recent, bounds)
-	same := func(o measure) bool { return o.crossed != nil && o.crossed.edge == m.crossed.edge }
+	same := func(o measure) bool { return o.crossed != nil && o.crossed.Edge == m.crossed.Edge }
 	m.lasting = same(longer)
-	m.still = same(now) || now.empty && (m.crossed.lower() || now.bad > 0)
+	m.still = same(now) || now.empty && (m.crossed.Lower() || now.bad > 0)
 	return errors.Join(err1, err2)
 }

@@ -17,6 +17,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
 // setupLimit ends a Start whose MeterProvider does not answer.
@@ -119,7 +121,7 @@ func (m *Monitor) compile() {
 		if c.Func != nil {
 			bound.subject = &runner{check: c, tracer: tracer, changed: m.kickJudge, record: m.ran, classes: map[string]bool{}}
 		} else {
-			s := newSampler(&bound.Limit, c.Role == Core && c.Limit.indicator.windowed(), m.created.observed)
+			s := newSampler((*spec.Limit)(&bound.Limit), c.Role == Core && c.limit().Indicator.Windowed(), m.created.observed)
 			m.collector.samplers = append(m.collector.samplers, s)
 			bound.subject = newRule(c, s, m.created.has, time.Now(), instance)
 		}

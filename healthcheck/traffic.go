@@ -3,6 +3,8 @@ package healthcheck
 import (
 	"math"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
 // traffic is how much an instance is asked to do: the events behind a rule, good
@@ -63,13 +65,13 @@ func (b *burden) crowded(t traffic) bool {
 func (b *burden) times(t traffic) float64 { return t.recent / (b.usual * t.span.Seconds()) }
 
 // events is the traffic of a span. Increase counts nothing but what is bad.
-func events(i *Indicator, w *window, span time.Duration) float64 {
+func events(i *spec.Indicator, w *window, span time.Duration) float64 {
 	growth, covered := w.growth(span)
 	n := total(growth)
-	switch i.kind {
-	case kindIncrease:
+	switch i.Kind {
+	case spec.KindIncrease:
 		return 0
-	case kindRatio:
+	case spec.KindRatio:
 		n = growth[1]
 	}
 	if covered > span { // there was no snapshot just then

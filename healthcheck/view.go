@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
@@ -28,14 +29,14 @@ var semconvDatabase = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
 func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
 	limits := map[string][]float64{}
 	for _, c := range m.Checks {
-		in := &c.Limit.indicator
-		switch in.kind {
-		case kindQuantile:
-			for _, b := range c.Limit.bounds {
-				limits[in.metric] = append(limits[in.metric], b.value)
+		in := &c.limit().Indicator
+		switch in.Kind {
+		case spec.KindQuantile:
+			for _, b := range c.limit().Bounds {
+				limits[in.Metric] = append(limits[in.Metric], b.Value)
 			}
-		case kindOver:
-			limits[in.metric] = append(limits[in.metric], in.bound)
+		case spec.KindOver:
+			limits[in.Metric] = append(limits[in.Metric], in.Bound)
 		}
 	}
 	m.created.watched.Store(true)
