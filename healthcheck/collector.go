@@ -86,7 +86,7 @@ func (c *collector) collect(ctx context.Context) error {
 	at := time.Now()
 	metrics := newCatalog(&c.rm)
 	for _, s := range c.samplers {
-		s.unseen = c.created.found(s.unseen, metrics)
+		s.found(metrics, c.created.note)
 		s.sample(at, metrics)
 	}
 	c.done(&c.rm)

@@ -136,33 +136,3 @@ func quantile(q float64, counts amounts, bounds []float64) float64 {
 	}
 	return bounds[len(bounds)-1]
 }
-
-// grave reports whether evidence from traffic may take the instance out: the
-// limit is crossed over the long window too, by more than a handful of events.
-func (m *measure) grave() bool {
-	return m.lasting && (m.crossed.Lower() || m.bad >= minBad)
-}
-
-// worse orders groups so that the one that decides comes first: by state, then
-// by value, then by name. Of a core check on traffic, a grave crossing is worse
-// than one that is not.
-func worse(a, b *measure, traffic bool) bool {
-	rank := func(m *measure) int {
-		switch {
-		case m.crossed == nil && m.empty:
-			return 0
-		case m.crossed == nil:
-			return 1
-		case !m.crossed.Fails(), traffic && !m.grave():
-			return 2
-		}
-		return 3
-	}
-	if ra, rb := rank(a), rank(b); ra != rb {
-		return ra > rb
-	}
-	if a.value != b.value {
-		return (a.value > b.value) != (a.crossed != nil && a.crossed.Lower())
-	}
-	return groupName(a.group) < groupName(b.group)
-}

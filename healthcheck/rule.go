@@ -60,14 +60,14 @@ func (r *metricRule) assess(at moment) finding {
 
 // holdOut lets the hold decide on a finding.
 func (r *metricRule) holdOut(f finding, e evidence, at moment) finding {
-	read := r.sampler.reading.Load()
+	read, current := r.sampler.latest()
 	e.at = read.at
-	if read.epoch == r.sampler.epoch.Load() {
+	if current {
 		e.traffic = read.traffic
 	}
 	s, why, forget := r.hold.next(e, at.now)
 	if forget {
-		r.sampler.epoch.Add(1)
+		r.sampler.forget()
 		r.damper = damper{wait: r.damper.wait}
 	}
 	switch {
@@ -83,7 +83,7 @@ func (r *metricRule) holdOut(f finding, e evidence, at moment) finding {
 // goes on.
 func (r *metricRule) see(at moment) (f finding, still bool) {
 	in := &r.check.limit().Indicator
-	read := r.sampler.reading.Load()
+	read, current := r.sampler.latest()
 	if read == nil {
 		return finding{state: Unknown, output: "metrics have not been collected yet"}, false
 	}
@@ -104,7 +104,7 @@ func (r *metricRule) see(at moment) (f finding, still bool) {
 		f.state, f.output = r.missing(at)
 		return f, false
 	}
-	if read.epoch != r.sampler.epoch.Load() {
+	if !current {
 		return f, false // it was to be forgotten
 	}
 	m := r.worst(read.groups)
@@ -124,7 +124,7 @@ func (r *metricRule) see(at moment) (f finding, still bool) {
 	if m.group.Len() > 0 {
 		f.output += " (" + text.Shorten(strings.ToValidUTF8(groupName(m.group), "?"), maxName) + ")"
 	}
-	if f.state == Fail && r.hold != nil && !m.grave() {
+	if f.state == Fail && r.hold != nil && !grave(m) {
 		f.state = Warn // enough to tell, not to take the instance out
 	}
 	return f, m.still
@@ -196,4 +196,34 @@ func limitWords(b *spec.Bound, share bool) string {
 	default:
 		return " of at most " + v
 	}
+}
+
+// grave reports whether evidence from traffic may take the instance out: the
+// limit is crossed over the long window too, by more than a handful of events.
+func grave(m *measure) bool {
+	return m.lasting && (m.crossed.Lower() || m.bad >= minBad)
+}
+
+// worse orders groups so that the one that decides comes first: by state, then
+// by value, then by name. Of a core check on traffic, a grave crossing is worse
+// than one that is not.
+func worse(a, b *measure, traffic bool) bool {
+	rank := func(m *measure) int {
+		switch {
+		case m.crossed == nil && m.empty:
+			return 0
+		case m.crossed == nil:
+			return 1
+		case !m.crossed.Fails(), traffic && !grave(m):
+			return 2
+		}
+		return 3
+	}
+	if ra, rb := rank(a), rank(b); ra != rb {
+		return ra > rb
+	}
+	if a.value != b.value {
+		return (a.value > b.value) != (a.crossed != nil && a.crossed.Lower())
+	}
+	return groupName(a.group) < groupName(b.group)
 }

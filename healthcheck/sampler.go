@@ -64,6 +64,28 @@ func (s *sampler) sample(at time.Time, c catalog) {
 	s.reading.Store(r)
 }
 
+// latest is the last reading, if any, and whether it is of what came after the last
+// forget. Any goroutine may ask.
+func (s *sampler) latest() (r *reading, current bool) {
+	r = s.reading.Load()
+	return r, r != nil && r.epoch == s.epoch.Load()
+}
+
+// forget has the next sample begin all windows anew. Any goroutine may ask.
+func (s *sampler) forget() { s.epoch.Add(1) }
+
+// found tells, once each, which of the metrics are in a collection: a series may go
+// away, and an instrument does not.
+func (s *sampler) found(in catalog, tell func(metric string)) {
+	s.unseen = slices.DeleteFunc(s.unseen, func(name string) bool {
+		is := len(in[name]) > 0
+		if is {
+			tell(name)
+		}
+		return is
+	})
+}
+
 func (s *sampler) read(r *reading, c catalog) error {
 	in := &s.limit.Indicator
 	var g gathered

@@ -2,7 +2,6 @@ package healthcheck
 
 import (
 	"cmp"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -99,14 +98,5 @@ func (c *created) has(name string) (yes, known bool) {
 	return yes, c.watched.Load()
 }
 
-// found takes note of metrics that are in a collection, and gives the names that are
-// still to be found: a series may go away, and an instrument does not.
-func (c *created) found(names []string, in catalog) []string {
-	return slices.DeleteFunc(names, func(name string) bool {
-		is := len(in[name]) > 0
-		if is {
-			c.names.LoadOrStore(name, sdkmetric.InstrumentKind(0))
-		}
-		return is
-	})
-}
+// note takes note of a metric that is in a collection.
+func (c *created) note(name string) { c.names.LoadOrStore(name, sdkmetric.InstrumentKind(0)) }
