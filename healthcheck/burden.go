@@ -3,6 +3,8 @@ package healthcheck
 import (
 	"math"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 )
 
 // burden is the traffic that an instance is used to. It tells one that is slow
@@ -24,31 +26,31 @@ const (
 	bearing = time.Hour // rising, while it is not well
 )
 
-func (b *burden) learn(t traffic, well bool, at time.Time) {
+func (b *burden) learn(t evidence.Traffic, well bool, at time.Time) {
 	passed := at.Sub(b.learned)
 	b.learned = at
 	switch {
-	case !t.known || t.rate == 0:
+	case !t.Known || t.Rate == 0:
 		return // an idle instance bears no less than before
 	case b.usual == 0:
-		b.usual = t.rate
+		b.usual = t.Rate
 		return
 	}
 	memory := falling
 	switch {
-	case t.rate > b.usual && well:
+	case t.Rate > b.usual && well:
 		memory = rising
-	case t.rate > b.usual:
+	case t.Rate > b.usual:
 		memory = bearing
 	}
-	b.usual += (t.rate - b.usual) * (1 - math.Exp(-passed.Seconds()/memory.Seconds()))
+	b.usual += (t.Rate - b.usual) * (1 - math.Exp(-passed.Seconds()/memory.Seconds()))
 }
 
 // crowded reports whether recent traffic is more than usual, by more than chance.
-func (b *burden) crowded(t traffic) bool {
-	usual := b.usual * t.span.Seconds()
-	return usual > 0 && t.recent > crowd*usual
+func (b *burden) crowded(t evidence.Traffic) bool {
+	usual := b.usual * t.Span.Seconds()
+	return usual > 0 && t.Recent > crowd*usual
 }
 
 // times is recent traffic as a multiple of the usual.
-func (b *burden) times(t traffic) float64 { return t.recent / (b.usual * t.span.Seconds()) }
+func (b *burden) times(t evidence.Traffic) float64 { return t.Recent / (b.usual * t.Span.Seconds()) }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -110,7 +111,7 @@ func TestTwoQueues(t *testing.T) {
 		if !strings.Contains(merged.Output, "queue.length") || !strings.Contains(merged.Output, "Per") {
 			t.Errorf("without Per: %q; want the instrument and the way out", merged.Output)
 		}
-		if got := groupName(each.finding.group); got != "queue.name=mails" || each.Value != 1 {
+		if got := evidence.GroupName(each.finding.group); got != "queue.name=mails" || each.Value != 1 {
 			t.Errorf("with Per: %s is at %v; want queue.name=mails at 1", got, each.Value)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
@@ -29,7 +30,7 @@ func TestClockSteps(t *testing.T) {
 		began := now
 		traffic := newTrafficRule(Core, "a", 0)
 		c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80)}
-		queue := newRule(c, newSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, began, "a")
+		queue := newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, began, "a")
 		worker := &Heartbeat{name: "worker", stall: time.Minute, born: began}
 		worker.active.Add(1)
 		for n := range 900 {
@@ -40,8 +41,8 @@ func TestClockSteps(t *testing.T) {
 				bad, value = 20, 90
 			}
 			traffic.good, traffic.bad = traffic.good+20-bad, traffic.bad+bad
-			traffic.sampler.sample(at, collection("s", hist(cum, []float64{.5}, []uint64{traffic.good, traffic.bad})))
-			queue.sampler.sample(at, collection("{item}", gauge(point(value))))
+			traffic.sampler.Sample(at, collection("s", hist(cum, []float64{.5}, []uint64{traffic.good, traffic.bad})))
+			queue.sampler.Sample(at, collection("{item}", gauge(point(value))))
 			if n < 500 {
 				worker.last.Store(int64(at.Sub(worker.born)))
 			}

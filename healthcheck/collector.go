@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/internal/panics"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
@@ -25,7 +26,7 @@ type Source interface {
 // it has been away.
 type collector struct {
 	source   Source
-	samplers []*sampler
+	samplers []*evidence.Sampler
 	created  *created
 	done     func(*metricdata.ResourceMetrics) // after each collection
 	log      *slog.Logger
@@ -84,10 +85,10 @@ func (c *collector) collect(ctx context.Context) error {
 		return err // no sample: silence is not a measurement
 	}
 	at := time.Now()
-	metrics := newCatalog(&c.rm)
+	metrics := evidence.NewCatalog(&c.rm)
 	for _, s := range c.samplers {
-		s.found(metrics, c.created.note)
-		s.sample(at, metrics)
+		s.Found(metrics, c.created.note)
+		s.Sample(at, metrics)
 	}
 	c.done(&c.rm)
 	return nil // an error of some callback left out what it would have observed

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
@@ -124,16 +125,16 @@ func FuzzEvaluate(f *testing.F) {
 		var rules []*metricRule
 		for n, l := range limits {
 			for _, role := range []Role{Auxiliary, Core} {
-				s := newSampler((*spec.Limit)(&l), role == Core && l.Indicator.Windowed(), func(string) bool { return n%2 == 0 })
+				s := evidence.NewSampler((*spec.Limit)(&l), role == Core && l.Indicator.Windowed(), func(string) bool { return n%2 == 0 })
 				rules = append(rules, newRule(Check{Name: "rule", Role: role, Limit: l, For: time.Second, KeepFor: time.Second}, s,
 					func(string) (bool, bool) { return true, n%3 == 0 }, now, "a"))
 			}
 		}
 		for range 5 {
-			c := newCatalog(p.collection())
+			c := evidence.NewCatalog(p.collection())
 			now = now.Add([]time.Duration{time.Second, time.Second, 0, 5 * time.Second, time.Minute, -time.Second}[p.next(6)])
 			for _, r := range rules {
-				r.sampler.sample(now, c)
+				r.sampler.Sample(now, c)
 				got := r.assess(moment{now: now.Add(time.Duration(p.next(2)) * time.Minute)})
 				if !slices.Contains(verdict.CheckStates[:], got.state) {
 					t.Fatalf("%+v: state %q", r.check.Limit, got.state)

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
@@ -48,8 +49,8 @@ func hist(t metricdata.Temporality, bounds []float64, counts []uint64, kv ...str
 
 // collection is one collection of the metric "m", each part from a scope of its
 // own.
-func collection(unit string, parts ...metricdata.Aggregation) catalog {
-	c := catalog{}
+func collection(unit string, parts ...metricdata.Aggregation) evidence.Catalog {
+	c := evidence.Catalog{}
 	for _, p := range parts {
 		c["m"] = append(c["m"], metricdata.Metrics{Name: "m", Unit: unit, Data: p})
 	}
@@ -64,7 +65,7 @@ func TestFirstReading(t *testing.T) {
 	cases := []struct {
 		why   string
 		limit Limit
-		data  catalog
+		data  evidence.Catalog
 		want  string // state, or part of the problem
 		value float64
 	}{
@@ -104,12 +105,12 @@ func TestFirstReading(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {
-			s := newSampler((*spec.Limit)(&c.limit), false, synchronous)
-			s.sample(time.Now(), c.data)
-			r, _ := s.latest()
-			if r.problem != "" || len(r.groups) == 0 {
-				if c.want == "pass" || c.want == "fail" || c.want == "warn" || !strings.Contains(r.problem, c.want) {
-					t.Fatalf("problem %q, want %q", r.problem, c.want)
+			s := evidence.NewSampler((*spec.Limit)(&c.limit), false, synchronous)
+			s.Sample(time.Now(), c.data)
+			r, _ := s.Reading()
+			if r.Problem != "" || len(r.Groups) == 0 {
+				if c.want == "pass" || c.want == "fail" || c.want == "warn" || !strings.Contains(r.Problem, c.want) {
+					t.Fatalf("problem %q, want %q", r.Problem, c.want)
 				}
 				return
 			}
@@ -122,7 +123,7 @@ func TestFirstReading(t *testing.T) {
 	}
 }
 
-func append2(a, b catalog) catalog {
+func append2(a, b evidence.Catalog) evidence.Catalog {
 	a["m"] = append(a["m"], b["m"]...)
 	return a
 }
@@ -132,10 +133,12 @@ func append2(a, b catalog) catalog {
 func TestWindows(t *testing.T) {
 	type step struct {
 		n    int // seconds
-		data func(i int) catalog
+		data func(i int) evidence.Catalog
 	}
-	counts := func(good, bad uint64) catalog { return collection("s", hist(cum, []float64{.5}, []uint64{good, bad})) }
-	codes := func(ok, bad int64) catalog {
+	counts := func(good, bad uint64) evidence.Catalog {
+		return collection("s", hist(cum, []float64{.5}, []uint64{good, bad}))
+	}
+	codes := func(ok, bad int64) evidence.Catalog {
 		return collection("s", counter(cum, point(ok, "code", "200"), point(bad, "code", "500")))
 	}
 	const w = 30 * time.Second
@@ -149,28 +152,28 @@ func TestWindows(t *testing.T) {
 		value float64
 		empty bool
 	}{
-		{"exactly 1 % beyond is within", p99, []step{{1, func(int) catalog { return counts(0, 0) }}, {1, func(int) catalog { return counts(99, 1) }}}, Pass, .5, false},
-		{"one more is not", p99, []step{{1, func(int) catalog { return counts(0, 0) }}, {1, func(int) catalog { return counts(98, 2) }}}, Fail, .5, false},
-		{"what was there before the first snapshot does not count", p99, []step{{2, func(int) catalog { return counts(0, 500) }}}, Pass, 0, true},
-		{"a series that appears later began at zero", p99, []step{{1, func(int) catalog { return catalog{} }}, {1, func(int) catalog { return counts(0, 5) }}}, Fail, .5, false},
-		{"it leaves the window", p99, []step{{1, func(int) catalog { return counts(0, 0) }}, {32, func(int) catalog { return counts(0, 5) }}}, Pass, 0, true},
-		{"and is in it till then", p99, []step{{1, func(int) catalog { return counts(0, 0) }}, {30, func(int) catalog { return counts(0, 5) }}}, Fail, .5, false},
-		{"a decrease is a reset, not a huge growth", p99, []step{{1, func(int) catalog { return counts(1000, 10) }}, {1, func(int) catalog { return counts(5, 0) }}, {1, func(int) catalog { return counts(10, 0) }}}, Pass, .495, false},
-		{"a ratio of errors", errorRatio, []step{{1, func(int) catalog { return codes(0, 0) }}, {1, func(int) catalog { return codes(94, 6) }}}, Fail, .06, false},
-		{"a ratio at its limit", errorRatio, []step{{1, func(int) catalog { return codes(0, 0) }}, {1, func(int) catalog { return codes(95, 5) }}}, Pass, .05, false},
-		{"too few to judge", Ratio(Increase("m", w).Where("code", "500"), Increase("m", w)).AtMost(.05), []step{{1, func(int) catalog { return codes(0, 0) }}, {1, func(int) catalog { return codes(0, 9) }}}, Pass, 0, true},
-		{"enough by the default", Ratio(Increase("m", w).Where("code", "500"), Increase("m", w)).AtMost(.05), []step{{1, func(int) catalog { return codes(0, 0) }}, {1, func(int) catalog { return codes(0, 10) }}}, Fail, 1, false},
-		{"no errors yet: the numerator has no series", errorRatio, []step{{1, func(int) catalog { return collection("s", counter(cum, point(int64(0), "code", "200"))) }}, {1, func(int) catalog { return collection("s", counter(cum, point(int64(50), "code", "200"))) }}}, Pass, 0, false},
-		{"growth is of the window", Increase("m", w).AtMost(29), []step{{100, func(i int) catalog { return codes(int64(i), 0) }}}, Fail, 30, false},
-		{"share over a bound", Over("m", .5, w).MinCount(1).AtMost(.25), []step{{1, func(int) catalog { return counts(0, 0) }}, {1, func(int) catalog { return counts(70, 30) }}}, Fail, .3, false},
+		{"exactly 1 % beyond is within", p99, []step{{1, func(int) evidence.Catalog { return counts(0, 0) }}, {1, func(int) evidence.Catalog { return counts(99, 1) }}}, Pass, .5, false},
+		{"one more is not", p99, []step{{1, func(int) evidence.Catalog { return counts(0, 0) }}, {1, func(int) evidence.Catalog { return counts(98, 2) }}}, Fail, .5, false},
+		{"what was there before the first snapshot does not count", p99, []step{{2, func(int) evidence.Catalog { return counts(0, 500) }}}, Pass, 0, true},
+		{"a series that appears later began at zero", p99, []step{{1, func(int) evidence.Catalog { return evidence.Catalog{} }}, {1, func(int) evidence.Catalog { return counts(0, 5) }}}, Fail, .5, false},
+		{"it leaves the window", p99, []step{{1, func(int) evidence.Catalog { return counts(0, 0) }}, {32, func(int) evidence.Catalog { return counts(0, 5) }}}, Pass, 0, true},
+		{"and is in it till then", p99, []step{{1, func(int) evidence.Catalog { return counts(0, 0) }}, {30, func(int) evidence.Catalog { return counts(0, 5) }}}, Fail, .5, false},
+		{"a decrease is a reset, not a huge growth", p99, []step{{1, func(int) evidence.Catalog { return counts(1000, 10) }}, {1, func(int) evidence.Catalog { return counts(5, 0) }}, {1, func(int) evidence.Catalog { return counts(10, 0) }}}, Pass, .495, false},
+		{"a ratio of errors", errorRatio, []step{{1, func(int) evidence.Catalog { return codes(0, 0) }}, {1, func(int) evidence.Catalog { return codes(94, 6) }}}, Fail, .06, false},
+		{"a ratio at its limit", errorRatio, []step{{1, func(int) evidence.Catalog { return codes(0, 0) }}, {1, func(int) evidence.Catalog { return codes(95, 5) }}}, Pass, .05, false},
+		{"too few to judge", Ratio(Increase("m", w).Where("code", "500"), Increase("m", w)).AtMost(.05), []step{{1, func(int) evidence.Catalog { return codes(0, 0) }}, {1, func(int) evidence.Catalog { return codes(0, 9) }}}, Pass, 0, true},
+		{"enough by the default", Ratio(Increase("m", w).Where("code", "500"), Increase("m", w)).AtMost(.05), []step{{1, func(int) evidence.Catalog { return codes(0, 0) }}, {1, func(int) evidence.Catalog { return codes(0, 10) }}}, Fail, 1, false},
+		{"no errors yet: the numerator has no series", errorRatio, []step{{1, func(int) evidence.Catalog { return collection("s", counter(cum, point(int64(0), "code", "200"))) }}, {1, func(int) evidence.Catalog { return collection("s", counter(cum, point(int64(50), "code", "200"))) }}}, Pass, 0, false},
+		{"growth is of the window", Increase("m", w).AtMost(29), []step{{100, func(i int) evidence.Catalog { return codes(int64(i), 0) }}}, Fail, 30, false},
+		{"share over a bound", Over("m", .5, w).MinCount(1).AtMost(.25), []step{{1, func(int) evidence.Catalog { return counts(0, 0) }}, {1, func(int) evidence.Catalog { return counts(70, 30) }}}, Fail, .3, false},
 	}
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {
-			s := newSampler((*spec.Limit)(&c.limit), false, synchronous)
+			s := evidence.NewSampler((*spec.Limit)(&c.limit), false, synchronous)
 			at, n := time.Now(), 0
 			for _, st := range c.steps {
 				for range st.n {
-					s.sample(at, st.data(n))
+					s.Sample(at, st.data(n))
 					at, n = at.Add(time.Second), n+1
 				}
 			}
@@ -186,22 +189,22 @@ func TestWindows(t *testing.T) {
 // trusted and says so; an unfiltered one counts them.
 func TestOverflowHidesNothing(t *testing.T) {
 	at := time.Now()
-	data := func(ok, hidden int64) catalog {
+	data := func(ok, hidden int64) evidence.Catalog {
 		return collection("s", counter(cum, point(ok, "code", "200"),
 			metricdata.DataPoint[int64]{Attributes: attribute.NewSet(attribute.Bool("otel.metric.overflow", true)), Value: hidden}))
 	}
 	in := Increase("m", time.Minute)
-	filtered := newSampler((*spec.Limit)(ptr(Ratio(in.Where("code", "500"), in).AtMost(.05))), false, synchronous)
-	plain := newSampler((*spec.Limit)(ptr(in.AtMost(50))), false, synchronous)
-	for _, s := range []*sampler{filtered, plain} {
-		s.sample(at, data(0, 0))
-		s.sample(at.Add(time.Second), data(1, 100))
+	filtered := evidence.NewSampler((*spec.Limit)(ptr(Ratio(in.Where("code", "500"), in).AtMost(.05))), false, synchronous)
+	plain := evidence.NewSampler((*spec.Limit)(ptr(in.AtMost(50))), false, synchronous)
+	for _, s := range []*evidence.Sampler{filtered, plain} {
+		s.Sample(at, data(0, 0))
+		s.Sample(at.Add(time.Second), data(1, 100))
 	}
-	if p := first(filtered.latest()).problem; !strings.Contains(p, "overflow") {
+	if p := first(filtered.Reading()).Problem; !strings.Contains(p, "overflow") {
 		t.Errorf("filtered: problem %q", p)
 	}
-	if r, _ := plain.latest(); r.problem != "" || r.groups[0].value != 101 {
-		t.Errorf("unfiltered: %q %+v", r.problem, r.groups)
+	if r, _ := plain.Reading(); r.Problem != "" || r.Groups[0].Value != 101 {
+		t.Errorf("unfiltered: %q %+v", r.Problem, r.Groups)
 	}
 }
 
@@ -212,17 +215,17 @@ func TestQuantile(t *testing.T) {
 	bounds := []float64{1, 2, 4}
 	for _, c := range []struct {
 		q      float64
-		counts amounts
+		counts evidence.Amounts
 		want   float64
 	}{
-		{.5, amounts{10, 0, 0, 0}, .5},
-		{.5, amounts{0, 10, 0, 0}, 1.5},
-		{.9, amounts{5, 4, 1, 0}, 2},
-		{.95, amounts{5, 4, 1, 0}, 3},
-		{.99, amounts{0, 0, 0, 7}, 4}, // beyond the last boundary
-		{1e-9, amounts{0, 1, 0, 0}, 1 + 1e-9},
+		{.5, evidence.Amounts{10, 0, 0, 0}, .5},
+		{.5, evidence.Amounts{0, 10, 0, 0}, 1.5},
+		{.9, evidence.Amounts{5, 4, 1, 0}, 2},
+		{.95, evidence.Amounts{5, 4, 1, 0}, 3},
+		{.99, evidence.Amounts{0, 0, 0, 7}, 4}, // beyond the last boundary
+		{1e-9, evidence.Amounts{0, 1, 0, 0}, 1 + 1e-9},
 	} {
-		if got := quantile(c.q, c.counts, bounds); math.Abs(got-c.want) > 1e-6 {
+		if got := evidence.Quantile(c.q, c.counts, bounds); math.Abs(got-c.want) > 1e-6 {
 			t.Errorf("quantile(%v, %v) = %v, want %v", c.q, c.counts, got, c.want)
 		}
 	}
@@ -236,15 +239,15 @@ func TestAbsentGroup(t *testing.T) {
 	for name, observed := range map[string]bool{"synchronous": false, "observable": true} {
 		t.Run(name, func(t *testing.T) {
 			limit := Increase("m", 30*time.Second).AtMost(10)
-			s := newSampler((*spec.Limit)(&limit), false, func(string) bool { return observed })
+			s := evidence.NewSampler((*spec.Limit)(&limit), false, func(string) bool { return observed })
 			at := time.Now()
-			for n, c := range []catalog{
+			for n, c := range []evidence.Catalog{
 				collection("", counter(cum, point(int64(100_000)))), {}, collection("", counter(cum, point(int64(100_005)))),
 			} {
-				s.sample(at.Add(time.Duration(n)*time.Second), c)
+				s.Sample(at.Add(time.Duration(n)*time.Second), c)
 			}
-			if r, _ := s.latest(); len(r.groups) != 1 || r.groups[0].value != 5 {
-				t.Errorf("%+v; want a growth of 5", r.groups)
+			if r, _ := s.Reading(); len(r.Groups) != 1 || r.Groups[0].Value != 5 {
+				t.Errorf("%+v; want a growth of 5", r.Groups)
 			}
 		})
 	}
@@ -254,12 +257,12 @@ func TestAbsentGroup(t *testing.T) {
 func TestNewSeriesOfAnObservable(t *testing.T) {
 	for observed, want := range map[bool]float64{true: 0, false: 100_001} {
 		limit := Increase("m", 30*time.Second).AtMost(10)
-		s := newSampler((*spec.Limit)(&limit), false, func(string) bool { return observed })
+		s := evidence.NewSampler((*spec.Limit)(&limit), false, func(string) bool { return observed })
 		at := time.Now()
-		s.sample(at, collection("", counter(cum, point(int64(1), "a", "1"))))
-		s.sample(at.Add(time.Second), collection("", counter(cum, point(int64(2), "a", "1"), point(int64(100_000), "a", "2"))))
-		if r, _ := s.latest(); r.groups[0].value != want {
-			t.Errorf("observable %v: growth %v, want %v", observed, r.groups[0].value, want)
+		s.Sample(at, collection("", counter(cum, point(int64(1), "a", "1"))))
+		s.Sample(at.Add(time.Second), collection("", counter(cum, point(int64(2), "a", "1"), point(int64(100_000), "a", "2"))))
+		if r, _ := s.Reading(); r.Groups[0].Value != want {
+			t.Errorf("observable %v: growth %v, want %v", observed, r.Groups[0].Value, want)
 		}
 	}
 }
@@ -268,12 +271,12 @@ func TestNewSeriesOfAnObservable(t *testing.T) {
 // without one.
 func TestLowerLimitWaits(t *testing.T) {
 	limit := Increase("m", time.Minute).AtLeast(1)
-	s := newSampler((*spec.Limit)(&limit), false, synchronous)
+	s := evidence.NewSampler((*spec.Limit)(&limit), false, synchronous)
 	r := newRule(Check{Limit: limit}, s, foreign, time.Now(), "")
 	at := time.Now()
 	for n := range 62 {
 		now := at.Add(time.Duration(n) * time.Second)
-		s.sample(now, collection("", counter(cum, point(int64(7)))))
+		s.Sample(now, collection("", counter(cum, point(int64(7)))))
 		want := Pass
 		if n >= 60 {
 			want = Fail

@@ -3,6 +3,8 @@ package healthcheck
 import (
 	"fmt"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 )
 
 // hold keeps evidence that is made by serving requests from causing the outage
@@ -31,18 +33,18 @@ const (
 	maxNotice   = 40 * time.Second
 )
 
-// evidence is what a hold decides on.
-type evidence struct {
+// observation is what a hold decides on.
+type observation struct {
 	failing bool // gravely: see measure.grave
 	still   bool // in the last third of the window too
 	well    bool // no limit is crossed
-	traffic traffic
+	traffic evidence.Traffic
 	at      time.Time // of the reading
 }
 
 // next is the state of a check that was seen to fail or not, why, and whether the
 // evidence so far must be forgotten now.
-func (h *hold) next(e evidence, now time.Time) (s State, why string, forget bool) {
+func (h *hold) next(e observation, now time.Time) (s State, why string, forget bool) {
 	if !h.until.IsZero() {
 		if left := h.until.Sub(now); left > 0 {
 			return Fail, fmt.Sprintf("held out for %v more", left.Round(time.Second)), false
@@ -69,7 +71,7 @@ func (h *hold) next(e evidence, now time.Time) (s State, why string, forget bool
 }
 
 // stays is why a failing instance is not taken out, or not yet.
-func (h *hold) stays(e evidence, now time.Time) string {
+func (h *hold) stays(e observation, now time.Time) string {
 	passed := now.Sub(h.asked)
 	h.asked = now
 	crowded := h.burden.crowded(e.traffic)
@@ -85,7 +87,7 @@ func (h *hold) stays(e evidence, now time.Time) string {
 	switch {
 	case !e.failing:
 		return ""
-	case !e.traffic.known:
+	case !e.traffic.Known:
 		return "stays in until its traffic is known"
 	case crowded:
 		return fmt.Sprintf("stays in, having %.1f times its usual traffic", h.burden.times(e.traffic))

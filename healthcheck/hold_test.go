@@ -9,6 +9,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
@@ -23,7 +24,7 @@ type trafficRule struct {
 func newTrafficRule(role Role, instance string, keepFor time.Duration) *trafficRule {
 	c := Check{Name: "latency", Role: role, KeepFor: keepFor, Limit: Quantile("m", .99, 30*time.Second).AtMost(.5)}
 	d := &trafficRule{now: time.Now()}
-	d.metricRule = newRule(c, newSampler((*spec.Limit)(&c.Limit), role == Core, synchronous), foreign, d.now, instance)
+	d.metricRule = newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), role == Core, synchronous), foreign, d.now, instance)
 	d.second(0, 0)
 	return d
 }
@@ -41,7 +42,7 @@ func used(usual uint64) *trafficRule {
 func (d *trafficRule) second(good, bad uint64) State {
 	d.now = d.now.Add(time.Second)
 	d.good, d.bad = d.good+good, d.bad+bad
-	d.sampler.sample(d.now, collection("s", hist(cum, []float64{.5}, []uint64{d.good, d.bad})))
+	d.sampler.Sample(d.now, collection("s", hist(cum, []float64{.5}, []uint64{d.good, d.bad})))
 	return d.assess(moment{now: d.now}).state
 }
 
@@ -307,7 +308,7 @@ func TestEmptiedEvidence(t *testing.T) {
 func TestForAndKeepFor(t *testing.T) {
 	c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80).WarnAbove(50)}
 	now := time.Now()
-	r := newRule(c, newSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, now, "a")
+	r := newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, now, "a")
 	steps := []struct {
 		value   float64
 		seconds int
@@ -324,7 +325,7 @@ func TestForAndKeepFor(t *testing.T) {
 	for n, st := range steps {
 		for i := range st.seconds {
 			now = now.Add(time.Second)
-			r.sampler.sample(now, collection("{item}", gauge(point(st.value))))
+			r.sampler.Sample(now, collection("{item}", gauge(point(st.value))))
 			want := was
 			if i == st.seconds-1 {
 				want = st.want

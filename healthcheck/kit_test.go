@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -127,14 +128,14 @@ func (k *kit) metric(name string, attrs ...attribute.KeyValue) float64 {
 		k.t.Fatal(err)
 	}
 	want := attribute.NewSet(attrs...)
-	for _, m := range newCatalog(&rm)[name] {
-		_, points, err := read(m.Data)
+	for _, m := range evidence.NewCatalog(&rm)[name] {
+		_, points, err := evidence.Points(m.Data)
 		if err != nil {
 			k.t.Fatal(err)
 		}
 		for _, p := range points {
-			if p.attrs.Equals(&want) {
-				return p.value
+			if p.Attrs.Equals(&want) {
+				return p.Value
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -175,7 +176,7 @@ func TestView(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
-	for name, ms := range newCatalog(&rm) {
+	for name, ms := range evidence.NewCatalog(&rm) {
 		got[name] = fmt.Sprint(ms[0].Data.(metricdata.Histogram[float64]).DataPoints[0].Bounds)
 	}
 	for name, want := range map[string]string{

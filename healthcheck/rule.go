@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
@@ -14,7 +15,7 @@ import (
 // metricRule is a check by a Limit. The judge owns it.
 type metricRule struct {
 	check   Check
-	sampler *sampler
+	sampler *evidence.Sampler
 	created func(metric string) (created, known bool)
 	began   time.Time // of the monitor
 	damper  damper
@@ -29,9 +30,9 @@ const staleReading = 3 * maxPause
 // nobody can see whether its instrument was created.
 const foreignGrace = time.Minute
 
-func newRule(c Check, s *sampler, has func(string) (bool, bool), now time.Time, instance string) *metricRule {
+func newRule(c Check, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, instance string) *metricRule {
 	r := &metricRule{check: c, sampler: s, created: has, began: now, damper: damper{wait: c.For, keep: c.KeepFor}}
-	if s.long {
+	if s.Long {
 		r.damper.keep = 0 // the hold keeps
 		r.hold = &hold{length: cmp.Or(c.KeepFor, holdLength), window: c.limit().Indicator.Window, spread: spread(instance, c.Name)}
 	}
@@ -55,19 +56,19 @@ func (r *metricRule) assess(at moment) finding {
 	if r.hold == nil {
 		return f
 	}
-	return r.holdOut(f, evidence{failing: f.state == Fail, still: still, well: seen == Pass}, at)
+	return r.holdOut(f, observation{failing: f.state == Fail, still: still, well: seen == Pass}, at)
 }
 
 // holdOut lets the hold decide on a finding.
-func (r *metricRule) holdOut(f finding, e evidence, at moment) finding {
-	read, current := r.sampler.latest()
-	e.at = read.at
+func (r *metricRule) holdOut(f finding, e observation, at moment) finding {
+	read, current := r.sampler.Reading()
+	e.at = read.At
 	if current {
-		e.traffic = read.traffic
+		e.traffic = read.Traffic
 	}
 	s, why, forget := r.hold.next(e, at.now)
 	if forget {
-		r.sampler.forget()
+		r.sampler.Forget()
 		r.damper = damper{wait: r.damper.wait}
 	}
 	switch {
@@ -83,54 +84,54 @@ func (r *metricRule) holdOut(f finding, e evidence, at moment) finding {
 // goes on.
 func (r *metricRule) see(at moment) (f finding, still bool) {
 	in := &r.check.limit().Indicator
-	read, current := r.sampler.latest()
+	read, current := r.sampler.Reading()
 	if read == nil {
 		return finding{state: Unknown, output: "metrics have not been collected yet"}, false
 	}
-	f = finding{state: Pass, unit: read.unit, window: in.Window, quantile: in.Quantile}
-	if age := at.since(read.at); age > staleReading {
+	f = finding{state: Pass, unit: read.Unit, window: in.Window, quantile: in.Quantile}
+	if age := at.since(read.At); age > staleReading {
 		f.state, f.output = Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
 		return f, false
 	}
-	if read.problem != "" {
-		f.state, f.output = Unknown, read.problem
+	if read.Problem != "" {
+		f.state, f.output = Unknown, read.Problem
 		return f, false
 	}
 	if name, mistyped := r.mistyped(); mistyped {
 		f.state, f.output = Unknown, fmt.Sprintf("no instrument named %q has been created", name)
 		return f, false
 	}
-	if len(read.groups) == 0 {
+	if len(read.Groups) == 0 {
 		f.state, f.output = r.missing(at)
 		return f, false
 	}
 	if !current {
 		return f, false // it was to be forgotten
 	}
-	m := r.worst(read.groups)
-	f.group = m.group
-	if m.empty {
+	m := r.worst(read.Groups)
+	f.group = m.Group
+	if m.Empty {
 		return f, false
 	}
-	f.hasValue, f.value, f.share = true, m.value, m.share
-	if m.crossed == nil {
+	f.hasValue, f.value, f.share = true, m.Value, m.Share
+	if m.Crossed == nil {
 		return f, false
 	}
 	f.state = Warn
-	if m.crossed.Fails() {
+	if m.Crossed.Fails() {
 		f.state = Fail
 	}
-	f.output = quantity(in, m, read.unit) + limitWords(m.crossed, in.IsShare())
-	if m.group.Len() > 0 {
-		f.output += " (" + text.Shorten(strings.ToValidUTF8(groupName(m.group), "?"), maxName) + ")"
+	f.output = quantity(in, m, read.Unit) + limitWords(m.Crossed, in.IsShare())
+	if m.Group.Len() > 0 {
+		f.output += " (" + text.Shorten(strings.ToValidUTF8(evidence.GroupName(m.Group), "?"), maxName) + ")"
 	}
 	if f.state == Fail && r.hold != nil && !grave(m) {
 		f.state = Warn // enough to tell, not to take the instance out
 	}
-	return f, m.still
+	return f, m.Still
 }
 
-func (r *metricRule) worst(groups []measure) *measure {
+func (r *metricRule) worst(groups []evidence.Measure) *evidence.Measure {
 	worst := &groups[0]
 	for n := range groups {
 		if worse(&groups[n], worst, r.hold != nil) {
@@ -163,15 +164,15 @@ func (r *metricRule) missing(at moment) (State, string) {
 }
 
 // quantity reads "p99 0.81 s" or "95 {item}".
-func quantity(i *spec.Indicator, m *measure, unit string) string {
-	s := text.Number(m.value)
+func quantity(i *spec.Indicator, m *evidence.Measure, unit string) string {
+	s := text.Number(m.Value)
 	switch {
 	case i.IsShare():
-		return text.Number(m.value*100) + " %"
-	case i.Kind == spec.KindQuantile && m.crossed.Crossed(m.value):
+		return text.Number(m.Value*100) + " %"
+	case i.Kind == spec.KindQuantile && m.Crossed.Crossed(m.Value):
 		s = "p" + text.Number(i.Quantile*100) + " " + s
 	case i.Kind == spec.KindQuantile: // within the limit's bucket, or beyond the last one
-		s = "p" + text.Number(i.Quantile*100) + " over " + text.Number(m.crossed.Value)
+		s = "p" + text.Number(i.Quantile*100) + " over " + text.Number(m.Crossed.Value)
 	}
 	if unit != "" && unit != "1" && unit[0] != '{' {
 		s += " " + unit
@@ -200,21 +201,21 @@ func limitWords(b *spec.Bound, share bool) string {
 
 // grave reports whether evidence from traffic may take the instance out: the
 // limit is crossed over the long window too, by more than a handful of events.
-func grave(m *measure) bool {
-	return m.lasting && (m.crossed.Lower() || m.bad >= minBad)
+func grave(m *evidence.Measure) bool {
+	return m.Lasting && (m.Crossed.Lower() || m.Bad >= minBad)
 }
 
 // worse orders groups so that the one that decides comes first: by state, then
 // by value, then by name. Of a core check on traffic, a grave crossing is worse
 // than one that is not.
-func worse(a, b *measure, traffic bool) bool {
-	rank := func(m *measure) int {
+func worse(a, b *evidence.Measure, traffic bool) bool {
+	rank := func(m *evidence.Measure) int {
 		switch {
-		case m.crossed == nil && m.empty:
+		case m.Crossed == nil && m.Empty:
 			return 0
-		case m.crossed == nil:
+		case m.Crossed == nil:
 			return 1
-		case !m.crossed.Fails(), traffic && !grave(m):
+		case !m.Crossed.Fails(), traffic && !grave(m):
 			return 2
 		}
 		return 3
@@ -222,8 +223,8 @@ func worse(a, b *measure, traffic bool) bool {
 	if ra, rb := rank(a), rank(b); ra != rb {
 		return ra > rb
 	}
-	if a.value != b.value {
-		return (a.value > b.value) != (a.crossed != nil && a.crossed.Lower())
+	if a.Value != b.Value {
+		return (a.Value > b.Value) != (a.Crossed != nil && a.Crossed.Lower())
 	}
-	return groupName(a.group) < groupName(b.group)
+	return evidence.GroupName(a.Group) < evidence.GroupName(b.Group)
 }

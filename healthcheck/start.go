@@ -18,6 +18,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
@@ -121,7 +122,7 @@ func (m *Monitor) compile() {
 		if c.Func != nil {
 			bound.subject = &runner{check: c, tracer: tracer, changed: m.kickJudge, record: m.ran, classes: map[string]bool{}}
 		} else {
-			s := newSampler((*spec.Limit)(&bound.Limit), c.Role == Core && c.limit().Indicator.Windowed(), m.created.observed)
+			s := evidence.NewSampler((*spec.Limit)(&bound.Limit), c.Role == Core && c.limit().Indicator.Windowed(), m.created.observed)
 			m.collector.samplers = append(m.collector.samplers, s)
 			bound.subject = newRule(c, s, m.created.has, time.Now(), instance)
 		}
@@ -141,7 +142,7 @@ func (m *Monitor) setup(ctx context.Context, source Source) error {
 	} else if err != nil { // who we are, and whether we are alone
 		return fmt.Errorf("source: %w", err)
 	}
-	if _, taken := newCatalog(&m.collector.rm)["health.lifecycle.status"]; taken {
+	if _, taken := evidence.NewCatalog(&m.collector.rm)["health.lifecycle.status"]; taken {
 		return errors.New("MeterProvider: another Monitor exports to it already; one process, one Monitor")
 	}
 	m.compile()
@@ -164,12 +165,12 @@ func (m *Monitor) setup(ctx context.Context, source Source) error {
 		return fmt.Errorf("source: %w", err)
 	}
 	// Our own counter shows whether the reader is the provider's, and cumulative.
-	all := newCatalog(&m.collector.rm)["health.probe.requests"]
+	all := evidence.NewCatalog(&m.collector.rm)["health.probe.requests"]
 	if len(all) == 0 {
 		return errors.New("source: does not show what MeterProvider records: is it the reader of another provider, or does a view drop health.*?")
 	}
 	for _, own := range all {
-		if _, _, err := read(own.Data); err != nil {
+		if _, _, err := evidence.Points(own.Data); err != nil {
 			return fmt.Errorf("source: %w", err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -258,20 +259,20 @@ func TestSeriesBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := 0
-		for name, ms := range newCatalog(&rm) {
-			_, points, err := read(ms[0].Data)
+		for name, ms := range evidence.NewCatalog(&rm) {
+			_, points, err := evidence.Points(ms[0].Data)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, p := range points {
-				if v, _ := p.attrs.Value(attrName); v.AsString() != "database" {
+				if v, _ := p.Attrs.Value(attrName); v.AsString() != "database" {
 					continue
 				}
 				cost := 1
-				if p.counts != nil {
-					cost = len(p.counts) + 2
+				if p.Counts != nil {
+					cost = len(p.Counts) + 2
 				}
-				t.Logf("%3d %s %s", cost, name, groupName(p.attrs))
+				t.Logf("%3d %s %s", cost, name, evidence.GroupName(p.Attrs))
 				n += cost
 			}
 		}

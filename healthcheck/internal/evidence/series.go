@@ -1,4 +1,4 @@
-package healthcheck
+package evidence
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 
 // series is one data point, whatever its Go type.
 type series struct {
-	attrs  attribute.Set
-	value  float64
-	counts []uint64  // of a histogram
+	Attrs  attribute.Set
+	Value  float64
+	Counts []uint64  // of a histogram
 	bounds []float64 // of a histogram
 }
 
@@ -23,7 +23,7 @@ type shape struct {
 }
 
 // read takes apart the data of one metric.
-func read(data metricdata.Aggregation) (kind string, points []series, err error) {
+func Points(data metricdata.Aggregation) (kind string, points []series, err error) {
 	switch d := data.(type) {
 	case metricdata.Gauge[int64]:
 		return "gauge", plain(d.DataPoints), nil
@@ -48,7 +48,7 @@ func read(data metricdata.Aggregation) (kind string, points []series, err error)
 func plain[N int64 | float64](dps []metricdata.DataPoint[N]) []series {
 	out := make([]series, len(dps))
 	for i, p := range dps {
-		out[i] = series{attrs: p.Attributes, value: float64(p.Value)}
+		out[i] = series{Attrs: p.Attributes, Value: float64(p.Value)}
 	}
 	return out
 }
@@ -64,7 +64,7 @@ func sum[N int64 | float64](d metricdata.Sum[N]) (string, []series, error) {
 func histogram[N int64 | float64](d metricdata.Histogram[N]) (string, []series, error) {
 	out := make([]series, len(d.DataPoints))
 	for i, p := range d.DataPoints {
-		out[i] = series{attrs: p.Attributes, value: float64(p.Count), counts: p.BucketCounts, bounds: p.Bounds}
+		out[i] = series{Attrs: p.Attributes, Value: float64(p.Count), Counts: p.BucketCounts, bounds: p.Bounds}
 	}
 	return "histogram", out, cumulative(d.Temporality)
 }
@@ -72,7 +72,7 @@ func histogram[N int64 | float64](d metricdata.Histogram[N]) (string, []series, 
 func exponential[N int64 | float64](d metricdata.ExponentialHistogram[N]) (string, []series, error) {
 	out := make([]series, len(d.DataPoints))
 	for i, p := range d.DataPoints {
-		out[i] = series{attrs: p.Attributes, value: float64(p.Count)}
+		out[i] = series{Attrs: p.Attributes, Value: float64(p.Count)}
 	}
 	return "exponential histogram", out, cumulative(d.Temporality)
 }

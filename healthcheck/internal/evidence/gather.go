@@ -1,4 +1,4 @@
-package healthcheck
+package evidence
 
 import (
 	"errors"
@@ -12,12 +12,12 @@ import (
 
 // amounts are the cumulative numbers of one group of series: one number for a
 // gauge or counter, the bucket counts for a histogram.
-type amounts []float64
+type Amounts []float64
 
 // group is the sum of the series that share the attributes Per names.
 type group struct {
 	attrs  attribute.Set
-	amount amounts
+	amount Amounts
 	series int
 }
 
@@ -36,11 +36,11 @@ const overflowKey = attribute.Key("otel.metric.overflow")
 
 // gather sums the matching series of one metric into groups. Problems name the
 // instrument; none of them is a panic, however malformed the data.
-func gather(i *spec.Indicator, c catalog) (gathered, error) {
+func gather(i *spec.Indicator, c Catalog) (gathered, error) {
 	g := gathered{groups: map[attribute.Distinct]*group{}}
 	var first shape
 	for n, m := range c[i.Metric] {
-		kind, points, err := read(m.Data)
+		kind, points, err := Points(m.Data)
 		if err != nil {
 			return g, fmt.Errorf("%s: %w", i.Metric, err)
 		}
@@ -80,23 +80,23 @@ func suits(i *spec.Indicator, kind string) error {
 }
 
 func (g *gathered) add(i *spec.Indicator, p series) error {
-	if !spec.Finite(p.value) {
-		return fmt.Errorf("the value is %v", p.value)
+	if !spec.Finite(p.Value) {
+		return fmt.Errorf("the value is %v", p.Value)
 	}
-	if v, ok := p.attrs.Value(overflowKey); ok && v.AsBool() && i.Filtered() {
+	if v, ok := p.Attrs.Value(overflowKey); ok && v.AsBool() && i.Filtered() {
 		if !i.Windowed() {
 			return fmt.Errorf("series were folded into the overflow series (cardinality limit)")
 		}
-		g.overflow += p.value
+		g.overflow += p.Value
 		return nil
 	}
-	if !keeps(i, p.attrs) {
+	if !keeps(i, p.Attrs) {
 		return nil
 	}
-	attrs := groupOf(i, p.attrs)
+	attrs := groupOf(i, p.Attrs)
 	sum, seen := g.groups[attrs.Equivalent()]
 	if !seen {
-		sum = &group{attrs: attrs, amount: amounts{0}}
+		sum = &group{attrs: attrs, amount: Amounts{0}}
 		g.groups[attrs.Equivalent()] = sum
 	}
 	sum.series++
@@ -105,15 +105,15 @@ func (g *gathered) add(i *spec.Indicator, p series) error {
 		if seen {
 			return fmt.Errorf("more than one series matches: narrow it with Where or judge each with Per")
 		}
-		sum.amount[0] = p.value
+		sum.amount[0] = p.Value
 	case spec.KindIncrease:
-		if p.value < 0 {
-			return fmt.Errorf("the count is negative: %v", p.value)
+		if p.Value < 0 {
+			return fmt.Errorf("the count is negative: %v", p.Value)
 		}
-		sum.amount[0] += p.value
+		sum.amount[0] += p.Value
 	default:
-		if len(p.counts) != len(p.bounds)+1 || !slices.IsSorted(p.bounds) || slices.ContainsFunc(p.bounds, infinite) {
-			return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.counts), len(p.bounds))
+		if len(p.Counts) != len(p.bounds)+1 || !slices.IsSorted(p.bounds) || slices.ContainsFunc(p.bounds, infinite) {
+			return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.Counts), len(p.bounds))
 		}
 		if g.bounds == nil {
 			g.bounds = append([]float64{}, p.bounds...) // the collection is lent, not given; none is not nil
@@ -121,9 +121,9 @@ func (g *gathered) add(i *spec.Indicator, p series) error {
 			return fmt.Errorf("series have different bucket boundaries")
 		}
 		if !seen {
-			sum.amount = make(amounts, len(p.counts))
+			sum.amount = make(Amounts, len(p.Counts))
 		}
-		for n, v := range p.counts {
+		for n, v := range p.Counts {
 			sum.amount[n] += float64(v)
 		}
 	}
@@ -132,7 +132,7 @@ func (g *gathered) add(i *spec.Indicator, p series) error {
 
 // gatherRatio gathers both sides. A group without a numerator has had none of
 // its events; but a gauge without a value is no zero.
-func gatherRatio(i *spec.Indicator, c catalog) (gathered, error) {
+func gatherRatio(i *spec.Indicator, c Catalog) (gathered, error) {
 	side := func(in *spec.Indicator) (gathered, error) {
 		s := *in
 		s.GroupBy = append(s.GroupBy[:len(s.GroupBy):len(s.GroupBy)], i.GroupBy...)
@@ -149,7 +149,7 @@ func gatherRatio(i *spec.Indicator, c catalog) (gathered, error) {
 		} else if i.Num.Kind == spec.KindLast {
 			continue
 		}
-		out.groups[key] = &group{d.attrs, amounts{n, d.amount[0]}, series}
+		out.groups[key] = &group{d.attrs, Amounts{n, d.amount[0]}, series}
 	}
 	return out, errors.Join(err1, err2)
 }

@@ -1,4 +1,4 @@
-package healthcheck
+package evidence
 
 import (
 	"time"
@@ -8,11 +8,11 @@ import (
 
 // traffic is how much an instance is asked to do: the events behind a rule, good
 // and bad.
-type traffic struct {
-	rate   float64       // a second, over the window
-	recent float64       // in the last third of it
-	span   time.Duration // of that third
-	known  bool          // the window is full, so that the two can be compared
+type Traffic struct {
+	Rate   float64       // a second, over the window
+	Recent float64       // in the last third of it
+	Span   time.Duration // of that third
+	Known  bool          // the window is full, so that the two can be compared
 }
 
 // events is the traffic of a span. Increase counts nothing but what is bad.

@@ -1,4 +1,4 @@
-package healthcheck
+package evidence
 
 import (
 	"slices"
@@ -30,7 +30,7 @@ func keeps(i *spec.Indicator, set attribute.Set) bool {
 }
 
 // groupName writes a group as a person reads it: queue.name=jobs.
-func groupName(set attribute.Set) string {
+func GroupName(set attribute.Set) string {
 	var parts []string
 	for _, kv := range set.ToSlice() {
 		parts = append(parts, string(kv.Key)+"="+kv.Value.String())
