@@ -2,15 +2,12 @@ package healthcheck
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
-	"github.com/otelhealth/otelhealth/internal/panics"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
@@ -76,7 +73,7 @@ func (c *collector) collect(ctx context.Context) error {
 	text := ""
 	if err != nil {
 		// Not its text, which somebody's callback wrote: it may hold a password.
-		if text = kinds(err); text != c.lastErr {
+		if text = guard.Kinds(err); text != c.lastErr {
 			c.log.Warn("collecting metrics returned an error", "error.type", text)
 		}
 	}
@@ -95,15 +92,18 @@ func (c *collector) collect(ctx context.Context) error {
 }
 
 // fill collects. A panic of somebody's callback is their error, not our end.
-func (c *collector) fill(ctx context.Context) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.rm.ScopeMetrics = nil
-			err = errPanic{p}
-		}
-	}()
+func (c *collector) fill(ctx context.Context) error {
 	c.rm.ScopeMetrics = c.rm.ScopeMetrics[:0] // what is not filled in now must not pass for new
-	return c.source.Collect(ctx, &c.rm)
+	returned := false
+	err := guard.Call(ctx, func(ctx context.Context) error {
+		err := c.source.Collect(ctx, &c.rm)
+		returned = true
+		return err
+	})
+	if !returned {
+		c.rm.ScopeMetrics = nil
+	}
+	return err
 }
 
 // running is how long the Collect in progress has taken.
@@ -112,27 +112,4 @@ func (c *collector) running(now time.Time) time.Duration {
 		return now.Sub(*since)
 	}
 	return 0
-}
-
-// kinds names the types of an error that may be several.
-func kinds(err error) string {
-	var all []string
-	var walk func(error)
-	walk = func(err error) {
-		if many, ok := err.(interface{ Unwrap() []error }); ok {
-			for _, e := range many.Unwrap() {
-				walk(e)
-			}
-			return
-		}
-		name := fmt.Sprintf("%T", err)
-		if p, ok := err.(errPanic); ok {
-			name = "panic of " + panics.Kind(p.value)
-		}
-		if !slices.Contains(all, name) && len(all) < maxClasses {
-			all = append(all, name)
-		}
-	}
-	walk(err)
-	return strings.Join(all, ", ")
 }

@@ -23,6 +23,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"github.com/otelhealth/otelhealth/internal/inventory"
 )
 
@@ -152,20 +153,20 @@ func TestSpans(t *testing.T) {
 
 // TestErrorClasses are bounded.
 func TestErrorClasses(t *testing.T) {
-	r := &runner{classes: map[string]bool{}}
+	r := &runner{classes: guard.Classes{}}
 	class := func(r *runner, err error) string {
-		c, _ := r.describe(err)
+		c, _ := r.classes.Describe(err)
 		return c
 	}
 	seen := map[string]bool{}
 	for n := range 100 {
 		seen[class(r, classed(fmt.Sprint("class-", n)))] = true
 	}
-	fresh := &runner{classes: map[string]bool{}}
+	fresh := &runner{classes: guard.Classes{}}
 	if got := class(fresh, classed("\xff"+strings.Repeat("x", 1000))); !utf8.ValidString(got) || len(got) > 2*maxName {
 		t.Errorf("an unruly class is %q", got)
 	}
-	if len(seen) != maxClasses+1 || !seen["_OTHER"] {
+	if len(seen) != guard.MaxClasses+1 || !seen["_OTHER"] {
 		t.Errorf("%d classes", len(seen))
 	}
 	if got := class(r, fmt.Errorf("query: %w", context.DeadlineExceeded)); got != "_OTHER" && got != "timeout" {
@@ -187,7 +188,7 @@ func TestKnownErrors(t *testing.T) {
 	defer closed.Close()
 	_ = late.SetReadDeadline(time.Unix(1, 0))
 	_, slow := late.Read(make([]byte, 1))
-	r := &runner{classes: map[string]bool{}}
+	r := &runner{classes: guard.Classes{}}
 	for want, err := range map[string]error{
 		"connection_refused":         refused,
 		"connection_reset":           &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)},
@@ -205,7 +206,7 @@ func TestKnownErrors(t *testing.T) {
 		if err == nil {
 			t.Fatal(want)
 		}
-		if got, _ := r.describe(fmt.Errorf("ping: %w", err)); got != want {
+		if got, _ := r.classes.Describe(fmt.Errorf("ping: %w", err)); got != want {
 			t.Errorf("%v is %q; want %q", err, got, want)
 		}
 	}

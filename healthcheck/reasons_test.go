@@ -27,7 +27,7 @@ var noReasons = map[string]string{
 	"contenttype":            "405",
 	"monitor.listenandserve": "the caller's error",
 	"errexit":                "for operators",
-	"runner.describe":        "for operators",
+	"classes.describe":       "for operators",
 	"monitor.setoverrides":   "log",
 	"file.load":              "log",
 	"file.read":              "log",

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -20,7 +21,7 @@ type runner struct {
 	tracer  trace.Tracer
 	record  func(context.Context, string, *outcome) // exports one finished run
 	changed func()                                  // the outcome's state is another
-	classes map[string]bool
+	classes guard.Classes
 	overdue <-chan error // of a run that timed out and has not returned
 }
 
@@ -78,12 +79,7 @@ func (r *runner) run(ctx context.Context) {
 	defer cancel()
 
 	began := time.Now()
-	done := make(chan error, 1)
-	go func() {
-		err := errExit
-		defer func() { done <- err }()
-		err = call(runCtx, r.check.Func)
-	}()
+	done := guard.Start(runCtx, r.check.Func)
 	var err error
 	select {
 	case err = <-done:
@@ -99,7 +95,7 @@ func (r *runner) run(ctx context.Context) {
 		return // the monitor stopped: says nothing about what is checked
 	}
 
-	class, text := r.describe(err)
+	class, text := r.classes.Describe(err)
 	if err != nil {
 		span.SetStatus(codes.Error, class)
 		span.SetAttributes(semconv.ErrorTypeKey.String(class))
@@ -121,15 +117,6 @@ func (r *runner) store(o *outcome) {
 	if prev == nil || prev.failed != o.failed || prev.class != o.class {
 		r.changed()
 	}
-}
-
-func call(ctx context.Context, f func(context.Context) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = errPanic{p}
-		}
-	}()
-	return f(ctx)
 }
 
 func (r *runner) assess(at moment) finding {

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
@@ -120,7 +121,7 @@ func (m *Monitor) compile() {
 	for _, c := range m.Checks {
 		bound := compiled{Check: c, options: newCheckOptions(c)}
 		if c.Func != nil {
-			bound.subject = &runner{check: c, tracer: tracer, changed: m.kickJudge, record: m.ran, classes: map[string]bool{}}
+			bound.subject = &runner{check: c, tracer: tracer, changed: m.kickJudge, record: m.ran, classes: guard.Classes{}}
 		} else {
 			s := evidence.NewSampler((*spec.Limit)(&bound.Limit), c.Role == Core && c.limit().Indicator.Windowed(), m.created.observed)
 			m.collector.samplers = append(m.collector.samplers, s)

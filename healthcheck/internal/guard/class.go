@@ -1,10 +1,14 @@
-package healthcheck
+// Package guard runs functions that are not ours and names their errors. A panic, or the end
+// of the goroutine, is an error; its text is for operators, its class is bounded. It holds no
+// lock while foreign code runs, and knows nothing of what the code is for.
+package guard
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"github.com/otelhealth/otelhealth/internal/panics"
 	"io/fs"
 	"net"
 	"slices"
@@ -23,18 +27,24 @@ func (e errPanic) Error() string { return fmt.Sprint("panic: ", e.value) }
 var errExit = errors.New("the check ended its goroutine")
 
 // maxClasses bounds the error.type values of one check.
-const maxClasses = 16
+const MaxClasses = 16
+
+// maxClass is the length of a class, in bytes.
+const maxClass = 128
+
+// classes are the error.type values that one check has had.
+type Classes map[string]bool
 
 // describe names an error for attributes and bodies, bounded and never its text;
 // and gives its text, for operators. An error is somebody else's code, and a nil
 // pointer in an interface is one, too: its methods may panic.
-func (r *runner) describe(err error) (class, said string) {
+func (c Classes) Describe(err error) (class, said string) {
 	if err == nil {
 		return "", ""
 	}
 	defer func() {
 		if recover() != nil {
-			class, said = r.bounded("panic"), fmt.Sprintf("panic in the methods of %T", err)
+			class, said = c.bounded("panic"), fmt.Sprintf("panic in the methods of %T", err)
 		}
 	}()
 	var p errPanic
@@ -45,18 +55,18 @@ func (r *runner) describe(err error) (class, said string) {
 		class = "timeout"
 	default:
 		// One that is no UTF-8 would stop every export.
-		class = text.Shorten(strings.ToValidUTF8(classOf(err), "?"), 2*maxName)
+		class = text.Shorten(strings.ToValidUTF8(classOf(err), "?"), maxClass)
 	}
-	return r.bounded(class), err.Error()
+	return c.bounded(class), err.Error()
 }
 
 // bounded is the class itself, or _OTHER once there are too many.
-func (r *runner) bounded(class string) string {
-	if !r.classes[class] {
-		if len(r.classes) >= maxClasses {
+func (c Classes) bounded(class string) string {
+	if !c[class] {
+		if len(c) >= MaxClasses {
 			return semconv.ErrorTypeOther.Value.AsString()
 		}
-		r.classes[class] = true
+		c[class] = true
 	}
 	return class
 }
@@ -110,4 +120,49 @@ func isOne(targets ...error) func(error) bool {
 func isA[E error](err error) bool {
 	_, ok := errors.AsType[E](err)
 	return ok
+}
+
+// start runs a function of somebody else in a goroutine of its own, which may never end.
+// The channel takes its error without waiting for a reader.
+func Start(ctx context.Context, f func(context.Context) error) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		err := errExit
+		defer func() { done <- err }()
+		err = Call(ctx, f)
+	}()
+	return done
+}
+
+// call runs a function of somebody else. A panic is its error.
+func Call(ctx context.Context, f func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errPanic{p}
+		}
+	}()
+	return f(ctx)
+}
+
+// kinds names the types of an error that may be several.
+func Kinds(err error) string {
+	var all []string
+	var walk func(error)
+	walk = func(err error) {
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, e := range many.Unwrap() {
+				walk(e)
+			}
+			return
+		}
+		name := fmt.Sprintf("%T", err)
+		if p, ok := err.(errPanic); ok {
+			name = "panic of " + panics.Kind(p.value)
+		}
+		if !slices.Contains(all, name) && len(all) < MaxClasses {
+			all = append(all, name)
+		}
+	}
+	walk(err)
+	return strings.Join(all, ", ")
 }

@@ -1,6 +1,6 @@
 //go:build !plan9
 
-package healthcheck
+package guard
 
 import "syscall"
 

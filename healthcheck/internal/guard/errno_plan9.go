@@ -1,3 +1,3 @@
-package healthcheck
+package guard
 
 var refused, reset, unreachable = isOne(), isOne(), isOne()
