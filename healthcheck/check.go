@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
@@ -64,8 +65,10 @@ func (c Check) timeout() time.Duration {
 func (c Check) failures() int  { return cmp.Or(c.Failures, 3) }
 func (c Check) successes() int { return cmp.Or(c.Successes, 2) }
 
-// staleAfter is the age from which an active check's outcome proves nothing.
-func (c Check) staleAfter() time.Duration { return 3*c.interval() + c.timeout() }
+// toRun is the check as it is run, with its defaults.
+func (c Check) toRun() run.Func {
+	return run.Func{Name: c.Name, Run: c.Func, Interval: c.interval(), Timeout: c.timeout(), Failures: c.failures(), Successes: c.successes()}
+}
 
 // maxName keeps a check's name fit for a label and a body.
 const maxName = 64

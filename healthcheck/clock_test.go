@@ -30,8 +30,9 @@ func TestClockSteps(t *testing.T) {
 		began := now
 		traffic := newTrafficRule(Core, "a", 0)
 		c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80)}
-		queue := newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, began, "a")
+		queue := newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, began, spread("a", c.Name))
 		worker := &Heartbeat{name: "worker", stall: time.Minute, born: began}
+		beats := beatSubject{worker.stall, worker.since}
 		worker.active.Add(1)
 		for n := range 900 {
 			at := stepped(began.Add(time.Duration(n)*time.Second), step(n))
@@ -47,7 +48,7 @@ func TestClockSteps(t *testing.T) {
 				worker.last.Store(int64(at.Sub(worker.born)))
 			}
 			m := moment{now: at}
-			states = append(states, traffic.assess(m).state, queue.assess(m).state, worker.assess(m).state)
+			states = append(states, traffic.assess(m).state, queue.assess(m).state, beats.assess(m).state)
 		}
 		return states
 	}

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -84,7 +85,7 @@ func TestBreakGlass(t *testing.T) {
 			k.want("/ready", c.ready, c.status)
 			k.state("database", Fail) // it is judged all the same
 		}
-		if n := k.metric("health.check.override", attrName.String("database"), attrEffect.String("warn")); n != 1 {
+		if n := k.metric("health.check.override", attr.CheckName.String("database"), attr.CheckEffect.String("warn")); n != 1 {
 			t.Errorf("health.check.override is %v", n)
 		}
 		_, body := k.get("/ready?verbose")
@@ -145,7 +146,7 @@ func TestMaintenanceFile(t *testing.T) {
 			t.Errorf("%v", body)
 		}
 		k.want("/health", 200, Pass)
-		if n := k.metric("health.lifecycle.status", attrLifecycle.String("maintenance")); n != 1 {
+		if n := k.metric("health.lifecycle.status", attr.Lifecycle.String("maintenance")); n != 1 {
 			t.Errorf("health.lifecycle.status is %v", n)
 		}
 		ask("longer", 5*time.Minute)

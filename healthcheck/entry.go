@@ -77,10 +77,10 @@ func (c *Result) entry(opt bodyOptions) []byte {
 		e.Since = timestamp(c.Since)
 	}
 	if f.outcome != nil {
-		e.Time = timestamp(f.outcome.ran)
+		e.Time = timestamp(f.outcome.Ran)
 	}
 	if opt.errors && f.outcome != nil {
-		e.Error = f.outcome.text
+		e.Error = f.outcome.Text
 	}
 	b := marshal(e)
 	for _, kv := range f.group.ToSlice() {

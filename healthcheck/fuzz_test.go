@@ -127,7 +127,7 @@ func FuzzEvaluate(f *testing.F) {
 			for _, role := range []Role{Auxiliary, Core} {
 				s := evidence.NewSampler((*spec.Limit)(&l), role == Core && l.Indicator.Windowed(), func(string) bool { return n%2 == 0 })
 				rules = append(rules, newRule(Check{Name: "rule", Role: role, Limit: l, For: time.Second, KeepFor: time.Second}, s,
-					func(string) (bool, bool) { return true, n%3 == 0 }, now, "a"))
+					func(string) (bool, bool) { return true, n%3 == 0 }, now, .5))
 			}
 		}
 		for range 5 {

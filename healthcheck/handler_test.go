@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"go.opentelemetry.io/otel/attribute"
 )
 
@@ -104,7 +106,7 @@ func TestStaleVerdict(t *testing.T) {
 		wait(83 * time.Second) // 100 s in all
 		k.judge()              // it woke up again
 		for state, want := range map[State]float64{Pass: 15, Fail: 85} {
-			got := k.metric("health.probe.state.duration", attrProbe.String("readiness"), attrProbeSt.String(string(state)))
+			got := k.metric("health.probe.state.duration", attr.ProbeName.String("readiness"), attr.ProbeState.String(string(state)))
 			if math.Abs(got-want) > .1 {
 				t.Errorf("%v s of %s, want %v", got, state, want)
 			}
@@ -121,7 +123,7 @@ func TestProbeRequestsAreCounted(t *testing.T) {
 	k.Evaluate(context.Background())
 	k.get("/ready")
 	for code, want := range map[int]float64{200: 3, 503: 1} {
-		got := k.metric("health.probe.requests", attrProbe.String("readiness"), attribute.Int("http.response.status_code", code))
+		got := k.metric("health.probe.requests", attr.ProbeName.String("readiness"), attribute.Int("http.response.status_code", code))
 		if got != want {
 			t.Errorf("health.probe.requests{%d} is %v, want %v", code, got, want)
 		}
@@ -146,7 +148,7 @@ func BenchmarkProbe(b *testing.B) {
 		v := &Verdict{Time: time.Now(), Lifecycle: Running, started: true, final: true}
 		for i := range n {
 			c := &compiled{Check: Check{Name: fmt.Sprintf("check-%d", i), Func: func(context.Context) error { return nil }}}
-			v.Checks = append(v.Checks, Result{Name: c.Name, State: Pass, check: c, finding: finding{outcome: &outcome{ran: time.Now()}}})
+			v.Checks = append(v.Checks, Result{Name: c.Name, State: Pass, check: c, finding: finding{outcome: &run.Outcome{Ran: time.Now()}}})
 		}
 		v.final = false
 		v.Time = time.Now().Add(time.Hour) // fresh for the whole benchmark

@@ -2,7 +2,6 @@ package healthcheck
 
 import (
 	"cmp"
-	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -49,15 +48,7 @@ func (h *Heartbeat) Idle() {
 	h.active.Add(-1)
 }
 
-func (h *Heartbeat) assess(at moment) finding {
-	active := h.active.Load()
-	if active <= 0 {
-		return finding{state: Pass}
-	}
-	silent := at.since(h.born.Add(time.Duration(h.last.Load())))
-	f := finding{state: Pass, hasValue: true, value: max(0, silent).Seconds(), unit: "s"}
-	if silent > h.stall {
-		f.state, f.output = Fail, fmt.Sprintf("no beat for %v with %d active", silent.Truncate(time.Second), active)
-	}
-	return f
+// since is since when there was no beat, and how much work is under way.
+func (h *Heartbeat) since() (last time.Time, active int64) {
+	return h.born.Add(time.Duration(h.last.Load())), h.active.Load()
 }

@@ -24,7 +24,7 @@ type trafficRule struct {
 func newTrafficRule(role Role, instance string, keepFor time.Duration) *trafficRule {
 	c := Check{Name: "latency", Role: role, KeepFor: keepFor, Limit: Quantile("m", .99, 30*time.Second).AtMost(.5)}
 	d := &trafficRule{now: time.Now()}
-	d.metricRule = newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), role == Core, synchronous), foreign, d.now, instance)
+	d.metricRule = newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), role == Core, synchronous), foreign, d.now, spread(instance, c.Name))
 	d.second(0, 0)
 	return d
 }
@@ -308,7 +308,7 @@ func TestEmptiedEvidence(t *testing.T) {
 func TestForAndKeepFor(t *testing.T) {
 	c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80).WarnAbove(50)}
 	now := time.Now()
-	r := newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, now, "a")
+	r := newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, now, .5)
 	steps := []struct {
 		value   float64
 		seconds int

@@ -4,28 +4,12 @@ import (
 	"context"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
-
-// The attributes of this package's instruments. Names and values are bounded:
-// never an error's text, an address or what a user sent.
-const (
-	attrName      = attribute.Key("health.check.name")
-	attrState     = attribute.Key("health.check.state")
-	attrRole      = attribute.Key("health.check.role")
-	attrEffect    = attribute.Key("health.check.effect")
-	attrLimitType = attribute.Key("health.check.limit_type")
-	attrProbe     = attribute.Key("health.probe.name")
-	attrProbeSt   = attribute.Key("health.probe.state")
-	attrLifecycle = attribute.Key("health.lifecycle.state")
-	attrBeat      = attribute.Key("health.heartbeat.name")
-	attrQueue     = attribute.Key("queue.name")
-)
-
-const scopeName = "github.com/otelhealth/otelhealth/healthcheck"
 
 // durationBounds are the buckets of health.check.duration, in seconds; the
 // timeouts of the checks join them.
@@ -65,7 +49,7 @@ type instruments struct {
 }
 
 func newInstruments(mp metric.MeterProvider, timeouts []float64) (*instruments, error) {
-	m := maker{meter: mp.Meter(scopeName, metric.WithSchemaURL(semconv.SchemaURL))}
+	m := maker{meter: mp.Meter(attr.Scope, metric.WithSchemaURL(semconv.SchemaURL))}
 	i := &instruments{
 		checkDuration:    m.histogram("health.check.duration", "s", "Duration of one run of an active check.", merge(durationBounds, timeouts)),
 		failures:         m.intGauge("health.check.consecutive_failures", "{failure}", "Failed runs of an active check since its last success."),
@@ -90,11 +74,11 @@ func newInstruments(mp metric.MeterProvider, timeouts []float64) (*instruments, 
 	}
 	for _, p := range verdict.Probes {
 		for n, s := range verdict.ProbeStates {
-			i.probeStates[p][n] = metric.WithAttributes(attrProbe.String(p.String()), attrProbeSt.String(string(s)))
+			i.probeStates[p][n] = metric.WithAttributes(attr.ProbeName.String(p.String()), attr.ProbeState.String(string(s)))
 		}
 	}
 	for n, l := range verdict.Lifecycles {
-		i.lifecycles[n] = metric.WithAttributes(attrLifecycle.String(string(l)))
+		i.lifecycles[n] = metric.WithAttributes(attr.Lifecycle.String(string(l)))
 	}
 	return i, m.err
 }
@@ -105,12 +89,12 @@ func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
 	defer func() { _ = recover() }()
 	v, now, i := m.verdict.Load(), time.Now(), m.instruments
 	for _, h := range m.heartbeats {
-		set := metric.WithAttributes(attrBeat.String(h.name))
+		set := metric.WithAttributes(attr.Heartbeat.String(h.name))
 		o.ObserveInt64(i.beats, h.beats.Load(), set)
 		o.ObserveInt64(i.active, h.active.Load(), set)
 	}
 	m.requests.each(func(p Probe, code int, n int64) {
-		o.ObserveInt64(i.probeRequests, n, metric.WithAttributes(attrProbe.String(p.String()), semconv.HTTPResponseStatusCode(code)))
+		o.ObserveInt64(i.probeRequests, n, metric.WithAttributes(attr.ProbeName.String(p.String()), semconv.HTTPResponseStatusCode(code)))
 	})
 	if v == nil {
 		return nil
@@ -138,7 +122,7 @@ func (i *instruments) observeCheck(o metric.Observer, r *Result) {
 	}
 	o.ObserveInt64(i.checkInfo, 1, c.options.role)
 	if r.Override != "" {
-		o.ObserveInt64(i.checkOverride, 1, metric.WithAttributes(attrName.String(r.Name), attrEffect.String(r.Override)))
+		o.ObserveInt64(i.checkOverride, 1, metric.WithAttributes(attr.CheckName.String(r.Name), attr.CheckEffect.String(r.Override)))
 	}
 	if r.moved {
 		o.ObserveFloat64(i.lastTransition, unix(r.Since), c.options.name)
@@ -155,10 +139,10 @@ func (i *instruments) observeCheck(o metric.Observer, r *Result) {
 	o.ObserveFloat64(i.checkInterval, c.interval().Seconds(), c.options.name)
 	o.ObserveFloat64(i.checkTimeout, c.timeout().Seconds(), c.options.name)
 	if out := r.finding.outcome; out != nil {
-		o.ObserveInt64(i.failures, int64(out.failures), c.options.name)
-		o.ObserveFloat64(i.lastRun, unix(out.ran), c.options.name)
-		if !out.lastSuccess.IsZero() {
-			o.ObserveFloat64(i.lastSuccess, unix(out.lastSuccess), c.options.name)
+		o.ObserveInt64(i.failures, int64(out.Failures), c.options.name)
+		o.ObserveFloat64(i.lastRun, unix(out.Ran), c.options.name)
+		if !out.LastSuccess.IsZero() {
+			o.ObserveFloat64(i.lastSuccess, unix(out.LastSuccess), c.options.name)
 		}
 	}
 }
@@ -179,16 +163,16 @@ type checkOptions struct {
 }
 
 func newCheckOptions(c Check) (o checkOptions) {
-	name := attrName.String(c.Name)
+	name := attr.CheckName.String(c.Name)
 	with := func(kv ...attribute.KeyValue) metric.ObserveOption {
 		return metric.WithAttributeSet(attribute.NewSet(append(kv, name)...))
 	}
-	o.name, o.role = with(), with(attrRole.String(c.Role.String()))
+	o.name, o.role = with(), with(attr.CheckRole.String(c.Role.String()))
 	for n, s := range verdict.CheckStates {
-		o.states[n] = with(attrState.String(string(s)))
+		o.states[n] = with(attr.CheckState.String(string(s)))
 	}
 	for _, b := range c.limit().Bounds {
-		o.limits = append(o.limits, with(attrLimitType.String(string(b.Edge))))
+		o.limits = append(o.limits, with(attr.LimitType.String(string(b.Edge))))
 	}
 	return o
 }

@@ -23,7 +23,9 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/internal/inventory"
 )
 
@@ -75,7 +77,7 @@ func TestValues(t *testing.T) {
 			}})
 		start := time.Now()
 		k.start()
-		name := attrName.String("database")
+		name := attr.CheckName.String("database")
 		value := func(metric string) float64 { return k.metric(metric, name) }
 		wait(time.Second)
 		for metric, want := range map[string]float64{
@@ -94,18 +96,18 @@ func TestValues(t *testing.T) {
 		if success != unix(start) || run <= success || moved <= success || moved > run {
 			t.Errorf("success %v, run %v, transition %v", success, run, moved)
 		}
-		if n := k.metric("health.check.transitions", name, attrState.String("fail")); n != 1 {
+		if n := k.metric("health.check.transitions", name, attr.CheckState.String("fail")); n != 1 {
 			t.Errorf("%v transitions to fail", n)
 		}
-		if n := k.metric("health.probe.transitions", attrProbe.String("readiness"), attrProbeSt.String("fail")); n != 1 {
+		if n := k.metric("health.probe.transitions", attr.ProbeName.String("readiness"), attr.ProbeState.String("fail")); n != 1 {
 			t.Errorf("%v transitions of readiness to fail", n)
 		}
-		if n := k.metric("health.lifecycle.status", attrLifecycle.String("running")); n != 1 {
+		if n := k.metric("health.lifecycle.status", attr.Lifecycle.String("running")); n != 1 {
 			t.Errorf("running is %v", n)
 		}
 		down.Store(false)
 		wait(11 * time.Second)
-		if n := k.metric("health.check.transitions", name, attrState.String("pass")); n != 1 {
+		if n := k.metric("health.check.transitions", name, attr.CheckState.String("pass")); n != 1 {
 			t.Errorf("%v transitions to pass", n)
 		}
 	})
@@ -153,16 +155,16 @@ func TestSpans(t *testing.T) {
 
 // TestErrorClasses are bounded.
 func TestErrorClasses(t *testing.T) {
-	r := &runner{classes: guard.Classes{}}
-	class := func(r *runner, err error) string {
-		c, _ := r.classes.Describe(err)
+	r := guard.Classes{}
+	class := func(r guard.Classes, err error) string {
+		c, _ := r.Describe(err)
 		return c
 	}
 	seen := map[string]bool{}
 	for n := range 100 {
 		seen[class(r, classed(fmt.Sprint("class-", n)))] = true
 	}
-	fresh := &runner{classes: guard.Classes{}}
+	fresh := guard.Classes{}
 	if got := class(fresh, classed("\xff"+strings.Repeat("x", 1000))); !utf8.ValidString(got) || len(got) > 2*maxName {
 		t.Errorf("an unruly class is %q", got)
 	}
@@ -188,7 +190,7 @@ func TestKnownErrors(t *testing.T) {
 	defer closed.Close()
 	_ = late.SetReadDeadline(time.Unix(1, 0))
 	_, slow := late.Read(make([]byte, 1))
-	r := &runner{classes: guard.Classes{}}
+	r := guard.Classes{}
 	for want, err := range map[string]error{
 		"connection_refused":         refused,
 		"connection_reset":           &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)},
@@ -206,7 +208,7 @@ func TestKnownErrors(t *testing.T) {
 		if err == nil {
 			t.Fatal(want)
 		}
-		if got, _ := r.classes.Describe(fmt.Errorf("ping: %w", err)); got != want {
+		if got, _ := r.Describe(fmt.Errorf("ping: %w", err)); got != want {
 			t.Errorf("%v is %q; want %q", err, got, want)
 		}
 	}
@@ -219,7 +221,9 @@ func (c classed) ErrorType() string { return string(c) }
 
 // TestPhase spreads later runs over instances, the same at every start.
 func TestPhase(t *testing.T) {
-	second := (&runner{check: Check{Name: "a", Interval: 10 * time.Second}}).phase
+	second := func(instance string) time.Duration {
+		return (run.New(Check{Name: "a", Interval: 10 * time.Second}.toRun(), spread(instance, "a"), nil, nil, nil)).Phase()
+	}
 	a, b := second("a"), second("b")
 	if a == b || a != second("a") || a < 5*time.Second || a > 10*time.Second || b < 5*time.Second || b > 10*time.Second {
 		t.Errorf("%v and %v; want two from 5 to 10 s", a, b)

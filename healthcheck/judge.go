@@ -91,7 +91,7 @@ func (m *Monitor) judge() *Verdict {
 			known: f.state != Unknown, Override: string(forced.of(c.Name)),
 		}
 		if f.outcome != nil {
-			r.Err, r.Span = f.outcome.err, f.outcome.span
+			r.Err, r.Span = f.outcome.Err, f.outcome.Span
 		}
 		if prev != nil {
 			old := &prev.Checks[n]

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
@@ -96,7 +97,7 @@ func (k *kit) want(path string, code int, status State) map[string]any {
 	}
 	p := map[string]Probe{"/health": Liveness, "/ready": Readiness, "/startup": Startup}[path]
 	for _, s := range verdict.ProbeStates {
-		v := k.metric("health.probe.status", attrProbe.String(p.String()), attrProbeSt.String(string(s)))
+		v := k.metric("health.probe.status", attr.ProbeName.String(p.String()), attr.ProbeState.String(string(s)))
 		if (v == 1) != (s == status) {
 			k.t.Fatalf("%s answers %s, but health.probe.status{%s} is %v", path, status, s, v)
 		}
@@ -113,7 +114,7 @@ func (k *kit) state(name string, want State) {
 		}
 	}
 	for _, s := range verdict.CheckStates {
-		v := k.metric("health.check.status", attrName.String(name), attrState.String(string(s)))
+		v := k.metric("health.check.status", attr.CheckName.String(name), attr.CheckState.String(string(s)))
 		if (v == 1) != (s == want) {
 			k.t.Fatalf("%s is %s, but health.check.status{%s} is %v", name, want, s, v)
 		}

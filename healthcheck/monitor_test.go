@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -345,11 +346,11 @@ func TestSuspended(t *testing.T) {
 	m := moment{now: time.Now()}
 	h := &Heartbeat{stall: time.Minute, born: m.now.Add(-time.Hour)}
 	h.active.Store(1)
-	if f := h.assess(m); f.state != Fail {
+	if f := (beatSubject{h.stall, h.since}).assess(m); f.state != Fail {
 		t.Fatalf("%s; an hour without a beat", f.state)
 	}
 	m.awake = m.now.Add(-30 * time.Second)
-	if f := h.assess(m); f.state != Pass {
+	if f := (beatSubject{h.stall, h.since}).assess(m); f.state != Pass {
 		t.Errorf("%s (%s); awake for 30 s only", f.state, f.output)
 	}
 }
@@ -420,9 +421,9 @@ func TestInstrumentAfterStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Add(t.Context(), 3, metric.WithAttributes(attrName.String("a")))
+		c.Add(t.Context(), 3, metric.WithAttributes(attr.CheckName.String("a")))
 		wait(time.Second)
-		c.Add(t.Context(), 4, metric.WithAttributes(attrName.String("b")))
+		c.Add(t.Context(), 4, metric.WithAttributes(attr.CheckName.String("b")))
 		wait(time.Second)
 		if r := k.Verdict().Checks[0]; r.Value != 7 {
 			t.Errorf("%v (has value: %v), want 7", r.Value, r.HasValue)

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
 )
@@ -36,14 +37,14 @@ func NewQueue(mp metric.MeterProvider, name string, capacity int, length func() 
 	if mp == nil {
 		mp = otel.GetMeterProvider()
 	}
-	m := maker{meter: mp.Meter(scopeName)}
+	m := maker{meter: mp.Meter(attr.Scope)}
 	items := m.upDown("queue.length", "{item}", "Items in a queue.")
 	room := m.upDown("queue.capacity", "{item}", "Items that a queue can hold.")
 	wait := m.histogram("queue.wait.duration", "s", "Time that an item spent in a queue.", semconvSeconds)
 	if m.err != nil {
 		return nil, m.err
 	}
-	set := metric.WithAttributes(attrQueue.String(name))
+	set := metric.WithAttributes(attr.Queue.String(name))
 	// One registration per queue: a callback given to the instrument itself would
 	// be dropped for the second queue of a process.
 	reg, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {

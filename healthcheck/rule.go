@@ -30,11 +30,11 @@ const staleReading = 3 * maxPause
 // nobody can see whether its instrument was created.
 const foreignGrace = time.Minute
 
-func newRule(c Check, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, instance string) *metricRule {
+func newRule(c Check, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, spread float64) *metricRule {
 	r := &metricRule{check: c, sampler: s, created: has, began: now, damper: damper{wait: c.For, keep: c.KeepFor}}
 	if s.Long {
 		r.damper.keep = 0 // the hold keeps
-		r.hold = &hold{length: cmp.Or(c.KeepFor, holdLength), window: c.limit().Indicator.Window, spread: spread(instance, c.Name)}
+		r.hold = &hold{length: cmp.Or(c.KeepFor, holdLength), window: c.limit().Indicator.Window, spread: spread}
 	}
 	return r
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"os"
 	"sync"
@@ -18,8 +19,9 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
@@ -104,10 +106,9 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	if len(files) > 0 {
 		go watch(work, files, m.Logger)
 	}
-	instance := m.service.Load().instance
 	for n := range m.compiled {
-		if r, ok := m.compiled[n].subject.(*runner); ok {
-			m.wg.Go(func() { r.loop(work, instance) })
+		if r, ok := m.compiled[n].subject.(activeSubject); ok {
+			m.wg.Go(func() { r.Loop(work) })
 		}
 	}
 	context.AfterFunc(ctx, m.Drain)
@@ -117,21 +118,21 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 // compile binds each check to its evidence.
 func (m *Monitor) compile() {
 	instance := m.service.Load().instance
-	tracer := m.TracerProvider.Tracer(scopeName, trace.WithSchemaURL(semconv.SchemaURL))
+	tracer := m.TracerProvider.Tracer(attr.Scope, trace.WithSchemaURL(semconv.SchemaURL))
 	for _, c := range m.Checks {
 		bound := compiled{Check: c, options: newCheckOptions(c)}
 		if c.Func != nil {
-			bound.subject = &runner{check: c, tracer: tracer, changed: m.kickJudge, record: m.ran, classes: guard.Classes{}}
+			bound.subject = activeSubject{run.New(c.toRun(), spread(instance, c.Name), tracer, m.ran, m.kickJudge)}
 		} else {
 			s := evidence.NewSampler((*spec.Limit)(&bound.Limit), c.Role == Core && c.limit().Indicator.Windowed(), m.created.observed)
 			m.collector.samplers = append(m.collector.samplers, s)
-			bound.subject = newRule(c, s, m.created.has, time.Now(), instance)
+			bound.subject = newRule(c, s, m.created.has, time.Now(), spread(instance, c.Name))
 		}
 		m.compiled = append(m.compiled, bound)
 	}
 	for _, h := range m.heartbeats {
 		c := Check{Name: h.name, Role: Vital, ComponentType: "component"}
-		m.compiled = append(m.compiled, compiled{Check: c, subject: h, options: newCheckOptions(c)})
+		m.compiled = append(m.compiled, compiled{Check: c, subject: beatSubject{h.stall, h.since}, options: newCheckOptions(c)})
 	}
 }
 
@@ -158,7 +159,7 @@ func (m *Monitor) setup(ctx context.Context, source Source) error {
 	if err != nil {
 		return err
 	}
-	meter := m.MeterProvider.Meter(scopeName, metric.WithSchemaURL(semconv.SchemaURL))
+	meter := m.MeterProvider.Meter(attr.Scope, metric.WithSchemaURL(semconv.SchemaURL))
 	if _, err := meter.RegisterCallback(m.observe, m.instruments.all()...); err != nil {
 		return err
 	}
@@ -200,4 +201,11 @@ func (m *Monitor) collected(rm *metricdata.ResourceMetrics) {
 		m.service.Store(&found)
 	}
 	m.kickJudge()
+}
+
+// spread maps an instance and a check to [0, 1), the same at every start.
+func spread(instance, name string) float64 {
+	h := fnv.New32a()
+	fmt.Fprint(h, instance, "\x00", name)
+	return float64(h.Sum32()) / (1 << 32)
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -68,7 +69,7 @@ func TestStory(t *testing.T) {
 			t.Errorf("output %q", body["output"])
 		}
 		k.want("/health", 200, Pass)
-		if v := k.metric("health.check.value", attrName.String("queue")); v != 95 {
+		if v := k.metric("health.check.value", attr.CheckName.String("queue")); v != 95 {
 			t.Errorf("health.check.value is %v", v)
 		}
 		length.Store(0)
@@ -100,7 +101,7 @@ func TestStory(t *testing.T) {
 		if out := body["output"].(string); !strings.HasPrefix(out, "database: 2 failures") || strings.Contains(out, "hunter2") {
 			t.Errorf("output %q", out)
 		}
-		if n := k.metric("health.check.consecutive_failures", attrName.String("database")); n != 2 {
+		if n := k.metric("health.check.consecutive_failures", attr.CheckName.String("database")); n != 2 {
 			t.Errorf("consecutive_failures is %v", n)
 		}
 		down.Store(false)
@@ -110,7 +111,7 @@ func TestStory(t *testing.T) {
 		panics.Store(true)
 		wait(4 * time.Second)
 		k.state("database", Fail)
-		if n := k.metric("health.check.duration", attrName.String("database"), attribute.String("error.type", "panic")); n < 2 {
+		if n := k.metric("health.check.duration", attr.CheckName.String("database"), attribute.String("error.type", "panic")); n < 2 {
 			t.Errorf("health.check.duration with error.type panic has %v", n)
 		}
 		panics.Store(false)
@@ -172,7 +173,7 @@ func TestProbeDurations(t *testing.T) {
 		down.Store(true)
 		wait(20*time.Second + 50*time.Millisecond) // past the judgement of that second
 		spent := func(s State) float64 {
-			return k.metric("health.probe.state.duration", attrProbe.String("readiness"), attrProbeSt.String(string(s)))
+			return k.metric("health.probe.state.duration", attr.ProbeName.String("readiness"), attr.ProbeState.String(string(s)))
 		}
 		pass, fail := spent(Pass), spent(Fail)
 		if pass < 9 || pass > 11.1 || fail < 17.9 || fail > 21 || pass+fail < 28.9 || pass+fail > 30.1 {
@@ -203,7 +204,7 @@ func TestStuckWorker(t *testing.T) {
 		wait(2 * time.Second)
 		k.want("/health", 200, Pass)
 		k.want("/ready", 200, Pass)
-		if n := k.metric("health.heartbeat.beats", attrBeat.String("worker")); n != 3 {
+		if n := k.metric("health.heartbeat.beats", attr.Heartbeat.String("worker")); n != 3 {
 			t.Errorf("%v beats", n)
 		}
 	})
@@ -265,7 +266,7 @@ func TestSeriesBudget(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, p := range points {
-				if v, _ := p.Attrs.Value(attrName); v.AsString() != "database" {
+				if v, _ := p.Attrs.Value(attr.CheckName); v.AsString() != "database" {
 					continue
 				}
 				cost := 1

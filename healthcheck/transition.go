@@ -5,18 +5,20 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
 // ran exports one finished run of an active check.
-func (m *Monitor) ran(ctx context.Context, name string, o *outcome) {
-	set := metric.WithAttributes(attrName.String(name))
-	if o.class != "" {
-		set = metric.WithAttributes(attrName.String(name), semconv.ErrorTypeKey.String(o.class))
+func (m *Monitor) ran(ctx context.Context, name string, o *run.Outcome) {
+	set := metric.WithAttributes(attr.CheckName.String(name))
+	if o.Class != "" {
+		set = metric.WithAttributes(attr.CheckName.String(name), semconv.ErrorTypeKey.String(o.Class))
 	}
-	m.instruments.checkDuration.Record(ctx, o.took.Seconds(), set)
+	m.instruments.checkDuration.Record(ctx, o.Took.Seconds(), set)
 }
 
 // teller writes what has changed to the log. A handler may block, on a full pipe
@@ -61,7 +63,7 @@ func (t *teller) loop(log *slog.Logger) {
 func (m *Monitor) checkChanged(r *Result, was State) {
 	ctx := traceOf(r)
 	if r.moved {
-		m.instruments.checkTransitions.Add(ctx, 1, metric.WithAttributes(attrName.String(r.Name), attrState.String(string(r.State))))
+		m.instruments.checkTransitions.Add(ctx, 1, metric.WithAttributes(attr.CheckName.String(r.Name), attr.CheckState.String(string(r.State))))
 	}
 	l := level(r.State)
 	if !r.moved && r.State == Pass {
@@ -69,8 +71,8 @@ func (m *Monitor) checkChanged(r *Result, was State) {
 	}
 	m.teller.tell(ctx, l, "a check changed its state",
 		slog.String("event.name", "health.check.state_changed"),
-		slog.String(string(attrName), r.Name), slog.String(string(attrRole), r.Role.String()),
-		slog.String(string(attrState), string(r.State)), slog.String("health.check.previous_state", string(was)),
+		slog.String(string(attr.CheckName), r.Name), slog.String(string(attr.CheckRole), r.Role.String()),
+		slog.String(string(attr.CheckState), string(r.State)), slog.String("health.check.previous_state", string(was)),
 		slog.String("health.check.output", r.Output))
 }
 
@@ -79,11 +81,11 @@ func (m *Monitor) checkChanged(r *Result, was State) {
 func (m *Monitor) probeChanged(v *Verdict, p Probe, was State) {
 	r := &v.rulings[p]
 	ctx := traceOf(r.cause)
-	m.instruments.probeTransitions.Add(ctx, 1, metric.WithAttributes(attrProbe.String(p.String()), attrProbeSt.String(string(r.state))))
+	m.instruments.probeTransitions.Add(ctx, 1, metric.WithAttributes(attr.ProbeName.String(p.String()), attr.ProbeState.String(string(r.state))))
 	m.teller.tell(ctx, level(r.state), "a probe changed its state",
 		slog.String("event.name", "health.probe.state_changed"),
-		slog.String(string(attrProbe), p.String()), slog.String(string(attrProbeSt), string(r.state)),
-		slog.String("health.probe.previous_state", string(was)), slog.String(string(attrLifecycle), string(v.Lifecycle)),
+		slog.String(string(attr.ProbeName), p.String()), slog.String(string(attr.ProbeState), string(r.state)),
+		slog.String("health.probe.previous_state", string(was)), slog.String(string(attr.Lifecycle), string(v.Lifecycle)),
 		slog.String("health.probe.output", r.output))
 }
 
@@ -91,7 +93,7 @@ func (m *Monitor) probeChanged(v *Verdict, p Probe, was State) {
 func traceOf(r *Result) context.Context {
 	ctx := context.Background()
 	if r != nil && r.finding.outcome != nil {
-		ctx = trace.ContextWithSpanContext(ctx, r.finding.outcome.span)
+		ctx = trace.ContextWithSpanContext(ctx, r.finding.outcome.Span)
 	}
 	return ctx
 }

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -332,7 +333,7 @@ func TestTrapMaintenanceOnlyMutes(t *testing.T) {
 		k.want("/ready", 503, Fail)
 		k.state("database", Pass)
 		for _, l := range verdict.Lifecycles {
-			if v := k.metric("health.lifecycle.status", attrLifecycle.String(string(l))); (v == 1) != (l == Maintenance) {
+			if v := k.metric("health.lifecycle.status", attr.Lifecycle.String(string(l))); (v == 1) != (l == Maintenance) {
 				t.Errorf("health.lifecycle.status{%s} is %v", l, v)
 			}
 		}
@@ -348,7 +349,7 @@ func TestTrapDrainingIsFailure(t *testing.T) {
 		wait(50 * time.Millisecond)
 		k.want("/ready", 503, Fail)
 		k.state("database", Pass)
-		if v := k.metric("health.lifecycle.status", attrLifecycle.String(string(Draining))); v != 1 {
+		if v := k.metric("health.lifecycle.status", attr.Lifecycle.String(string(Draining))); v != 1 {
 			t.Errorf("health.lifecycle.status{draining} is %v", v)
 		}
 	})
@@ -454,7 +455,7 @@ func TestTrapRegistrationOrder(t *testing.T) {
 		if flips != 1 || was != 200 {
 			t.Errorf("%d flips to %d, want one to 200", flips, was)
 		}
-		if n := k.metric("health.check.transitions", attrName.String("a"), attrState.String("pass")); n != -1 {
+		if n := k.metric("health.check.transitions", attr.CheckName.String("a"), attr.CheckState.String("pass")); n != -1 {
 			t.Errorf("the first evidence counts as %v transitions", n)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otelhealth/otelhealth/healthcheck/effect"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -80,7 +81,7 @@ type finding struct {
 	quantile float64
 	window   time.Duration
 	group    attribute.Set
-	outcome  *outcome
+	outcome  *run.Outcome
 }
 
 // staleAfter is the age from which a verdict proves nothing: a judge that
