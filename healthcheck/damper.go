@@ -16,6 +16,11 @@ type latch struct {
 	since time.Time // when what is seen began to differ from on; zero while it does not
 }
 
+func newDamper(wait, keep time.Duration) damper { return damper{wait: wait, keep: keep} }
+
+// forget begins anew.
+func (d *damper) forget() { *d = newDamper(d.wait, d.keep) }
+
 func (d *damper) next(seen State, at moment) State {
 	warn := d.warn.next(seen == Warn || seen == Fail, at, d.wait, d.keep)
 	fail := d.fail.next(seen == Fail, at, d.wait, d.keep)

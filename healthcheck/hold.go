@@ -1,6 +1,7 @@
 package healthcheck
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -28,9 +29,9 @@ const (
 	holdLength  = 30 * time.Second // KeepFor of a core check on traffic, if zero
 	maxHold     = 300 * time.Second
 	trialLength = 60 * time.Second // and the window, in which nothing can be said
-	minBad      = 10               // events beyond the limit, before an instance may be taken out
 	minNotice   = 10 * time.Second // from failing to going out
 	maxNotice   = 40 * time.Second
+	maxGap      = 30 * time.Second // between two questions, that counts as failing
 )
 
 // observation is what a hold decides on.
@@ -40,6 +41,12 @@ type observation struct {
 	well    bool // no limit is crossed
 	traffic evidence.Traffic
 	at      time.Time // of the reading
+}
+
+// newHold makes the memory of one check. length is 30s if zero; spread is from 0 to 1, by
+// instance.
+func newHold(length, window time.Duration, spread float64) *hold {
+	return &hold{length: cmp.Or(length, holdLength), window: window, spread: spread}
 }
 
 // next is the state of a check that was seen to fail or not, why, and whether the
@@ -81,7 +88,7 @@ func (h *hold) stays(e observation, now time.Time) string {
 	case crowded: // bursts take back what they prove nothing about
 		h.failed = max(0, h.failed-passed)
 	default:
-		h.failed += min(passed, staleReading)
+		h.failed += min(passed, maxGap)
 	}
 	left := h.notice() - h.failed
 	switch {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -51,7 +52,7 @@ type instruments struct {
 func newInstruments(mp metric.MeterProvider, timeouts []float64) (*instruments, error) {
 	m := maker{meter: mp.Meter(attr.Scope, metric.WithSchemaURL(semconv.SchemaURL))}
 	i := &instruments{
-		checkDuration:    m.histogram("health.check.duration", "s", "Duration of one run of an active check.", merge(durationBounds, timeouts)),
+		checkDuration:    m.histogram("health.check.duration", "s", "Duration of one run of an active check.", collect.Merge(durationBounds, timeouts)),
 		failures:         m.intGauge("health.check.consecutive_failures", "{failure}", "Failed runs of an active check since its last success."),
 		lastRun:          m.gauge("health.check.last_run.timestamp", "s", "Unix time at which the last run of an active check finished."),
 		lastSuccess:      m.gauge("health.check.last_success.timestamp", "s", "Unix time of the last success of an active check."),

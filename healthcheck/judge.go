@@ -107,7 +107,7 @@ func (m *Monitor) judge() *Verdict {
 		}
 		v.Checks[n] = r
 	}
-	v.rulings = v.rule(now, life, m.collector.running(now))
+	v.rulings = v.rule(now, life, m.collector.Running(now))
 	for p := range v.rulings {
 		r := &v.rulings[p]
 		r.since, r.output = now, text.Shorten(r.output, maxOutput)

@@ -56,7 +56,7 @@ func BenchmarkCollect(b *testing.B) {
 			k.start()
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := k.collector.collect(context.Background()); err != nil {
+				if err := k.collector.Collect(context.Background()); err != nil {
 					b.Fatal(err)
 				}
 			}

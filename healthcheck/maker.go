@@ -2,7 +2,6 @@ package healthcheck
 
 import (
 	"errors"
-	"slices"
 
 	"go.opentelemetry.io/otel/metric"
 )
@@ -52,11 +51,4 @@ func (m *maker) events(name, unit, doc string) metric.Int64Counter {
 func (m *maker) histogram(name, unit, doc string, bounds []float64) metric.Float64Histogram {
 	i, err := m.meter.Float64Histogram(name, metric.WithUnit(unit), metric.WithDescription(doc), metric.WithExplicitBucketBoundaries(bounds...))
 	return made(m, i, err)
-}
-
-// merge is the sorted union of bucket boundaries.
-func merge(bounds, more []float64) []float64 {
-	all := append(slices.Clone(bounds), more...)
-	slices.Sort(all)
-	return slices.Compact(all)
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -40,8 +41,8 @@ type Monitor struct {
 	heartbeats  []*Heartbeat
 	compiled    []compiled
 	instruments *instruments
-	collector   collector
-	created     created
+	collector   *collect.Collector
+	created     collect.Instruments
 	life        lifecycle
 	envEffects  overrides
 	overrides   atomic.Pointer[overrides]
@@ -116,7 +117,7 @@ func (m *Monitor) Evaluate(ctx context.Context) *Verdict {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = m.collector.collect(ctx) // was logged; the judgement says what is missing
+		_ = m.collector.Collect(ctx) // was logged; the judgement says what is missing
 	}()
 	select {
 	case <-done:

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
 )
@@ -40,7 +41,7 @@ func NewQueue(mp metric.MeterProvider, name string, capacity int, length func() 
 	m := maker{meter: mp.Meter(attr.Scope)}
 	items := m.upDown("queue.length", "{item}", "Items in a queue.")
 	room := m.upDown("queue.capacity", "{item}", "Items that a queue can hold.")
-	wait := m.histogram("queue.wait.duration", "s", "Time that an item spent in a queue.", semconvSeconds)
+	wait := m.histogram("queue.wait.duration", "s", "Time that an item spent in a queue.", collect.SemconvSeconds)
 	if m.err != nil {
 		return nil, m.err
 	}

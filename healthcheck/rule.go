@@ -1,7 +1,6 @@
 package healthcheck
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -22,19 +21,15 @@ type metricRule struct {
 	hold    *hold // of a core check on traffic; nil for others
 }
 
-// staleReading is the age from which a reading proves nothing: some collections in
-// a row have failed.
-const staleReading = 3 * maxPause
-
 // foreignGrace is how long a gauge of a provider without our View may be missing:
 // nobody can see whether its instrument was created.
 const foreignGrace = time.Minute
 
 func newRule(c Check, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, spread float64) *metricRule {
-	r := &metricRule{check: c, sampler: s, created: has, began: now, damper: damper{wait: c.For, keep: c.KeepFor}}
+	r := &metricRule{check: c, sampler: s, created: has, began: now, damper: newDamper(c.For, c.KeepFor)}
 	if s.Long {
-		r.damper.keep = 0 // the hold keeps
-		r.hold = &hold{length: cmp.Or(c.KeepFor, holdLength), window: c.limit().Indicator.Window, spread: spread}
+		r.damper = newDamper(c.For, 0) // the hold keeps
+		r.hold = newHold(c.KeepFor, c.limit().Indicator.Window, spread)
 	}
 	return r
 }
@@ -69,7 +64,7 @@ func (r *metricRule) holdOut(f finding, e observation, at moment) finding {
 	s, why, forget := r.hold.next(e, at.now)
 	if forget {
 		r.sampler.Forget()
-		r.damper = damper{wait: r.damper.wait}
+		r.damper.forget()
 	}
 	switch {
 	case e.failing && s == Warn && !forget:
@@ -89,7 +84,7 @@ func (r *metricRule) see(at moment) (f finding, still bool) {
 		return finding{state: Unknown, output: "metrics have not been collected yet"}, false
 	}
 	f = finding{state: Pass, unit: read.Unit, window: in.Window, quantile: in.Quantile}
-	if age := at.since(read.At); age > staleReading {
+	if age := at.since(read.At); age > evidence.StaleAfter {
 		f.state, f.output = Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
 		return f, false
 	}
@@ -198,6 +193,9 @@ func limitWords(b *spec.Bound, share bool) string {
 		return " of at most " + v
 	}
 }
+
+// minBad is how many events beyond the limit it takes, before an instance may be taken out.
+const minBad = 10
 
 // grave reports whether evidence from traffic may take the instance out: the
 // limit is crossed over the long window too, by more than a handful of events.

@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
@@ -102,7 +103,7 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	go func() { defer close(m.told); m.teller.loop(m.Logger) }()
 	m.judge()
 	m.wg.Go(func() { m.judgeLoop() })
-	go m.collector.loop(work)
+	go m.collector.Loop(work)
 	if len(files) > 0 {
 		go watch(work, files, m.Logger)
 	}
@@ -124,9 +125,9 @@ func (m *Monitor) compile() {
 		if c.Func != nil {
 			bound.subject = activeSubject{run.New(c.toRun(), spread(instance, c.Name), tracer, m.ran, m.kickJudge)}
 		} else {
-			s := evidence.NewSampler((*spec.Limit)(&bound.Limit), c.Role == Core && c.limit().Indicator.Windowed(), m.created.observed)
-			m.collector.samplers = append(m.collector.samplers, s)
-			bound.subject = newRule(c, s, m.created.has, time.Now(), spread(instance, c.Name))
+			s := evidence.NewSampler((*spec.Limit)(&bound.Limit), c.Role == Core && c.limit().Indicator.Windowed(), m.created.Cumulates)
+			m.collector.Add(s)
+			bound.subject = newRule(c, s, m.created.Has, time.Now(), spread(instance, c.Name))
 		}
 		m.compiled = append(m.compiled, bound)
 	}
@@ -138,13 +139,13 @@ func (m *Monitor) compile() {
 
 // setup creates the instruments and takes the first samples.
 func (m *Monitor) setup(ctx context.Context, source Source) error {
-	m.collector = collector{source: source, created: &m.created, log: m.Logger, done: m.collected, turn: make(chan struct{}, 1)}
-	if err := m.collector.collect(ctx); errors.Is(err, sdkmetric.ErrReaderNotRegistered) {
+	m.collector = collect.New(source, &m.created, m.Logger, m.collected)
+	if err := m.collector.Collect(ctx); errors.Is(err, sdkmetric.ErrReaderNotRegistered) {
 		return fmt.Errorf("source: %w: it belongs to no MeterProvider, as where the SDK is disabled", err)
 	} else if err != nil { // who we are, and whether we are alone
 		return fmt.Errorf("source: %w", err)
 	}
-	if _, taken := evidence.NewCatalog(&m.collector.rm)["health.lifecycle.status"]; taken {
+	if len(m.collector.Metric("health.lifecycle.status")) > 0 {
 		return errors.New("MeterProvider: another Monitor exports to it already; one process, one Monitor")
 	}
 	m.compile()
@@ -163,11 +164,11 @@ func (m *Monitor) setup(ctx context.Context, source Source) error {
 	if _, err := meter.RegisterCallback(m.observe, m.instruments.all()...); err != nil {
 		return err
 	}
-	if err := m.collector.collect(ctx); err != nil {
+	if err := m.collector.Collect(ctx); err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
 	// Our own counter shows whether the reader is the provider's, and cumulative.
-	all := evidence.NewCatalog(&m.collector.rm)["health.probe.requests"]
+	all := m.collector.Metric("health.probe.requests")
 	if len(all) == 0 {
 		return errors.New("source: does not show what MeterProvider records: is it the reader of another provider, or does a view drop health.*?")
 	}

@@ -38,6 +38,10 @@ type reading struct {
 	Traffic Traffic
 }
 
+// StaleAfter is the age from which a reading proves nothing: some collections in a row
+// have failed.
+const StaleAfter = 30 * time.Second
+
 // longWindows is how many windows a limit must be crossed over before evidence
 // from traffic may take an instance out.
 const longWindows = 4

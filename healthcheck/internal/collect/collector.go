@@ -1,4 +1,9 @@
-package healthcheck
+// Package collect collects from a source, on a goroutine of its own, and hands each collection
+// to the samplers of evidence; and it knows which instruments have been created.
+//
+// In: a [Source], which may block for ever or panic. Out: samples, and [Collector.Running],
+// which never waits. It holds no lock while the source is asked. It does not judge.
+package collect
 
 import (
 	"context"
@@ -11,9 +16,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// Source is where rules read metrics. Any cumulative [sdkmetric.Reader] is one:
-// the Prometheus exporter that is there already, the PeriodicReader that exports,
-// or a ManualReader.
+// Source is what is collected from.
 type Source interface {
 	Collect(context.Context, *metricdata.ResourceMetrics) error
 }
@@ -21,10 +24,10 @@ type Source interface {
 // collector samples the source. Collect can hang for ever in somebody's
 // callback, so it has a goroutine to itself and the judge only looks at how long
 // it has been away.
-type collector struct {
+type Collector struct {
 	source   Source
 	samplers []*evidence.Sampler
-	created  *created
+	created  *Instruments
 	done     func(*metricdata.ResourceMetrics) // after each collection
 	log      *slog.Logger
 	since    atomic.Pointer[time.Time] // when the Collect in progress began
@@ -35,16 +38,29 @@ type collector struct {
 
 // collectShare keeps collecting under 1/50 of the time, however many series.
 const (
+	pace         = time.Second // from one Collect to the next
 	collectShare = 50
-	maxPause     = 10 * time.Second // between two of them all the same: rules must not go blind
+	maxPause     = evidence.StaleAfter / 3 // between two of them all the same: rules must not go blind
 )
 
-func (c *collector) loop(ctx context.Context) {
+// newCollector makes a collector of no samplers, not yet running. done is called after
+// each collection, by the goroutine that collects.
+func New(source Source, seen *Instruments, log *slog.Logger, done func(*metricdata.ResourceMetrics)) *Collector {
+	return &Collector{source: source, created: seen, log: log, done: done, turn: make(chan struct{}, 1)}
+}
+
+// add has a sampler read each collection from now on. Call it before loop.
+func (c *Collector) Add(s *evidence.Sampler) { c.samplers = append(c.samplers, s) }
+
+// metric is what the last collection holds under a name. Call it before loop.
+func (c *Collector) Metric(name string) []metricdata.Metrics { return evidence.NewCatalog(&c.rm)[name] }
+
+func (c *Collector) Loop(ctx context.Context) {
 	for {
 		began := time.Now()
-		_ = c.collect(ctx) // was logged; the readings grow stale
+		_ = c.Collect(ctx) // was logged; the readings grow stale
 		took := time.Since(began)
-		wait := time.NewTimer(min(max(tick, collectShare*took), maxPause) - min(took, tick))
+		wait := time.NewTimer(min(max(pace, collectShare*took), maxPause) - min(took, pace))
 		select {
 		case <-ctx.Done():
 			wait.Stop()
@@ -56,7 +72,7 @@ func (c *collector) loop(ctx context.Context) {
 
 // collect takes one sample for every rule. It returns an error if there is nothing
 // to sample.
-func (c *collector) collect(ctx context.Context) error {
+func (c *Collector) Collect(ctx context.Context) error {
 	select { // the other may hang
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()
@@ -92,7 +108,7 @@ func (c *collector) collect(ctx context.Context) error {
 }
 
 // fill collects. A panic of somebody's callback is their error, not our end.
-func (c *collector) fill(ctx context.Context) error {
+func (c *Collector) fill(ctx context.Context) error {
 	c.rm.ScopeMetrics = c.rm.ScopeMetrics[:0] // what is not filled in now must not pass for new
 	returned := false
 	err := guard.Call(ctx, func(ctx context.Context) error {
@@ -107,7 +123,7 @@ func (c *collector) fill(ctx context.Context) error {
 }
 
 // running is how long the Collect in progress has taken.
-func (c *collector) running(now time.Time) time.Duration {
+func (c *Collector) Running(now time.Time) time.Duration {
 	if since := c.since.Load(); since != nil {
 		return now.Sub(*since)
 	}

@@ -1,0 +1,90 @@
+package collect
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+)
+
+// semconvSeconds are the boundaries that OpenTelemetry's semantic conventions
+// give http.server.request.duration and its like, in seconds.
+var SemconvSeconds = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
+
+// semconvDatabase are those of db.client.operation.duration, in seconds.
+var semconvDatabase = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
+
+// view is the View that makes limits, by metric, boundaries and takes note of what is
+// created.
+func (c *Instruments) View(limits map[string][]float64, base ...sdkmetric.View) sdkmetric.View {
+	c.watched.Store(true)
+	return func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
+		stream, matched := sdkmetric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit}, false
+		for _, view := range base {
+			if s, ok := view(i); ok {
+				stream, matched = s, true
+				break
+			}
+		}
+		name := cmp.Or(stream.Name, i.Name)
+		if _, dropped := stream.Aggregation.(sdkmetric.AggregationDrop); !dropped {
+			c.names.Store(name, i.Kind)
+		}
+		add := limits[name]
+		if len(add) == 0 || i.Kind != sdkmetric.InstrumentKindHistogram {
+			return stream, matched
+		}
+		switch agg := stream.Aggregation.(type) {
+		case sdkmetric.AggregationExplicitBucketHistogram:
+			agg.Boundaries = Merge(agg.Boundaries, add)
+			stream.Aggregation = agg
+		case nil, sdkmetric.AggregationDefault:
+			stream.Aggregation = sdkmetric.AggregationExplicitBucketHistogram{Boundaries: Merge(boundaries(i), add)}
+		}
+		return stream, true
+	}
+}
+
+// boundaries stands in for an instrument's advisory boundaries, which a view
+// can't see and would take away.
+func boundaries(i sdkmetric.Instrument) []float64 {
+	switch {
+	case i.Name == "db.client.operation.duration":
+		return semconvDatabase
+	case i.Unit == "s":
+		return SemconvSeconds
+	}
+	return sdkmetric.DefaultAggregationSelector(i.Kind).(sdkmetric.AggregationExplicitBucketHistogram).Boundaries
+}
+
+// created is the set of instruments that the View has seen, and of what rules have
+// found in a collection without it: metrics of a Producer, such as a bridge.
+type Instruments struct {
+	watched atomic.Bool
+	names   sync.Map
+}
+
+// observed reports whether a metric's series may begin anywhere: an observable
+// counter shows what somebody else has counted, a synchronous one begins at zero.
+func (c *Instruments) Cumulates(name string) bool {
+	kind, seen := c.names.Load(name)
+	return !seen || (kind != sdkmetric.InstrumentKindCounter && kind != sdkmetric.InstrumentKindHistogram)
+}
+
+// has reports whether an instrument was created, and whether that is known.
+func (c *Instruments) Has(name string) (yes, known bool) {
+	_, yes = c.names.Load(name)
+	return yes, c.watched.Load()
+}
+
+// note takes note of a metric that is in a collection.
+func (c *Instruments) note(name string) { c.names.LoadOrStore(name, sdkmetric.InstrumentKind(0)) }
+
+// merge is the sorted union of bucket boundaries.
+func Merge(bounds, more []float64) []float64 {
+	all := append(slices.Clone(bounds), more...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
