@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
@@ -47,7 +48,7 @@ func TestClockSteps(t *testing.T) {
 			if n < 500 {
 				worker.last.Store(int64(at.Sub(worker.born)))
 			}
-			m := moment{now: at}
+			m := memory.Moment{Now: at}
 			states = append(states, traffic.assess(m).state, queue.assess(m).state, beats.assess(m).state)
 		}
 		return states

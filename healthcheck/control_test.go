@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -241,7 +242,7 @@ func TestBadFilesAtStart(t *testing.T) {
 		`{"reason":"x","until":"2999-01-01T00:00:00Z"}`: "24h",
 		`{"reason":"x","till":"2999-01-01T00:00:00Z"}`:  "till",
 		`reason: x`: "JSON",
-		strings.Repeat(" ", maxFile) + `{"reason":"too big"`: "larger",
+		strings.Repeat(" ", operator.MaxFile) + `{"reason":"too big"`: "larger",
 	} {
 		write(t, maintenance, text)
 		k := newKit(t, Check{Name: "a", Func: ok})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
@@ -135,7 +136,7 @@ func FuzzEvaluate(f *testing.F) {
 			now = now.Add([]time.Duration{time.Second, time.Second, 0, 5 * time.Second, time.Minute, -time.Second}[p.next(6)])
 			for _, r := range rules {
 				r.sampler.Sample(now, c)
-				got := r.assess(moment{now: now.Add(time.Duration(p.next(2)) * time.Minute)})
+				got := r.assess(memory.Moment{Now: now.Add(time.Duration(p.next(2)) * time.Minute)})
 				if !slices.Contains(verdict.CheckStates[:], got.state) {
 					t.Fatalf("%+v: state %q", r.check.Limit, got.state)
 				}

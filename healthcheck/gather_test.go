@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
@@ -115,7 +116,7 @@ func TestFirstReading(t *testing.T) {
 				return
 			}
 			rule := newRule(Check{Limit: c.limit}, s, foreign, time.Now(), 0)
-			f := rule.assess(moment{now: time.Now()})
+			f := rule.assess(memory.Moment{Now: time.Now()})
 			if string(f.state) != c.want || f.value != c.value {
 				t.Errorf("%s %v (%s), want %s %v", f.state, f.value, f.output, c.want, c.value)
 			}
@@ -177,7 +178,7 @@ func TestWindows(t *testing.T) {
 					at, n = at.Add(time.Second), n+1
 				}
 			}
-			f := newRule(Check{Limit: c.limit}, s, foreign, at, 0).assess(moment{now: at})
+			f := newRule(Check{Limit: c.limit}, s, foreign, at, 0).assess(memory.Moment{Now: at})
 			if f.state != c.want || f.hasValue == c.empty || math.Abs(f.value-c.value) > 1e-9 {
 				t.Errorf("%s %v (has value: %v; %s); want %s %v", f.state, f.value, f.hasValue, f.output, c.want, c.value)
 			}
@@ -281,7 +282,7 @@ func TestLowerLimitWaits(t *testing.T) {
 		if n >= 60 {
 			want = Fail
 		}
-		if f := r.assess(moment{now: now}); f.state != want {
+		if f := r.assess(memory.Moment{Now: now}); f.state != want {
 			t.Fatalf("after %d s: %s (%s), want %s", n, f.state, f.output, want)
 		}
 	}

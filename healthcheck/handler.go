@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -104,7 +105,7 @@ func (m *Monitor) answerTo(u *url.URL, p Probe) *answer {
 // unjudged is what is served before the first verdict: alive, not started.
 var unjudged = func() *Verdict {
 	v := &Verdict{Lifecycle: Starting}
-	v.rulings = v.rule(time.Time{}, phase{is: Starting}, 0)
+	v.rulings = v.rule(time.Time{}, lifecycle.Phase{Current: Starting}, 0)
 	v.render()
 	return v
 }()

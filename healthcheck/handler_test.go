@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -152,7 +153,7 @@ func BenchmarkProbe(b *testing.B) {
 		}
 		v.final = false
 		v.Time = time.Now().Add(time.Hour) // fresh for the whole benchmark
-		v.rulings = v.rule(v.Time, phase{is: Running}, 0)
+		v.rulings = v.rule(v.Time, lifecycle.Phase{Current: Running}, 0)
 		v.render()
 		m.verdict.Store(v)
 		last = v.answers[Readiness].short.body

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
@@ -33,7 +34,7 @@ func newTrafficRule(role Role, instance string, keepFor time.Duration) *trafficR
 // out after the shortest notice.
 func used(usual uint64) *trafficRule {
 	d := newTrafficRule(Core, "a", 0)
-	d.hold.spread = 0
+	d.hold.Spread = 0
 	d.seconds(40, usual, 0)
 	return d
 }
@@ -43,7 +44,7 @@ func (d *trafficRule) second(good, bad uint64) State {
 	d.now = d.now.Add(time.Second)
 	d.good, d.bad = d.good+good, d.bad+bad
 	d.sampler.Sample(d.now, collection("s", hist(cum, []float64{.5}, []uint64{d.good, d.bad})))
-	return d.assess(moment{now: d.now}).state
+	return d.assess(memory.Moment{Now: d.now}).state
 }
 
 // seconds lets some pass and returns the worst state of them.
@@ -131,7 +132,7 @@ func TestHoldWithoutTraffic(t *testing.T) {
 // well begins anew.
 func TestHoldDoubles(t *testing.T) {
 	d := used(20)
-	d.hold.spread = .5 // holds neither longer nor shorter
+	d.hold.Spread = .5 // holds neither longer nor shorter
 	d.until(Fail, 0, 20)
 	for _, want := range []time.Duration{30, 60, 120, 240, 300, 300} {
 		want *= time.Second
@@ -143,12 +144,12 @@ func TestHoldDoubles(t *testing.T) {
 		}
 	}
 	d.stays(Fail, 0, 0)
-	if got, want := d.stays(Warn, 20, 0), 30*time.Second+trialLength; got != want {
+	if got, want := d.stays(Warn, 20, 0), 30*time.Second+memory.TrialLength; got != want {
 		t.Errorf("on trial for %v, want %v", got, want)
 	}
 	d.until(Fail, 0, 20)
-	if got := d.stays(Fail, 0, 0); got != holdLength {
-		t.Errorf("out for %v after a good trial, want %v", got, holdLength)
+	if got := d.stays(Fail, 0, 0); got != memory.HoldLength {
+		t.Errorf("out for %v after a good trial, want %v", got, memory.HoldLength)
 	}
 }
 
@@ -159,13 +160,13 @@ func TestForgets(t *testing.T) {
 	d := used(20)
 	d.until(Fail, 0, 20)
 	s := Fail
-	for until := d.hold.until; d.now.Before(until); {
+	for until := d.hold.Until; d.now.Before(until); {
 		s = d.second(0, 20) // late ones: the last reading is as bad as can be
 	}
 	if s != Warn {
 		t.Errorf("%s at the end of the hold, want warn", s)
 	}
-	if f := d.assess(moment{now: d.now}); f.state != Warn {
+	if f := d.assess(memory.Moment{Now: d.now}); f.state != Warn {
 		t.Errorf("judged again: %s (%s), want warn", f.state, f.output)
 	}
 	if s := d.second(20, 0); s != Warn {
@@ -176,10 +177,10 @@ func TestForgets(t *testing.T) {
 // TestLongKeepFor: the cap is of the doubling; a second hold is no shorter than
 // the one that was asked for.
 func TestLongKeepFor(t *testing.T) {
-	h := hold{length: 10 * time.Minute, spread: .5}
-	for h.times = range 3 {
-		if d := h.duration(); d != h.length {
-			t.Errorf("hold %d is %v, want %v", h.times+1, d, h.length)
+	h := memory.Ejection{Length: 10 * time.Minute, Spread: .5}
+	for h.Times = range 3 {
+		if d := h.Duration(); d != h.Length {
+			t.Errorf("hold %d is %v, want %v", h.Times+1, d, h.Length)
 		}
 	}
 }
@@ -204,8 +205,8 @@ func TestHoldSpreads(t *testing.T) {
 		t.Errorf("all left after %v and were out for %v", out, back)
 	}
 	a, b := newTrafficRule(Core, "a", time.Minute).hold, newTrafficRule(Core, "b", time.Minute).hold
-	if a.duration() == b.duration() || a.length != time.Minute {
-		t.Errorf("KeepFor of a minute: %v and %v", a.duration(), b.duration())
+	if a.Duration() == b.Duration() || a.Length != time.Minute {
+		t.Errorf("KeepFor of a minute: %v and %v", a.Duration(), b.Duration())
 	}
 }
 
@@ -216,7 +217,7 @@ func TestOverloadedStays(t *testing.T) {
 	if s := d.seconds(600, 0, 30); s != Warn {
 		t.Errorf("%s at 1.5 times the usual traffic, want warn", s)
 	}
-	if f := d.assess(moment{now: d.now}); !strings.Contains(f.output, "stays in, having 1.") {
+	if f := d.assess(memory.Moment{Now: d.now}); !strings.Contains(f.output, "stays in, having 1.") {
 		t.Errorf("the output is %q", f.output)
 	}
 	if s := d.seconds(120, 20, 0); s != Warn {
@@ -232,7 +233,7 @@ func TestOverloadedStays(t *testing.T) {
 // is over; slow from birth, it goes out then.
 func TestNewcomerStays(t *testing.T) {
 	d := newTrafficRule(Core, "a", 0)
-	d.hold.spread = 0
+	d.hold.Spread = 0
 	if got := d.until(Fail, 0, 20); got < 29*time.Second || got > 42*time.Second {
 		t.Errorf("out after %v, want 30 s to 40 s", got)
 	}
@@ -243,7 +244,7 @@ func TestUsualTraffic(t *testing.T) {
 	d := used(20)
 	usual := func(what string, low, high float64) {
 		t.Helper()
-		if got := d.hold.burden.usual; got < low || got > high {
+		if got := d.hold.Burden.Usual; got < low || got > high {
 			t.Errorf("%s: %v a second are usual, want %v to %v", what, got, low, high)
 		}
 	}
@@ -289,7 +290,7 @@ func TestLongWindow(t *testing.T) {
 // TestEmptiedEvidence is no recovery: what failed stays so until its time is over.
 func TestEmptiedEvidence(t *testing.T) {
 	core := newTrafficRule(Core, "a", time.Minute)
-	core.hold.spread = .5
+	core.hold.Spread = .5
 	core.seconds(40, 20, 0)
 	core.until(Fail, 0, 20)
 	if got := core.stays(Fail, 0, 0); got != time.Minute {
@@ -330,7 +331,7 @@ func TestForAndKeepFor(t *testing.T) {
 			if i == st.seconds-1 {
 				want = st.want
 			}
-			if f := r.assess(moment{now: now}); f.state != want {
+			if f := r.assess(memory.Moment{Now: now}); f.state != want {
 				t.Fatalf("step %d, second %d at %v: %s (%s), want %s", n, i+1, st.value, f.state, f.output, want)
 			}
 		}

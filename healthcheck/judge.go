@@ -3,11 +3,12 @@ package healthcheck
 import (
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 )
 
 // subject is what can be judged: a runner, a rule or a heartbeat.
-type subject interface{ assess(moment) finding }
+type subject interface{ assess(memory.Moment) finding }
 
 // compiled is a check made ready: its evidence and its prebuilt attributes.
 type compiled struct {
@@ -69,15 +70,15 @@ func (m *Monitor) judge() *Verdict {
 	if prev != nil && prev.final {
 		return prev
 	}
-	if prev == nil || now.Sub(prev.Time) > suspension {
+	if prev == nil || now.Sub(prev.Time) > memory.Suspension {
 		m.awake = now
 	}
-	at := moment{now: now, awake: m.awake}
-	life := m.life.phase(now)
+	at := memory.Moment{Now: now, Awake: m.awake}
+	life := m.life.Phase(now)
 	v := &Verdict{
-		Time: now, Lifecycle: life.is, until: life.until,
+		Time: now, Lifecycle: life.Current, until: life.Until,
 		Checks:  make([]Result, len(m.compiled)),
-		started: prev != nil && prev.started || len(life.holds) == 0,
+		started: prev != nil && prev.started || len(life.Holds) == 0,
 		service: *m.service.Load(),
 		restart: m.RestartWhenStale,
 	}
@@ -88,7 +89,7 @@ func (m *Monitor) judge() *Verdict {
 		r := Result{
 			Name: c.Name, Role: c.Role, State: f.state, Since: now, Output: text.Shorten(f.output, maxOutput),
 			HasValue: f.hasValue, Value: f.value, Unit: f.unit, finding: f, check: c,
-			known: f.state != Unknown, Override: string(forced.of(c.Name)),
+			known: f.state != Unknown, Override: string(forced.Of(c.Name)),
 		}
 		if f.outcome != nil {
 			r.Err, r.Span = f.outcome.Err, f.outcome.Span

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -43,9 +45,9 @@ type Monitor struct {
 	instruments *instruments
 	collector   *collect.Collector
 	created     collect.Instruments
-	life        lifecycle
-	envEffects  overrides
-	overrides   atomic.Pointer[overrides]
+	life        lifecycle.Life
+	envEffects  operator.Overrides
+	overrides   atomic.Pointer[operator.Overrides]
 	teller      teller
 	told        chan struct{} // closed once everything is written
 	requests    requestCounts

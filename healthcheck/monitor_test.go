@@ -15,6 +15,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -343,13 +344,13 @@ func TestStaleLiveness(t *testing.T) {
 
 // TestSuspended: after SIGSTOP all ages begin anew.
 func TestSuspended(t *testing.T) {
-	m := moment{now: time.Now()}
-	h := &Heartbeat{stall: time.Minute, born: m.now.Add(-time.Hour)}
+	m := memory.Moment{Now: time.Now()}
+	h := &Heartbeat{stall: time.Minute, born: m.Now.Add(-time.Hour)}
 	h.active.Store(1)
 	if f := (beatSubject{h.stall, h.since}).assess(m); f.state != Fail {
 		t.Fatalf("%s; an hour without a beat", f.state)
 	}
-	m.awake = m.now.Add(-30 * time.Second)
+	m.Awake = m.Now.Add(-30 * time.Second)
 	if f := (beatSubject{h.stall, h.since}).assess(m); f.state != Pass {
 		t.Errorf("%s (%s); awake for 30 s only", f.state, f.output)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
@@ -17,8 +18,8 @@ type metricRule struct {
 	sampler *evidence.Sampler
 	created func(metric string) (created, known bool)
 	began   time.Time // of the monitor
-	damper  damper
-	hold    *hold // of a core check on traffic; nil for others
+	damper  memory.Hysteresis
+	hold    *memory.Ejection // of a core check on traffic; nil for others
 }
 
 // foreignGrace is how long a gauge of a provider without our View may be missing:
@@ -26,21 +27,21 @@ type metricRule struct {
 const foreignGrace = time.Minute
 
 func newRule(c Check, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, spread float64) *metricRule {
-	r := &metricRule{check: c, sampler: s, created: has, began: now, damper: newDamper(c.For, c.KeepFor)}
+	r := &metricRule{check: c, sampler: s, created: has, began: now, damper: memory.NewHysteresis(c.For, c.KeepFor)}
 	if s.Long {
-		r.damper = newDamper(c.For, 0) // the hold keeps
-		r.hold = newHold(c.KeepFor, c.limit().Indicator.Window, spread)
+		r.damper = memory.NewHysteresis(c.For, 0) // the hold keeps
+		r.hold = memory.NewEjection(c.KeepFor, c.limit().Indicator.Window, spread)
 	}
 	return r
 }
 
-func (r *metricRule) assess(at moment) finding {
+func (r *metricRule) assess(at memory.Moment) finding {
 	f, still := r.see(at)
 	if !f.state.Good() && f.state != Fail {
 		return f // nothing was seen; the memory waits
 	}
 	seen, why := f.state, f.output
-	f.state = r.damper.next(seen, at)
+	f.state = r.damper.Next(seen, at)
 	switch {
 	case f.state == seen:
 	case f.state == Pass || verdict.Severity(f.state) < verdict.Severity(seen):
@@ -51,23 +52,23 @@ func (r *metricRule) assess(at moment) finding {
 	if r.hold == nil {
 		return f
 	}
-	return r.holdOut(f, observation{failing: f.state == Fail, still: still, well: seen == Pass}, at)
+	return r.holdOut(f, memory.Observation{Failing: f.state == Fail, Still: still, Well: seen == Pass}, at)
 }
 
 // holdOut lets the hold decide on a finding.
-func (r *metricRule) holdOut(f finding, e observation, at moment) finding {
+func (r *metricRule) holdOut(f finding, e memory.Observation, at memory.Moment) finding {
 	read, current := r.sampler.Reading()
-	e.at = read.At
+	e.At = read.At
 	if current {
-		e.traffic = read.Traffic
+		e.Traffic = read.Traffic
 	}
-	s, why, forget := r.hold.next(e, at.now)
+	s, why, forget := r.hold.Next(e, at.Now)
 	if forget {
 		r.sampler.Forget()
-		r.damper.forget()
+		r.damper.Forget()
 	}
 	switch {
-	case e.failing && s == Warn && !forget:
+	case e.Failing && s == Warn && !forget:
 		f.state, f.output = s, f.output+"; "+why
 	case forget, verdict.Severity(s) > verdict.Severity(f.state), s == f.state && s == Fail && why != "":
 		f.state, f.output = s, why
@@ -77,14 +78,14 @@ func (r *metricRule) holdOut(f finding, e observation, at moment) finding {
 
 // see is what the last reading says, without memory, and whether a crossing still
 // goes on.
-func (r *metricRule) see(at moment) (f finding, still bool) {
+func (r *metricRule) see(at memory.Moment) (f finding, still bool) {
 	in := &r.check.limit().Indicator
 	read, current := r.sampler.Reading()
 	if read == nil {
 		return finding{state: Unknown, output: "metrics have not been collected yet"}, false
 	}
 	f = finding{state: Pass, unit: read.Unit, window: in.Window, quantile: in.Quantile}
-	if age := at.since(read.At); age > evidence.StaleAfter {
+	if age := at.Since(read.At); age > evidence.StaleAfter {
 		f.state, f.output = Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
 		return f, false
 	}
@@ -147,11 +148,11 @@ func (r *metricRule) mistyped() (name string, yes bool) {
 }
 
 // missing judges metrics without series.
-func (r *metricRule) missing(at moment) (State, string) {
+func (r *metricRule) missing(at memory.Moment) (State, string) {
 	in := &r.check.limit().Indicator
 	for _, name := range in.Metrics() {
 		_, known := r.created(name)
-		if !in.Windowed() && (known || at.now.Sub(r.began) > foreignGrace) {
+		if !in.Windowed() && (known || at.Now.Sub(r.began) > foreignGrace) {
 			return Unknown, fmt.Sprintf("%s has no value", name)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/effect"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -23,11 +24,11 @@ type durations [len(verdict.ProbeStates)]float64
 
 // rule derives the probes from the checks and the lifecycle: the table of
 // docs/response-format.md, row by row.
-func (v *Verdict) rule(now time.Time, life phase, collecting time.Duration) (r [len(verdict.Probes)]ruling) {
+func (v *Verdict) rule(now time.Time, life lifecycle.Phase, collecting time.Duration) (r [len(verdict.Probes)]ruling) {
 	aside := v.Lifecycle == Maintenance || v.Lifecycle == Draining // on purpose: nothing to restart for
 	r[Startup] = ruling{state: Pass}
 	if !v.started && !aside {
-		r[Startup] = ruling{state: Fail, output: life.reason()}
+		r[Startup] = ruling{state: Fail, output: life.Reason()}
 	}
 	r[Liveness] = ruling{state: Pass}
 	if v.started && !aside {
@@ -40,9 +41,9 @@ func (v *Verdict) rule(now time.Time, life phase, collecting time.Duration) (r [
 	return r
 }
 
-func (v *Verdict) readiness(life phase, collecting time.Duration) ruling {
+func (v *Verdict) readiness(life lifecycle.Phase, collecting time.Duration) ruling {
 	if v.Lifecycle != Running {
-		return ruling{state: Fail, output: life.reason()}
+		return ruling{state: Fail, output: life.Reason()}
 	}
 	if collecting > collectLimit {
 		return ruling{state: Fail, output: fmt.Sprintf("collecting metrics has taken %v so far", collecting.Truncate(time.Second))}

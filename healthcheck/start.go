@@ -22,6 +22,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
@@ -56,10 +57,10 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	m.Logger = cmp.Or(m.Logger, slog.Default())
 	known := func(name string) bool { return taken[name] }
 	var err error
-	if m.envEffects, err = parseOverrides(os.Getenv("HEALTH_EFFECTS"), known); err != nil {
+	if m.envEffects, err = operator.ParseOverrides(os.Getenv("HEALTH_EFFECTS"), known); err != nil {
 		errs = append(errs, fmt.Errorf("HEALTH_EFFECTS: %w", err))
 	}
-	m.overrides.Store(&overrides{})
+	m.overrides.Store(&operator.Overrides{})
 	if len(m.envEffects) > 0 {
 		m.setOverrides(nil)
 	}
@@ -105,7 +106,7 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	m.wg.Go(func() { m.judgeLoop() })
 	go m.collector.Loop(work)
 	if len(files) > 0 {
-		go watch(work, files, m.Logger)
+		go operator.Watch(work, files, m.Logger)
 	}
 	for n := range m.compiled {
 		if r, ok := m.compiled[n].subject.(activeSubject); ok {

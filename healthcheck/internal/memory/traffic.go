@@ -1,4 +1,4 @@
-package healthcheck
+package memory
 
 import (
 	"math"
@@ -11,7 +11,7 @@ import (
 // from one that is overloaded: the overloaded one's peers can't take its work, and
 // once some have left, the traffic of the others shows it.
 type burden struct {
-	usual   float64   // events a second; zero while unknown
+	Usual   float64   // events a second; zero while unknown
 	learned time.Time // when usual was last brought up to date
 }
 
@@ -32,25 +32,25 @@ func (b *burden) learn(t evidence.Traffic, well bool, at time.Time) {
 	switch {
 	case !t.Known || t.Rate == 0:
 		return // an idle instance bears no less than before
-	case b.usual == 0:
-		b.usual = t.Rate
+	case b.Usual == 0:
+		b.Usual = t.Rate
 		return
 	}
 	memory := falling
 	switch {
-	case t.Rate > b.usual && well:
+	case t.Rate > b.Usual && well:
 		memory = rising
-	case t.Rate > b.usual:
+	case t.Rate > b.Usual:
 		memory = bearing
 	}
-	b.usual += (t.Rate - b.usual) * (1 - math.Exp(-passed.Seconds()/memory.Seconds()))
+	b.Usual += (t.Rate - b.Usual) * (1 - math.Exp(-passed.Seconds()/memory.Seconds()))
 }
 
 // crowded reports whether recent traffic is more than usual, by more than chance.
 func (b *burden) crowded(t evidence.Traffic) bool {
-	usual := b.usual * t.Span.Seconds()
+	usual := b.Usual * t.Span.Seconds()
 	return usual > 0 && t.Recent > crowd*usual
 }
 
 // times is recent traffic as a multiple of the usual.
-func (b *burden) times(t evidence.Traffic) float64 { return t.Recent / (b.usual * t.Span.Seconds()) }
+func (b *burden) times(t evidence.Traffic) float64 { return t.Recent / (b.Usual * t.Span.Seconds()) }

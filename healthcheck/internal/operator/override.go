@@ -1,4 +1,4 @@
-package healthcheck
+package operator
 
 import (
 	"bufio"
@@ -12,9 +12,9 @@ import (
 
 // overrides are the effects that an operator has put in place of the roles', by
 // check name. "*" stands for every check that is not named.
-type overrides map[string]effect.Effect
+type Overrides map[string]effect.Effect
 
-func (o overrides) of(check string) effect.Effect {
+func (o Overrides) Of(check string) effect.Effect {
 	if e, ok := o[check]; ok {
 		return e
 	}
@@ -23,8 +23,8 @@ func (o overrides) of(check string) effect.Effect {
 
 // parseOverrides reads NAME=EFFECT pairs, separated by commas or lines; # begins a
 // comment. All mistakes are returned at once.
-func parseOverrides(text string, known func(string) bool) (overrides, error) {
-	o := overrides{}
+func ParseOverrides(text string, known func(string) bool) (Overrides, error) {
+	o := Overrides{}
 	var errs []error
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for lines.Scan() {

@@ -1,4 +1,8 @@
-package healthcheck
+// Package operator reads what operators say while the process runs: overrides, and files.
+//
+// In: text and paths. Out: values, and a call of use on the goroutine of [Watch]. A file that
+// cannot be used leaves the last good one in force. Nobody waits for its reads.
+package operator
 
 import (
 	"context"
@@ -11,13 +15,15 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 )
 
 // file is one mounted file that an operator changes while the process runs, such
 // as a key of a ConfigMap. It is read each second, since a ConfigMap changes by
 // swapping a link. A file that is absent or empty says nothing; one that can't be
 // used keeps the last good content in force and is logged once.
-type file struct {
+type File struct {
 	path  string
 	field string // of the Monitor, for errors
 	parse func(text string) (use func(), err error)
@@ -26,10 +32,15 @@ type file struct {
 	why   error
 }
 
-const maxFile = 64 << 10
+const MaxFile = 64 << 10
+
+// newFile is a file that has not been read. field is how errors call it.
+func NewFile(path, field string, parse func(text string) (use func(), err error)) *File {
+	return &File{path: path, field: field, parse: parse}
+}
 
 // load reads the file. use puts what it says in force, if it has changed.
-func (f *file) load() (use func(), err error) {
+func (f *File) Load() (use func(), err error) {
 	text, err := f.read()
 	switch {
 	case err != nil:
@@ -48,7 +59,7 @@ func (f *file) load() (use func(), err error) {
 	return func() { f.last, f.bad, f.why = text, "", nil; apply() }, nil
 }
 
-func (f *file) read() (string, error) {
+func (f *File) read() (string, error) {
 	r, err := os.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
@@ -57,22 +68,22 @@ func (f *file) read() (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	b, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
 	if err != nil {
 		return "", err
 	}
-	if len(b) > maxFile {
-		return "", fmt.Errorf("%s is larger than %d bytes", f.path, maxFile)
+	if len(b) > MaxFile {
+		return "", fmt.Errorf("%s is larger than %d bytes", f.path, MaxFile)
 	}
 	return string(b), nil
 }
 
 // watch reads the files until ctx is done. Reading can hang with a dead volume,
 // so nobody waits for it.
-func watch(ctx context.Context, files []*file, log *slog.Logger) {
-	ticker := time.NewTicker(tick)
+func Watch(ctx context.Context, files []*File, log *slog.Logger) {
+	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	said := map[*file]string{}
+	said := map[*File]string{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -80,7 +91,7 @@ func watch(ctx context.Context, files []*file, log *slog.Logger) {
 		case <-ticker.C:
 		}
 		for _, f := range files {
-			use, err := f.load()
+			use, err := f.Load()
 			text := ""
 			if err == nil {
 				use()
@@ -92,44 +103,9 @@ func watch(ctx context.Context, files []*file, log *slog.Logger) {
 	}
 }
 
-// files are the Monitor's, read once: at start a bad one is an error. apply puts
-// what they say in force.
-func (m *Monitor) loadFiles(known func(string) bool) (files []*file, apply func(), errs []error) {
-	if m.EffectsFile != "" {
-		files = append(files, &file{path: m.EffectsFile, field: "EffectsFile", parse: func(text string) (func(), error) {
-			o, err := parseOverrides(text, known)
-			return func() { m.setOverrides(o) }, err
-		}})
-	}
-	if m.MaintenanceFile != "" {
-		lift := func() {}
-		files = append(files, &file{path: m.MaintenanceFile, field: "MaintenanceFile", parse: func(text string) (func(), error) {
-			w, err := parseMaintenance(text)
-			return func() {
-				before := lift
-				lift = func() {}
-				if w != nil {
-					lift = m.open(w)
-				}
-				before()
-			}, err
-		}})
-	}
-	var uses []func()
-	for _, f := range files {
-		use, err := f.load()
-		uses, errs = append(uses, use), append(errs, err)
-	}
-	return files, func() {
-		for _, use := range uses {
-			use()
-		}
-	}, errs
-}
-
 // parseMaintenance reads the maintenance that a file asks for:
 // {"reason": "…", "until": "RFC 3339"}. An end that has passed asks for none.
-func parseMaintenance(text string) (*maintenance, error) {
+func ParseMaintenance(text string) (*lifecycle.Maintenance, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
@@ -153,23 +129,5 @@ func parseMaintenance(text string) (*maintenance, error) {
 	if strings.TrimSpace(ask.Reason) != "" && !until.After(time.Now()) {
 		return nil, nil
 	}
-	return newMaintenance(ask.Reason, until)
-}
-
-// setOverrides puts a file's effects over those of HEALTH_EFFECTS.
-func (m *Monitor) setOverrides(file overrides) {
-	now := overrides{}
-	for name, e := range m.envEffects {
-		now[name] = e
-	}
-	for name, e := range file {
-		now[name] = e
-	}
-	m.overrides.Store(&now)
-	if len(now) > 0 {
-		m.Logger.Warn("the effects of checks are overridden", "overrides", now)
-	} else {
-		m.Logger.Info("the effects of checks are no more overridden")
-	}
-	m.kickJudge()
+	return lifecycle.NewMaintenance(ask.Reason, until)
 }

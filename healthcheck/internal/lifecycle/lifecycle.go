@@ -1,0 +1,128 @@
+// Package lifecycle is what people and the process itself have asked for: holds, maintenance,
+// the drain.
+//
+// In: calls from any goroutine, under its one lock, which is never held for longer than a copy.
+// Out: the [Phase] at a time that the caller gives. It wakes nobody and judges nothing.
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// lifecycle is what people and the process itself have asked for. The judge reads
+// a phase of it and never waits for anything here.
+type Life struct {
+	mu       sync.Mutex
+	draining bool
+	holds    []*string
+	windows  []*Maintenance // open ones
+}
+
+type Maintenance struct {
+	reason string
+	until  time.Time
+}
+
+// phase is the lifecycle at one moment.
+type Phase struct {
+	Current verdict.Lifecycle
+	Holds   []string
+	reasons []string
+	Until   time.Time // the latest end of maintenance
+}
+
+// maxMaintenance bounds how long a forgotten window can keep an instance out.
+const maxMaintenance = 24 * time.Hour
+
+func NewMaintenance(reason string, until time.Time) (*Maintenance, error) {
+	now := time.Now()
+	left := until.Sub(now)
+	switch {
+	case strings.TrimSpace(reason) == "":
+		return nil, fmt.Errorf("reason: is empty")
+	case left <= 0:
+		return nil, fmt.Errorf("until: %s is not in the future", until.Format(time.RFC3339))
+	case left > maxMaintenance:
+		return nil, fmt.Errorf("until: %s is more than %v ahead", until.Format(time.RFC3339), maxMaintenance)
+	}
+	// From here on the monotonic clock: a step of the wall clock must neither
+	// end a window nor prolong it.
+	return &Maintenance{reason: reason, until: now.Add(left)}, nil
+}
+
+// hold keeps the phase starting until release is called, once or more often.
+func (l *Life) Hold(name string) (release func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := &name
+	l.holds = append(l.holds, h)
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.holds = slices.DeleteFunc(l.holds, func(o *string) bool { return o == h })
+	}
+}
+
+// open begins a window of maintenance.
+func (l *Life) Open(w *Maintenance) (lift func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.windows = append(l.windows, w)
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.windows = slices.DeleteFunc(l.windows, func(o *Maintenance) bool { return o == w })
+	}
+}
+
+// drain begins the last phase.
+func (l *Life) Drain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.draining = true
+}
+
+func (l *Life) Phase(now time.Time) (p Phase) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.windows = slices.DeleteFunc(l.windows, func(w *Maintenance) bool { return !now.Before(w.until) })
+	for _, w := range l.windows {
+		p.reasons = append(p.reasons, w.reason)
+		if w.until.After(p.Until) {
+			p.Until = w.until
+		}
+	}
+	for _, h := range l.holds {
+		p.Holds = append(p.Holds, *h)
+	}
+	switch {
+	case l.draining:
+		p.Current = verdict.Draining
+	case len(l.windows) > 0:
+		p.Current = verdict.Maintenance
+	case len(l.holds) > 0:
+		p.Current = verdict.Starting
+	default:
+		p.Current = verdict.Running
+	}
+	return p
+}
+
+// reason says why the process gets no traffic.
+func (p Phase) Reason() string {
+	switch {
+	case p.Current == verdict.Draining:
+		return "draining"
+	case p.Current == verdict.Maintenance:
+		return "maintenance: " + strings.Join(p.reasons, "; ")
+	case len(p.Holds) > 0:
+		return "starting: " + strings.Join(p.Holds, ", ")
+	}
+	return "starting"
+}
