@@ -3,7 +3,6 @@ package healthcheck
 import (
 	"bytes"
 	"cmp"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,23 +28,19 @@ type head struct {
 	Time      string    `json:"time"`
 }
 
-// render makes every answer that the verdict can give.
-func (v *Verdict) render() {
+// page has every answer that a verdict can give.
+type page [len(verdict.Probes)]answers
+
+func render(v *judgement, s service) (all page) {
 	for _, p := range verdict.Probes {
 		r, stand := v.rulings[p], v.stand(p)
-		v.answers[p] = answers{
-			short:   v.answer(p, r, v.body(p, r, bodyOptions{limit: maxBody})),
-			verbose: v.answer(p, r, v.body(p, r, bodyOptions{limit: maxVerbose, verbose: true})),
-			stale:   v.answer(p, stand, v.body(p, stand, bodyOptions{limit: maxBody})),
+		all[p] = answers{
+			short:   answerOf(v, p, r, body(v, s, p, r, bodyOptions{limit: maxBody})),
+			verbose: answerOf(v, p, r, body(v, s, p, r, bodyOptions{limit: maxVerbose, verbose: true})),
+			stale:   answerOf(v, p, stand, body(v, s, p, stand, bodyOptions{limit: maxBody})),
 		}
 	}
-}
-
-// JSON is the response for a probe with every check, however many, and with the
-// text of errors. It may hold what nobody outside should see: serve it to
-// operators only.
-func (v *Verdict) JSON(p Probe) []byte {
-	return v.body(p, v.rulings[p], bodyOptions{limit: math.MaxInt, verbose: true, errors: true})
+	return all
 }
 
 type bodyOptions struct {
@@ -56,31 +51,31 @@ type bodyOptions struct {
 
 // body writes the response of one probe within its limit of bytes. What does not
 // fit is counted.
-func (v *Verdict) body(p Probe, r ruling, opt bodyOptions) []byte {
+func body(v *judgement, s service, p Probe, r ruling, opt bodyOptions) []byte {
 	b := bytes.TrimSuffix(marshal(head{
-		Status: r.state, Output: fit(r.output, maxText), Lifecycle: v.Lifecycle, Until: timestamp(v.until),
-		ServiceID: fit(v.service.name, maxText/4), ReleaseID: fit(v.service.version, maxText/4), Time: timestamp(v.Time),
+		Status: r.state, Output: fit(r.output, maxText), Lifecycle: v.lifecycle, Until: timestamp(v.until),
+		ServiceID: fit(s.name, maxText/4), ReleaseID: fit(s.version, maxText/4), Time: timestamp(v.time),
 	}), []byte("}"))
 	b = append(b, `,"checks":{`...)
 	const tail = `},"omitted":1000000}` + "\n"
-	checks := v.relevant(p)
+	checks := relevant(v, p)
 	items, left := make([][]byte, len(checks)), opt.limit-len(b)-len(tail)
-	take := func(wanted func(n int, c *Result) bool) {
+	take := func(wanted func(n int, c *judged) bool) {
 		for n, c := range checks {
 			if items[n] != nil || !wanted(n, c) {
 				continue
 			}
 			item := append(marshal(c.Name), ":["...)
-			item = append(append(item, c.entry(opt)...), ']')
+			item = append(append(item, entryOf(c, opt)...), ']')
 			if len(item)+1 <= left {
 				items[n], left = item, left-len(item)-1
 			}
 		}
 	}
 	// The check to blame first, then the rules with their numbers, then the rest.
-	take(func(n int, _ *Result) bool { return n == 0 })
-	take(func(_ int, c *Result) bool { return c.check.limit().Set() })
-	take(func(int, *Result) bool { return true })
+	take(func(n int, _ *judged) bool { return n == 0 })
+	take(func(_ int, c *judged) bool { return c.subject.limit != nil })
+	take(func(int, *judged) bool { return true })
 	written, omitted := 0, 0
 	for _, item := range items {
 		if item == nil {
@@ -103,24 +98,24 @@ func (v *Verdict) body(p Probe, r ruling, opt bodyOptions) []byte {
 // relevant lists the checks that a probe shows: those that do not pass, worst
 // first, then rules, then the others, each by name. Liveness looks at nothing
 // outside the process, so it shows vital checks; startup shows none.
-func (v *Verdict) relevant(p Probe) []*Result {
-	var list []*Result
-	for i := range v.Checks {
-		c := &v.Checks[i]
+func relevant(v *judgement, p Probe) []*judged {
+	var list []*judged
+	for i := range v.checks {
+		c := &v.checks[i]
 		if p == Readiness || (p == Liveness && c.Role == Vital) {
 			list = append(list, c)
 		}
 	}
-	rank := func(c *Result) int {
+	rank := func(c *judged) int {
 		switch {
 		case c.State != Pass:
 			return -verdict.Severity(c.State)
-		case c.check.limit().Set():
+		case c.subject.limit != nil:
 			return 1
 		}
 		return 2
 	}
-	slices.SortStableFunc(list, func(a, b *Result) int {
+	slices.SortStableFunc(list, func(a, b *judged) int {
 		return cmp.Or(rank(a)-rank(b), strings.Compare(a.Name, b.Name))
 	})
 	return list

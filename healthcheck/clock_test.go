@@ -31,7 +31,7 @@ func TestClockSteps(t *testing.T) {
 		began := now
 		traffic := newTrafficRule(Core, "a", 0)
 		c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80)}
-		queue := newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, began, spread("a", c.Name))
+		queue := ruleOf(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, began, spread("a", c.Name))
 		worker := &Heartbeat{name: "worker", stall: time.Minute, born: began}
 		beats := beatSubject{worker.stall, worker.since}
 		worker.active.Add(1)

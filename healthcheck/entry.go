@@ -42,17 +42,21 @@ func fit(s string, n int) string {
 }
 
 // entry writes one check.
-func (c *Result) entry(opt bodyOptions) []byte {
+func entryOf(c *judged, opt bodyOptions) []byte {
 	f := &c.finding
-	e := entry{Status: c.State, Override: c.Override, ComponentType: c.check.ComponentType, Output: fit(c.Output, maxText)}
+	e := entry{Status: c.State, Override: c.Override, ComponentType: c.subject.componentType, Output: fit(c.Output, maxText)}
 	if c.Role != Auxiliary {
 		e.Role = c.Role.String()
 	}
-	if c.HasValue || c.check.limit().Set() { // null says that there is nothing to judge
+	var bounds []spec.Bound
+	if c.subject.limit != nil {
+		bounds = c.subject.limit.Bounds
+	}
+	if c.HasValue || c.subject.limit != nil { // null says that there is nothing to judge
 		e.ObservedValue = &jsonNumber{c.Value, c.HasValue}
 		e.ObservedUnit = c.Unit
 	}
-	for _, b := range c.check.limit().Bounds {
+	for _, b := range bounds {
 		switch b.Edge {
 		case spec.MaxFail:
 			e.Limit = some(b.Value)

@@ -127,7 +127,7 @@ func FuzzEvaluate(f *testing.F) {
 		for n, l := range limits {
 			for _, role := range []Role{Auxiliary, Core} {
 				s := evidence.NewSampler((*spec.Limit)(&l), role == Core && l.Indicator.Windowed(), func(string) bool { return n%2 == 0 })
-				rules = append(rules, newRule(Check{Name: "rule", Role: role, Limit: l, For: time.Second, KeepFor: time.Second}, s,
+				rules = append(rules, ruleOf(Check{Name: "rule", Role: role, Limit: l, For: time.Second, KeepFor: time.Second}, s,
 					func(string) (bool, bool) { return true, n%3 == 0 }, now, .5))
 			}
 		}
@@ -138,13 +138,13 @@ func FuzzEvaluate(f *testing.F) {
 				r.sampler.Sample(now, c)
 				got := r.assess(memory.Moment{Now: now.Add(time.Duration(p.next(2)) * time.Minute)})
 				if !slices.Contains(verdict.CheckStates[:], got.state) {
-					t.Fatalf("%+v: state %q", r.check.Limit, got.state)
+					t.Fatalf("%+v: state %q", r.limit, got.state)
 				}
 				if got.state != Pass && got.output == "" {
-					t.Fatalf("%+v: %s without a reason", r.check.Limit, got.state)
+					t.Fatalf("%+v: %s without a reason", r.limit, got.state)
 				}
 				if !spec.Finite(got.value) || !spec.Finite(got.share) {
-					t.Fatalf("%+v: %s with the value %v, share %v", r.check.Limit, got.state, got.value, got.share)
+					t.Fatalf("%+v: %s with the value %v, share %v", r.limit, got.state, got.value, got.share)
 				}
 			}
 		}

@@ -115,7 +115,7 @@ func TestFirstReading(t *testing.T) {
 				}
 				return
 			}
-			rule := newRule(Check{Limit: c.limit}, s, foreign, time.Now(), 0)
+			rule := ruleOf(Check{Limit: c.limit}, s, foreign, time.Now(), 0)
 			f := rule.assess(memory.Moment{Now: time.Now()})
 			if string(f.state) != c.want || f.value != c.value {
 				t.Errorf("%s %v (%s), want %s %v", f.state, f.value, f.output, c.want, c.value)
@@ -178,7 +178,7 @@ func TestWindows(t *testing.T) {
 					at, n = at.Add(time.Second), n+1
 				}
 			}
-			f := newRule(Check{Limit: c.limit}, s, foreign, at, 0).assess(memory.Moment{Now: at})
+			f := ruleOf(Check{Limit: c.limit}, s, foreign, at, 0).assess(memory.Moment{Now: at})
 			if f.state != c.want || f.hasValue == c.empty || math.Abs(f.value-c.value) > 1e-9 {
 				t.Errorf("%s %v (has value: %v; %s); want %s %v", f.state, f.value, f.hasValue, f.output, c.want, c.value)
 			}
@@ -273,7 +273,7 @@ func TestNewSeriesOfAnObservable(t *testing.T) {
 func TestLowerLimitWaits(t *testing.T) {
 	limit := Increase("m", time.Minute).AtLeast(1)
 	s := evidence.NewSampler((*spec.Limit)(&limit), false, synchronous)
-	r := newRule(Check{Limit: limit}, s, foreign, time.Now(), 0)
+	r := ruleOf(Check{Limit: limit}, s, foreign, time.Now(), 0)
 	at := time.Now()
 	for n := range 62 {
 		now := at.Add(time.Duration(n) * time.Second)

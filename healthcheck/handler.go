@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -34,12 +33,12 @@ var (
 // of a long maintenance.
 const retrySeconds = 300
 
-func (v *Verdict) answer(p Probe, r ruling, body []byte) answer {
+func answerOf(v *judgement, p Probe, r ruling, body []byte) answer {
 	a := answer{code: http.StatusOK, body: body, length: []string{strconv.Itoa(len(body))}}
 	if r.state == Fail {
 		a.code = http.StatusServiceUnavailable
-		if p == Readiness && v.Lifecycle == Maintenance {
-			left := int(math.Ceil(v.until.Sub(v.Time).Seconds()))
+		if p == Readiness && v.lifecycle == Maintenance {
+			left := int(math.Ceil(v.until.Sub(v.time).Seconds()))
 			a.retry = []string{strconv.Itoa(min(max(1, left), retrySeconds))}
 		}
 	}
@@ -92,9 +91,9 @@ func (m *Monitor) answerTo(u *url.URL, p Probe) *answer {
 	if v == nil {
 		v = unjudged
 	}
-	a := &v.answers[p]
+	a := &v.page[p]
 	switch {
-	case v != unjudged && v.stale(time.Now()):
+	case v != unjudged && v.judged.stale(time.Now()):
 		return &a.stale
 	case u.RawQuery != "" && u.Query().Has("verbose"):
 		return &a.verbose
@@ -103,12 +102,7 @@ func (m *Monitor) answerTo(u *url.URL, p Probe) *answer {
 }
 
 // unjudged is what is served before the first verdict: alive, not started.
-var unjudged = func() *Verdict {
-	v := &Verdict{Lifecycle: Starting}
-	v.rulings = v.rule(time.Time{}, lifecycle.Phase{Current: Starting}, 0)
-	v.render()
-	return v
-}()
+var unjudged = newVerdict(unjudgedNow(), service{})
 
 // requestCounts counts the probe requests without touching the SDK.
 type requestCounts [len(verdict.Probes)]struct{ ok, unavailable atomic.Int64 }

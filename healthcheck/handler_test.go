@@ -16,6 +16,10 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
 
 func TestHandlerMethods(t *testing.T) {
@@ -146,17 +150,17 @@ func BenchmarkProbe(b *testing.B) {
 	var last []byte
 	for _, n := range []int{1, 10, 100, 1000} {
 		m := &Monitor{}
-		v := &Verdict{Time: time.Now(), Lifecycle: Running, started: true, final: true}
+		var all judging
 		for i := range n {
-			c := &compiled{Check: Check{Name: fmt.Sprintf("check-%d", i), Func: func(context.Context) error { return nil }}}
-			v.Checks = append(v.Checks, Result{Name: c.Name, State: Pass, check: c, finding: finding{outcome: &run.Outcome{Ran: time.Now()}}})
+			all.subjects = append(all.subjects, &subject{name: fmt.Sprintf("check-%d", i), awaited: true, assess: func(memory.Moment) finding {
+				return finding{state: Pass, outcome: &run.Outcome{Ran: time.Now()}}
+			}})
 		}
-		v.final = false
-		v.Time = time.Now().Add(time.Hour) // fresh for the whole benchmark
-		v.rulings = v.rule(v.Time, lifecycle.Phase{Current: Running}, 0)
-		v.render()
+		// Fresh for the whole benchmark.
+		j, _ := all.next(nil, inputs{now: time.Now().Add(time.Hour), life: lifecycle.Phase{Current: Running}, override: operator.Overrides{}.Of})
+		v := newVerdict(j, service{})
 		m.verdict.Store(v)
-		last = v.answers[Readiness].short.body
+		last = v.page[Readiness].short.body
 		b.Run(fmt.Sprintf("checks=%d", n), func(b *testing.B) { bench(b, m.Handler(Readiness)) })
 	}
 	length := []string{strconv.Itoa(len(last))}

@@ -25,7 +25,7 @@ type trafficRule struct {
 func newTrafficRule(role Role, instance string, keepFor time.Duration) *trafficRule {
 	c := Check{Name: "latency", Role: role, KeepFor: keepFor, Limit: Quantile("m", .99, 30*time.Second).AtMost(.5)}
 	d := &trafficRule{now: time.Now()}
-	d.metricRule = newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), role == Core, synchronous), foreign, d.now, spread(instance, c.Name))
+	d.metricRule = ruleOf(c, evidence.NewSampler((*spec.Limit)(&c.Limit), role == Core, synchronous), foreign, d.now, spread(instance, c.Name))
 	d.second(0, 0)
 	return d
 }
@@ -309,7 +309,7 @@ func TestEmptiedEvidence(t *testing.T) {
 func TestForAndKeepFor(t *testing.T) {
 	c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80).WarnAbove(50)}
 	now := time.Now()
-	r := newRule(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, now, .5)
+	r := ruleOf(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, now, .5)
 	steps := []struct {
 		value   float64
 		seconds int

@@ -100,14 +100,15 @@ func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
 	if v == nil {
 		return nil
 	}
-	for n := range v.Checks {
-		i.observeCheck(o, &v.Checks[n])
+	j := v.judged
+	for n := range j.checks {
+		i.observeCheck(o, &j.checks[n], &m.compiled[n])
 	}
 	for _, p := range verdict.Probes {
 		for n, s := range verdict.ProbeStates {
 			set := i.probeStates[p][n]
-			o.ObserveInt64(i.probeStatus, one(v.effective(p, now) == s), set)
-			o.ObserveFloat64(i.probeDuration, v.ages[p][n], set) // as of the verdict: it never decreases
+			o.ObserveInt64(i.probeStatus, one(j.effective(p, now) == s), set)
+			o.ObserveFloat64(i.probeDuration, j.ages[p][n], set) // as of the verdict: it never decreases
 		}
 	}
 	for n, l := range verdict.Lifecycles {
@@ -116,8 +117,7 @@ func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
 	return nil
 }
 
-func (i *instruments) observeCheck(o metric.Observer, r *Result) {
-	c := r.check
+func (i *instruments) observeCheck(o metric.Observer, r *judged, c *compiled) {
 	for n, s := range verdict.CheckStates {
 		o.ObserveInt64(i.checkStatus, one(r.State == s), c.options.states[n])
 	}

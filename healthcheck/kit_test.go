@@ -150,3 +150,8 @@ var errDown = errors.New("connection refused: postgres://user:hunter2@db")
 
 // foreign is what is known of the instruments of a provider without our View.
 func foreign(string) (created, known bool) { return false, false }
+
+// ruleOf is the rule that a check makes.
+func ruleOf(c Check, s *evidence.Sampler, created func(string) (created, known bool), now time.Time, spread float64) *metricRule {
+	return newRule(c.limit(), c.For, c.KeepFor, s, created, now, spread)
+}

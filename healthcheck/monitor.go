@@ -54,8 +54,8 @@ type Monitor struct {
 	service     atomic.Pointer[service]
 	verdict     atomic.Pointer[Verdict]
 	news        news
-	judging     sync.Mutex
-	awake       time.Time     // since when judgements have come without a gap
+	judgingNow  sync.Mutex // one judgement at a time
+	judging     judging
 	kick        chan struct{} // by kicks alone: Hold and its like may come before Start
 	kickOnce    sync.Once
 	started     atomic.Bool
@@ -79,9 +79,9 @@ func (m *Monitor) Stop() {
 	m.judge()
 	m.stop()
 	m.wg.Wait()
-	m.judging.Lock()
-	defer m.judging.Unlock()
-	final := *m.verdict.Load()
+	m.judgingNow.Lock()
+	defer m.judgingNow.Unlock()
+	final := *m.verdict.Load().judged
 	if final.final {
 		return
 	}
@@ -106,7 +106,7 @@ func (m *Monitor) Status(p Probe) State {
 	if v == nil {
 		return unjudged.Status(p)
 	}
-	return v.effective(p, time.Now())
+	return v.judged.effective(p, time.Now())
 }
 
 // Evaluate collects and judges once, now: for tests of your own rules. Where

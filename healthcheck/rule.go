@@ -14,7 +14,9 @@ import (
 
 // metricRule is a check by a Limit. The judge owns it.
 type metricRule struct {
-	check   Check
+	limit   *spec.Limit
+	wait    time.Duration
+	keep    time.Duration
 	sampler *evidence.Sampler
 	created func(metric string) (created, known bool)
 	began   time.Time // of the monitor
@@ -22,15 +24,18 @@ type metricRule struct {
 	hold    *memory.Ejection // of a core check on traffic; nil for others
 }
 
+// maxGroup is the length of a group in a reason, in bytes.
+const maxGroup = 64
+
 // foreignGrace is how long a gauge of a provider without our View may be missing:
 // nobody can see whether its instrument was created.
 const foreignGrace = time.Minute
 
-func newRule(c Check, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, spread float64) *metricRule {
-	r := &metricRule{check: c, sampler: s, created: has, began: now, damper: memory.NewHysteresis(c.For, c.KeepFor)}
+func newRule(limit *spec.Limit, wait, keep time.Duration, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, spread float64) *metricRule {
+	r := &metricRule{limit: limit, wait: wait, keep: keep, sampler: s, created: has, began: now, damper: memory.NewHysteresis(wait, keep)}
 	if s.Long {
-		r.damper = memory.NewHysteresis(c.For, 0) // the hold keeps
-		r.hold = memory.NewEjection(c.KeepFor, c.limit().Indicator.Window, spread)
+		r.damper = memory.NewHysteresis(wait, 0) // the hold keeps
+		r.hold = memory.NewEjection(keep, limit.Indicator.Window, spread)
 	}
 	return r
 }
@@ -45,9 +50,9 @@ func (r *metricRule) assess(at memory.Moment) finding {
 	switch {
 	case f.state == seen:
 	case f.state == Pass || verdict.Severity(f.state) < verdict.Severity(seen):
-		f.output = fmt.Sprintf("%s, but not for %v yet", why, r.check.For)
+		f.output = fmt.Sprintf("%s, but not for %v yet", why, r.wait)
 	default:
-		f.output = fmt.Sprintf("crossed less than %v ago", r.check.KeepFor)
+		f.output = fmt.Sprintf("crossed less than %v ago", r.keep)
 	}
 	if r.hold == nil {
 		return f
@@ -79,7 +84,7 @@ func (r *metricRule) holdOut(f finding, e memory.Observation, at memory.Moment) 
 // see is what the last reading says, without memory, and whether a crossing still
 // goes on.
 func (r *metricRule) see(at memory.Moment) (f finding, still bool) {
-	in := &r.check.limit().Indicator
+	in := &r.limit.Indicator
 	read, current := r.sampler.Reading()
 	if read == nil {
 		return finding{state: Unknown, output: "metrics have not been collected yet"}, false
@@ -119,7 +124,7 @@ func (r *metricRule) see(at memory.Moment) (f finding, still bool) {
 	}
 	f.output = quantity(in, m, read.Unit) + limitWords(m.Crossed, in.IsShare())
 	if m.Group.Len() > 0 {
-		f.output += " (" + text.Shorten(strings.ToValidUTF8(evidence.GroupName(m.Group), "?"), maxName) + ")"
+		f.output += " (" + text.Shorten(strings.ToValidUTF8(evidence.GroupName(m.Group), "?"), maxGroup) + ")"
 	}
 	if f.state == Fail && r.hold != nil && !grave(m) {
 		f.state = Warn // enough to tell, not to take the instance out
@@ -139,7 +144,7 @@ func (r *metricRule) worst(groups []evidence.Measure) *evidence.Measure {
 
 // mistyped finds a metric whose instrument nobody has created.
 func (r *metricRule) mistyped() (name string, yes bool) {
-	for _, name := range r.check.limit().Indicator.Metrics() {
+	for _, name := range r.limit.Indicator.Metrics() {
 		if created, known := r.created(name); known && !created {
 			return name, true
 		}
@@ -149,7 +154,7 @@ func (r *metricRule) mistyped() (name string, yes bool) {
 
 // missing judges metrics without series.
 func (r *metricRule) missing(at memory.Moment) (State, string) {
-	in := &r.check.limit().Indicator
+	in := &r.limit.Indicator
 	for _, name := range in.Metrics() {
 		_, known := r.created(name)
 		if !in.Windowed() && (known || at.Now.Sub(r.began) > foreignGrace) {

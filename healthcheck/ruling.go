@@ -15,7 +15,7 @@ type ruling struct {
 	state  State
 	output string
 	since  time.Time
-	cause  *Result // the check that is to blame; nil if none is
+	cause  *judged // the check that is to blame; nil if none is
 }
 
 // durations are the seconds that a probe has spent in each state, in the order
@@ -24,15 +24,15 @@ type durations [len(verdict.ProbeStates)]float64
 
 // rule derives the probes from the checks and the lifecycle: the table of
 // docs/response-format.md, row by row.
-func (v *Verdict) rule(now time.Time, life lifecycle.Phase, collecting time.Duration) (r [len(verdict.Probes)]ruling) {
-	aside := v.Lifecycle == Maintenance || v.Lifecycle == Draining // on purpose: nothing to restart for
+func (v *judgement) rule(life lifecycle.Phase, collecting time.Duration) (r [len(verdict.Probes)]ruling) {
+	aside := v.lifecycle == Maintenance || v.lifecycle == Draining // on purpose: nothing to restart for
 	r[Startup] = ruling{state: Pass}
 	if !v.started && !aside {
 		r[Startup] = ruling{state: Fail, output: life.Reason()}
 	}
 	r[Liveness] = ruling{state: Pass}
 	if v.started && !aside {
-		vital := func(c *Result) bool { return c.Role == Vital && c.State == Fail && c.effect() == effect.Fail }
+		vital := func(c *judged) bool { return c.Role == Vital && c.State == Fail && c.Effect() == effect.Fail }
 		if bad, found := v.blame(Fail, vital); found {
 			r[Liveness] = bad
 		}
@@ -41,18 +41,18 @@ func (v *Verdict) rule(now time.Time, life lifecycle.Phase, collecting time.Dura
 	return r
 }
 
-func (v *Verdict) readiness(life lifecycle.Phase, collecting time.Duration) ruling {
-	if v.Lifecycle != Running {
+func (v *judgement) readiness(life lifecycle.Phase, collecting time.Duration) ruling {
+	if v.lifecycle != Running {
 		return ruling{state: Fail, output: life.Reason()}
 	}
 	if collecting > collectLimit {
 		return ruling{state: Fail, output: fmt.Sprintf("collecting metrics has taken %v so far", collecting.Truncate(time.Second))}
 	}
-	failing := func(c *Result) bool { return c.effect() == effect.Fail && !c.State.Good() }
+	failing := func(c *judged) bool { return c.Effect() == effect.Fail && !c.State.Good() }
 	if r, found := v.blame(Fail, failing); found {
 		return r
 	}
-	warning := func(c *Result) bool { return c.effect() != effect.Off && c.State != Pass }
+	warning := func(c *judged) bool { return c.Effect() != effect.Off && c.State != Pass }
 	if r, found := v.blame(Warn, warning); found {
 		return r
 	}
@@ -61,11 +61,11 @@ func (v *Verdict) readiness(life lifecycle.Phase, collecting time.Duration) ruli
 
 // blame finds the first check that is so, failing ones before others, and says
 // why and how many more there are.
-func (v *Verdict) blame(to State, is func(*Result) bool) (r ruling, found bool) {
-	var worst *Result
+func (v *judgement) blame(to State, is func(*judged) bool) (r ruling, found bool) {
+	var worst *judged
 	n := 0
-	for i := range v.Checks {
-		c := &v.Checks[i]
+	for i := range v.checks {
+		c := &v.checks[i]
 		if !is(c) {
 			continue
 		}

@@ -24,7 +24,6 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
 // setupLimit ends a Start whose MeterProvider does not answer.
@@ -109,7 +108,7 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 		go operator.Watch(work, files, m.Logger)
 	}
 	for n := range m.compiled {
-		if r, ok := m.compiled[n].subject.(activeSubject); ok {
+		if r := m.compiled[n].runner; r != nil {
 			m.wg.Go(func() { r.Loop(work) })
 		}
 	}
@@ -123,18 +122,23 @@ func (m *Monitor) compile() {
 	tracer := m.TracerProvider.Tracer(attr.Scope, trace.WithSchemaURL(semconv.SchemaURL))
 	for _, c := range m.Checks {
 		bound := compiled{Check: c, options: newCheckOptions(c)}
+		sub := &subject{name: c.Name, role: c.Role, componentType: c.ComponentType}
 		if c.Func != nil {
-			bound.subject = activeSubject{run.New(c.toRun(), spread(instance, c.Name), tracer, m.ran, m.kickJudge)}
+			bound.runner = run.New(c.toRun(), spread(instance, c.Name), tracer, m.ran, m.kickJudge)
+			sub.awaited, sub.assess = true, activeSubject{bound.runner}.assess
 		} else {
-			s := evidence.NewSampler((*spec.Limit)(&bound.Limit), c.Role == Core && c.limit().Indicator.Windowed(), m.created.Cumulates)
+			limit := bound.limit()
+			s := evidence.NewSampler(limit, c.Role == Core && limit.Indicator.Windowed(), m.created.Cumulates)
 			m.collector.Add(s)
-			bound.subject = newRule(c, s, m.created.Has, time.Now(), spread(instance, c.Name))
+			sub.limit, sub.assess = limit, newRule(limit, c.For, c.KeepFor, s, m.created.Has, time.Now(), spread(instance, c.Name)).assess
 		}
 		m.compiled = append(m.compiled, bound)
+		m.judging.subjects = append(m.judging.subjects, sub)
 	}
 	for _, h := range m.heartbeats {
 		c := Check{Name: h.name, Role: Vital, ComponentType: "component"}
-		m.compiled = append(m.compiled, compiled{Check: c, subject: beatSubject{h.stall, h.since}, options: newCheckOptions(c)})
+		m.compiled = append(m.compiled, compiled{Check: c, options: newCheckOptions(c)})
+		m.judging.subjects = append(m.judging.subjects, &subject{name: h.name, role: Vital, componentType: "component", assess: beatSubject{h.stall, h.since}.assess})
 	}
 }
 

@@ -57,10 +57,19 @@ func (t *teller) loop(log *slog.Logger) {
 	}
 }
 
+// changed counts and logs what a judgement has changed.
+func (m *Monitor) changed(j *judgement, c *change) {
+	if c.check != nil {
+		m.checkChanged(c.check, c.was)
+	} else {
+		m.probeChanged(j, c.probe, c.was)
+	}
+}
+
 // checkChanged counts and logs a check's new state: one record, in the trace of
 // the run that caused it. A handler that exports logs makes an event of it by
 // event.name. That a check passes from the first is no news: its level is debug.
-func (m *Monitor) checkChanged(r *Result, was State) {
+func (m *Monitor) checkChanged(r *judged, was State) {
 	ctx := traceOf(r)
 	if r.moved {
 		m.instruments.checkTransitions.Add(ctx, 1, metric.WithAttributes(attr.CheckName.String(r.Name), attr.CheckState.String(string(r.State))))
@@ -78,19 +87,19 @@ func (m *Monitor) checkChanged(r *Result, was State) {
 
 // probeChanged counts and logs a probe's flip, in the trace of the run that
 // caused it.
-func (m *Monitor) probeChanged(v *Verdict, p Probe, was State) {
+func (m *Monitor) probeChanged(v *judgement, p Probe, was State) {
 	r := &v.rulings[p]
 	ctx := traceOf(r.cause)
 	m.instruments.probeTransitions.Add(ctx, 1, metric.WithAttributes(attr.ProbeName.String(p.String()), attr.ProbeState.String(string(r.state))))
 	m.teller.tell(ctx, level(r.state), "a probe changed its state",
 		slog.String("event.name", "health.probe.state_changed"),
 		slog.String(string(attr.ProbeName), p.String()), slog.String(string(attr.ProbeState), string(r.state)),
-		slog.String("health.probe.previous_state", string(was)), slog.String(string(attr.Lifecycle), string(v.Lifecycle)),
+		slog.String("health.probe.previous_state", string(was)), slog.String(string(attr.Lifecycle), string(v.lifecycle)),
 		slog.String("health.probe.output", r.output))
 }
 
 // traceOf is a context in the trace of a check's last run, if it has any.
-func traceOf(r *Result) context.Context {
+func traceOf(r *judged) context.Context {
 	ctx := context.Background()
 	if r != nil && r.finding.outcome != nil {
 		ctx = trace.ContextWithSpanContext(ctx, r.finding.outcome.Span)

@@ -32,9 +32,11 @@ func (n *news) tell() {
 }
 
 // publish makes a verdict the one that is answered.
-func (m *Monitor) publish(v *Verdict) {
+func (m *Monitor) publish(j *judgement) *Verdict {
+	v := newVerdict(j, *m.service.Load())
 	m.verdict.Store(v)
 	m.news.tell()
+	return v
 }
 
 // Watch gives the verdict that there is, if any, and then each later one, some of
@@ -54,7 +56,7 @@ func (m *Monitor) Watch(ctx context.Context) iter.Seq[*Verdict] {
 			if v := m.verdict.Load(); v != nil && v != last {
 				last = v
 				stale.Reset(time.Until(v.Time) + staleAfter + 1)
-				if !yield(v) || v.final {
+				if !yield(v) || v.judged.final {
 					return
 				}
 				continue
