@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -31,9 +32,9 @@ type head struct {
 // page has every answer that a verdict can give.
 type page [len(verdict.Probes)]answers
 
-func render(v *judgement, s service) (all page) {
+func render(v *judge.Verdict, s service) (all page) {
 	for _, p := range verdict.Probes {
-		r, stand := v.rulings[p], v.stand(p)
+		r, stand := v.Rulings[p], v.WhenStale(p)
 		all[p] = answers{
 			short:   answerOf(v, p, r, body(v, s, p, r, bodyOptions{limit: maxBody})),
 			verbose: answerOf(v, p, r, body(v, s, p, r, bodyOptions{limit: maxVerbose, verbose: true})),
@@ -51,16 +52,16 @@ type bodyOptions struct {
 
 // body writes the response of one probe within its limit of bytes. What does not
 // fit is counted.
-func body(v *judgement, s service, p Probe, r ruling, opt bodyOptions) []byte {
+func body(v *judge.Verdict, s service, p Probe, r judge.Ruling, opt bodyOptions) []byte {
 	b := bytes.TrimSuffix(marshal(head{
-		Status: r.state, Output: fit(r.output, maxText), Lifecycle: v.lifecycle, Until: timestamp(v.until),
-		ServiceID: fit(s.name, maxText/4), ReleaseID: fit(s.version, maxText/4), Time: timestamp(v.time),
+		Status: r.State, Output: fit(r.Output, maxText), Lifecycle: v.Lifecycle, Until: timestamp(v.Until),
+		ServiceID: fit(s.name, maxText/4), ReleaseID: fit(s.version, maxText/4), Time: timestamp(v.Time),
 	}), []byte("}"))
 	b = append(b, `,"checks":{`...)
 	const tail = `},"omitted":1000000}` + "\n"
 	checks := relevant(v, p)
 	items, left := make([][]byte, len(checks)), opt.limit-len(b)-len(tail)
-	take := func(wanted func(n int, c *judged) bool) {
+	take := func(wanted func(n int, c *judge.Result) bool) {
 		for n, c := range checks {
 			if items[n] != nil || !wanted(n, c) {
 				continue
@@ -73,9 +74,9 @@ func body(v *judgement, s service, p Probe, r ruling, opt bodyOptions) []byte {
 		}
 	}
 	// The check to blame first, then the rules with their numbers, then the rest.
-	take(func(n int, _ *judged) bool { return n == 0 })
-	take(func(_ int, c *judged) bool { return c.subject.limit != nil })
-	take(func(int, *judged) bool { return true })
+	take(func(n int, _ *judge.Result) bool { return n == 0 })
+	take(func(_ int, c *judge.Result) bool { return c.Subject.Limit != nil })
+	take(func(int, *judge.Result) bool { return true })
 	written, omitted := 0, 0
 	for _, item := range items {
 		if item == nil {
@@ -98,24 +99,24 @@ func body(v *judgement, s service, p Probe, r ruling, opt bodyOptions) []byte {
 // relevant lists the checks that a probe shows: those that do not pass, worst
 // first, then rules, then the others, each by name. Liveness looks at nothing
 // outside the process, so it shows vital checks; startup shows none.
-func relevant(v *judgement, p Probe) []*judged {
-	var list []*judged
-	for i := range v.checks {
-		c := &v.checks[i]
+func relevant(v *judge.Verdict, p Probe) []*judge.Result {
+	var list []*judge.Result
+	for i := range v.Checks {
+		c := &v.Checks[i]
 		if p == Readiness || (p == Liveness && c.Role == Vital) {
 			list = append(list, c)
 		}
 	}
-	rank := func(c *judged) int {
+	rank := func(c *judge.Result) int {
 		switch {
 		case c.State != Pass:
 			return -verdict.Severity(c.State)
-		case c.subject.limit != nil:
+		case c.Subject.Limit != nil:
 			return 1
 		}
 		return 2
 	}
-	slices.SortStableFunc(list, func(a, b *judged) int {
+	slices.SortStableFunc(list, func(a, b *judge.Result) int {
 		return cmp.Or(rank(a)-rank(b), strings.Compare(a.Name, b.Name))
 	})
 	return list

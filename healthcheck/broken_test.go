@@ -34,7 +34,7 @@ func TestBrokenErrors(t *testing.T) {
 			if c.State != Fail || !strings.HasSuffix(c.Output, "the last: panic") {
 				t.Errorf("%s is %s (%s), want fail by panic", c.Name, c.State, c.Output)
 			}
-			if text := k.Verdict().judged.checks[n].finding.outcome.Text; !strings.HasPrefix(text, "panic in the methods of ") {
+			if text := k.Verdict().judged.Checks[n].Finding.Outcome.Text; !strings.HasPrefix(text, "panic in the methods of ") {
 				t.Errorf("%s: the text is %q", c.Name, text)
 			}
 		}

@@ -111,7 +111,7 @@ func TestTwoQueues(t *testing.T) {
 		if !strings.Contains(merged.Output, "queue.length") || !strings.Contains(merged.Output, "Per") {
 			t.Errorf("without Per: %q; want the instrument and the way out", merged.Output)
 		}
-		if got := evidence.GroupName(k.Verdict().judged.checks[1].finding.group); got != "queue.name=mails" || each.Value != 1 {
+		if got := evidence.GroupName(k.Verdict().judged.Checks[1].Finding.Group); got != "queue.name=mails" || each.Value != 1 {
 			t.Errorf("with Per: %s is at %v; want queue.name=mails at 1", got, each.Value)
 		}
 	})

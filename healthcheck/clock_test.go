@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
@@ -33,7 +34,7 @@ func TestClockSteps(t *testing.T) {
 		c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80)}
 		queue := ruleOf(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, began, spread("a", c.Name))
 		worker := &Heartbeat{name: "worker", stall: time.Minute, born: began}
-		beats := beatSubject{worker.stall, worker.since}
+		beats := judge.Beats{Stall: worker.stall, Beats: worker.since}
 		worker.active.Add(1)
 		for n := range 900 {
 			at := stepped(began.Add(time.Duration(n)*time.Second), step(n))
@@ -43,13 +44,13 @@ func TestClockSteps(t *testing.T) {
 				bad, value = 20, 90
 			}
 			traffic.good, traffic.bad = traffic.good+20-bad, traffic.bad+bad
-			traffic.sampler.Sample(at, collection("s", hist(cum, []float64{.5}, []uint64{traffic.good, traffic.bad})))
-			queue.sampler.Sample(at, collection("{item}", gauge(point(value))))
+			traffic.Sampler.Sample(at, collection("s", hist(cum, []float64{.5}, []uint64{traffic.good, traffic.bad})))
+			queue.Sampler.Sample(at, collection("{item}", gauge(point(value))))
 			if n < 500 {
 				worker.last.Store(int64(at.Sub(worker.born)))
 			}
 			m := memory.Moment{Now: at}
-			states = append(states, traffic.assess(m).state, queue.assess(m).state, beats.assess(m).state)
+			states = append(states, traffic.Assess(m).State, queue.Assess(m).State, beats.Assess(m).State)
 		}
 		return states
 	}

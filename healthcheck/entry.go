@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"go.opentelemetry.io/otel/attribute"
@@ -42,17 +43,17 @@ func fit(s string, n int) string {
 }
 
 // entry writes one check.
-func entryOf(c *judged, opt bodyOptions) []byte {
-	f := &c.finding
-	e := entry{Status: c.State, Override: c.Override, ComponentType: c.subject.componentType, Output: fit(c.Output, maxText)}
+func entryOf(c *judge.Result, opt bodyOptions) []byte {
+	f := &c.Finding
+	e := entry{Status: c.State, Override: c.Override, ComponentType: c.Subject.ComponentType, Output: fit(c.Output, maxText)}
 	if c.Role != Auxiliary {
 		e.Role = c.Role.String()
 	}
 	var bounds []spec.Bound
-	if c.subject.limit != nil {
-		bounds = c.subject.limit.Bounds
+	if c.Subject.Limit != nil {
+		bounds = c.Subject.Limit.Bounds
 	}
-	if c.HasValue || c.subject.limit != nil { // null says that there is nothing to judge
+	if c.HasValue || c.Subject.Limit != nil { // null says that there is nothing to judge
 		e.ObservedValue = &jsonNumber{c.Value, c.HasValue}
 		e.ObservedUnit = c.Unit
 	}
@@ -68,26 +69,26 @@ func entryOf(c *judged, opt bodyOptions) []byte {
 			e.MinWarnLimit = some(b.Value)
 		}
 	}
-	if f.quantile > 0 {
-		e.Quantile = some(f.quantile)
+	if f.Quantile > 0 {
+		e.Quantile = some(f.Quantile)
 		if c.HasValue {
-			e.Share = some(f.share)
+			e.Share = some(f.Share)
 		}
 	}
-	if f.window > 0 {
-		e.Window = f.window.String()
+	if f.Window > 0 {
+		e.Window = f.Window.String()
 	}
 	if c.State != Pass || opt.verbose {
 		e.Since = timestamp(c.Since)
 	}
-	if f.outcome != nil {
-		e.Time = timestamp(f.outcome.Ran)
+	if f.Outcome != nil {
+		e.Time = timestamp(f.Outcome.Ran)
 	}
-	if opt.errors && f.outcome != nil {
-		e.Error = f.outcome.Text
+	if opt.errors && f.Outcome != nil {
+		e.Error = f.Outcome.Text
 	}
 	b := marshal(e)
-	for _, kv := range f.group.ToSlice() {
+	for _, kv := range f.Group.ToSlice() {
 		b = append(bytes.TrimSuffix(b, []byte("}")), ',')
 		b = append(b, marshal(groupKey(kv.Key))...)
 		b = append(b, ':')

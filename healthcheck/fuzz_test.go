@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
@@ -123,7 +124,7 @@ func FuzzEvaluate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, bytes []byte) {
 		p := &tape{bytes}
 		now := time.Unix(1e9, 0)
-		var rules []*metricRule
+		var rules []*judge.Rule
 		for n, l := range limits {
 			for _, role := range []Role{Auxiliary, Core} {
 				s := evidence.NewSampler((*spec.Limit)(&l), role == Core && l.Indicator.Windowed(), func(string) bool { return n%2 == 0 })
@@ -135,16 +136,16 @@ func FuzzEvaluate(f *testing.F) {
 			c := evidence.NewCatalog(p.collection())
 			now = now.Add([]time.Duration{time.Second, time.Second, 0, 5 * time.Second, time.Minute, -time.Second}[p.next(6)])
 			for _, r := range rules {
-				r.sampler.Sample(now, c)
-				got := r.assess(memory.Moment{Now: now.Add(time.Duration(p.next(2)) * time.Minute)})
-				if !slices.Contains(verdict.CheckStates[:], got.state) {
-					t.Fatalf("%+v: state %q", r.limit, got.state)
+				r.Sampler.Sample(now, c)
+				got := r.Assess(memory.Moment{Now: now.Add(time.Duration(p.next(2)) * time.Minute)})
+				if !slices.Contains(verdict.CheckStates[:], got.State) {
+					t.Fatalf("%+v: state %q", r.Limit, got.State)
 				}
-				if got.state != Pass && got.output == "" {
-					t.Fatalf("%+v: %s without a reason", r.limit, got.state)
+				if got.State != Pass && got.Output == "" {
+					t.Fatalf("%+v: %s without a reason", r.Limit, got.State)
 				}
-				if !spec.Finite(got.value) || !spec.Finite(got.share) {
-					t.Fatalf("%+v: %s with the value %v, share %v", r.limit, got.state, got.value, got.share)
+				if !spec.Finite(got.Value) || !spec.Finite(got.Share) {
+					t.Fatalf("%+v: %s with the value %v, share %v", r.Limit, got.State, got.Value, got.Share)
 				}
 			}
 		}

@@ -116,9 +116,9 @@ func TestFirstReading(t *testing.T) {
 				return
 			}
 			rule := ruleOf(Check{Limit: c.limit}, s, foreign, time.Now(), 0)
-			f := rule.assess(memory.Moment{Now: time.Now()})
-			if string(f.state) != c.want || f.value != c.value {
-				t.Errorf("%s %v (%s), want %s %v", f.state, f.value, f.output, c.want, c.value)
+			f := rule.Assess(memory.Moment{Now: time.Now()})
+			if string(f.State) != c.want || f.Value != c.value {
+				t.Errorf("%s %v (%s), want %s %v", f.State, f.Value, f.Output, c.want, c.value)
 			}
 		})
 	}
@@ -178,9 +178,9 @@ func TestWindows(t *testing.T) {
 					at, n = at.Add(time.Second), n+1
 				}
 			}
-			f := ruleOf(Check{Limit: c.limit}, s, foreign, at, 0).assess(memory.Moment{Now: at})
-			if f.state != c.want || f.hasValue == c.empty || math.Abs(f.value-c.value) > 1e-9 {
-				t.Errorf("%s %v (has value: %v; %s); want %s %v", f.state, f.value, f.hasValue, f.output, c.want, c.value)
+			f := ruleOf(Check{Limit: c.limit}, s, foreign, at, 0).Assess(memory.Moment{Now: at})
+			if f.State != c.want || f.HasValue == c.empty || math.Abs(f.Value-c.value) > 1e-9 {
+				t.Errorf("%s %v (has value: %v; %s); want %s %v", f.State, f.Value, f.HasValue, f.Output, c.want, c.value)
 			}
 		})
 	}
@@ -282,8 +282,8 @@ func TestLowerLimitWaits(t *testing.T) {
 		if n >= 60 {
 			want = Fail
 		}
-		if f := r.assess(memory.Moment{Now: now}); f.state != want {
-			t.Fatalf("after %d s: %s (%s), want %s", n, f.state, f.output, want)
+		if f := r.Assess(memory.Moment{Now: now}); f.State != want {
+			t.Fatalf("after %d s: %s (%s), want %s", n, f.State, f.Output, want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -33,12 +34,12 @@ var (
 // of a long maintenance.
 const retrySeconds = 300
 
-func answerOf(v *judgement, p Probe, r ruling, body []byte) answer {
+func answerOf(v *judge.Verdict, p Probe, r judge.Ruling, body []byte) answer {
 	a := answer{code: http.StatusOK, body: body, length: []string{strconv.Itoa(len(body))}}
-	if r.state == Fail {
+	if r.State == Fail {
 		a.code = http.StatusServiceUnavailable
-		if p == Readiness && v.lifecycle == Maintenance {
-			left := int(math.Ceil(v.until.Sub(v.time).Seconds()))
+		if p == Readiness && v.Lifecycle == Maintenance {
+			left := int(math.Ceil(v.Until.Sub(v.Time).Seconds()))
 			a.retry = []string{strconv.Itoa(min(max(1, left), retrySeconds))}
 		}
 	}
@@ -93,7 +94,7 @@ func (m *Monitor) answerTo(u *url.URL, p Probe) *answer {
 	}
 	a := &v.page[p]
 	switch {
-	case v != unjudged && v.judged.stale(time.Now()):
+	case v != unjudged && v.judged.Stale(time.Now()):
 		return &a.stale
 	case u.RawQuery != "" && u.Query().Has("verbose"):
 		return &a.verbose
@@ -102,7 +103,7 @@ func (m *Monitor) answerTo(u *url.URL, p Probe) *answer {
 }
 
 // unjudged is what is served before the first verdict: alive, not started.
-var unjudged = newVerdict(unjudgedNow(), service{})
+var unjudged = newVerdict(judge.Unjudged(), service{})
 
 // requestCounts counts the probe requests without touching the SDK.
 type requestCounts [len(verdict.Probes)]struct{ ok, unavailable atomic.Int64 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
 
@@ -150,14 +151,14 @@ func BenchmarkProbe(b *testing.B) {
 	var last []byte
 	for _, n := range []int{1, 10, 100, 1000} {
 		m := &Monitor{}
-		var all judging
+		var all judge.Judge
 		for i := range n {
-			all.subjects = append(all.subjects, &subject{name: fmt.Sprintf("check-%d", i), awaited: true, assess: func(memory.Moment) finding {
-				return finding{state: Pass, outcome: &run.Outcome{Ran: time.Now()}}
+			all.Subjects = append(all.Subjects, &judge.Subject{Name: fmt.Sprintf("check-%d", i), Awaited: true, Assess: func(memory.Moment) judge.Finding {
+				return judge.Finding{State: Pass, Outcome: &run.Outcome{Ran: time.Now()}}
 			}})
 		}
 		// Fresh for the whole benchmark.
-		j, _ := all.next(nil, inputs{now: time.Now().Add(time.Hour), life: lifecycle.Phase{Current: Running}, override: operator.Overrides{}.Of})
+		j, _ := all.Next(nil, judge.Inputs{Now: time.Now().Add(time.Hour), Life: lifecycle.Phase{Current: Running}, Override: operator.Overrides{}.Of})
 		v := newVerdict(j, service{})
 		m.verdict.Store(v)
 		last = v.page[Readiness].short.body

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
@@ -17,7 +18,7 @@ import (
 // trafficRule drives a rule on latency second by second, without a Monitor: an
 // hour costs nothing.
 type trafficRule struct {
-	*metricRule
+	*judge.Rule
 	now       time.Time
 	good, bad uint64
 }
@@ -25,7 +26,7 @@ type trafficRule struct {
 func newTrafficRule(role Role, instance string, keepFor time.Duration) *trafficRule {
 	c := Check{Name: "latency", Role: role, KeepFor: keepFor, Limit: Quantile("m", .99, 30*time.Second).AtMost(.5)}
 	d := &trafficRule{now: time.Now()}
-	d.metricRule = ruleOf(c, evidence.NewSampler((*spec.Limit)(&c.Limit), role == Core, synchronous), foreign, d.now, spread(instance, c.Name))
+	d.Rule = ruleOf(c, evidence.NewSampler((*spec.Limit)(&c.Limit), role == Core, synchronous), foreign, d.now, spread(instance, c.Name))
 	d.second(0, 0)
 	return d
 }
@@ -34,7 +35,7 @@ func newTrafficRule(role Role, instance string, keepFor time.Duration) *trafficR
 // out after the shortest notice.
 func used(usual uint64) *trafficRule {
 	d := newTrafficRule(Core, "a", 0)
-	d.hold.Spread = 0
+	d.Hold.Spread = 0
 	d.seconds(40, usual, 0)
 	return d
 }
@@ -43,8 +44,8 @@ func used(usual uint64) *trafficRule {
 func (d *trafficRule) second(good, bad uint64) State {
 	d.now = d.now.Add(time.Second)
 	d.good, d.bad = d.good+good, d.bad+bad
-	d.sampler.Sample(d.now, collection("s", hist(cum, []float64{.5}, []uint64{d.good, d.bad})))
-	return d.assess(memory.Moment{Now: d.now}).state
+	d.Sampler.Sample(d.now, collection("s", hist(cum, []float64{.5}, []uint64{d.good, d.bad})))
+	return d.Assess(memory.Moment{Now: d.now}).State
 }
 
 // seconds lets some pass and returns the worst state of them.
@@ -132,7 +133,7 @@ func TestHoldWithoutTraffic(t *testing.T) {
 // well begins anew.
 func TestHoldDoubles(t *testing.T) {
 	d := used(20)
-	d.hold.Spread = .5 // holds neither longer nor shorter
+	d.Hold.Spread = .5 // holds neither longer nor shorter
 	d.until(Fail, 0, 20)
 	for _, want := range []time.Duration{30, 60, 120, 240, 300, 300} {
 		want *= time.Second
@@ -160,14 +161,14 @@ func TestForgets(t *testing.T) {
 	d := used(20)
 	d.until(Fail, 0, 20)
 	s := Fail
-	for until := d.hold.Until; d.now.Before(until); {
+	for until := d.Hold.Until; d.now.Before(until); {
 		s = d.second(0, 20) // late ones: the last reading is as bad as can be
 	}
 	if s != Warn {
 		t.Errorf("%s at the end of the hold, want warn", s)
 	}
-	if f := d.assess(memory.Moment{Now: d.now}); f.state != Warn {
-		t.Errorf("judged again: %s (%s), want warn", f.state, f.output)
+	if f := d.Assess(memory.Moment{Now: d.now}); f.State != Warn {
+		t.Errorf("judged again: %s (%s), want warn", f.State, f.Output)
 	}
 	if s := d.second(20, 0); s != Warn {
 		t.Errorf("with good traffic: %s, want warn", s)
@@ -204,7 +205,7 @@ func TestHoldSpreads(t *testing.T) {
 	if len(out) < 2 || len(back) < 2 {
 		t.Errorf("all left after %v and were out for %v", out, back)
 	}
-	a, b := newTrafficRule(Core, "a", time.Minute).hold, newTrafficRule(Core, "b", time.Minute).hold
+	a, b := newTrafficRule(Core, "a", time.Minute).Hold, newTrafficRule(Core, "b", time.Minute).Hold
 	if a.Duration() == b.Duration() || a.Length != time.Minute {
 		t.Errorf("KeepFor of a minute: %v and %v", a.Duration(), b.Duration())
 	}
@@ -217,8 +218,8 @@ func TestOverloadedStays(t *testing.T) {
 	if s := d.seconds(600, 0, 30); s != Warn {
 		t.Errorf("%s at 1.5 times the usual traffic, want warn", s)
 	}
-	if f := d.assess(memory.Moment{Now: d.now}); !strings.Contains(f.output, "stays in, having 1.") {
-		t.Errorf("the output is %q", f.output)
+	if f := d.Assess(memory.Moment{Now: d.now}); !strings.Contains(f.Output, "stays in, having 1.") {
+		t.Errorf("the output is %q", f.Output)
 	}
 	if s := d.seconds(120, 20, 0); s != Warn {
 		t.Errorf("%s after it, want warn until the window is over", s)
@@ -233,7 +234,7 @@ func TestOverloadedStays(t *testing.T) {
 // is over; slow from birth, it goes out then.
 func TestNewcomerStays(t *testing.T) {
 	d := newTrafficRule(Core, "a", 0)
-	d.hold.Spread = 0
+	d.Hold.Spread = 0
 	if got := d.until(Fail, 0, 20); got < 29*time.Second || got > 42*time.Second {
 		t.Errorf("out after %v, want 30 s to 40 s", got)
 	}
@@ -244,7 +245,7 @@ func TestUsualTraffic(t *testing.T) {
 	d := used(20)
 	usual := func(what string, low, high float64) {
 		t.Helper()
-		if got := d.hold.Burden.Usual; got < low || got > high {
+		if got := d.Hold.Burden.Usual; got < low || got > high {
 			t.Errorf("%s: %v a second are usual, want %v to %v", what, got, low, high)
 		}
 	}
@@ -290,7 +291,7 @@ func TestLongWindow(t *testing.T) {
 // TestEmptiedEvidence is no recovery: what failed stays so until its time is over.
 func TestEmptiedEvidence(t *testing.T) {
 	core := newTrafficRule(Core, "a", time.Minute)
-	core.hold.Spread = .5
+	core.Hold.Spread = .5
 	core.seconds(40, 20, 0)
 	core.until(Fail, 0, 20)
 	if got := core.stays(Fail, 0, 0); got != time.Minute {
@@ -326,13 +327,13 @@ func TestForAndKeepFor(t *testing.T) {
 	for n, st := range steps {
 		for i := range st.seconds {
 			now = now.Add(time.Second)
-			r.sampler.Sample(now, collection("{item}", gauge(point(st.value))))
+			r.Sampler.Sample(now, collection("{item}", gauge(point(st.value))))
 			want := was
 			if i == st.seconds-1 {
 				want = st.want
 			}
-			if f := r.assess(memory.Moment{Now: now}); f.state != want {
-				t.Fatalf("step %d, second %d at %v: %s (%s), want %s", n, i+1, st.value, f.state, f.output, want)
+			if f := r.Assess(memory.Moment{Now: now}); f.State != want {
+				t.Fatalf("step %d, second %d at %v: %s (%s), want %s", n, i+1, st.value, f.State, f.Output, want)
 			}
 		}
 		was = st.want

@@ -6,6 +6,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -101,14 +102,14 @@ func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
 		return nil
 	}
 	j := v.judged
-	for n := range j.checks {
-		i.observeCheck(o, &j.checks[n], &m.compiled[n])
+	for n := range j.Checks {
+		i.observeCheck(o, &j.Checks[n], &m.compiled[n])
 	}
 	for _, p := range verdict.Probes {
 		for n, s := range verdict.ProbeStates {
 			set := i.probeStates[p][n]
-			o.ObserveInt64(i.probeStatus, one(j.effective(p, now) == s), set)
-			o.ObserveFloat64(i.probeDuration, j.ages[p][n], set) // as of the verdict: it never decreases
+			o.ObserveInt64(i.probeStatus, one(j.Effective(p, now) == s), set)
+			o.ObserveFloat64(i.probeDuration, j.Ages[p][n], set) // as of the verdict: it never decreases
 		}
 	}
 	for n, l := range verdict.Lifecycles {
@@ -117,7 +118,7 @@ func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
 	return nil
 }
 
-func (i *instruments) observeCheck(o metric.Observer, r *judged, c *compiled) {
+func (i *instruments) observeCheck(o metric.Observer, r *judge.Result, c *compiled) {
 	for n, s := range verdict.CheckStates {
 		o.ObserveInt64(i.checkStatus, one(r.State == s), c.options.states[n])
 	}
@@ -125,7 +126,7 @@ func (i *instruments) observeCheck(o metric.Observer, r *judged, c *compiled) {
 	if r.Override != "" {
 		o.ObserveInt64(i.checkOverride, 1, metric.WithAttributes(attr.CheckName.String(r.Name), attr.CheckEffect.String(r.Override)))
 	}
-	if r.moved {
+	if r.Moved {
 		o.ObserveFloat64(i.lastTransition, unix(r.Since), c.options.name)
 	}
 	for n, b := range c.limit().Bounds {
@@ -139,7 +140,7 @@ func (i *instruments) observeCheck(o metric.Observer, r *judged, c *compiled) {
 	}
 	o.ObserveFloat64(i.checkInterval, c.interval().Seconds(), c.options.name)
 	o.ObserveFloat64(i.checkTimeout, c.timeout().Seconds(), c.options.name)
-	if out := r.finding.outcome; out != nil {
+	if out := r.Finding.Outcome; out != nil {
 		o.ObserveInt64(i.failures, int64(out.Failures), c.options.name)
 		o.ObserveFloat64(i.lastRun, unix(out.Ran), c.options.name)
 		if !out.LastSuccess.IsZero() {

@@ -3,6 +3,7 @@ package healthcheck
 import (
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 )
 
@@ -59,15 +60,15 @@ func (m *Monitor) judge() *Verdict {
 	m.judgingNow.Lock()
 	defer m.judgingNow.Unlock()
 	prev := m.verdict.Load()
-	var before *judgement
+	var before *judge.Verdict
 	if prev != nil {
-		if before = prev.judged; before.final {
+		if before = prev.judged; before.Final {
 			return prev
 		}
 	}
 	now := time.Now()
-	j, changes := m.judging.next(before, inputs{
-		now: now, life: m.life.Phase(now), collecting: m.collector.Running(now), override: (*m.overrides.Load()).Of, restart: m.RestartWhenStale,
+	j, changes := m.judging.Next(before, judge.Inputs{
+		Now: now, Life: m.life.Phase(now), Collecting: m.collector.Running(now), Override: (*m.overrides.Load()).Of, Restart: m.RestartWhenStale,
 	})
 	for n := range changes {
 		m.changed(j, &changes[n])

@@ -12,6 +12,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -152,6 +153,6 @@ var errDown = errors.New("connection refused: postgres://user:hunter2@db")
 func foreign(string) (created, known bool) { return false, false }
 
 // ruleOf is the rule that a check makes.
-func ruleOf(c Check, s *evidence.Sampler, created func(string) (created, known bool), now time.Time, spread float64) *metricRule {
-	return newRule(c.limit(), c.For, c.KeepFor, s, created, now, spread)
+func ruleOf(c Check, s *evidence.Sampler, created func(string) (created, known bool), now time.Time, spread float64) *judge.Rule {
+	return judge.NewRule(c.limit(), c.For, c.KeepFor, s, created, now, spread)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 	"go.opentelemetry.io/otel/metric"
@@ -55,7 +56,7 @@ type Monitor struct {
 	verdict     atomic.Pointer[Verdict]
 	news        news
 	judgingNow  sync.Mutex // one judgement at a time
-	judging     judging
+	judging     judge.Judge
 	kick        chan struct{} // by kicks alone: Hold and its like may come before Start
 	kickOnce    sync.Once
 	started     atomic.Bool
@@ -82,10 +83,10 @@ func (m *Monitor) Stop() {
 	m.judgingNow.Lock()
 	defer m.judgingNow.Unlock()
 	final := *m.verdict.Load().judged
-	if final.final {
+	if final.Final {
 		return
 	}
-	final.final = true
+	final.Final = true
 	m.publish(&final)
 	close(m.teller.records) // nothing is judged after the last verdict
 	patience := time.NewTimer(tick)
@@ -106,7 +107,7 @@ func (m *Monitor) Status(p Probe) State {
 	if v == nil {
 		return unjudged.Status(p)
 	}
-	return v.judged.effective(p, time.Now())
+	return v.judged.Effective(p, time.Now())
 }
 
 // Evaluate collects and judges once, now: for tests of your own rules. Where

@@ -15,6 +15,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -347,12 +348,12 @@ func TestSuspended(t *testing.T) {
 	m := memory.Moment{Now: time.Now()}
 	h := &Heartbeat{stall: time.Minute, born: m.Now.Add(-time.Hour)}
 	h.active.Store(1)
-	if f := (beatSubject{h.stall, h.since}).assess(m); f.state != Fail {
-		t.Fatalf("%s; an hour without a beat", f.state)
+	if f := (judge.Beats{Stall: h.stall, Beats: h.since}).Assess(m); f.State != Fail {
+		t.Fatalf("%s; an hour without a beat", f.State)
 	}
 	m.Awake = m.Now.Add(-30 * time.Second)
-	if f := (beatSubject{h.stall, h.since}).assess(m); f.state != Pass {
-		t.Errorf("%s (%s); awake for 30 s only", f.state, f.output)
+	if f := (judge.Beats{Stall: h.stall, Beats: h.since}).Assess(m); f.State != Pass {
+		t.Errorf("%s (%s); awake for 30 s only", f.State, f.Output)
 	}
 }
 

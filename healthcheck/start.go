@@ -22,6 +22,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 )
@@ -122,23 +123,23 @@ func (m *Monitor) compile() {
 	tracer := m.TracerProvider.Tracer(attr.Scope, trace.WithSchemaURL(semconv.SchemaURL))
 	for _, c := range m.Checks {
 		bound := compiled{Check: c, options: newCheckOptions(c)}
-		sub := &subject{name: c.Name, role: c.Role, componentType: c.ComponentType}
+		sub := &judge.Subject{Name: c.Name, Role: c.Role, ComponentType: c.ComponentType}
 		if c.Func != nil {
 			bound.runner = run.New(c.toRun(), spread(instance, c.Name), tracer, m.ran, m.kickJudge)
-			sub.awaited, sub.assess = true, activeSubject{bound.runner}.assess
+			sub.Awaited, sub.Assess = true, judge.Runs{Runner: bound.runner}.Assess
 		} else {
 			limit := bound.limit()
 			s := evidence.NewSampler(limit, c.Role == Core && limit.Indicator.Windowed(), m.created.Cumulates)
 			m.collector.Add(s)
-			sub.limit, sub.assess = limit, newRule(limit, c.For, c.KeepFor, s, m.created.Has, time.Now(), spread(instance, c.Name)).assess
+			sub.Limit, sub.Assess = limit, judge.NewRule(limit, c.For, c.KeepFor, s, m.created.Has, time.Now(), spread(instance, c.Name)).Assess
 		}
 		m.compiled = append(m.compiled, bound)
-		m.judging.subjects = append(m.judging.subjects, sub)
+		m.judging.Subjects = append(m.judging.Subjects, sub)
 	}
 	for _, h := range m.heartbeats {
 		c := Check{Name: h.name, Role: Vital, ComponentType: "component"}
 		m.compiled = append(m.compiled, compiled{Check: c, options: newCheckOptions(c)})
-		m.judging.subjects = append(m.judging.subjects, &subject{name: h.name, role: Vital, componentType: "component", assess: beatSubject{h.stall, h.since}.assess})
+		m.judging.Subjects = append(m.judging.Subjects, &judge.Subject{Name: h.name, Role: Vital, ComponentType: "component", Assess: judge.Beats{Stall: h.stall, Beats: h.since}.Assess})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -58,24 +59,24 @@ func (t *teller) loop(log *slog.Logger) {
 }
 
 // changed counts and logs what a judgement has changed.
-func (m *Monitor) changed(j *judgement, c *change) {
-	if c.check != nil {
-		m.checkChanged(c.check, c.was)
+func (m *Monitor) changed(j *judge.Verdict, c *judge.Change) {
+	if c.Check != nil {
+		m.checkChanged(c.Check, c.Was)
 	} else {
-		m.probeChanged(j, c.probe, c.was)
+		m.probeChanged(j, c.Probe, c.Was)
 	}
 }
 
 // checkChanged counts and logs a check's new state: one record, in the trace of
 // the run that caused it. A handler that exports logs makes an event of it by
 // event.name. That a check passes from the first is no news: its level is debug.
-func (m *Monitor) checkChanged(r *judged, was State) {
+func (m *Monitor) checkChanged(r *judge.Result, was State) {
 	ctx := traceOf(r)
-	if r.moved {
+	if r.Moved {
 		m.instruments.checkTransitions.Add(ctx, 1, metric.WithAttributes(attr.CheckName.String(r.Name), attr.CheckState.String(string(r.State))))
 	}
 	l := level(r.State)
-	if !r.moved && r.State == Pass {
+	if !r.Moved && r.State == Pass {
 		l = slog.LevelDebug
 	}
 	m.teller.tell(ctx, l, "a check changed its state",
@@ -87,22 +88,22 @@ func (m *Monitor) checkChanged(r *judged, was State) {
 
 // probeChanged counts and logs a probe's flip, in the trace of the run that
 // caused it.
-func (m *Monitor) probeChanged(v *judgement, p Probe, was State) {
-	r := &v.rulings[p]
-	ctx := traceOf(r.cause)
-	m.instruments.probeTransitions.Add(ctx, 1, metric.WithAttributes(attr.ProbeName.String(p.String()), attr.ProbeState.String(string(r.state))))
-	m.teller.tell(ctx, level(r.state), "a probe changed its state",
+func (m *Monitor) probeChanged(v *judge.Verdict, p Probe, was State) {
+	r := &v.Rulings[p]
+	ctx := traceOf(r.Cause)
+	m.instruments.probeTransitions.Add(ctx, 1, metric.WithAttributes(attr.ProbeName.String(p.String()), attr.ProbeState.String(string(r.State))))
+	m.teller.tell(ctx, level(r.State), "a probe changed its state",
 		slog.String("event.name", "health.probe.state_changed"),
-		slog.String(string(attr.ProbeName), p.String()), slog.String(string(attr.ProbeState), string(r.state)),
-		slog.String("health.probe.previous_state", string(was)), slog.String(string(attr.Lifecycle), string(v.lifecycle)),
-		slog.String("health.probe.output", r.output))
+		slog.String(string(attr.ProbeName), p.String()), slog.String(string(attr.ProbeState), string(r.State)),
+		slog.String("health.probe.previous_state", string(was)), slog.String(string(attr.Lifecycle), string(v.Lifecycle)),
+		slog.String("health.probe.output", r.Output))
 }
 
 // traceOf is a context in the trace of a check's last run, if it has any.
-func traceOf(r *judged) context.Context {
+func traceOf(r *judge.Result) context.Context {
 	ctx := context.Background()
-	if r != nil && r.finding.outcome != nil {
-		ctx = trace.ContextWithSpanContext(ctx, r.finding.outcome.Span)
+	if r != nil && r.Finding.Outcome != nil {
+		ctx = trace.ContextWithSpanContext(ctx, r.Finding.Outcome.Span)
 	}
 	return ctx
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -13,7 +14,7 @@ type Verdict struct {
 	Lifecycle Lifecycle
 	Checks    []Result // in the order of Monitor.Checks, then the heartbeats
 
-	judged  *judgement
+	judged  *judge.Verdict
 	service service
 	page    page
 }
@@ -22,40 +23,40 @@ type Verdict struct {
 type Result = verdict.Result
 
 // newVerdict is what is answered for a judgement.
-func newVerdict(j *judgement, s service) *Verdict {
-	v := &Verdict{Time: j.time, Lifecycle: j.lifecycle, judged: j, service: s, Checks: make([]Result, len(j.checks))}
-	for n := range j.checks {
-		v.Checks[n] = j.checks[n].Result
+func newVerdict(j *judge.Verdict, s service) *Verdict {
+	v := &Verdict{Time: j.Time, Lifecycle: j.Lifecycle, judged: j, service: s, Checks: make([]Result, len(j.Checks))}
+	for n := range j.Checks {
+		v.Checks[n] = j.Checks[n].Result
 	}
 	v.page = render(j, s)
 	return v
 }
 
 // record is the judgement. A verdict that somebody has made by hand has none.
-func (v *Verdict) record() *judgement {
+func (v *Verdict) record() *judge.Verdict {
 	if v.judged == nil {
-		return &judgement{time: v.Time, lifecycle: v.Lifecycle}
+		return &judge.Verdict{Time: v.Time, Lifecycle: v.Lifecycle}
 	}
 	return v.judged
 }
 
 // Status is what a probe was judged to be. It does not know of staleness:
 // handlers and metrics do.
-func (v *Verdict) Status(p Probe) State { return v.record().rulings[p].state }
+func (v *Verdict) Status(p Probe) State { return v.record().Rulings[p].State }
 
 // Output is the reason why a probe does not pass; empty where it does.
-func (v *Verdict) Output(p Probe) string { return v.record().rulings[p].output }
+func (v *Verdict) Output(p Probe) string { return v.record().Rulings[p].Output }
 
 // Since is when the probe entered its state.
-func (v *Verdict) Since(p Probe) time.Time { return v.record().rulings[p].since }
+func (v *Verdict) Since(p Probe) time.Time { return v.record().Rulings[p].Since }
 
 // Stale reports whether the verdict is older than 15 s and so proves nothing; the
 // last one, after [Monitor.Stop], never is.
-func (v *Verdict) Stale() bool { return v.record().stale(time.Now()) }
+func (v *Verdict) Stale() bool { return v.record().Stale(time.Now()) }
 
 // JSON is the response for a probe with every check, however many, and with the
 // text of errors. It may hold what nobody outside should see: serve it to
 // operators only.
 func (v *Verdict) JSON(p Probe) []byte {
-	return body(v.record(), v.service, p, v.record().rulings[p], bodyOptions{limit: math.MaxInt, verbose: true, errors: true})
+	return body(v.record(), v.service, p, v.record().Rulings[p], bodyOptions{limit: math.MaxInt, verbose: true, errors: true})
 }

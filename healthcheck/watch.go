@@ -5,6 +5,8 @@ import (
 	"iter"
 	"sync"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 )
 
 // news wakes those who wait for the next verdict.
@@ -32,7 +34,7 @@ func (n *news) tell() {
 }
 
 // publish makes a verdict the one that is answered.
-func (m *Monitor) publish(j *judgement) *Verdict {
+func (m *Monitor) publish(j *judge.Verdict) *Verdict {
 	v := newVerdict(j, *m.service.Load())
 	m.verdict.Store(v)
 	m.news.tell()
@@ -55,8 +57,8 @@ func (m *Monitor) Watch(ctx context.Context) iter.Seq[*Verdict] {
 			next := m.news.wait() // before looking, or a verdict could come unseen
 			if v := m.verdict.Load(); v != nil && v != last {
 				last = v
-				stale.Reset(time.Until(v.Time) + staleAfter + 1)
-				if !yield(v) || v.judged.final {
+				stale.Reset(time.Until(v.Time) + judge.StaleAfter + 1)
+				if !yield(v) || v.judged.Final {
 					return
 				}
 				continue

@@ -1,4 +1,4 @@
-package healthcheck
+package judge
 
 import (
 	"fmt"
@@ -13,15 +13,15 @@ import (
 )
 
 // metricRule is a check by a Limit. The judge owns it.
-type metricRule struct {
-	limit   *spec.Limit
+type Rule struct {
+	Limit   *spec.Limit
 	wait    time.Duration
 	keep    time.Duration
-	sampler *evidence.Sampler
+	Sampler *evidence.Sampler
 	created func(metric string) (created, known bool)
 	began   time.Time // of the monitor
 	damper  memory.Hysteresis
-	hold    *memory.Ejection // of a core check on traffic; nil for others
+	Hold    *memory.Ejection // of a core check on traffic; nil for others
 }
 
 // maxGroup is the length of a group in a reason, in bytes.
@@ -31,111 +31,111 @@ const maxGroup = 64
 // nobody can see whether its instrument was created.
 const foreignGrace = time.Minute
 
-func newRule(limit *spec.Limit, wait, keep time.Duration, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, spread float64) *metricRule {
-	r := &metricRule{limit: limit, wait: wait, keep: keep, sampler: s, created: has, began: now, damper: memory.NewHysteresis(wait, keep)}
+func NewRule(limit *spec.Limit, wait, keep time.Duration, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, spread float64) *Rule {
+	r := &Rule{Limit: limit, wait: wait, keep: keep, Sampler: s, created: has, began: now, damper: memory.NewHysteresis(wait, keep)}
 	if s.Long {
 		r.damper = memory.NewHysteresis(wait, 0) // the hold keeps
-		r.hold = memory.NewEjection(keep, limit.Indicator.Window, spread)
+		r.Hold = memory.NewEjection(keep, limit.Indicator.Window, spread)
 	}
 	return r
 }
 
-func (r *metricRule) assess(at memory.Moment) finding {
+func (r *Rule) Assess(at memory.Moment) Finding {
 	f, still := r.see(at)
-	if !f.state.Good() && f.state != Fail {
+	if !f.State.Good() && f.State != verdict.Fail {
 		return f // nothing was seen; the memory waits
 	}
-	seen, why := f.state, f.output
-	f.state = r.damper.Next(seen, at)
+	seen, why := f.State, f.Output
+	f.State = r.damper.Next(seen, at)
 	switch {
-	case f.state == seen:
-	case f.state == Pass || verdict.Severity(f.state) < verdict.Severity(seen):
-		f.output = fmt.Sprintf("%s, but not for %v yet", why, r.wait)
+	case f.State == seen:
+	case f.State == verdict.Pass || verdict.Severity(f.State) < verdict.Severity(seen):
+		f.Output = fmt.Sprintf("%s, but not for %v yet", why, r.wait)
 	default:
-		f.output = fmt.Sprintf("crossed less than %v ago", r.keep)
+		f.Output = fmt.Sprintf("crossed less than %v ago", r.keep)
 	}
-	if r.hold == nil {
+	if r.Hold == nil {
 		return f
 	}
-	return r.holdOut(f, memory.Observation{Failing: f.state == Fail, Still: still, Well: seen == Pass}, at)
+	return r.holdOut(f, memory.Observation{Failing: f.State == verdict.Fail, Still: still, Well: seen == verdict.Pass}, at)
 }
 
 // holdOut lets the hold decide on a finding.
-func (r *metricRule) holdOut(f finding, e memory.Observation, at memory.Moment) finding {
-	read, current := r.sampler.Reading()
+func (r *Rule) holdOut(f Finding, e memory.Observation, at memory.Moment) Finding {
+	read, current := r.Sampler.Reading()
 	e.At = read.At
 	if current {
 		e.Traffic = read.Traffic
 	}
-	s, why, forget := r.hold.Next(e, at.Now)
+	s, why, forget := r.Hold.Next(e, at.Now)
 	if forget {
-		r.sampler.Forget()
+		r.Sampler.Forget()
 		r.damper.Forget()
 	}
 	switch {
-	case e.Failing && s == Warn && !forget:
-		f.state, f.output = s, f.output+"; "+why
-	case forget, verdict.Severity(s) > verdict.Severity(f.state), s == f.state && s == Fail && why != "":
-		f.state, f.output = s, why
+	case e.Failing && s == verdict.Warn && !forget:
+		f.State, f.Output = s, f.Output+"; "+why
+	case forget, verdict.Severity(s) > verdict.Severity(f.State), s == f.State && s == verdict.Fail && why != "":
+		f.State, f.Output = s, why
 	}
 	return f
 }
 
 // see is what the last reading says, without memory, and whether a crossing still
 // goes on.
-func (r *metricRule) see(at memory.Moment) (f finding, still bool) {
-	in := &r.limit.Indicator
-	read, current := r.sampler.Reading()
+func (r *Rule) see(at memory.Moment) (f Finding, still bool) {
+	in := &r.Limit.Indicator
+	read, current := r.Sampler.Reading()
 	if read == nil {
-		return finding{state: Unknown, output: "metrics have not been collected yet"}, false
+		return Finding{State: verdict.Unknown, Output: "metrics have not been collected yet"}, false
 	}
-	f = finding{state: Pass, unit: read.Unit, window: in.Window, quantile: in.Quantile}
+	f = Finding{State: verdict.Pass, unit: read.Unit, Window: in.Window, Quantile: in.Quantile}
 	if age := at.Since(read.At); age > evidence.StaleAfter {
-		f.state, f.output = Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
+		f.State, f.Output = verdict.Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
 		return f, false
 	}
 	if read.Problem != "" {
-		f.state, f.output = Unknown, read.Problem
+		f.State, f.Output = verdict.Unknown, read.Problem
 		return f, false
 	}
 	if name, mistyped := r.mistyped(); mistyped {
-		f.state, f.output = Unknown, fmt.Sprintf("no instrument named %q has been created", name)
+		f.State, f.Output = verdict.Unknown, fmt.Sprintf("no instrument named %q has been created", name)
 		return f, false
 	}
 	if len(read.Groups) == 0 {
-		f.state, f.output = r.missing(at)
+		f.State, f.Output = r.missing(at)
 		return f, false
 	}
 	if !current {
 		return f, false // it was to be forgotten
 	}
 	m := r.worst(read.Groups)
-	f.group = m.Group
+	f.Group = m.Group
 	if m.Empty {
 		return f, false
 	}
-	f.hasValue, f.value, f.share = true, m.Value, m.Share
+	f.HasValue, f.Value, f.Share = true, m.Value, m.Share
 	if m.Crossed == nil {
 		return f, false
 	}
-	f.state = Warn
+	f.State = verdict.Warn
 	if m.Crossed.Fails() {
-		f.state = Fail
+		f.State = verdict.Fail
 	}
-	f.output = quantity(in, m, read.Unit) + limitWords(m.Crossed, in.IsShare())
+	f.Output = quantity(in, m, read.Unit) + limitWords(m.Crossed, in.IsShare())
 	if m.Group.Len() > 0 {
-		f.output += " (" + text.Shorten(strings.ToValidUTF8(evidence.GroupName(m.Group), "?"), maxGroup) + ")"
+		f.Output += " (" + text.Shorten(strings.ToValidUTF8(evidence.GroupName(m.Group), "?"), maxGroup) + ")"
 	}
-	if f.state == Fail && r.hold != nil && !grave(m) {
-		f.state = Warn // enough to tell, not to take the instance out
+	if f.State == verdict.Fail && r.Hold != nil && !grave(m) {
+		f.State = verdict.Warn // enough to tell, not to take the instance out
 	}
 	return f, m.Still
 }
 
-func (r *metricRule) worst(groups []evidence.Measure) *evidence.Measure {
+func (r *Rule) worst(groups []evidence.Measure) *evidence.Measure {
 	worst := &groups[0]
 	for n := range groups {
-		if worse(&groups[n], worst, r.hold != nil) {
+		if worse(&groups[n], worst, r.Hold != nil) {
 			worst = &groups[n]
 		}
 	}
@@ -143,8 +143,8 @@ func (r *metricRule) worst(groups []evidence.Measure) *evidence.Measure {
 }
 
 // mistyped finds a metric whose instrument nobody has created.
-func (r *metricRule) mistyped() (name string, yes bool) {
-	for _, name := range r.limit.Indicator.Metrics() {
+func (r *Rule) mistyped() (name string, yes bool) {
+	for _, name := range r.Limit.Indicator.Metrics() {
 		if created, known := r.created(name); known && !created {
 			return name, true
 		}
@@ -153,15 +153,15 @@ func (r *metricRule) mistyped() (name string, yes bool) {
 }
 
 // missing judges metrics without series.
-func (r *metricRule) missing(at memory.Moment) (State, string) {
-	in := &r.limit.Indicator
+func (r *Rule) missing(at memory.Moment) (verdict.State, string) {
+	in := &r.Limit.Indicator
 	for _, name := range in.Metrics() {
 		_, known := r.created(name)
 		if !in.Windowed() && (known || at.Now.Sub(r.began) > foreignGrace) {
-			return Unknown, fmt.Sprintf("%s has no value", name)
+			return verdict.Unknown, fmt.Sprintf("%s has no value", name)
 		}
 	}
-	return Pass, "" // no traffic is not an outage
+	return verdict.Pass, "" // no traffic is not an outage
 }
 
 // quantity reads "p99 0.81 s" or "95 {item}".
