@@ -71,19 +71,19 @@ func TestBodies(t *testing.T) {
 		wait(2400 * time.Millisecond)
 		v := k.Verdict()
 		for _, p := range verdict.Probes {
-			golden(t, p.String(), v.page[p].short.body)
+			golden(t, p.String(), v.page[p].Short.Body)
 		}
-		golden(t, "readiness-verbose", v.page[Readiness].verbose.body)
-		golden(t, "readiness-stale", v.page[Readiness].stale.body)
+		golden(t, "readiness-verbose", v.page[Readiness].Verbose.Body)
+		golden(t, "readiness-stale", v.page[Readiness].Stale.Body)
 		golden(t, "readiness-admin", v.JSON(Readiness))
-		if bytes.Contains(v.page[Readiness].verbose.body, []byte("hunter2")) {
+		if bytes.Contains(v.page[Readiness].Verbose.Body, []byte("hunter2")) {
 			t.Error("the text of an error is in a body for everyone")
 		}
 		if !bytes.Contains(v.JSON(Readiness), []byte("hunter2")) {
 			t.Error("operators don't see the text of an error")
 		}
 	})
-	golden(t, "unjudged", unjudged.page[Readiness].short.body)
+	golden(t, "unjudged", unjudged.page[Readiness].Short.Body)
 }
 
 // TestBodySize: under 1 KiB and 8 KiB however many checks there are and whatever
@@ -112,7 +112,7 @@ func TestBodySize(t *testing.T) {
 				for _, a := range []struct {
 					body []byte
 					max  int
-				}{{v.page[Readiness].short.body, 1 << 10}, {v.page[Readiness].verbose.body, 8 << 10}} {
+				}{{v.page[Readiness].Short.Body, 1 << 10}, {v.page[Readiness].Verbose.Body, 8 << 10}} {
 					var b struct {
 						Checks  map[string]any
 						Omitted int

@@ -1,27 +1,15 @@
 package healthcheck
 
 import (
-	"math"
 	"net/http"
 	"net/url"
-	"strconv"
 	"sync/atomic"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
-
-// answers are the responses of one probe, made when the verdict was.
-type answers struct{ short, verbose, stale answer }
-
-// answer is one response. The header values are shared by every request.
-type answer struct {
-	code   int
-	body   []byte
-	length []string
-	retry  []string
-}
 
 var (
 	contentType = []string{"application/health+json"}
@@ -29,22 +17,6 @@ var (
 	nosniff     = []string{"nosniff"}
 	allowed     = []string{"GET, HEAD"}
 )
-
-// retrySeconds bounds Retry-After: a client should look in again before the end
-// of a long maintenance.
-const retrySeconds = 300
-
-func answerOf(v *judge.Verdict, p Probe, r judge.Ruling, body []byte) answer {
-	a := answer{code: http.StatusOK, body: body, length: []string{strconv.Itoa(len(body))}}
-	if r.State == Fail {
-		a.code = http.StatusServiceUnavailable
-		if p == Readiness && v.Lifecycle == Maintenance {
-			left := int(math.Ceil(v.Until.Sub(v.Time).Seconds()))
-			a.retry = []string{strconv.Itoa(min(max(1, left), retrySeconds))}
-		}
-	}
-	return a
-}
 
 // Handler answers one probe: 200, or 503 where the probe fails, and nothing
 // else to GET and HEAD. It runs no check and takes no lock: it serves the last
@@ -74,20 +46,20 @@ func (m *Monitor) serve(w http.ResponseWriter, r *http.Request, p Probe) {
 	}
 	a := m.answerTo(r.URL, p)
 	h["Cache-Control"] = noStore
-	h["Content-Length"] = a.length
+	h["Content-Length"] = a.Length
 	h["Content-Type"] = contentType
 	h["X-Content-Type-Options"] = nosniff
-	if a.retry != nil {
-		h["Retry-After"] = a.retry
+	if a.Retry != nil {
+		h["Retry-After"] = a.Retry
 	}
-	w.WriteHeader(a.code)
+	w.WriteHeader(a.Code)
 	if r.Method == http.MethodGet {
-		_, _ = w.Write(a.body) // the client has gone: nobody to tell
+		_, _ = w.Write(a.Body) // the client has gone: nobody to tell
 	}
-	m.requests.count(p, a.code)
+	m.requests.count(p, a.Code)
 }
 
-func (m *Monitor) answerTo(u *url.URL, p Probe) *answer {
+func (m *Monitor) answerTo(u *url.URL, p Probe) *answer.Answer {
 	v := m.verdict.Load()
 	if v == nil {
 		v = unjudged
@@ -95,15 +67,15 @@ func (m *Monitor) answerTo(u *url.URL, p Probe) *answer {
 	a := &v.page[p]
 	switch {
 	case v != unjudged && v.judged.Stale(time.Now()):
-		return &a.stale
+		return &a.Stale
 	case u.RawQuery != "" && u.Query().Has("verbose"):
-		return &a.verbose
+		return &a.Verbose
 	}
-	return &a.short
+	return &a.Short
 }
 
 // unjudged is what is served before the first verdict: alive, not started.
-var unjudged = newVerdict(judge.Unjudged(), service{})
+var unjudged = newVerdict(judge.Unjudged(), answer.Who{})
 
 // requestCounts counts the probe requests without touching the SDK.
 type requestCounts [len(verdict.Probes)]struct{ ok, unavailable atomic.Int64 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
@@ -159,9 +160,9 @@ func BenchmarkProbe(b *testing.B) {
 		}
 		// Fresh for the whole benchmark.
 		j, _ := all.Next(nil, judge.Inputs{Now: time.Now().Add(time.Hour), Life: lifecycle.Phase{Current: Running}, Override: operator.Overrides{}.Of})
-		v := newVerdict(j, service{})
+		v := newVerdict(j, answer.Who{})
 		m.verdict.Store(v)
-		last = v.page[Readiness].short.body
+		last = v.page[Readiness].Short.Body
 		b.Run(fmt.Sprintf("checks=%d", n), func(b *testing.B) { bench(b, m.Handler(Readiness)) })
 	}
 	length := []string{strconv.Itoa(len(last))}

@@ -19,6 +19,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
@@ -78,7 +79,7 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	}
 	m.stopping = make(chan struct{})
 	m.ended = ctx.Done()
-	m.service.Store(&service{name: buildinfo.Name(), version: buildinfo.Version()})
+	m.service.Store(&service{who: answer.Who{Name: buildinfo.Name(), Version: buildinfo.Version()}})
 
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	m.stop = sync.OnceFunc(func() { close(m.stopping); cancel() })
@@ -188,19 +189,22 @@ func (m *Monitor) setup(ctx context.Context, source Source) error {
 
 // service is who answers, read from the resource that is exported with the
 // metrics.
-type service struct{ name, version, instance string }
+type service struct {
+	who      answer.Who
+	instance string
+}
 
 // collected takes over the resource and lets the judge see the new readings.
 func (m *Monitor) collected(rm *metricdata.ResourceMetrics) {
 	if s := m.service.Load(); s.instance == "" && rm.Resource != nil {
 		host, _ := os.Hostname() // empty will do: it only spreads the checks
-		found := service{s.name, s.version, host}
+		found := service{s.who, host}
 		for _, kv := range rm.Resource.Attributes() {
 			switch kv.Key {
 			case semconv.ServiceNameKey:
-				found.name = kv.Value.AsString()
+				found.who.Name = kv.Value.AsString()
 			case semconv.ServiceVersionKey:
-				found.version = cmp.Or(kv.Value.AsString(), found.version)
+				found.who.Version = cmp.Or(kv.Value.AsString(), found.who.Version)
 			case semconv.ServiceInstanceIDKey:
 				found.instance = kv.Value.AsString()
 			}

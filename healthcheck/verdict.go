@@ -1,9 +1,9 @@
 package healthcheck
 
 import (
-	"math"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
@@ -15,20 +15,20 @@ type Verdict struct {
 	Checks    []Result // in the order of Monitor.Checks, then the heartbeats
 
 	judged  *judge.Verdict
-	service service
-	page    page
+	service answer.Who
+	page    answer.Page
 }
 
 // Result is what one check was judged to be.
 type Result = verdict.Result
 
 // newVerdict is what is answered for a judgement.
-func newVerdict(j *judge.Verdict, s service) *Verdict {
+func newVerdict(j *judge.Verdict, s answer.Who) *Verdict {
 	v := &Verdict{Time: j.Time, Lifecycle: j.Lifecycle, judged: j, service: s, Checks: make([]Result, len(j.Checks))}
 	for n := range j.Checks {
 		v.Checks[n] = j.Checks[n].Result
 	}
-	v.page = render(j, s)
+	v.page = answer.Render(j, s)
 	return v
 }
 
@@ -58,5 +58,5 @@ func (v *Verdict) Stale() bool { return v.record().Stale(time.Now()) }
 // text of errors. It may hold what nobody outside should see: serve it to
 // operators only.
 func (v *Verdict) JSON(p Probe) []byte {
-	return body(v.record(), v.service, p, v.record().Rulings[p], bodyOptions{limit: math.MaxInt, verbose: true, errors: true})
+	return answer.Full(v.record(), v.service, p)
 }

@@ -35,7 +35,7 @@ func (n *news) tell() {
 
 // publish makes a verdict the one that is answered.
 func (m *Monitor) publish(j *judge.Verdict) *Verdict {
-	v := newVerdict(j, *m.service.Load())
+	v := newVerdict(j, m.service.Load().who)
 	m.verdict.Store(v)
 	m.news.tell()
 	return v

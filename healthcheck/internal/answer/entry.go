@@ -1,34 +1,36 @@
-package healthcheck
+package answer
 
 import (
 	"bytes"
 	"encoding/json"
 	"strings"
 
+	"github.com/otelhealth/otelhealth/healthcheck/effect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 )
 
 type entry struct {
-	Status        State       `json:"status"`
-	Override      string      `json:"override,omitempty"`
-	Role          string      `json:"role,omitempty"`
-	ComponentType string      `json:"componentType,omitempty"`
-	ObservedValue *jsonNumber `json:"observedValue,omitempty"`
-	ObservedUnit  string      `json:"observedUnit,omitempty"`
-	Limit         jsonNumber  `json:"limit,omitzero"`
-	WarnLimit     jsonNumber  `json:"warnLimit,omitzero"`
-	MinLimit      jsonNumber  `json:"minLimit,omitzero"`
-	MinWarnLimit  jsonNumber  `json:"minWarnLimit,omitzero"`
-	Quantile      jsonNumber  `json:"quantile,omitzero"`
-	Share         jsonNumber  `json:"share,omitzero"`
-	Window        string      `json:"window,omitempty"`
-	Since         string      `json:"since,omitempty"`
-	Time          string      `json:"time,omitempty"`
-	Output        string      `json:"output,omitempty"`
-	Error         string      `json:"error,omitempty"`
+	Status        verdict.State `json:"status"`
+	Override      string        `json:"override,omitempty"`
+	Role          string        `json:"role,omitempty"`
+	ComponentType string        `json:"componentType,omitempty"`
+	ObservedValue *jsonNumber   `json:"observedValue,omitempty"`
+	ObservedUnit  string        `json:"observedUnit,omitempty"`
+	Limit         jsonNumber    `json:"limit,omitzero"`
+	WarnLimit     jsonNumber    `json:"warnLimit,omitzero"`
+	MinLimit      jsonNumber    `json:"minLimit,omitzero"`
+	MinWarnLimit  jsonNumber    `json:"minWarnLimit,omitzero"`
+	Quantile      jsonNumber    `json:"quantile,omitzero"`
+	Share         jsonNumber    `json:"share,omitzero"`
+	Window        string        `json:"window,omitempty"`
+	Since         string        `json:"since,omitempty"`
+	Time          string        `json:"time,omitempty"`
+	Output        string        `json:"output,omitempty"`
+	Error         string        `json:"error,omitempty"`
 }
 
 // maxText bounds what one text adds to a body, in bytes of JSON.
@@ -46,7 +48,7 @@ func fit(s string, n int) string {
 func entryOf(c *judge.Result, opt bodyOptions) []byte {
 	f := &c.Finding
 	e := entry{Status: c.State, Override: c.Override, ComponentType: c.Subject.ComponentType, Output: fit(c.Output, maxText)}
-	if c.Role != Auxiliary {
+	if c.Role != effect.Auxiliary {
 		e.Role = c.Role.String()
 	}
 	var bounds []spec.Bound
@@ -78,7 +80,7 @@ func entryOf(c *judge.Result, opt bodyOptions) []byte {
 	if f.Window > 0 {
 		e.Window = f.Window.String()
 	}
-	if c.State != Pass || opt.verbose {
+	if c.State != verdict.Pass || opt.verbose {
 		e.Since = timestamp(c.Since)
 	}
 	if f.Outcome != nil {

@@ -1,12 +1,14 @@
-package healthcheck
+package answer
 
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/otelhealth/otelhealth/healthcheck/effect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
@@ -20,28 +22,36 @@ const (
 )
 
 type head struct {
-	Status    State     `json:"status"`
-	Output    string    `json:"output,omitempty"`
-	Lifecycle Lifecycle `json:"lifecycle"`
-	Until     string    `json:"until,omitempty"`
-	ServiceID string    `json:"serviceId"`
-	ReleaseID string    `json:"releaseId"`
-	Time      string    `json:"time"`
+	Status    verdict.State     `json:"status"`
+	Output    string            `json:"output,omitempty"`
+	Lifecycle verdict.Lifecycle `json:"lifecycle"`
+	Until     string            `json:"until,omitempty"`
+	ServiceID string            `json:"serviceId"`
+	ReleaseID string            `json:"releaseId"`
+	Time      string            `json:"time"`
 }
 
-// page has every answer that a verdict can give.
-type page [len(verdict.Probes)]answers
+// who is who answers.
+type Who struct{ Name, Version string }
 
-func render(v *judge.Verdict, s service) (all page) {
+// page has every answer that a verdict can give.
+type Page [len(verdict.Probes)]Answers
+
+func Render(v *judge.Verdict, s Who) (all Page) {
 	for _, p := range verdict.Probes {
 		r, stand := v.Rulings[p], v.WhenStale(p)
-		all[p] = answers{
-			short:   answerOf(v, p, r, body(v, s, p, r, bodyOptions{limit: maxBody})),
-			verbose: answerOf(v, p, r, body(v, s, p, r, bodyOptions{limit: maxVerbose, verbose: true})),
-			stale:   answerOf(v, p, stand, body(v, s, p, stand, bodyOptions{limit: maxBody})),
+		all[p] = Answers{
+			Short:   answerOf(v, p, r, body(v, s, p, r, bodyOptions{limit: maxBody})),
+			Verbose: answerOf(v, p, r, body(v, s, p, r, bodyOptions{limit: maxVerbose, verbose: true})),
+			Stale:   answerOf(v, p, stand, body(v, s, p, stand, bodyOptions{limit: maxBody})),
 		}
 	}
 	return all
+}
+
+// full is the body with every check, however many, and with the text of errors.
+func Full(v *judge.Verdict, s Who, p verdict.Probe) []byte {
+	return body(v, s, p, v.Rulings[p], bodyOptions{limit: math.MaxInt, verbose: true, errors: true})
 }
 
 type bodyOptions struct {
@@ -52,10 +62,10 @@ type bodyOptions struct {
 
 // body writes the response of one probe within its limit of bytes. What does not
 // fit is counted.
-func body(v *judge.Verdict, s service, p Probe, r judge.Ruling, opt bodyOptions) []byte {
+func body(v *judge.Verdict, s Who, p verdict.Probe, r judge.Ruling, opt bodyOptions) []byte {
 	b := bytes.TrimSuffix(marshal(head{
 		Status: r.State, Output: fit(r.Output, maxText), Lifecycle: v.Lifecycle, Until: timestamp(v.Until),
-		ServiceID: fit(s.name, maxText/4), ReleaseID: fit(s.version, maxText/4), Time: timestamp(v.Time),
+		ServiceID: fit(s.Name, maxText/4), ReleaseID: fit(s.Version, maxText/4), Time: timestamp(v.Time),
 	}), []byte("}"))
 	b = append(b, `,"checks":{`...)
 	const tail = `},"omitted":1000000}` + "\n"
@@ -99,17 +109,17 @@ func body(v *judge.Verdict, s service, p Probe, r judge.Ruling, opt bodyOptions)
 // relevant lists the checks that a probe shows: those that do not pass, worst
 // first, then rules, then the others, each by name. Liveness looks at nothing
 // outside the process, so it shows vital checks; startup shows none.
-func relevant(v *judge.Verdict, p Probe) []*judge.Result {
+func relevant(v *judge.Verdict, p verdict.Probe) []*judge.Result {
 	var list []*judge.Result
 	for i := range v.Checks {
 		c := &v.Checks[i]
-		if p == Readiness || (p == Liveness && c.Role == Vital) {
+		if p == verdict.Readiness || (p == verdict.Liveness && c.Role == effect.Vital) {
 			list = append(list, c)
 		}
 	}
 	rank := func(c *judge.Result) int {
 		switch {
-		case c.State != Pass:
+		case c.State != verdict.Pass:
 			return -verdict.Severity(c.State)
 		case c.Subject.Limit != nil:
 			return 1

@@ -1,4 +1,4 @@
-package healthcheck
+package answer
 
 import (
 	"encoding/json"
