@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/internal/inventory"
@@ -82,7 +83,7 @@ func TestValues(t *testing.T) {
 		wait(time.Second)
 		for metric, want := range map[string]float64{
 			"health.check.interval": 10, "health.check.timeout": 3, "health.check.consecutive_failures": 0,
-			"health.check.last_run.timestamp": unix(start), "health.check.last_success.timestamp": unix(start),
+			"health.check.last_run.timestamp": export.Unix(start), "health.check.last_success.timestamp": export.Unix(start),
 			"health.check.last_transition.timestamp": -1, // the first evidence is none
 		} {
 			if got := value(metric); got != want {
@@ -93,7 +94,7 @@ func TestValues(t *testing.T) {
 		wait(21 * time.Second)
 		success := value("health.check.last_success.timestamp")
 		run, moved := value("health.check.last_run.timestamp"), value("health.check.last_transition.timestamp")
-		if success != unix(start) || run <= success || moved <= success || moved > run {
+		if success != export.Unix(start) || run <= success || moved <= success || moved > run {
 			t.Errorf("success %v, run %v, transition %v", success, run, moved)
 		}
 		if n := k.metric("health.check.transitions", name, attr.CheckState.String("fail")); n != 1 {

@@ -4,15 +4,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 )
-
-// compiled is a check made ready: its evidence and its prebuilt attributes.
-type compiled struct {
-	Check
-	runner  *run.Runner // of an active check
-	options checkOptions
-}
 
 const (
 	tick    = time.Second           // between judgements and between collections
@@ -71,7 +63,8 @@ func (m *Monitor) judge() *Verdict {
 		Now: now, Life: m.life.Phase(now), Collecting: m.collector.Running(now), Override: (*m.overrides.Load()).Of, Restart: m.RestartWhenStale,
 	})
 	for n := range changes {
-		m.changed(j, &changes[n])
+		m.instruments.Count(j, &changes[n])
+		m.teller.Change(j, &changes[n])
 	}
 	return m.publish(j)
 }

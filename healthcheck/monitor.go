@@ -13,6 +13,10 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/journal"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 )
 
 // A Monitor judges the health of one process. Set its fields, build the
@@ -42,15 +46,15 @@ type Monitor struct {
 	RestartWhenStale bool
 
 	heartbeats  []*Heartbeat
-	compiled    []compiled
-	instruments *instruments
+	runners     []*run.Runner
+	options     []*export.Check // of the subjects, in their order
+	instruments *export.Instruments
 	collector   *collect.Collector
 	created     collect.Instruments
 	life        lifecycle.Life
 	envEffects  operator.Overrides
 	overrides   atomic.Pointer[operator.Overrides]
-	teller      teller
-	told        chan struct{} // closed once everything is written
+	teller      journal.Journal
 	requests    requestCounts
 	service     atomic.Pointer[service]
 	verdict     atomic.Pointer[Verdict]
@@ -69,7 +73,7 @@ type Monitor struct {
 // Stop ends the checks and the collection after a last judgement, which stays
 // what the probes answer. It does not wait for a Collect or a check that hangs.
 func (m *Monitor) Stop() {
-	if m.told == nil { // it never started
+	if m.teller.Written == nil { // it never started
 		return
 	}
 	select {
@@ -88,13 +92,7 @@ func (m *Monitor) Stop() {
 	}
 	final.Final = true
 	m.publish(&final)
-	close(m.teller.records) // nothing is judged after the last verdict
-	patience := time.NewTimer(tick)
-	defer patience.Stop()
-	select {
-	case <-m.told:
-	case <-patience.C: // the handler blocks
-	}
+	m.teller.End(tick) // nothing is judged after the last verdict
 }
 
 // Verdict is the last judgement; nil before Start.

@@ -7,9 +7,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/bucket"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
 )
 
 // A Queue exports the length and capacity of a queue and how long items wait in
@@ -38,17 +40,17 @@ func NewQueue(mp metric.MeterProvider, name string, capacity int, length func() 
 	if mp == nil {
 		mp = otel.GetMeterProvider()
 	}
-	m := maker{meter: mp.Meter(attr.Scope)}
-	items := m.upDown("queue.length", "{item}", "Items in a queue.")
-	room := m.upDown("queue.capacity", "{item}", "Items that a queue can hold.")
-	wait := m.histogram("queue.wait.duration", "s", "Time that an item spent in a queue.", collect.SemconvSeconds)
-	if m.err != nil {
-		return nil, m.err
+	m := export.Maker{Meter: mp.Meter(attr.Scope)}
+	items := m.UpDown("queue.length", "{item}", "Items in a queue.")
+	room := m.UpDown("queue.capacity", "{item}", "Items that a queue can hold.")
+	wait := m.Histogram("queue.wait.duration", "s", "Time that an item spent in a queue.", bucket.Seconds)
+	if m.Err != nil {
+		return nil, m.Err
 	}
 	set := metric.WithAttributes(attr.Queue.String(name))
 	// One registration per queue: a callback given to the instrument itself would
 	// be dropped for the second queue of a process.
-	reg, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	reg, err := m.Meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		defer func() { _ = recover() }()
 		if capacity > 0 {
 			o.ObserveInt64(room, int64(capacity), set)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/otelhealth/otelhealth/internal/buildinfo"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -23,6 +22,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
@@ -100,19 +100,15 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 		return fmt.Errorf("healthcheck: the MeterProvider has not answered for %v: does a callback hang?", setupLimit)
 	}
 
-	m.told = make(chan struct{})
-	m.teller.records = make(chan record, maxRecords)
-	go func() { defer close(m.told); m.teller.loop(m.Logger) }()
+	m.teller.Begin(m.Logger)
 	m.judge()
 	m.wg.Go(func() { m.judgeLoop() })
 	go m.collector.Loop(work)
 	if len(files) > 0 {
 		go operator.Watch(work, files, m.Logger)
 	}
-	for n := range m.compiled {
-		if r := m.compiled[n].runner; r != nil {
-			m.wg.Go(func() { r.Loop(work) })
-		}
+	for _, r := range m.runners {
+		m.wg.Go(func() { r.Loop(work) })
 	}
 	context.AfterFunc(ctx, m.Drain)
 	return nil
@@ -122,26 +118,30 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 func (m *Monitor) compile() {
 	instance := m.service.Load().instance
 	tracer := m.TracerProvider.Tracer(attr.Scope, trace.WithSchemaURL(semconv.SchemaURL))
-	for _, c := range m.Checks {
-		bound := compiled{Check: c, options: newCheckOptions(c)}
+	for _, c := range m.Checks { // a copy: the user's may change
 		sub := &judge.Subject{Name: c.Name, Role: c.Role, ComponentType: c.ComponentType}
 		if c.Func != nil {
-			bound.runner = run.New(c.toRun(), spread(instance, c.Name), tracer, m.ran, m.kickJudge)
-			sub.Awaited, sub.Assess = true, judge.Runs{Runner: bound.runner}.Assess
-		} else {
-			limit := bound.limit()
-			s := evidence.NewSampler(limit, c.Role == Core && limit.Indicator.Windowed(), m.created.Cumulates)
-			m.collector.Add(s)
-			sub.Limit, sub.Assess = limit, judge.NewRule(limit, c.For, c.KeepFor, s, m.created.Has, time.Now(), spread(instance, c.Name)).Assess
+			r := run.New(c.toRun(), spread(instance, c.Name), tracer, m.instruments.RecordRun, m.kickJudge)
+			m.runners = append(m.runners, r)
+			sub.Awaited, sub.Assess = true, judge.Runs{Runner: r}.Assess
+			m.add(sub, c.interval(), c.timeout())
+			continue
 		}
-		m.compiled = append(m.compiled, bound)
-		m.judging.Subjects = append(m.judging.Subjects, sub)
+		limit := c.limit()
+		s := evidence.NewSampler(limit, c.Role == Core && limit.Indicator.Windowed(), m.created.Cumulates)
+		m.collector.Add(s)
+		sub.Limit, sub.Assess = limit, judge.NewRule(limit, c.For, c.KeepFor, s, m.created.Has, time.Now(), spread(instance, c.Name)).Assess
+		m.add(sub, 0, 0)
 	}
 	for _, h := range m.heartbeats {
-		c := Check{Name: h.name, Role: Vital, ComponentType: "component"}
-		m.compiled = append(m.compiled, compiled{Check: c, options: newCheckOptions(c)})
-		m.judging.Subjects = append(m.judging.Subjects, &judge.Subject{Name: h.name, Role: Vital, ComponentType: "component", Assess: judge.Beats{Stall: h.stall, Beats: h.since}.Assess})
+		m.add(&judge.Subject{Name: h.name, Role: Vital, ComponentType: "component", Assess: judge.Beats{Stall: h.stall, Beats: h.since}.Assess}, 0, 0)
 	}
+}
+
+// add has a subject judged and exported.
+func (m *Monitor) add(s *judge.Subject, interval, timeout time.Duration) {
+	m.judging.Subjects = append(m.judging.Subjects, s)
+	m.options = append(m.options, export.NewCheck(s, interval, timeout))
 }
 
 // setup creates the instruments and takes the first samples.
@@ -155,7 +155,6 @@ func (m *Monitor) setup(ctx context.Context, source Source) error {
 	if len(m.collector.Metric("health.lifecycle.status")) > 0 {
 		return errors.New("MeterProvider: another Monitor exports to it already; one process, one Monitor")
 	}
-	m.compile()
 	var timeouts []float64
 	for _, c := range m.Checks {
 		if c.Func != nil {
@@ -163,12 +162,12 @@ func (m *Monitor) setup(ctx context.Context, source Source) error {
 		}
 	}
 	var err error
-	m.instruments, err = newInstruments(m.MeterProvider, timeouts)
+	m.instruments, err = export.New(m.MeterProvider, timeouts)
 	if err != nil {
 		return err
 	}
-	meter := m.MeterProvider.Meter(attr.Scope, metric.WithSchemaURL(semconv.SchemaURL))
-	if _, err := meter.RegisterCallback(m.observe, m.instruments.all()...); err != nil {
+	m.compile()
+	if err := m.instruments.Observing(m.MeterProvider, m.observe); err != nil {
 		return err
 	}
 	if err := m.collector.Collect(ctx); err != nil {

@@ -2,19 +2,13 @@ package collect
 
 import (
 	"cmp"
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/bucket"
 )
-
-// semconvSeconds are the boundaries that OpenTelemetry's semantic conventions
-// give http.server.request.duration and its like, in seconds.
-var SemconvSeconds = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
-
-// semconvDatabase are those of db.client.operation.duration, in seconds.
-var semconvDatabase = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
 
 // view is the View that makes limits, by metric, boundaries and takes note of what is
 // created.
@@ -38,25 +32,13 @@ func (c *Instruments) View(limits map[string][]float64, base ...sdkmetric.View) 
 		}
 		switch agg := stream.Aggregation.(type) {
 		case sdkmetric.AggregationExplicitBucketHistogram:
-			agg.Boundaries = Merge(agg.Boundaries, add)
+			agg.Boundaries = bucket.Merge(agg.Boundaries, add)
 			stream.Aggregation = agg
 		case nil, sdkmetric.AggregationDefault:
-			stream.Aggregation = sdkmetric.AggregationExplicitBucketHistogram{Boundaries: Merge(boundaries(i), add)}
+			stream.Aggregation = sdkmetric.AggregationExplicitBucketHistogram{Boundaries: bucket.Merge(bucket.Of(i), add)}
 		}
 		return stream, true
 	}
-}
-
-// boundaries stands in for an instrument's advisory boundaries, which a view
-// can't see and would take away.
-func boundaries(i sdkmetric.Instrument) []float64 {
-	switch {
-	case i.Name == "db.client.operation.duration":
-		return semconvDatabase
-	case i.Unit == "s":
-		return SemconvSeconds
-	}
-	return sdkmetric.DefaultAggregationSelector(i.Kind).(sdkmetric.AggregationExplicitBucketHistogram).Boundaries
 }
 
 // created is the set of instruments that the View has seen, and of what rules have
@@ -81,10 +63,3 @@ func (c *Instruments) Has(name string) (yes, known bool) {
 
 // note takes note of a metric that is in a collection.
 func (c *Instruments) note(name string) { c.names.LoadOrStore(name, sdkmetric.InstrumentKind(0)) }
-
-// merge is the sorted union of bucket boundaries.
-func Merge(bounds, more []float64) []float64 {
-	all := append(slices.Clone(bounds), more...)
-	slices.Sort(all)
-	return slices.Compact(all)
-}

@@ -8,6 +8,9 @@
 package judge
 
 import (
+	"context"
+
+	"go.opentelemetry.io/otel/trace"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/effect"
@@ -68,6 +71,18 @@ type Change struct {
 	Check *Result // nil of a probe
 	Probe verdict.Probe
 	Was   verdict.State // empty of the first
+}
+
+// Trace is a context in the trace of the run that caused the change, if any did.
+func (c *Change) Trace(v *Verdict) context.Context {
+	ctx, r := context.Background(), c.Check
+	if r == nil {
+		r = v.Rulings[c.Probe].Cause
+	}
+	if r != nil && r.Finding.Outcome != nil {
+		ctx = trace.ContextWithSpanContext(ctx, r.Finding.Outcome.Span)
+	}
+	return ctx
 }
 
 // judging makes one judgement after another. Only one goroutine at a time may call it.

@@ -1,0 +1,234 @@
+// Package export exports verdicts, runs and beats as health.* metrics. All instruments are
+// declared here, each with name, unit and description.
+//
+// In: a judge.Verdict, on the goroutine of whichever reader collects; runs and changes, on that
+// of a loop and on that of the judge. Out: observations. No lock of ours, no error; it reads
+// no metric back.
+package export
+
+import (
+	"context"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/bucket"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+)
+
+// durationBounds are the buckets of health.check.duration, in seconds; the
+// timeouts of the checks join them.
+var durationBounds = []float64{.001, .01, .1, .5, 1, 2}
+
+// instruments are all of the Monitor's, with name, unit and description in one
+// place. The observable ones are read from the verdict, so that one collection
+// shows one judgement.
+type Instruments struct {
+	// Evidence.
+	checkDuration metric.Float64Histogram
+	failures      metric.Int64ObservableGauge
+	lastRun       metric.Float64ObservableGauge
+	lastSuccess   metric.Float64ObservableGauge
+	beats         metric.Int64ObservableCounter
+	active        metric.Int64ObservableUpDownCounter
+
+	// Judgement.
+	checkStatus      metric.Int64ObservableUpDownCounter
+	checkValue       metric.Float64ObservableGauge
+	checkLimit       metric.Float64ObservableGauge
+	checkInterval    metric.Float64ObservableGauge
+	checkTimeout     metric.Float64ObservableGauge
+	checkInfo        metric.Int64ObservableUpDownCounter
+	checkOverride    metric.Int64ObservableUpDownCounter
+	lastTransition   metric.Float64ObservableGauge
+	checkTransitions metric.Int64Counter
+	probeStatus      metric.Int64ObservableUpDownCounter
+	probeDuration    metric.Float64ObservableCounter
+	probeTransitions metric.Int64Counter
+	probeRequests    metric.Int64ObservableCounter
+	lifecycleStatus  metric.Int64ObservableUpDownCounter
+
+	// Attribute sets, built once: the callback runs for each reader.
+	probeStates [len(verdict.Probes)][len(verdict.ProbeStates)]metric.ObserveOption
+	lifecycles  [len(verdict.Lifecycles)]metric.ObserveOption
+}
+
+func New(mp metric.MeterProvider, timeouts []float64) (*Instruments, error) {
+	m := Maker{Meter: mp.Meter(attr.Scope, metric.WithSchemaURL(semconv.SchemaURL))}
+	i := &Instruments{
+		checkDuration:    m.Histogram("health.check.duration", "s", "Duration of one run of an active check.", bucket.Merge(durationBounds, timeouts)),
+		failures:         m.intGauge("health.check.consecutive_failures", "{failure}", "Failed runs of an active check since its last success."),
+		lastRun:          m.gauge("health.check.last_run.timestamp", "s", "Unix time at which the last run of an active check finished."),
+		lastSuccess:      m.gauge("health.check.last_success.timestamp", "s", "Unix time of the last success of an active check."),
+		beats:            m.counter("health.heartbeat.beats", "{beat}", "Signs of life of a worker."),
+		active:           m.UpDown("health.heartbeat.active", "1", "Pieces of work that are under way."),
+		checkStatus:      m.UpDown("health.check.status", "1", "1 for the state that a check is in, 0 for the others."),
+		checkValue:       m.gauge("health.check.value", "", "Value of a rule's indicator, in its own unit."),
+		checkLimit:       m.gauge("health.check.limit", "", "Limit of a rule, in its indicator's unit."),
+		checkInterval:    m.gauge("health.check.interval", "s", "Time from one run of an active check to the next."),
+		checkTimeout:     m.gauge("health.check.timeout", "s", "Time that one run of an active check may take."),
+		checkInfo:        m.UpDown("health.check.info", "1", "Always 1; the role of a check is an attribute."),
+		checkOverride:    m.UpDown("health.check.override", "1", "1 while an operator overrides what a failing check does to readiness."),
+		lastTransition:   m.gauge("health.check.last_transition.timestamp", "s", "Unix time at which a check entered its state."),
+		checkTransitions: m.events("health.check.transitions", "{transition}", "Changes of a check's state, by the new state."),
+		probeStatus:      m.UpDown("health.probe.status", "1", "1 for the state that a probe is in, 0 for the others."),
+		probeDuration:    m.seconds("health.probe.state.duration", "s", "Time that a probe has spent in a state."),
+		probeTransitions: m.events("health.probe.transitions", "{transition}", "Changes of a probe's state, by the new state."),
+		probeRequests:    m.counter("health.probe.requests", "{request}", "Probe requests answered."),
+		lifecycleStatus:  m.UpDown("health.lifecycle.status", "1", "1 for the phase that the process is in, 0 for the others."),
+	}
+	for _, p := range verdict.Probes {
+		for n, s := range verdict.ProbeStates {
+			i.probeStates[p][n] = metric.WithAttributes(attr.ProbeName.String(p.String()), attr.ProbeState.String(string(s)))
+		}
+	}
+	for n, l := range verdict.Lifecycles {
+		i.lifecycles[n] = metric.WithAttributes(attr.Lifecycle.String(string(l)))
+	}
+	return i, m.Err
+}
+
+// observeBeats observes a heartbeat.
+func (i *Instruments) ObserveBeats(o metric.Observer, name string, beats, active int64) {
+	set := metric.WithAttributes(attr.Heartbeat.String(name))
+	o.ObserveInt64(i.beats, beats, set)
+	o.ObserveInt64(i.active, active, set)
+}
+
+// observeRequests observes how often a probe was answered with a code.
+func (i *Instruments) ObserveRequests(o metric.Observer, p verdict.Probe, code int, n int64) {
+	o.ObserveInt64(i.probeRequests, n, metric.WithAttributes(attr.ProbeName.String(p.String()), semconv.HTTPResponseStatusCode(code)))
+}
+
+// observeVerdict observes a verdict as it is served at a time. checks are those of its
+// subjects, in their order.
+func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, checks []*Check, now time.Time) {
+	for n := range v.Checks {
+		i.observeCheck(o, &v.Checks[n], checks[n])
+	}
+	for _, p := range verdict.Probes {
+		for n, s := range verdict.ProbeStates {
+			set := i.probeStates[p][n]
+			o.ObserveInt64(i.probeStatus, one(v.Effective(p, now) == s), set)
+			o.ObserveFloat64(i.probeDuration, v.Ages[p][n], set) // as of the verdict: it never decreases
+		}
+	}
+	for n, l := range verdict.Lifecycles {
+		o.ObserveInt64(i.lifecycleStatus, one(v.Lifecycle == l), i.lifecycles[n])
+	}
+}
+
+// recordRun records one finished run of an active check.
+func (i *Instruments) RecordRun(ctx context.Context, name string, o *run.Outcome) {
+	set := metric.WithAttributes(attr.CheckName.String(name))
+	if o.Class != "" {
+		set = metric.WithAttributes(attr.CheckName.String(name), semconv.ErrorTypeKey.String(o.Class))
+	}
+	i.checkDuration.Record(ctx, o.Took.Seconds(), set)
+}
+
+// count counts a change, in the trace of the run that caused it.
+func (i *Instruments) Count(v *judge.Verdict, c *judge.Change) {
+	ctx := c.Trace(v)
+	if r := c.Check; r == nil {
+		i.probeTransitions.Add(ctx, 1, metric.WithAttributes(attr.ProbeName.String(c.Probe.String()), attr.ProbeState.String(string(v.Rulings[c.Probe].State))))
+	} else if r.Moved {
+		i.checkTransitions.Add(ctx, 1, metric.WithAttributes(attr.CheckName.String(r.Name), attr.CheckState.String(string(r.State))))
+	}
+}
+
+func (i *Instruments) observeCheck(o metric.Observer, r *judge.Result, c *Check) {
+	for n, s := range verdict.CheckStates {
+		o.ObserveInt64(i.checkStatus, one(r.State == s), c.states[n])
+	}
+	o.ObserveInt64(i.checkInfo, 1, c.role)
+	if r.Override != "" {
+		o.ObserveInt64(i.checkOverride, 1, metric.WithAttributes(attr.CheckName.String(r.Name), attr.CheckEffect.String(r.Override)))
+	}
+	if r.Moved {
+		o.ObserveFloat64(i.lastTransition, Unix(r.Since), c.name)
+	}
+	for n, b := range bounds(r.Subject.Limit) {
+		o.ObserveFloat64(i.checkLimit, b.Value, c.limits[n])
+	}
+	if r.Subject.Limit != nil && r.HasValue {
+		o.ObserveFloat64(i.checkValue, r.Value, c.name)
+	}
+	if !c.active {
+		return
+	}
+	o.ObserveFloat64(i.checkInterval, c.interval, c.name)
+	o.ObserveFloat64(i.checkTimeout, c.timeout, c.name)
+	if out := r.Finding.Outcome; out != nil {
+		o.ObserveInt64(i.failures, int64(out.Failures), c.name)
+		o.ObserveFloat64(i.lastRun, Unix(out.Ran), c.name)
+		if !out.LastSuccess.IsZero() {
+			o.ObserveFloat64(i.lastSuccess, Unix(out.LastSuccess), c.name)
+		}
+	}
+}
+
+// all are the observable instruments, which share the one callback.
+func (i *Instruments) all() []metric.Observable {
+	return []metric.Observable{
+		i.failures, i.lastRun, i.lastSuccess, i.beats, i.active, i.checkStatus, i.checkValue, i.checkLimit, i.checkInterval,
+		i.checkTimeout, i.checkInfo, i.checkOverride, i.lastTransition, i.probeStatus, i.probeDuration, i.probeRequests, i.lifecycleStatus,
+	}
+}
+
+// checkOptions are one check's attribute sets, built once, and what never changes of it.
+type Check struct {
+	name, role        metric.ObserveOption
+	states            [len(verdict.CheckStates)]metric.ObserveOption
+	limits            []metric.ObserveOption
+	active            bool
+	interval, timeout float64 // of an active check, in seconds
+}
+
+// newCheckOptions are those of a subject; interval and timeout are zero of what is not run.
+func NewCheck(c *judge.Subject, interval, timeout time.Duration) *Check {
+	o := &Check{active: interval > 0, interval: interval.Seconds(), timeout: timeout.Seconds()}
+	name := attr.CheckName.String(c.Name)
+	with := func(kv ...attribute.KeyValue) metric.ObserveOption {
+		return metric.WithAttributeSet(attribute.NewSet(append(kv, name)...))
+	}
+	o.name, o.role = with(), with(attr.CheckRole.String(c.Role.String()))
+	for n, s := range verdict.CheckStates {
+		o.states[n] = with(attr.CheckState.String(string(s)))
+	}
+	for _, b := range bounds(c.Limit) {
+		o.limits = append(o.limits, with(attr.LimitType.String(string(b.Edge))))
+	}
+	return o
+}
+
+func bounds(l *spec.Limit) []spec.Bound {
+	if l == nil {
+		return nil
+	}
+	return l.Bounds
+}
+
+func one(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func Unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1e3 }
+
+// observing has the observable instruments observed by one callback.
+func (i *Instruments) Observing(mp metric.MeterProvider, f metric.Callback) error {
+	meter := mp.Meter(attr.Scope, metric.WithSchemaURL(semconv.SchemaURL))
+	_, err := meter.RegisterCallback(f, i.all()...)
+	return err
+}
