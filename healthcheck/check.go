@@ -10,8 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
 )
 
 // A Check is one named thing that is judged: a Func that is run in the
@@ -56,7 +56,7 @@ type Check struct {
 }
 
 // limit is the Limit as evidence reads it.
-func (c *Check) limit() *spec.Limit { return (*spec.Limit)(&c.Limit) }
+func (c *Check) limit() *query.Limit { return (*query.Limit)(&c.Limit) }
 
 func (c Check) interval() time.Duration { return cmp.Or(c.Interval, 10*time.Second) }
 func (c Check) timeout() time.Duration {

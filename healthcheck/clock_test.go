@@ -9,7 +9,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
 // stepped is the same instant as read from a wall clock that somebody has set
@@ -32,7 +32,7 @@ func TestClockSteps(t *testing.T) {
 		began := now
 		traffic := newTrafficRule(Core, "a", 0)
 		c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80)}
-		queue := ruleOf(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, began, spread("a", c.Name))
+		queue := ruleOf(c, evidence.NewSampler((*query.Limit)(&c.Limit), false, synchronous), foreign, began, spread("a", c.Name))
 		worker := &Heartbeat{name: "worker", stall: time.Minute, born: began}
 		beats := judge.Beats{Stall: worker.stall, Beats: worker.since}
 		worker.active.Add(1)

@@ -9,7 +9,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -127,7 +127,7 @@ func FuzzEvaluate(f *testing.F) {
 		var rules []*judge.Rule
 		for n, l := range limits {
 			for _, role := range []Role{Auxiliary, Core} {
-				s := evidence.NewSampler((*spec.Limit)(&l), role == Core && l.Indicator.Windowed(), func(string) bool { return n%2 == 0 })
+				s := evidence.NewSampler((*query.Limit)(&l), role == Core && l.Indicator.Windowed(), func(string) bool { return n%2 == 0 })
 				rules = append(rules, ruleOf(Check{Name: "rule", Role: role, Limit: l, For: time.Second, KeepFor: time.Second}, s,
 					func(string) (bool, bool) { return true, n%3 == 0 }, now, .5))
 			}
@@ -144,7 +144,7 @@ func FuzzEvaluate(f *testing.F) {
 				if got.State != Pass && got.Output == "" {
 					t.Fatalf("%+v: %s without a reason", r.Limit, got.State)
 				}
-				if !spec.Finite(got.Value) || !spec.Finite(got.Share) {
+				if !query.Finite(got.Value) || !query.Finite(got.Share) {
 					t.Fatalf("%+v: %s with the value %v, share %v", r.Limit, got.State, got.Value, got.Share)
 				}
 			}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
 const (
@@ -106,7 +106,7 @@ func TestFirstReading(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {
-			s := evidence.NewSampler((*spec.Limit)(&c.limit), false, synchronous)
+			s := evidence.NewSampler((*query.Limit)(&c.limit), false, synchronous)
 			s.Sample(time.Now(), c.data)
 			r, _ := s.Reading()
 			if r.Problem != "" || len(r.Groups) == 0 {
@@ -170,7 +170,7 @@ func TestWindows(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {
-			s := evidence.NewSampler((*spec.Limit)(&c.limit), false, synchronous)
+			s := evidence.NewSampler((*query.Limit)(&c.limit), false, synchronous)
 			at, n := time.Now(), 0
 			for _, st := range c.steps {
 				for range st.n {
@@ -195,8 +195,8 @@ func TestOverflowHidesNothing(t *testing.T) {
 			metricdata.DataPoint[int64]{Attributes: attribute.NewSet(attribute.Bool("otel.metric.overflow", true)), Value: hidden}))
 	}
 	in := Increase("m", time.Minute)
-	filtered := evidence.NewSampler((*spec.Limit)(ptr(Ratio(in.Where("code", "500"), in).AtMost(.05))), false, synchronous)
-	plain := evidence.NewSampler((*spec.Limit)(ptr(in.AtMost(50))), false, synchronous)
+	filtered := evidence.NewSampler((*query.Limit)(ptr(Ratio(in.Where("code", "500"), in).AtMost(.05))), false, synchronous)
+	plain := evidence.NewSampler((*query.Limit)(ptr(in.AtMost(50))), false, synchronous)
 	for _, s := range []*evidence.Sampler{filtered, plain} {
 		s.Sample(at, data(0, 0))
 		s.Sample(at.Add(time.Second), data(1, 100))
@@ -240,7 +240,7 @@ func TestAbsentGroup(t *testing.T) {
 	for name, observed := range map[string]bool{"synchronous": false, "observable": true} {
 		t.Run(name, func(t *testing.T) {
 			limit := Increase("m", 30*time.Second).AtMost(10)
-			s := evidence.NewSampler((*spec.Limit)(&limit), false, func(string) bool { return observed })
+			s := evidence.NewSampler((*query.Limit)(&limit), false, func(string) bool { return observed })
 			at := time.Now()
 			for n, c := range []evidence.Catalog{
 				collection("", counter(cum, point(int64(100_000)))), {}, collection("", counter(cum, point(int64(100_005)))),
@@ -258,7 +258,7 @@ func TestAbsentGroup(t *testing.T) {
 func TestNewSeriesOfAnObservable(t *testing.T) {
 	for observed, want := range map[bool]float64{true: 0, false: 100_001} {
 		limit := Increase("m", 30*time.Second).AtMost(10)
-		s := evidence.NewSampler((*spec.Limit)(&limit), false, func(string) bool { return observed })
+		s := evidence.NewSampler((*query.Limit)(&limit), false, func(string) bool { return observed })
 		at := time.Now()
 		s.Sample(at, collection("", counter(cum, point(int64(1), "a", "1"))))
 		s.Sample(at.Add(time.Second), collection("", counter(cum, point(int64(2), "a", "1"), point(int64(100_000), "a", "2"))))
@@ -272,7 +272,7 @@ func TestNewSeriesOfAnObservable(t *testing.T) {
 // without one.
 func TestLowerLimitWaits(t *testing.T) {
 	limit := Increase("m", time.Minute).AtLeast(1)
-	s := evidence.NewSampler((*spec.Limit)(&limit), false, synchronous)
+	s := evidence.NewSampler((*query.Limit)(&limit), false, synchronous)
 	r := ruleOf(Check{Limit: limit}, s, foreign, time.Now(), 0)
 	at := time.Now()
 	for n := range 62 {

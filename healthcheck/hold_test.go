@@ -12,7 +12,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
 // trafficRule drives a rule on latency second by second, without a Monitor: an
@@ -26,7 +26,7 @@ type trafficRule struct {
 func newTrafficRule(role Role, instance string, keepFor time.Duration) *trafficRule {
 	c := Check{Name: "latency", Role: role, KeepFor: keepFor, Limit: Quantile("m", .99, 30*time.Second).AtMost(.5)}
 	d := &trafficRule{now: time.Now()}
-	d.Rule = ruleOf(c, evidence.NewSampler((*spec.Limit)(&c.Limit), role == Core, synchronous), foreign, d.now, spread(instance, c.Name))
+	d.Rule = ruleOf(c, evidence.NewSampler((*query.Limit)(&c.Limit), role == Core, synchronous), foreign, d.now, spread(instance, c.Name))
 	d.second(0, 0)
 	return d
 }
@@ -310,7 +310,7 @@ func TestEmptiedEvidence(t *testing.T) {
 func TestForAndKeepFor(t *testing.T) {
 	c := Check{Name: "queue", For: 5 * time.Second, KeepFor: 10 * time.Second, Limit: Last("m").AtMost(80).WarnAbove(50)}
 	now := time.Now()
-	r := ruleOf(c, evidence.NewSampler((*spec.Limit)(&c.Limit), false, synchronous), foreign, now, .5)
+	r := ruleOf(c, evidence.NewSampler((*query.Limit)(&c.Limit), false, synchronous), foreign, now, .5)
 	steps := []struct {
 		value   float64
 		seconds int

@@ -21,14 +21,14 @@ var rooms = []struct{ name, imports string }{
 	// Words, which are data.
 	{"effect", ""},
 	{"verdict", "effect"},
-	{"spec", ""},
-	{"rule", "spec"},
+	{"query", ""},
+	{"rule", "query"},
 	{"attr", ""},
 	{"bucket", ""},
 	{"text", ""},
 	// Evidence.
 	{"guard", "text"},
-	{"evidence", "spec text"},
+	{"evidence", "query text"},
 	{"collect", "bucket evidence guard"},
 	{"run", "attr guard"},
 	// Memory, and what people have asked for.
@@ -36,12 +36,12 @@ var rooms = []struct{ name, imports string }{
 	{"lifecycle", "verdict"},
 	{"operator", "effect lifecycle"},
 	// Judge.
-	{"judge", "effect evidence lifecycle memory run spec text verdict"},
+	{"judge", "effect evidence lifecycle memory query run text verdict"},
 	// Answer.
-	{"answer", "effect judge spec text verdict"},
-	{"export", "attr bucket judge run spec verdict"},
+	{"answer", "effect judge query text verdict"},
+	{"export", "attr bucket judge query run verdict"},
 	{"journal", "attr judge verdict"},
-	{"", "answer attr bucket collect effect evidence export journal judge lifecycle operator rule run spec verdict"},
+	{"", "answer attr bucket collect effect evidence export journal judge lifecycle operator query rule run verdict"},
 	// What users add.
 	{"checks", ""},
 	{"statuspage", "healthcheck"},
@@ -50,7 +50,7 @@ var rooms = []struct{ name, imports string }{
 
 // still are the rooms without a clock, a goroutine and a lock: what they say follows from
 // what they are given, so that history can be judged as well as the present.
-var still = []string{"effect", "verdict", "spec", "rule", "evidence", "memory", "judge", "answer"}
+var still = []string{"effect", "verdict", "query", "rule", "evidence", "memory", "judge", "answer"}
 
 const modulePath = "github.com/otelhealth/otelhealth/"
 

@@ -1,7 +1,7 @@
 package healthcheck
 
 import (
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
@@ -20,11 +20,11 @@ func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
 	for _, c := range m.Checks {
 		in := &c.limit().Indicator
 		switch in.Kind {
-		case spec.KindQuantile:
+		case query.KindQuantile:
 			for _, b := range c.limit().Bounds {
 				limits[in.Metric] = append(limits[in.Metric], b.Value)
 			}
-		case spec.KindOver:
+		case query.KindOver:
 			limits[in.Metric] = append(limits[in.Metric], in.Bound)
 		}
 	}

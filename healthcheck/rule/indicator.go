@@ -8,7 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
 // An Indicator is one number read from collected metrics. It names any
@@ -18,28 +18,28 @@ import (
 // Counters and histograms whose series match are merged. A gauge or up-down
 // counter that matches more than one series is an error unless [Indicator.Per]
 // says to judge each.
-type Indicator spec.Indicator
+type Indicator query.Indicator
 
 // defaultMinCount keeps one bad request in an idle minute from being a ratio of
 // 1.
 const defaultMinCount = 10
 
 // Last is the current value of a gauge or up-down counter.
-func Last(metric string) Indicator { return Indicator{Kind: spec.KindLast, Metric: metric} }
+func Last(metric string) Indicator { return Indicator{Kind: query.KindLast, Metric: metric} }
 
 // Age is the time, in seconds, since the Unix timestamp that a gauge holds.
-func Age(metric string) Indicator { return Indicator{Kind: spec.KindAge, Metric: metric} }
+func Age(metric string) Indicator { return Indicator{Kind: query.KindAge, Metric: metric} }
 
 // Increase is the growth of a counter, or of a histogram's count, over a window.
 func Increase(metric string, window time.Duration) Indicator {
-	return Indicator{Kind: spec.KindIncrease, Metric: metric, Window: window}
+	return Indicator{Kind: query.KindIncrease, Metric: metric, Window: window}
 }
 
 // Over is the share, from 0 to 1, of a histogram's measurements in a window that
 // were greater than bound. With healthcheck.Monitor.View the bound becomes a bucket
 // boundary and the share is exact.
 func Over(metric string, bound float64, window time.Duration) Indicator {
-	return Indicator{Kind: spec.KindOver, Metric: metric, Bound: bound, Window: window, MinEvents: defaultMinCount}
+	return Indicator{Kind: query.KindOver, Metric: metric, Bound: bound, Window: window, MinEvents: defaultMinCount}
 }
 
 // Quantile is the q-quantile, 0 < q < 1, of a histogram's measurements in a
@@ -48,14 +48,14 @@ func Over(metric string, bound float64, window time.Duration) Indicator {
 // the limit is a bucket boundary and that count is exact; the value shown is
 // interpolated within its bucket, as Prometheus does.
 func Quantile(metric string, q float64, window time.Duration) Indicator {
-	return Indicator{Kind: spec.KindQuantile, Metric: metric, Quantile: q, Window: window, MinEvents: defaultMinCount}
+	return Indicator{Kind: query.KindQuantile, Metric: metric, Quantile: q, Window: window, MinEvents: defaultMinCount}
 }
 
 // Ratio divides one indicator by another: two of [Increase] over one window, or
 // two of [Last].
 func Ratio(numerator, denominator Indicator) Indicator {
-	i := Indicator{Kind: spec.KindRatio, Metric: numerator.Metric, Num: (*spec.Indicator)(&numerator), Den: (*spec.Indicator)(&denominator), Window: denominator.Window}
-	if denominator.Kind == spec.KindIncrease {
+	i := Indicator{Kind: query.KindRatio, Metric: numerator.Metric, Num: (*query.Indicator)(&numerator), Den: (*query.Indicator)(&denominator), Window: denominator.Window}
+	if denominator.Kind == query.KindIncrease {
 		i.MinEvents = defaultMinCount
 	}
 	return i
@@ -65,14 +65,14 @@ func Ratio(numerator, denominator Indicator) Indicator {
 // text: "500", "true", "GET". As in Prometheus, an attribute that is not there has
 // the empty text: Where("error.type", "") keeps what has no error.
 func (i Indicator) Where(key string, values ...string) Indicator {
-	i.Matchers = append(slices.Clone(i.Matchers), spec.Matcher{Key: attribute.Key(key), Values: values})
+	i.Matchers = append(slices.Clone(i.Matchers), query.Matcher{Key: attribute.Key(key), Values: values})
 	return i
 }
 
 // WhereNot drops the series whose attribute key has one of the values. So
 // WhereNot("error.type", "") keeps what has an error, of whatever type.
 func (i Indicator) WhereNot(key string, values ...string) Indicator {
-	i.Matchers = append(slices.Clone(i.Matchers), spec.Matcher{Key: attribute.Key(key), Values: values, Not: true})
+	i.Matchers = append(slices.Clone(i.Matchers), query.Matcher{Key: attribute.Key(key), Values: values, Not: true})
 	return i
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/effect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
@@ -51,7 +51,7 @@ func entryOf(c *judge.Result, opt bodyOptions) []byte {
 	if c.Role != effect.Auxiliary {
 		e.Role = c.Role.String()
 	}
-	var bounds []spec.Bound
+	var bounds []query.Bound
 	if c.Subject.Limit != nil {
 		bounds = c.Subject.Limit.Bounds
 	}
@@ -61,13 +61,13 @@ func entryOf(c *judge.Result, opt bodyOptions) []byte {
 	}
 	for _, b := range bounds {
 		switch b.Edge {
-		case spec.MaxFail:
+		case query.MaxFail:
 			e.Limit = some(b.Value)
-		case spec.MaxWarn:
+		case query.MaxWarn:
 			e.WarnLimit = some(b.Value)
-		case spec.MinFail:
+		case query.MinFail:
 			e.MinLimit = some(b.Value)
-		case spec.MinWarn:
+		case query.MinWarn:
 			e.MinWarnLimit = some(b.Value)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 )
 
@@ -17,7 +17,7 @@ type jsonNumber struct {
 func some(v float64) jsonNumber { return jsonNumber{v, true} }
 
 func (n jsonNumber) MarshalJSON() ([]byte, error) {
-	if !n.set || !spec.Finite(n.value) {
+	if !n.set || !query.Finite(n.value) {
 		return []byte("null"), nil
 	}
 	return json.Marshal(text.Round(n.value))

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"go.opentelemetry.io/otel/attribute"
 )
 
@@ -36,7 +36,7 @@ const overflowKey = attribute.Key("otel.metric.overflow")
 
 // gather sums the matching series of one metric into groups. Problems name the
 // instrument; none of them is a panic, however malformed the data.
-func gather(i *spec.Indicator, c Catalog) (gathered, error) {
+func gather(i *query.Indicator, c Catalog) (gathered, error) {
 	g := gathered{groups: map[attribute.Distinct]*group{}}
 	var first shape
 	for n, m := range c[i.Metric] {
@@ -63,14 +63,14 @@ func gather(i *spec.Indicator, c Catalog) (gathered, error) {
 }
 
 // suits reports whether the indicator can read this kind of instrument.
-func suits(i *spec.Indicator, kind string) error {
+func suits(i *query.Indicator, kind string) error {
 	ok := false
 	switch i.Kind {
-	case spec.KindLast, spec.KindAge:
+	case query.KindLast, query.KindAge:
 		ok = kind == "gauge" || kind == "up-down counter"
-	case spec.KindIncrease:
+	case query.KindIncrease:
 		ok = kind == "counter" || kind == "histogram" || kind == "exponential histogram"
-	case spec.KindOver, spec.KindQuantile:
+	case query.KindOver, query.KindQuantile:
 		ok = kind == "histogram"
 	}
 	if !ok {
@@ -79,8 +79,8 @@ func suits(i *spec.Indicator, kind string) error {
 	return nil
 }
 
-func (g *gathered) add(i *spec.Indicator, p series) error {
-	if !spec.Finite(p.Value) {
+func (g *gathered) add(i *query.Indicator, p series) error {
+	if !query.Finite(p.Value) {
 		return fmt.Errorf("the value is %v", p.Value)
 	}
 	if v, ok := p.Attrs.Value(overflowKey); ok && v.AsBool() && i.Filtered() {
@@ -101,12 +101,12 @@ func (g *gathered) add(i *spec.Indicator, p series) error {
 	}
 	sum.series++
 	switch i.Kind {
-	case spec.KindLast, spec.KindAge:
+	case query.KindLast, query.KindAge:
 		if seen {
 			return fmt.Errorf("more than one series matches: narrow it with Where or judge each with Per")
 		}
 		sum.amount[0] = p.Value
-	case spec.KindIncrease:
+	case query.KindIncrease:
 		if p.Value < 0 {
 			return fmt.Errorf("the count is negative: %v", p.Value)
 		}
@@ -132,8 +132,8 @@ func (g *gathered) add(i *spec.Indicator, p series) error {
 
 // gatherRatio gathers both sides. A group without a numerator has had none of
 // its events; but a gauge without a value is no zero.
-func gatherRatio(i *spec.Indicator, c Catalog) (gathered, error) {
-	side := func(in *spec.Indicator) (gathered, error) {
+func gatherRatio(i *query.Indicator, c Catalog) (gathered, error) {
+	side := func(in *query.Indicator) (gathered, error) {
 		s := *in
 		s.GroupBy = append(s.GroupBy[:len(s.GroupBy):len(s.GroupBy)], i.GroupBy...)
 		s.Matchers = append(s.Matchers[:len(s.Matchers):len(s.Matchers)], i.Matchers...)
@@ -146,7 +146,7 @@ func gatherRatio(i *spec.Indicator, c Catalog) (gathered, error) {
 		n, series := 0.0, d.series
 		if v, ok := num.groups[key]; ok {
 			n, series = v.amount[0], series+v.series
-		} else if i.Num.Kind == spec.KindLast {
+		} else if i.Num.Kind == query.KindLast {
 			continue
 		}
 		out.groups[key] = &group{d.attrs, Amounts{n, d.amount[0]}, series}
@@ -155,13 +155,13 @@ func gatherRatio(i *spec.Indicator, c Catalog) (gathered, error) {
 }
 
 // unitOf is the unit of the indicator, given that of its metric.
-func unitOf(i *spec.Indicator, metric string) string {
+func unitOf(i *query.Indicator, metric string) string {
 	switch i.Kind {
-	case spec.KindOver, spec.KindRatio:
+	case query.KindOver, query.KindRatio:
 		return "1"
-	case spec.KindAge:
+	case query.KindAge:
 		return "s"
-	case spec.KindIncrease:
+	case query.KindIncrease:
 		if metric == "s" || metric == "ms" { // a histogram's count is of no unit
 			return "1"
 		}

@@ -4,11 +4,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"go.opentelemetry.io/otel/attribute"
 )
 
-func matches(m spec.Matcher, set attribute.Set) bool {
+func matches(m query.Matcher, set attribute.Set) bool {
 	text := ""
 	if v, ok := set.Value(m.Key); ok {
 		text = v.String()
@@ -17,7 +17,7 @@ func matches(m spec.Matcher, set attribute.Set) bool {
 }
 
 // groupOf is the part of a series' attributes that Per names.
-func groupOf(i *spec.Indicator, set attribute.Set) attribute.Set {
+func groupOf(i *query.Indicator, set attribute.Set) attribute.Set {
 	if len(i.GroupBy) == 0 {
 		return attribute.Set{}
 	}
@@ -25,8 +25,8 @@ func groupOf(i *spec.Indicator, set attribute.Set) attribute.Set {
 	return g
 }
 
-func keeps(i *spec.Indicator, set attribute.Set) bool {
-	return !slices.ContainsFunc(i.Matchers, func(m spec.Matcher) bool { return !matches(m, set) })
+func keeps(i *query.Indicator, set attribute.Set) bool {
+	return !slices.ContainsFunc(i.Matchers, func(m query.Matcher) bool { return !matches(m, set) })
 }
 
 // groupName writes a group as a person reads it: queue.name=jobs.

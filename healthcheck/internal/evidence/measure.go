@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -13,30 +13,30 @@ import (
 type Measure struct {
 	Group   attribute.Set
 	Value   float64
-	count   float64     // events in the window
-	Share   float64     // for a quantile: of the events beyond the failing limit, or else the only one
-	Bad     float64     // events beyond the failing limit
-	Empty   bool        // too few events to judge
-	Crossed *spec.Bound // the worst bound crossed
-	Lasting bool        // crossed over four windows too
-	Still   bool        // and in the last third of one
+	count   float64      // events in the window
+	Share   float64      // for a quantile: of the events beyond the failing limit, or else the only one
+	Bad     float64      // events beyond the failing limit
+	Empty   bool         // too few events to judge
+	Crossed *query.Bound // the worst bound crossed
+	Lasting bool         // crossed over four windows too
+	Still   bool         // and in the last third of one
 }
 
 // held judges the growth of one window. For a histogram, a limit is held
 // against the count beyond it, which is exact where the limit is a bucket
 // boundary and refused where it is not.
-func held(l *spec.Limit, growth Amounts, bounds []float64) (m Measure, err error) {
+func held(l *query.Limit, growth Amounts, bounds []float64) (m Measure, err error) {
 	in := &l.Indicator
 	switch in.Kind {
-	case spec.KindIncrease:
+	case query.KindIncrease:
 		m.count, m.Bad, m.Value = growth[0], growth[0], growth[0]
-	case spec.KindRatio:
+	case query.KindRatio:
 		m.count, m.Bad = growth[1], growth[0]
 		m.Empty = m.count <= 0 || m.count < in.MinEvents
 		if !m.Empty {
 			m.Value = growth[0] / growth[1]
 		}
-	case spec.KindOver:
+	case query.KindOver:
 		m.count = total(growth)
 		if m.Bad, err = beyond(in, growth, bounds, in.Bound); err != nil {
 			return m, err
@@ -45,7 +45,7 @@ func held(l *spec.Limit, growth Amounts, bounds []float64) (m Measure, err error
 		if !m.Empty {
 			m.Value = m.Bad / m.count
 		}
-	case spec.KindQuantile:
+	case query.KindQuantile:
 		return heldQuantile(l, growth, bounds)
 	}
 	if !m.Empty {
@@ -54,7 +54,7 @@ func held(l *spec.Limit, growth Amounts, bounds []float64) (m Measure, err error
 	return m, nil
 }
 
-func heldQuantile(l *spec.Limit, growth Amounts, bounds []float64) (m Measure, err error) {
+func heldQuantile(l *query.Limit, growth Amounts, bounds []float64) (m Measure, err error) {
 	in := &l.Indicator
 	m.count = total(growth)
 	m.Empty = m.count == 0 || m.count < in.MinEvents
@@ -64,13 +64,13 @@ func heldQuantile(l *spec.Limit, growth Amounts, bounds []float64) (m Measure, e
 		if err != nil {
 			return m, err
 		}
-		if b.Edge == spec.MaxFail || m.Bad == 0 {
+		if b.Edge == query.MaxFail || m.Bad == 0 {
 			m.Bad = over
 		}
 		if m.Empty {
 			continue
 		}
-		if b.Edge == spec.MaxFail || len(l.Bounds) == 1 {
+		if b.Edge == query.MaxFail || len(l.Bounds) == 1 {
 			m.Share = over / m.count
 		}
 		// The allowance makes 10 of 100 not "over 10 %" in binary fractions.
@@ -85,7 +85,7 @@ func heldQuantile(l *spec.Limit, growth Amounts, bounds []float64) (m Measure, e
 }
 
 // worst is the bound that a value crosses, one that fails before one that warns.
-func worst(l *spec.Limit, v float64) (worst *spec.Bound) {
+func worst(l *query.Limit, v float64) (worst *query.Bound) {
 	for n := range l.Bounds {
 		if b := &l.Bounds[n]; b.Crossed(v) && (worst == nil || b.Fails()) {
 			worst = b
@@ -95,7 +95,7 @@ func worst(l *spec.Limit, v float64) (worst *spec.Bound) {
 }
 
 // beyond counts the measurements greater than v.
-func beyond(i *spec.Indicator, growth Amounts, bounds []float64, v float64) (float64, error) {
+func beyond(i *query.Indicator, growth Amounts, bounds []float64, v float64) (float64, error) {
 	n, exact := slices.BinarySearch(bounds, v)
 	if !exact {
 		return 0, fmt.Errorf("%s: %s is no bucket boundary; build the MeterProvider with Monitor.View, or take one of the histogram's own", i.Metric, text.Number(v))

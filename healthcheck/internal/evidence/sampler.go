@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -15,7 +15,7 @@ import (
 // sampler turns each collection into the readings of one rule. The collector's
 // goroutine owns it; the judge sees only the immutable reading.
 type Sampler struct {
-	limit    *spec.Limit
+	limit    *query.Limit
 	observed func(metric string) bool // its series need not begin at zero
 	Long     bool                     // keep four windows, for a rule that may take the instance out
 	unseen   []string                 // metrics that no collection has had yet
@@ -46,7 +46,7 @@ const StaleAfter = 30 * time.Second
 // from traffic may take an instance out.
 const longWindows = 4
 
-func NewSampler(l *spec.Limit, long bool, observed func(string) bool) *Sampler {
+func NewSampler(l *query.Limit, long bool, observed func(string) bool) *Sampler {
 	return &Sampler{limit: l, Long: long, observed: observed, unseen: l.Indicator.Metrics(), windows: map[attribute.Distinct]*window{}}
 }
 
@@ -94,7 +94,7 @@ func (s *Sampler) read(r *reading, c Catalog) error {
 	in := &s.limit.Indicator
 	var g gathered
 	var err error
-	if in.Kind == spec.KindRatio {
+	if in.Kind == query.KindRatio {
 		g, err = gatherRatio(in, c)
 	} else {
 		g, err = gather(in, c)
@@ -110,14 +110,14 @@ func (s *Sampler) read(r *reading, c Catalog) error {
 		a := gr.amount
 		m := Measure{Group: gr.attrs, Value: a[0]}
 		switch in.Kind {
-		case spec.KindAge:
+		case query.KindAge:
 			m.Value = float64(r.At.UnixNano())/1e9 - a[0]
-		case spec.KindRatio:
+		case query.KindRatio:
 			if m.Empty = a[1] == 0; !m.Empty {
 				m.Value = a[0] / a[1]
 			}
 		}
-		if !spec.Finite(m.Value) {
+		if !query.Finite(m.Value) {
 			return fmt.Errorf("%s: the value is %v", in.Metric, m.Value)
 		}
 		if !m.Empty {
@@ -134,7 +134,7 @@ func (s *Sampler) readWindows(r *reading, g gathered) error {
 	if s.Long {
 		keep *= longWindows
 	}
-	if len(g.groups) == 0 && in.Kind == spec.KindIncrease && len(in.GroupBy) == 0 && s.limit.Lower() && !s.observed(in.Metric) {
+	if len(g.groups) == 0 && in.Kind == query.KindIncrease && len(in.GroupBy) == 0 && s.limit.Lower() && !s.observed(in.Metric) {
 		var all attribute.Set
 		g.groups = map[attribute.Distinct]*group{all.Equivalent(): {amount: Amounts{0}}} // created, and has counted nothing
 	}
@@ -157,7 +157,7 @@ func (s *Sampler) readWindows(r *reading, g gathered) error {
 		w.add(r.At, gr.amount, in.Window, keep)
 	}
 	recent := in.Window / 3
-	r.Traffic = Traffic{Span: recent, Known: !s.first.IsZero() && r.At.Sub(s.first) >= in.Window || in.Kind == spec.KindIncrease}
+	r.Traffic = Traffic{Span: recent, Known: !s.first.IsZero() && r.At.Sub(s.first) >= in.Window || in.Kind == query.KindIncrease}
 	for key, w := range s.windows {
 		last := w.slots[len(w.slots)-1].at
 		if last.Before(r.At) { // not in this collection; it may come back
@@ -190,10 +190,10 @@ func (s *Sampler) judge(w *window, span time.Duration, bounds []float64) (Measur
 	growth, covered := w.growth(span)
 	m, err := held(s.limit, growth, bounds)
 	m.Group = w.attrs
-	if err == nil && !spec.Finite(m.Value) { // finite series can have an infinite sum
+	if err == nil && !query.Finite(m.Value) { // finite series can have an infinite sum
 		err = fmt.Errorf("%s: the value is %v", s.limit.Indicator.Metric, m.Value)
 	}
-	if m.Crossed != nil && m.Crossed.Lower() && s.limit.Indicator.Kind == spec.KindIncrease && covered < span {
+	if m.Crossed != nil && m.Crossed.Lower() && s.limit.Indicator.Kind == query.KindIncrease && covered < span {
 		m.Crossed, m.Empty = nil, true // too little growth, but in too short a time
 	}
 	return m, err

@@ -3,7 +3,7 @@ package evidence
 import (
 	"fmt"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
@@ -84,6 +84,6 @@ func cumulative(t metricdata.Temporality) error {
 	return nil
 }
 
-func infinite(v float64) bool { return !spec.Finite(v) }
+func infinite(v float64) bool { return !query.Finite(v) }
 
 var errDelta = fmt.Errorf("temporality is not cumulative: give Start a cumulative reader, such as the Prometheus exporter")

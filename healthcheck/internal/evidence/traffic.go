@@ -3,7 +3,7 @@ package evidence
 import (
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
 // traffic is how much an instance is asked to do: the events behind a rule, good
@@ -16,13 +16,13 @@ type Traffic struct {
 }
 
 // events is the traffic of a span. Increase counts nothing but what is bad.
-func events(i *spec.Indicator, w *window, span time.Duration) float64 {
+func events(i *query.Indicator, w *window, span time.Duration) float64 {
 	growth, covered := w.growth(span)
 	n := total(growth)
 	switch i.Kind {
-	case spec.KindIncrease:
+	case query.KindIncrease:
 		return 0
-	case spec.KindRatio:
+	case query.KindRatio:
 		n = growth[1]
 	}
 	if covered > span { // there was no snapshot just then

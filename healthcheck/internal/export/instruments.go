@@ -21,7 +21,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
 // durationBounds are the buckets of health.check.duration, in seconds; the
@@ -210,7 +210,7 @@ func NewCheck(c *judge.Subject, interval, timeout time.Duration) *Check {
 	return o
 }
 
-func bounds(l *spec.Limit) []spec.Bound {
+func bounds(l *query.Limit) []query.Bound {
 	if l == nil {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/effect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 
@@ -29,8 +29,8 @@ import (
 type Subject struct {
 	Name          string
 	Role          effect.Role
-	Limit         *spec.Limit // of a rule; nil of others
-	Awaited       bool        // it has evidence only after its first run, so that its first state is no change
+	Limit         *query.Limit // of a rule; nil of others
+	Awaited       bool         // it has evidence only after its first run, so that its first state is no change
 	ComponentType string
 	Assess        func(memory.Moment) Finding
 }

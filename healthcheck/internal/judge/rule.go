@@ -7,14 +7,14 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/spec"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // metricRule is a check by a Limit. The judge owns it.
 type Rule struct {
-	Limit   *spec.Limit
+	Limit   *query.Limit
 	wait    time.Duration
 	keep    time.Duration
 	Sampler *evidence.Sampler
@@ -31,7 +31,7 @@ const maxGroup = 64
 // nobody can see whether its instrument was created.
 const foreignGrace = time.Minute
 
-func NewRule(limit *spec.Limit, wait, keep time.Duration, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, spread float64) *Rule {
+func NewRule(limit *query.Limit, wait, keep time.Duration, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, spread float64) *Rule {
 	r := &Rule{Limit: limit, wait: wait, keep: keep, Sampler: s, created: has, began: now, damper: memory.NewHysteresis(wait, keep)}
 	if s.Long {
 		r.damper = memory.NewHysteresis(wait, 0) // the hold keeps
@@ -165,14 +165,14 @@ func (r *Rule) missing(at memory.Moment) (verdict.State, string) {
 }
 
 // quantity reads "p99 0.81 s" or "95 {item}".
-func quantity(i *spec.Indicator, m *evidence.Measure, unit string) string {
+func quantity(i *query.Indicator, m *evidence.Measure, unit string) string {
 	s := text.Number(m.Value)
 	switch {
 	case i.IsShare():
 		return text.Number(m.Value*100) + " %"
-	case i.Kind == spec.KindQuantile && m.Crossed.Crossed(m.Value):
+	case i.Kind == query.KindQuantile && m.Crossed.Crossed(m.Value):
 		s = "p" + text.Number(i.Quantile*100) + " " + s
-	case i.Kind == spec.KindQuantile: // within the limit's bucket, or beyond the last one
+	case i.Kind == query.KindQuantile: // within the limit's bucket, or beyond the last one
 		s = "p" + text.Number(i.Quantile*100) + " over " + text.Number(m.Crossed.Value)
 	}
 	if unit != "" && unit != "1" && unit[0] != '{' {
@@ -183,17 +183,17 @@ func quantity(i *spec.Indicator, m *evidence.Measure, unit string) string {
 
 // limitWords reads "of at most 80", of a share "of at most 5 %", and of a limit that only
 // warns ", warns above 50".
-func limitWords(b *spec.Bound, share bool) string {
+func limitWords(b *query.Bound, share bool) string {
 	v := text.Number(b.Value)
 	if share {
 		v = text.Number(b.Value*100) + " %"
 	}
 	switch b.Edge {
-	case spec.MaxWarn:
+	case query.MaxWarn:
 		return ", warns above " + v
-	case spec.MinWarn:
+	case query.MinWarn:
 		return ", warns below " + v
-	case spec.MinFail:
+	case query.MinFail:
 		return " of at least " + v
 	default:
 		return " of at most " + v

@@ -1,7 +1,7 @@
-// Package spec says what is asked of a metric: an indicator, the series it takes and the
+// Package query says what is asked of a metric: an indicator, the series it takes and the
 // limits it is held against. It is data that evidence reads and package rule writes; it
 // can say what is wrong with itself, and reads no metric.
-package spec
+package query
 
 import (
 	"fmt"
