@@ -16,7 +16,6 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/journal"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 )
 
 // A Monitor judges the health of one process. Set its fields, build the
@@ -46,8 +45,6 @@ type Monitor struct {
 	RestartWhenStale bool
 
 	heartbeats  []*Heartbeat
-	runners     []*run.Runner
-	options     []*export.Check // of the subjects, in their order
 	instruments *export.Instruments
 	collector   *collect.Collector
 	created     collect.Instruments
@@ -61,7 +58,8 @@ type Monitor struct {
 	news        news
 	judgingNow  sync.Mutex // one judgement at a time
 	judging     judge.Judge
-	kick        chan struct{} // by kicks alone: Hold and its like may come before Start
+	waiting     []func(context.Context) // what begins with Start
+	kick        chan struct{}           // by kicks alone: Hold and its like may come before Start
 	kickOnce    sync.Once
 	started     atomic.Bool
 	ended       <-chan struct{} // the context given to Start

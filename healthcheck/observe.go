@@ -17,7 +17,7 @@ func (m *Monitor) observe(_ context.Context, o metric.Observer) error {
 	}
 	m.requests.each(func(p Probe, code int, n int64) { m.instruments.ObserveRequests(o, p, code, n) })
 	if v != nil {
-		m.instruments.ObserveVerdict(o, v.judged, m.options, now)
+		m.instruments.ObserveVerdict(o, v.judged, now)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,8 +108,8 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 	if len(files) > 0 {
 		go operator.Watch(work, files, m.Logger)
 	}
-	for _, r := range m.runners {
-		m.wg.Go(func() { r.Loop(work) })
+	for _, begin := range m.waiting {
+		begin(work)
 	}
 	context.AfterFunc(ctx, m.Drain)
 	return nil
@@ -116,32 +117,54 @@ func (m *Monitor) Start(ctx context.Context, source Source) error {
 
 // compile binds each check to its evidence.
 func (m *Monitor) compile() {
-	instance := m.service.Load().instance
-	tracer := m.TracerProvider.Tracer(attr.Scope, trace.WithSchemaURL(semconv.SchemaURL))
 	for _, c := range m.Checks { // a copy: the user's may change
-		sub := &judge.Subject{Name: c.Name, Role: c.Role, ComponentType: c.ComponentType}
-		if c.Func != nil {
-			r := run.New(c.toRun(), spread(instance, c.Name), tracer, m.instruments.RecordRun, m.kickJudge)
-			m.runners = append(m.runners, r)
-			sub.Awaited, sub.Assess = true, judge.Runs{Runner: r}.Assess
-			m.add(sub, c.interval(), c.timeout())
-			continue
-		}
-		limit := c.limit()
-		s := evidence.NewSampler(limit, c.Role == Core && limit.Indicator.Windowed(), m.created.Cumulates)
-		m.collector.Add(s)
-		sub.Limit, sub.Assess = limit, judge.NewRule(limit, c.For, c.KeepFor, s, m.created.Has, time.Now(), spread(instance, c.Name)).Assess
-		m.add(sub, 0, 0)
+		s, begin, _ := m.bind(c)
+		m.judging.Subjects = append(m.judging.Subjects, s)
+		m.waiting = append(m.waiting, begin)
 	}
 	for _, h := range m.heartbeats {
-		m.add(&judge.Subject{Name: h.name, Role: Vital, ComponentType: "component", Assess: judge.Beats{Stall: h.stall, Beats: h.since}.Assess}, 0, 0)
+		m.judging.Subjects = append(m.judging.Subjects, &judge.Subject{
+			Name: h.name, Role: Vital, ComponentType: "component", Assess: judge.Beats{Stall: h.stall, Beats: h.since}.Assess})
 	}
 }
 
-// add has a subject judged and exported.
-func (m *Monitor) add(s *judge.Subject, interval, timeout time.Duration) {
+// bind makes a subject of a check. begin has it run; end takes it out again.
+func (m *Monitor) bind(c Check) (s *judge.Subject, begin func(context.Context), end func()) {
+	s = &judge.Subject{Name: c.Name, Role: c.Role, ComponentType: c.ComponentType}
+	spread := spread(m.service.Load().instance, c.Name)
+	if c.Func == nil {
+		limit := c.limit()
+		sampler := evidence.NewSampler(limit, c.Role == Core && limit.Indicator.Windowed(), m.created.Cumulates)
+		s.Limit, s.Assess = limit, judge.NewRule(limit, c.For, c.KeepFor, sampler, m.created.Has, time.Now(), spread).Assess
+		return s, func(context.Context) {}, m.collector.Add(sampler)
+	}
+	tracer := m.TracerProvider.Tracer(attr.Scope, trace.WithSchemaURL(semconv.SchemaURL))
+	r := run.New(c.toRun(), spread, tracer, m.instruments.RecordRun, m.kickJudge)
+	s.Awaited, s.Interval, s.Timeout, s.Assess = true, c.interval(), c.timeout(), judge.Runs{Runner: r}.Assess
+	stop := func() {}
+	return s, func(ctx context.Context) {
+		ctx, stop = context.WithCancel(ctx)
+		m.wg.Go(func() { r.Loop(ctx) })
+	}, func() { stop() }
+}
+
+// addCheck has one more check judged while the Monitor runs: the proof that it can be.
+// Names are not looked at, nor whether a limit is a boundary.
+func (m *Monitor) addCheck(ctx context.Context, c Check) (remove func()) {
+	s, begin, end := m.bind(c)
+	m.judgingNow.Lock()
 	m.judging.Subjects = append(m.judging.Subjects, s)
-	m.options = append(m.options, export.NewCheck(s, interval, timeout))
+	m.judgingNow.Unlock()
+	begin(ctx)
+	m.kickJudge()
+	return func() {
+		end()
+		m.judgingNow.Lock()
+		m.judging.Subjects = slices.DeleteFunc(m.judging.Subjects, func(o *judge.Subject) bool { return o == s })
+		m.judgingNow.Unlock()
+		m.instruments.Forget(s)
+		m.kickJudge()
+	}
 }
 
 // setup creates the instruments and takes the first samples.

@@ -8,6 +8,8 @@ package collect
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +28,7 @@ type Source interface {
 // it has been away.
 type Collector struct {
 	source   Source
+	mu       sync.Mutex // of samplers, never held while the source is asked
 	samplers []*evidence.Sampler
 	created  *Instruments
 	done     func(*metricdata.ResourceMetrics) // after each collection
@@ -49,8 +52,25 @@ func New(source Source, seen *Instruments, log *slog.Logger, done func(*metricda
 	return &Collector{source: source, created: seen, log: log, done: done, turn: make(chan struct{}, 1)}
 }
 
-// add has a sampler read each collection from now on. Call it before loop.
-func (c *Collector) Add(s *evidence.Sampler) { c.samplers = append(c.samplers, s) }
+// add has a sampler read each collection from now on, until it is removed. Any
+// goroutine may call it.
+func (c *Collector) Add(s *evidence.Sampler) (remove func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.samplers = append(slices.Clone(c.samplers), s)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.samplers = slices.DeleteFunc(slices.Clone(c.samplers), func(o *evidence.Sampler) bool { return o == s })
+	}
+}
+
+// all are the samplers of now.
+func (c *Collector) all() []*evidence.Sampler {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.samplers
+}
 
 // metric is what the last collection holds under a name. Call it before loop.
 func (c *Collector) Metric(name string) []metricdata.Metrics { return evidence.NewCatalog(&c.rm)[name] }
@@ -99,7 +119,7 @@ func (c *Collector) Collect(ctx context.Context) error {
 	}
 	at := time.Now()
 	metrics := evidence.NewCatalog(&c.rm)
-	for _, s := range c.samplers {
+	for _, s := range c.all() {
 		s.Found(metrics, c.created.note)
 		s.Sample(at, metrics)
 	}

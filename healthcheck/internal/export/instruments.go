@@ -8,6 +8,7 @@ package export
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
@@ -57,6 +58,7 @@ type Instruments struct {
 	lifecycleStatus  metric.Int64ObservableUpDownCounter
 
 	// Attribute sets, built once: the callback runs for each reader.
+	checks      sync.Map // *judge.Subject → *check
 	probeStates [len(verdict.Probes)][len(verdict.ProbeStates)]metric.ObserveOption
 	lifecycles  [len(verdict.Lifecycles)]metric.ObserveOption
 }
@@ -108,11 +110,11 @@ func (i *Instruments) ObserveRequests(o metric.Observer, p verdict.Probe, code i
 	o.ObserveInt64(i.probeRequests, n, metric.WithAttributes(attr.ProbeName.String(p.String()), semconv.HTTPResponseStatusCode(code)))
 }
 
-// observeVerdict observes a verdict as it is served at a time. checks are those of its
-// subjects, in their order.
-func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, checks []*Check, now time.Time) {
+// ObserveVerdict observes a verdict as it is served at a time.
+func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, now time.Time) {
 	for n := range v.Checks {
-		i.observeCheck(o, &v.Checks[n], checks[n])
+		r := &v.Checks[n]
+		i.observeCheck(o, r, i.of(r.Subject))
 	}
 	for _, p := range verdict.Probes {
 		for n, s := range verdict.ProbeStates {
@@ -145,7 +147,7 @@ func (i *Instruments) Count(v *judge.Verdict, c *judge.Change) {
 	}
 }
 
-func (i *Instruments) observeCheck(o metric.Observer, r *judge.Result, c *Check) {
+func (i *Instruments) observeCheck(o metric.Observer, r *judge.Result, c *check) {
 	for n, s := range verdict.CheckStates {
 		o.ObserveInt64(i.checkStatus, one(r.State == s), c.states[n])
 	}
@@ -185,7 +187,7 @@ func (i *Instruments) all() []metric.Observable {
 }
 
 // checkOptions are one check's attribute sets, built once, and what never changes of it.
-type Check struct {
+type check struct {
 	name, role        metric.ObserveOption
 	states            [len(verdict.CheckStates)]metric.ObserveOption
 	limits            []metric.ObserveOption
@@ -193,9 +195,20 @@ type Check struct {
 	interval, timeout float64 // of an active check, in seconds
 }
 
-// newCheckOptions are those of a subject; interval and timeout are zero of what is not run.
-func NewCheck(c *judge.Subject, interval, timeout time.Duration) *Check {
-	o := &Check{active: interval > 0, interval: interval.Seconds(), timeout: timeout.Seconds()}
+// of are the attribute sets of a subject, built the first time.
+func (i *Instruments) of(s *judge.Subject) *check {
+	if c, ok := i.checks.Load(s); ok {
+		return c.(*check)
+	}
+	c, _ := i.checks.LoadOrStore(s, newCheck(s))
+	return c.(*check)
+}
+
+// Forget gives up a subject that is judged no more.
+func (i *Instruments) Forget(s *judge.Subject) { i.checks.Delete(s) }
+
+func newCheck(c *judge.Subject) *check {
+	o := &check{active: c.Interval > 0, interval: c.Interval.Seconds(), timeout: c.Timeout.Seconds()}
 	name := attr.CheckName.String(c.Name)
 	with := func(kv ...attribute.KeyValue) metric.ObserveOption {
 		return metric.WithAttributeSet(attribute.NewSet(append(kv, name)...))

@@ -9,6 +9,7 @@ package judge
 
 import (
 	"context"
+	"slices"
 
 	"go.opentelemetry.io/otel/trace"
 	"time"
@@ -27,12 +28,13 @@ import (
 
 // subject is one thing that is judged: an active check, a rule or a heartbeat.
 type Subject struct {
-	Name          string
-	Role          effect.Role
-	Limit         *query.Limit // of a rule; nil of others
-	Awaited       bool         // it has evidence only after its first run, so that its first state is no change
-	ComponentType string
-	Assess        func(memory.Moment) Finding
+	Name              string
+	Role              effect.Role
+	Limit             *query.Limit // of a rule; nil of others
+	Awaited           bool         // it has evidence only after its first run, so that its first state is no change
+	ComponentType     string
+	Interval, Timeout time.Duration // of an active check; zero of others
+	Assess            func(memory.Moment) Finding
 }
 
 // judgement is the outcome of one judgement, immutable.
@@ -71,6 +73,21 @@ type Change struct {
 	Check *Result // nil of a probe
 	Probe verdict.Probe
 	Was   verdict.State // empty of the first
+}
+
+// of is what a subject was judged to be; nil if it was not judged. n is where it most
+// likely is.
+func (v *Verdict) of(n int, s *Subject) *Result {
+	if v == nil {
+		return nil
+	}
+	if n < len(v.Checks) && v.Checks[n].Subject == s {
+		return &v.Checks[n]
+	}
+	if i := slices.IndexFunc(v.Checks, func(r Result) bool { return r.Subject == s }); i >= 0 {
+		return &v.Checks[i]
+	}
+	return nil
 }
 
 // Trace is a context in the trace of the run that caused the change, if any did.
@@ -138,8 +155,7 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 		if f.Outcome != nil {
 			r.Err, r.Span = f.Outcome.Err, f.Outcome.Span
 		}
-		if prev != nil {
-			old := &prev.Checks[n]
+		if old := prev.of(n, c); old != nil {
 			r.Moved, r.known = old.Moved, old.known || r.State != verdict.Unknown
 			if old.State == r.State {
 				r.Since = old.Since
