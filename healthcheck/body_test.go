@@ -14,8 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -70,7 +71,7 @@ func TestBodies(t *testing.T) {
 		length.Store(95)
 		wait(2400 * time.Millisecond)
 		v := k.Verdict()
-		for _, p := range verdict.Probes {
+		for _, p := range states.Probes {
 			golden(t, p.String(), v.page[p].Short.Body)
 		}
 		golden(t, "readiness-verbose", v.page[Readiness].Verbose.Body)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 // A Check is one named thing that is judged: a Func that is run in the
@@ -100,7 +102,7 @@ func validate(checks []Check, taken map[string]bool) error {
 		if p := badName(c.Name, taken); p != "" {
 			bad("Name", "%s", p)
 		}
-		if !c.Role.Valid() {
+		if !states.Valid(c.Role) {
 			bad("Role", "%d is no role", c.Role)
 		}
 		switch {

@@ -10,9 +10,10 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 // tape turns a fuzzer's bytes into choices; it ends in zeros.
@@ -138,7 +139,7 @@ func FuzzEvaluate(f *testing.F) {
 			for _, r := range rules {
 				r.Sampler.Sample(now, c)
 				got := r.Assess(memory.Moment{Now: now.Add(time.Duration(p.next(2)) * time.Minute)})
-				if !slices.Contains(verdict.CheckStates[:], got.State) {
+				if !slices.Contains(states.CheckStates[:], got.State) {
 					t.Fatalf("%+v: state %q", r.Limit, got.State)
 				}
 				if got.State != Pass && got.Output == "" {

@@ -8,7 +8,8 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 var (
@@ -78,7 +79,7 @@ func (m *Monitor) answerTo(u *url.URL, p Probe) *answer.Answer {
 var unjudged = newVerdict(judge.Unjudged(), answer.Who{})
 
 // requestCounts counts the probe requests without touching the SDK.
-type requestCounts [len(verdict.Probes)]struct{ ok, unavailable atomic.Int64 }
+type requestCounts [len(states.Probes)]struct{ ok, unavailable atomic.Int64 }
 
 func (c *requestCounts) count(p Probe, code int) {
 	if code == http.StatusOK {
@@ -89,7 +90,7 @@ func (c *requestCounts) count(p Probe, code int) {
 }
 
 func (c *requestCounts) each(f func(p Probe, code int, n int64)) {
-	for _, p := range verdict.Probes {
+	for _, p := range states.Probes {
 		f(p, http.StatusOK, c[p].ok.Load())
 		f(p, http.StatusServiceUnavailable, c[p].unavailable.Load())
 	}

@@ -6,13 +6,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 // trafficRule drives a rule on latency second by second, without a Monitor: an
@@ -52,7 +53,7 @@ func (d *trafficRule) second(good, bad uint64) State {
 func (d *trafficRule) seconds(n int, good, bad uint64) State {
 	worst := Pass
 	for range n {
-		if s := d.second(good, bad); verdict.Severity(s) > verdict.Severity(worst) {
+		if s := d.second(good, bad); states.Severity(s) > states.Severity(worst) {
 			worst = s
 		}
 	}

@@ -13,13 +13,14 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/goleak"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -97,7 +98,7 @@ func (k *kit) want(path string, code int, status State) map[string]any {
 		k.t.Fatalf("%s: %d %v %q; want %d %s", path, got, body["status"], body["output"], code, status)
 	}
 	p := map[string]Probe{"/health": Liveness, "/ready": Readiness, "/startup": Startup}[path]
-	for _, s := range verdict.ProbeStates {
+	for _, s := range states.ProbeStates {
 		v := k.metric("health.probe.status", attr.ProbeName.String(p.String()), attr.ProbeState.String(string(s)))
 		if (v == 1) != (s == status) {
 			k.t.Fatalf("%s answers %s, but health.probe.status{%s} is %v", path, status, s, v)
@@ -114,7 +115,7 @@ func (k *kit) state(name string, want State) {
 			k.t.Fatalf("%s is %s (%s); want %s", name, c.State, c.Output, want)
 		}
 	}
-	for _, s := range verdict.CheckStates {
+	for _, s := range states.CheckStates {
 		v := k.metric("health.check.status", attr.CheckName.String(name), attr.CheckState.String(string(s)))
 		if (v == 1) != (s == want) {
 			k.t.Fatalf("%s is %s, but health.check.status{%s} is %v", name, want, s, v)

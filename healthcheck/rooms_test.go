@@ -21,6 +21,7 @@ var rooms = []struct{ name, imports string }{
 	// Words, which are data.
 	{"effect", ""},
 	{"verdict", "effect"},
+	{"states", "effect verdict"},
 	{"query", ""},
 	{"rule", "query"},
 	{"attr", ""},
@@ -36,12 +37,12 @@ var rooms = []struct{ name, imports string }{
 	{"lifecycle", "verdict"},
 	{"operator", "effect lifecycle"},
 	// Judge.
-	{"judge", "effect evidence lifecycle memory query run text verdict"},
+	{"judge", "effect evidence lifecycle memory query run states text verdict"},
 	// Answer.
-	{"answer", "effect judge query text verdict"},
-	{"export", "attr bucket judge query run verdict"},
+	{"answer", "effect judge query states text verdict"},
+	{"export", "attr bucket judge query run states verdict"},
 	{"journal", "attr judge verdict"},
-	{"", "answer attr bucket collect effect evidence export journal judge lifecycle operator query rule run verdict"},
+	{"", "answer attr bucket collect effect evidence export journal judge lifecycle operator query rule run states verdict"},
 	// What users add.
 	{"checks", ""},
 	{"statuspage", "healthcheck"},
@@ -50,7 +51,7 @@ var rooms = []struct{ name, imports string }{
 
 // still are the rooms without a clock, a goroutine and a lock: what they say follows from
 // what they are given, so that history can be judged as well as the present.
-var still = []string{"effect", "verdict", "query", "rule", "evidence", "memory", "judge", "answer"}
+var still = []string{"effect", "verdict", "states", "query", "rule", "evidence", "memory", "judge", "answer"}
 
 const modulePath = "github.com/otelhealth/otelhealth/"
 

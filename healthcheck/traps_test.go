@@ -14,9 +14,10 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 // The traps that other health libraries fall into, one test for each.
@@ -332,7 +333,7 @@ func TestTrapMaintenanceOnlyMutes(t *testing.T) {
 		wait(50 * time.Millisecond)
 		k.want("/ready", 503, Fail)
 		k.state("database", Pass)
-		for _, l := range verdict.Lifecycles {
+		for _, l := range states.Lifecycles {
 			if v := k.metric("health.lifecycle.status", attr.Lifecycle.String(string(l))); (v == 1) != (l == Maintenance) {
 				t.Errorf("health.lifecycle.status{%s} is %v", l, v)
 			}

@@ -15,15 +15,13 @@ const (
 var roleNames = [...]string{"auxiliary", "core", "informational", "vital"}
 
 func (r Role) String() string {
-	if !r.Valid() {
+	if r < 0 || int(r) >= len(roleNames) {
 		return "invalid"
 	}
 	return roleNames[r]
 }
 
-func (r Role) Valid() bool { return r >= 0 && int(r) < len(roleNames) }
-
-// effect is what a failing check does to readiness.
+// Effect is what a failing check does to readiness.
 type Effect string
 
 const (
@@ -31,14 +29,3 @@ const (
 	Warn Effect = "warn"
 	Off  Effect = "off"
 )
-
-// effect is the one that a role has by itself.
-func (r Role) Effect() Effect {
-	switch r {
-	case Core, Vital:
-		return Fail
-	case Informational:
-		return Off
-	}
-	return Warn
-}

@@ -27,11 +27,3 @@ type Result struct {
 	// "fail", "warn", "off"; empty if none.
 	Override string
 }
-
-// Effect is what the check's failing does to readiness now.
-func (r *Result) Effect() effect.Effect {
-	if r.Override != "" {
-		return effect.Effect(r.Override)
-	}
-	return r.Role.Effect()
-}

@@ -14,39 +14,6 @@ const (
 	Stale   State = "stale"   // the evidence is too old
 )
 
-var (
-	CheckStates = [...]State{Pass, Warn, Fail, Unknown, Stale}
-	ProbeStates = [...]State{Pass, Warn, Fail}
-)
-
-// severity orders states from Pass to Fail.
-func Severity(s State) int {
-	switch s {
-	case Fail:
-		return 4
-	case Stale:
-		return 3
-	case Unknown:
-		return 2
-	case Warn:
-		return 1
-	}
-	return 0
-}
-
-// index is a state's place in probeStates.
-func Index(s State) int {
-	for n, st := range ProbeStates {
-		if st == s {
-			return n
-		}
-	}
-	return len(ProbeStates) - 1
-}
-
-// good reports whether a check in this state counts as working.
-func (s State) Good() bool { return s == Pass || s == Warn }
-
 // Lifecycle is the phase of the process. Where several apply, the one named
 // first here wins.
 type Lifecycle string
@@ -58,8 +25,6 @@ const (
 	Running     Lifecycle = "running"
 )
 
-var Lifecycles = [...]Lifecycle{Starting, Running, Maintenance, Draining}
-
 // Probe is one of the three questions that Kubernetes asks.
 type Probe int
 
@@ -69,10 +34,7 @@ const (
 	Startup                // has this process started?
 )
 
-var (
-	Probes     = [...]Probe{Readiness, Liveness, Startup}
-	probeNames = [...]string{"readiness", "liveness", "startup"}
-)
+var probeNames = [...]string{"readiness", "liveness", "startup"}
 
 func (p Probe) String() string {
 	if p < 0 || int(p) >= len(probeNames) {

@@ -11,6 +11,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/effect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 // The bodies follow draft-inadarei-api-health-check-06, with a few fields more;
@@ -35,10 +37,10 @@ type head struct {
 type Who struct{ Name, Version string }
 
 // page has every answer that a verdict can give.
-type Page [len(verdict.Probes)]Answers
+type Page [len(states.Probes)]Answers
 
 func Render(v *judge.Verdict, s Who) (all Page) {
-	for _, p := range verdict.Probes {
+	for _, p := range states.Probes {
 		r, stand := v.Rulings[p], v.WhenStale(p)
 		all[p] = Answers{
 			Short:   answerOf(v, p, r, body(v, s, p, r, bodyOptions{limit: maxBody})),
@@ -120,7 +122,7 @@ func relevant(v *judge.Verdict, p verdict.Probe) []*judge.Result {
 	rank := func(c *judge.Result) int {
 		switch {
 		case c.State != verdict.Pass:
-			return -verdict.Severity(c.State)
+			return -states.Severity(c.State)
 		case c.Subject.Limit != nil:
 			return 1
 		}

@@ -23,6 +23,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 // durationBounds are the buckets of health.check.duration, in seconds; the
@@ -59,8 +61,8 @@ type Instruments struct {
 
 	// Attribute sets, built once: the callback runs for each reader.
 	checks      sync.Map // *judge.Subject → *check
-	probeStates [len(verdict.Probes)][len(verdict.ProbeStates)]metric.ObserveOption
-	lifecycles  [len(verdict.Lifecycles)]metric.ObserveOption
+	probeStates [len(states.Probes)][len(states.ProbeStates)]metric.ObserveOption
+	lifecycles  [len(states.Lifecycles)]metric.ObserveOption
 }
 
 func New(mp metric.MeterProvider, timeouts []float64) (*Instruments, error) {
@@ -87,12 +89,12 @@ func New(mp metric.MeterProvider, timeouts []float64) (*Instruments, error) {
 		probeRequests:    m.counter("health.probe.requests", "{request}", "Probe requests answered."),
 		lifecycleStatus:  m.UpDown("health.lifecycle.status", "1", "1 for the phase that the process is in, 0 for the others."),
 	}
-	for _, p := range verdict.Probes {
-		for n, s := range verdict.ProbeStates {
+	for _, p := range states.Probes {
+		for n, s := range states.ProbeStates {
 			i.probeStates[p][n] = metric.WithAttributes(attr.ProbeName.String(p.String()), attr.ProbeState.String(string(s)))
 		}
 	}
-	for n, l := range verdict.Lifecycles {
+	for n, l := range states.Lifecycles {
 		i.lifecycles[n] = metric.WithAttributes(attr.Lifecycle.String(string(l)))
 	}
 	return i, m.Err
@@ -116,14 +118,14 @@ func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, now ti
 		r := &v.Checks[n]
 		i.observeCheck(o, r, i.of(r.Subject))
 	}
-	for _, p := range verdict.Probes {
-		for n, s := range verdict.ProbeStates {
+	for _, p := range states.Probes {
+		for n, s := range states.ProbeStates {
 			set := i.probeStates[p][n]
 			o.ObserveInt64(i.probeStatus, one(v.Effective(p, now) == s), set)
 			o.ObserveFloat64(i.probeDuration, v.Ages[p][n], set) // as of the verdict: it never decreases
 		}
 	}
-	for n, l := range verdict.Lifecycles {
+	for n, l := range states.Lifecycles {
 		o.ObserveInt64(i.lifecycleStatus, one(v.Lifecycle == l), i.lifecycles[n])
 	}
 }
@@ -148,7 +150,7 @@ func (i *Instruments) Count(v *judge.Verdict, c *judge.Change) {
 }
 
 func (i *Instruments) observeCheck(o metric.Observer, r *judge.Result, c *check) {
-	for n, s := range verdict.CheckStates {
+	for n, s := range states.CheckStates {
 		o.ObserveInt64(i.checkStatus, one(r.State == s), c.states[n])
 	}
 	o.ObserveInt64(i.checkInfo, 1, c.role)
@@ -189,7 +191,7 @@ func (i *Instruments) all() []metric.Observable {
 // checkOptions are one check's attribute sets, built once, and what never changes of it.
 type check struct {
 	name, role        metric.ObserveOption
-	states            [len(verdict.CheckStates)]metric.ObserveOption
+	states            [len(states.CheckStates)]metric.ObserveOption
 	limits            []metric.ObserveOption
 	active            bool
 	interval, timeout float64 // of an active check, in seconds
@@ -214,7 +216,7 @@ func newCheck(c *judge.Subject) *check {
 		return metric.WithAttributeSet(attribute.NewSet(append(kv, name)...))
 	}
 	o.name, o.role = with(), with(attr.CheckRole.String(c.Role.String()))
-	for n, s := range verdict.CheckStates {
+	for n, s := range states.CheckStates {
 		o.states[n] = with(attr.CheckState.String(string(s)))
 	}
 	for _, b := range bounds(c.Limit) {

@@ -24,6 +24,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 // subject is one thing that is judged: an active check, a rule or a heartbeat.
@@ -42,8 +44,8 @@ type Verdict struct {
 	Time      time.Time
 	Lifecycle verdict.Lifecycle
 	Checks    []Result
-	Rulings   [len(verdict.Probes)]Ruling
-	Ages      [len(verdict.Probes)]durations
+	Rulings   [len(states.Probes)]Ruling
+	Ages      [len(states.Probes)]durations
 	started   bool // startup has passed
 	Final     bool // the last one: it never grows stale
 	restart   bool // liveness fails too when it is stale
@@ -224,9 +226,9 @@ func (v *Verdict) spent(p verdict.Probe, now time.Time) durations {
 	d := v.Ages[p]
 	fresh := now.Sub(v.Time)
 	if v.Stale(now) {
-		d[verdict.Index(v.WhenStale(p).State)] += (fresh - StaleAfter).Seconds()
+		d[states.Index(v.WhenStale(p).State)] += (fresh - StaleAfter).Seconds()
 		fresh = StaleAfter
 	}
-	d[verdict.Index(v.Rulings[p].State)] += fresh.Seconds()
+	d[states.Index(v.Rulings[p].State)] += fresh.Seconds()
 	return d
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 // metricRule is a check by a Limit. The judge owns it.
@@ -42,14 +44,14 @@ func NewRule(limit *query.Limit, wait, keep time.Duration, s *evidence.Sampler, 
 
 func (r *Rule) Assess(at memory.Moment) Finding {
 	f, still := r.see(at)
-	if !f.State.Good() && f.State != verdict.Fail {
+	if !states.Good(f.State) && f.State != verdict.Fail {
 		return f // nothing was seen; the memory waits
 	}
 	seen, why := f.State, f.Output
 	f.State = r.damper.Next(seen, at)
 	switch {
 	case f.State == seen:
-	case f.State == verdict.Pass || verdict.Severity(f.State) < verdict.Severity(seen):
+	case f.State == verdict.Pass || states.Severity(f.State) < states.Severity(seen):
 		f.Output = fmt.Sprintf("%s, but not for %v yet", why, r.wait)
 	default:
 		f.Output = fmt.Sprintf("crossed less than %v ago", r.keep)
@@ -75,7 +77,7 @@ func (r *Rule) holdOut(f Finding, e memory.Observation, at memory.Moment) Findin
 	switch {
 	case e.Failing && s == verdict.Warn && !forget:
 		f.State, f.Output = s, f.Output+"; "+why
-	case forget, verdict.Severity(s) > verdict.Severity(f.State), s == f.State && s == verdict.Fail && why != "":
+	case forget, states.Severity(s) > states.Severity(f.State), s == f.State && s == verdict.Fail && why != "":
 		f.State, f.Output = s, why
 	}
 	return f

@@ -8,6 +8,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/effect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 // ruling is what one probe was judged to be.
@@ -20,11 +22,11 @@ type Ruling struct {
 
 // durations are the seconds that a probe has spent in each state, in the order
 // of probeStates.
-type durations [len(verdict.ProbeStates)]float64
+type durations [len(states.ProbeStates)]float64
 
 // rule derives the probes from the checks and the lifecycle: the table of
 // docs/response-format.md, row by row.
-func (v *Verdict) rule(life lifecycle.Phase, collecting time.Duration) (r [len(verdict.Probes)]Ruling) {
+func (v *Verdict) rule(life lifecycle.Phase, collecting time.Duration) (r [len(states.Probes)]Ruling) {
 	aside := v.Lifecycle == verdict.Maintenance || v.Lifecycle == verdict.Draining // on purpose: nothing to restart for
 	r[verdict.Startup] = Ruling{State: verdict.Pass}
 	if !v.started && !aside {
@@ -33,7 +35,7 @@ func (v *Verdict) rule(life lifecycle.Phase, collecting time.Duration) (r [len(v
 	r[verdict.Liveness] = Ruling{State: verdict.Pass}
 	if v.started && !aside {
 		vital := func(c *Result) bool {
-			return c.Role == effect.Vital && c.State == verdict.Fail && c.Effect() == effect.Fail
+			return c.Role == effect.Vital && c.State == verdict.Fail && states.EffectOf(&c.Result) == effect.Fail
 		}
 		if bad, found := v.blame(verdict.Fail, vital); found {
 			r[verdict.Liveness] = bad
@@ -50,11 +52,11 @@ func (v *Verdict) readiness(life lifecycle.Phase, collecting time.Duration) Ruli
 	if collecting > collectLimit {
 		return Ruling{State: verdict.Fail, Output: fmt.Sprintf("collecting metrics has taken %v so far", collecting.Truncate(time.Second))}
 	}
-	failing := func(c *Result) bool { return c.Effect() == effect.Fail && !c.State.Good() }
+	failing := func(c *Result) bool { return states.EffectOf(&c.Result) == effect.Fail && !states.Good(c.State) }
 	if r, found := v.blame(verdict.Fail, failing); found {
 		return r
 	}
-	warning := func(c *Result) bool { return c.Effect() != effect.Off && c.State != verdict.Pass }
+	warning := func(c *Result) bool { return states.EffectOf(&c.Result) != effect.Off && c.State != verdict.Pass }
 	if r, found := v.blame(verdict.Warn, warning); found {
 		return r
 	}
@@ -72,7 +74,7 @@ func (v *Verdict) blame(to verdict.State, is func(*Result) bool) (r Ruling, foun
 			continue
 		}
 		n++
-		if worst == nil || verdict.Severity(c.State) > verdict.Severity(worst.State) {
+		if worst == nil || states.Severity(c.State) > states.Severity(worst.State) {
 			worst = c
 		}
 	}
