@@ -3,49 +3,155 @@ package healthcheck
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
-
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
+
+// LivenessHandler answers whether the process should be restarted, at any path. As the other
+// two it answers 200, or 503 where the probe fails, and nothing else to GET and HEAD. It runs
+// no check and takes no lock: it serves the last verdict as it was rendered. With ?verbose the
+// body has every check, within 8 KiB; otherwise it is under 1 KiB.
+//
+// Mount it outside of instrumentation, or probes dilute the request latency.
+func (m *Monitor) LivenessHandler() http.Handler { return m.handler(states.Liveness) }
+
+// ReadinessHandler answers whether the instance may get traffic, at any path.
+func (m *Monitor) ReadinessHandler() http.Handler { return m.handler(states.Readiness) }
+
+// StartupHandler answers whether the process has started, at any path.
+func (m *Monitor) StartupHandler() http.Handler { return m.handler(states.Startup) }
+
+// DetailsHandler answers readiness with every check, however many, and with the texts of
+// errors, which may hold secrets: serve it to operators only.
+func (m *Monitor) DetailsHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !readOnly(w, r) {
+			return
+		}
+		v, p := m.current.Load(), states.Readiness
+		a := answer.Full(v.Verdict, v.who, p, v.Effective(p, time.Now()))
+		write(w, r, &a)
+	})
+}
+
+// Wrap answers the three paths of the configuration, with or without a trailing slash, and
+// passes everything else on to next; to nobody if next is nil. While readiness fails, every
+// answer closes its connection, so that a client with an open one goes to another instance.
+//
+// It belongs outside of instrumentation: health.Wrap(tel.Wrap(mux)).
+func (m *Monitor) Wrap(next http.Handler) http.Handler {
+	if next == nil {
+		next = http.NotFoundHandler()
+	}
+	paths := m.paths()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, p := range states.Probes {
+			if path := paths[p]; r.URL.Path == path || len(r.URL.Path) == len(path)+1 && r.URL.Path[len(path)] == '/' && r.URL.Path[:len(path)] == path {
+				m.serve(w, r, p)
+				return
+			}
+		}
+		if m.answer(states.Readiness, "").Code != http.StatusOK {
+			w.Header()["Connection"] = closes
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// paths are those that Wrap answers.
+func (m *Monitor) paths() (all [len(states.Probes)]string) {
+	for p, path := range map[states.Probe][2]string{
+		states.Liveness:  {m.config.LivenessPath, "/health"},
+		states.Readiness: {m.config.ReadinessPath, "/ready"},
+		states.Startup:   {m.config.StartupPath, "/startup"},
+	} {
+		all[p] = path[1]
+		if path[0] != "" {
+			all[p] = strings.TrimRight(path[0], "/")
+		}
+	}
+	return all
+}
+
+// validatePaths says what is wrong with the paths.
+func (m *Monitor) validatePaths() (errs []error) {
+	taken := map[string]string{}
+	paths := m.paths()
+	for p, field := range map[states.Probe]string{states.Liveness: "LivenessPath", states.Readiness: "ReadinessPath", states.Startup: "StartupPath"} {
+		path := paths[p]
+		problem := ""
+		switch {
+		case !strings.HasPrefix(path, "/"):
+			problem = "does not begin with / or has nothing after it"
+		case strings.ContainsAny(path, "?#{} "):
+			problem = "has more than a path: no ?, #, braces or space"
+		case taken[path] != "":
+			problem = "is also " + taken[path]
+		}
+		taken[path] = field
+		if problem != "" {
+			errs = append(errs, &cfgerrors.Error{Field: field, Problem: `"` + path + `" ` + problem})
+		}
+	}
+	return errs
+}
 
 var (
 	contentType = []string{"application/health+json"}
 	noStore     = []string{"no-store"}
 	nosniff     = []string{"nosniff"}
 	allowed     = []string{"GET, HEAD"}
+	closes      = []string{"close"}
 )
 
-// Handler answers one probe: 200, or 503 where the probe fails, and nothing
-// else to GET and HEAD. It runs no check and takes no lock: it serves the last
-// verdict as it was rendered. With ?verbose the body has every check, within
-// 8 KiB; otherwise it is under 1 KiB.
-//
-// Mount it outside of instrumentation, or probes dilute the request latency.
-func (m *Monitor) Handler(p Probe) http.Handler {
+func (m *Monitor) handler(p states.Probe) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(w, r, p) })
 }
 
-// Register mounts the three probes at /health, /ready and /startup. A trailing
-// slash answers the same, without a redirect.
-func (m *Monitor) Register(mux *http.ServeMux) {
-	for path, p := range map[string]Probe{"/health": Liveness, "/ready": Readiness, "/startup": Startup} {
-		mux.Handle(path, m.Handler(p))
-		mux.Handle(path+"/{$}", m.Handler(p))
-	}
-}
-
-func (m *Monitor) serve(w http.ResponseWriter, r *http.Request, p Probe) {
-	h := w.Header()
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		h["Allow"] = allowed
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+func (m *Monitor) serve(w http.ResponseWriter, r *http.Request, p states.Probe) {
+	if !readOnly(w, r) {
 		return
 	}
-	a := m.answerTo(r.URL, p)
+	a := m.answer(p, r.URL.RawQuery)
+	write(w, r, a)
+	m.requests.count(p, a.Code)
+}
+
+// answer is what a probe answers now.
+func (m *Monitor) answer(p states.Probe, query string) *answer.Answer {
+	v := m.current.Load()
+	a := &v.page[p]
+	switch {
+	case v.Stale(time.Now()):
+		return &a.Stale
+	case query != "" && verbose(query):
+		return &a.Verbose
+	}
+	return &a.Short
+}
+
+func verbose(query string) bool {
+	q, _ := url.ParseQuery(query) // as far as it can be read
+	return q.Has("verbose")
+}
+
+// readOnly refuses what would change something.
+func readOnly(w http.ResponseWriter, r *http.Request) (ok bool) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	w.Header()["Allow"] = allowed
+	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	return false
+}
+
+func write(w http.ResponseWriter, r *http.Request, a *answer.Answer) {
+	h := w.Header()
 	h["Cache-Control"] = noStore
 	h["Content-Length"] = a.Length
 	h["Content-Type"] = contentType
@@ -57,31 +163,12 @@ func (m *Monitor) serve(w http.ResponseWriter, r *http.Request, p Probe) {
 	if r.Method == http.MethodGet {
 		_, _ = w.Write(a.Body) // the client has gone: nobody to tell
 	}
-	m.requests.count(p, a.Code)
 }
-
-func (m *Monitor) answerTo(u *url.URL, p Probe) *answer.Answer {
-	v := m.verdict.Load()
-	if v == nil {
-		v = unjudged
-	}
-	a := &v.page[p]
-	switch {
-	case v != unjudged && v.judged.Stale(time.Now()):
-		return &a.Stale
-	case u.RawQuery != "" && u.Query().Has("verbose"):
-		return &a.Verbose
-	}
-	return &a.Short
-}
-
-// unjudged is what is served before the first verdict: alive, not started.
-var unjudged = newVerdict(judge.Unjudged(), answer.Who{})
 
 // requestCounts counts the probe requests without touching the SDK.
 type requestCounts [len(states.Probes)]struct{ ok, unavailable atomic.Int64 }
 
-func (c *requestCounts) count(p Probe, code int) {
+func (c *requestCounts) count(p states.Probe, code int) {
 	if code == http.StatusOK {
 		c[p].ok.Add(1)
 	} else {
@@ -89,7 +176,7 @@ func (c *requestCounts) count(p Probe, code int) {
 	}
 }
 
-func (c *requestCounts) each(f func(p Probe, code int, n int64)) {
+func (c *requestCounts) each(f func(p states.Probe, code int, n int64)) {
 	for _, p := range states.Probes {
 		f(p, http.StatusOK, c[p].ok.Load())
 		f(p, http.StatusServiceUnavailable, c[p].unavailable.Load())

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// A Heartbeat tells a worker that is busy from one that is stuck. It is a vital
-// check: once work has been active for the stall time without a beat, liveness
-// fails and the process is restarted. Idle workers need not beat.
+// A Heartbeat tells a worker that is busy from one that is stuck. Once work is under way for
+// the stall time without a beat, liveness fails and the kubelet restarts the process. Workers
+// without work need not beat.
 //
 // Several goroutines may share one; then a beat of any counts for all. Its
-// methods are safe for concurrent use and do not allocate.
+// methods are safe for concurrent use and do not allocate. A nil one does nothing.
 type Heartbeat struct {
 	name   string
 	stall  time.Duration
@@ -19,33 +19,106 @@ type Heartbeat struct {
 	beats  atomic.Int64
 	active atomic.Int64
 	last   atomic.Int64 // nanoseconds after born, of the last beat
+	remove func()
 }
 
-// Heartbeat adds a vital check of the given name. stall is 60s if zero; choose
-// it well over the longest time between two beats of healthy work. Call it
-// before [Monitor.Start], which reports a name that is used twice.
+// Heartbeat is the heartbeat of a worker: a new one, or the one that has the name already. The
+// stall time is 60s if zero; choose it well over the longest time between two beats of healthy
+// work. A name that is taken or no name, and a negative stall time, are errors of Start. After Start they are
+// logged, and the heartbeat is not judged.
 func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
+	if h := m.heartbeatOf(name); h != nil {
+		return h
+	}
 	h := &Heartbeat{name: name, stall: cmp.Or(stall, time.Minute), born: time.Now()}
-	m.heartbeats = append(m.heartbeats, h)
+	e := &entry{name: name, beat: h}
+	h.remove = func() {
+		m.remove(e)
+		m.observeBeats()
+	}
+	if _, err := m.enter(e, "Heartbeat"); err != nil {
+		if other := m.heartbeatOf(name); other != nil { // made meanwhile
+			return other
+		}
+		h.remove = func() {}
+		m.tellMistake(err)
+		return h
+	}
+	m.observeBeats()
+	m.askJudge()
 	return h
 }
 
-// Busy says that a piece of work begins. It counts as a beat.
-func (h *Heartbeat) Busy() {
+// heartbeatOf is the heartbeat of a name; nil if there is none.
+func (m *Monitor) heartbeatOf(name string) *Heartbeat {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if e.beat != nil && e.name == name {
+			return e.beat
+		}
+	}
+	return nil
+}
+
+// tellMistake has Start return a mistake, or logs it if the Monitor runs.
+func (m *Monitor) tellMistake(err error) {
+	m.mu.Lock()
+	r := m.running
+	if r == nil {
+		m.mistakes = append(m.mistakes, err)
+	}
+	m.mu.Unlock()
+	if r != nil {
+		r.pipeline.Logger.Error("healthcheck: "+err.Error(), "error", err)
+	}
+}
+
+// observeBeats gives the callback the heartbeats of now.
+func (m *Monitor) observeBeats() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := []*Heartbeat{}
+	for _, e := range m.entries {
+		if e.beat != nil {
+			all = append(all, e.beat)
+		}
+	}
+	m.beats.Store(&all)
+}
+
+// Begin says that a piece of work begins. It counts as a beat.
+func (h *Heartbeat) Begin() {
+	if h == nil {
+		return
+	}
 	h.Beat() // first: the work must not look as old as the last beat
 	h.active.Add(1)
 }
 
 // Beat says that work goes on.
 func (h *Heartbeat) Beat() {
+	if h == nil {
+		return
+	}
 	h.last.Store(int64(time.Since(h.born)))
 	h.beats.Add(1)
 }
 
-// Idle says that a piece of work has ended.
-func (h *Heartbeat) Idle() {
+// End says that a piece of work has ended. It counts as a beat.
+func (h *Heartbeat) End() {
+	if h == nil {
+		return
+	}
 	h.Beat()
 	h.active.Add(-1)
+}
+
+// Close removes the heartbeat: it is judged and exported no more.
+func (h *Heartbeat) Close() {
+	if h != nil {
+		h.remove()
+	}
 }
 
 // since is since when there was no beat, and how much work is under way.

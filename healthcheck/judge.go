@@ -1,14 +1,18 @@
 package healthcheck
 
 import (
+	"context"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
 const (
 	tick    = time.Second           // between judgements and between collections
-	minTick = 10 * time.Millisecond // between judgements, however many kicks
+	minTick = 10 * time.Millisecond // between judgements, however many are asked for
 )
 
 // judgeLoop judges each second, and at once when an outcome, the lifecycle or a
@@ -20,11 +24,11 @@ func (m *Monitor) judgeLoop() {
 		select {
 		case <-m.stopping:
 			return
-		case <-m.kicks():
+		case <-m.kick:
 		case <-timer.C:
 		}
-		m.judge()
-		timer.Reset(minTick) // kicks that come meanwhile are judged together
+		m.judgeNow()
+		timer.Reset(minTick) // what is asked for meanwhile is judged together
 		select {
 		case <-m.stopping:
 			return
@@ -34,37 +38,51 @@ func (m *Monitor) judgeLoop() {
 	}
 }
 
-// kickJudge asks for a judgement now. It judges; it never samples.
-func (m *Monitor) kickJudge() {
+// askJudge asks for a judgement now, without waiting for it. It never samples.
+func (m *Monitor) askJudge() {
 	select {
-	case m.kicks() <- struct{}{}:
+	case m.kick <- struct{}{}:
 	default:
 	}
 }
 
-func (m *Monitor) kicks() chan struct{} {
-	m.kickOnce.Do(func() { m.kick = make(chan struct{}, 1) })
-	return m.kick
-}
-
-// judge makes the next verdict, unless there was the last.
-func (m *Monitor) judge() *Verdict {
-	m.judgingNow.Lock()
-	defer m.judgingNow.Unlock()
-	prev := m.verdict.Load()
-	var before *judge.Verdict
-	if prev != nil {
-		if before = prev.judged; before.Final {
-			return prev
-		}
+// judgeNow makes the next verdict, unless there was the last. The Monitor has started.
+func (m *Monitor) judgeNow() {
+	m.mu.Lock()
+	r := m.running
+	m.mu.Unlock()
+	m.judging.Lock()
+	defer m.judging.Unlock()
+	prev := m.current.Load().Verdict
+	switch {
+	case prev.Final:
+		return
+	case prev.Time.IsZero():
+		prev = nil // nothing was judged yet
 	}
 	now := time.Now()
-	j, changes := m.judging.Next(before, judge.Inputs{
-		Now: now, Life: m.life.Phase(now), Collecting: m.collector.Running(now), Override: (*m.overrides.Load()).Of, Restart: m.RestartWhenStale,
+	v, changes := m.judge.Next(prev, judge.Inputs{
+		Now: now, Life: m.life.Phase(now), Collecting: r.collector.Running(now), Override: (*m.overrides.Load()).Of,
 	})
 	for n := range changes {
-		m.instruments.Count(j, &changes[n])
-		m.teller.Change(j, &changes[n])
+		r.instruments.Count(v, &changes[n])
+		r.log.Change(v, &changes[n])
 	}
-	return m.publish(j)
+	m.publish(v)
+}
+
+// observe is the one callback. It waits for nothing and never returns an error, because an
+// error drops a whole OTLP export.
+func (m *Monitor) observe(r *running) metric.Callback {
+	return func(_ context.Context, o metric.Observer) error {
+		defer func() { _ = recover() }()
+		for _, h := range *m.beats.Load() {
+			r.instruments.ObserveBeats(o, h.name, h.beats.Load(), h.active.Load())
+		}
+		m.requests.each(func(p states.Probe, code int, n int64) { r.instruments.ObserveRequests(o, p, code, n) })
+		if v := m.current.Load(); !v.Time.IsZero() {
+			r.instruments.ObserveVerdict(o, v.Verdict, time.Now())
+		}
+		return nil
+	}
 }

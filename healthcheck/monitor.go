@@ -1,126 +1,129 @@
 package healthcheck
 
 import (
-	"context"
-	"log/slog"
+	"cmp"
+	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/trace"
-
-	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/journal"
+	"github.com/otelhealth/otelhealth/internal/buildinfo"
 )
 
-// A Monitor judges the health of one process. Set its fields, build the
-// MeterProvider with [Monitor.View], then call [Monitor.Start]; do not change
-// them or copy the Monitor afterwards. One Monitor to a MeterProvider.
+// A Monitor judges the health of one process. Make it with [New]; one Monitor to a
+// MeterProvider. Its methods may be called at any time, from any goroutine.
 type Monitor struct {
-	Checks []Check
+	config   Config
+	registry collect.Registry // of instruments
+	life     lifecycle.Life
+	requests requestCounts
+	current  atomic.Pointer[answered]
+	service  atomic.Pointer[service]
+	changed  notifier
+	kick     chan struct{} // asks for a judgement
+	drained  chan struct{}
+	drain    func()        // closes drained
+	stopping chan struct{} // closed by Stop
+	stop     func()
 
-	MeterProvider  metric.MeterProvider // exports health.*; the global one if nil
-	TracerProvider trace.TracerProvider // a span for each run of a check; the global one if nil
-	Logger         *slog.Logger         // transitions; slog.Default() if nil
+	overrides atomic.Pointer[operator.Overrides] // in force
 
-	// EffectsFile, if not empty, is a file that overrides while running what a
-	// failing check does to readiness: NAME=fail, NAME=warn or NAME=off, one to a
-	// line, * for every other check. It wins over HEALTH_EFFECTS, which has the
-	// same pairs separated by commas. Judging goes on; the override is shown,
-	// exported and logged. A vital check that is overridden to warn or off fails
-	// liveness no more.
-	EffectsFile string
+	judging sync.Mutex // one judgement at a time
+	judge   judge.Judge
 
-	// MaintenanceFile, if not empty, is a file that puts the instance into
-	// maintenance while it holds {"reason": "…", "until": "RFC 3339"}: mounted from
-	// a ConfigMap, a whole Deployment.
-	MaintenanceFile string
+	mu       sync.Mutex // of what follows, never held while code runs that is not ours
+	phase    phase
+	entries  []*entry
+	queues   []*Queue
+	mistakes []error  // of Heartbeat and Queue, until Start tells them
+	running  *running // since Start
 
-	// RestartWhenStale lets liveness fail too when no judgement was made for 15 s.
-	RestartWhenStale bool
-
-	heartbeats  []*Heartbeat
-	instruments *export.Instruments
-	collector   *collect.Collector
-	created     collect.Instruments
-	life        lifecycle.Life
-	envEffects  operator.Overrides
-	overrides   atomic.Pointer[operator.Overrides]
-	teller      journal.Journal
-	requests    requestCounts
-	service     atomic.Pointer[service]
-	verdict     atomic.Pointer[Verdict]
-	news        news
-	judgingNow  sync.Mutex // one judgement at a time
-	judging     judge.Judge
-	waiting     []func(context.Context) // what begins with Start
-	kick        chan struct{}           // by kicks alone: Hold and its like may come before Start
-	kickOnce    sync.Once
-	started     atomic.Bool
-	ended       <-chan struct{} // the context given to Start
-	stopping    chan struct{}
-	stop        func()
-	wg          sync.WaitGroup // runners and judge; a Collect may hang for ever
+	beats atomic.Pointer[[]*Heartbeat] // for the callback, which takes no lock
 }
 
-// Stop ends the checks and the collection after a last judgement, which stays
-// what the probes answer. It does not wait for a Collect or a check that hangs.
-func (m *Monitor) Stop() {
-	if m.teller.Written == nil { // it never started
-		return
+// phase is how far a Monitor has come.
+type phase int
+
+const (
+	fresh phase = iota
+	starting
+	started
+	stopped
+)
+
+// New makes a Monitor. What is wrong with c is reported by Start, all at once. Until then
+// /ready and /startup answer 503, and /health 200.
+func New(c Config) *Monitor {
+	c.Checks, c.Rules = slices.Clone(c.Checks), slices.Clone(c.Rules)
+	c.DrainDelay = cmp.Or(c.DrainDelay, 5*time.Second)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 10*time.Second)
+	m := &Monitor{config: c, kick: make(chan struct{}, 1), drained: make(chan struct{}), stopping: make(chan struct{})}
+	m.drain = sync.OnceFunc(func() { close(m.drained) })
+	m.stop = sync.OnceFunc(m.end)
+	m.service.Store(&service{who: answer.Who{
+		Name: cmp.Or(os.Getenv("OTEL_SERVICE_NAME"), buildinfo.Name()), Version: buildinfo.Version(), Terse: c.Terse,
+	}})
+	m.overrides.Store(&operator.Overrides{})
+	m.beats.Store(&[]*Heartbeat{})
+	for _, check := range c.Checks {
+		m.entries = append(m.entries, &entry{name: check.Name, check: &check})
 	}
-	select {
-	case <-m.ended: // Drain runs beside this and may come too late for the last judgement
-		m.Drain()
-	default:
+	for _, r := range c.Rules {
+		m.entries = append(m.entries, &entry{name: r.Name, rule: &r})
 	}
-	m.judge()
-	m.stop()
-	m.wg.Wait()
-	m.judgingNow.Lock()
-	defer m.judgingNow.Unlock()
-	final := *m.verdict.Load().judged
-	if final.Final {
-		return
+	m.publish(judge.Unjudged(m.life.Phase(time.Now())))
+	return m
+}
+
+// Stop ends checks and rules after a last judgement. From then on readiness fails and liveness
+// passes. It does not wait for a collection or a check that hangs. It may be called at any
+// time and more than once; a Monitor that was stopped does not start again.
+func (m *Monitor) Stop() { m.stop() }
+
+func (m *Monitor) end() {
+	close(m.stopping)
+	m.life.Drain()
+	m.mu.Lock()
+	was, r := m.phase, m.running
+	m.phase = stopped
+	m.mu.Unlock()
+	if was == started {
+		m.judgeNow()
+		r.cancel()
+		r.loops.Wait()
+	}
+	m.judging.Lock()
+	defer m.judging.Unlock()
+	final := *m.current.Load().Verdict
+	if was != started {
+		final = *judge.Unjudged(m.life.Phase(time.Now()))
 	}
 	final.Final = true
 	m.publish(&final)
-	m.teller.End(tick) // nothing is judged after the last verdict
+	m.drain()
+	if was == started {
+		r.log.End(tick) // nothing is judged after the last verdict
+	}
 }
 
-// Verdict is the last judgement; nil before Start.
-func (m *Monitor) Verdict() *Verdict { return m.verdict.Load() }
+// Drained is closed once the process may shut its servers down: the context given to Start
+// has ended and Config.DrainDelay has passed since, or Stop was called. Serve and
+// ListenAndServe wait for it; so do run groups, gRPC servers and workers:
+//
+//	<-health.Drained()
+//	grpcServer.GracefulStop()
+//	health.Stop()
+func (m *Monitor) Drained() <-chan struct{} { return m.drained }
 
-// Status is what a probe answers now: before the first verdict, and once there was
-// none for 15 s, too.
-func (m *Monitor) Status(p Probe) State {
-	v := m.Verdict()
-	if v == nil {
-		return unjudged.Status(p)
-	}
-	return v.judged.Effective(p, time.Now())
-}
-
-// Evaluate collects and judges once, now: for tests of your own rules. Where
-// collecting outlasts ctx, what was collected before is judged. Before Start it
-// returns nil.
-func (m *Monitor) Evaluate(ctx context.Context) *Verdict {
-	if m.Verdict() == nil {
-		return nil
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = m.collector.Collect(ctx) // was logged; the judgement says what is missing
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done(): // somebody's callback may hang for ever
-	}
-	return m.judge()
+// beginDrain takes the instance out of traffic for good, because it is about to end.
+func (m *Monitor) beginDrain() {
+	m.life.Drain()
+	m.askJudge()
+	time.AfterFunc(max(0, m.config.DrainDelay), m.drain)
 }

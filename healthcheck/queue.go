@@ -3,71 +3,131 @@ package healthcheck
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/bucket"
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
 )
 
 // A Queue exports the length and capacity of a queue and how long items wait in
-// it: queue.length, queue.capacity and queue.wait.duration.
+// it: queue.length, queue.capacity and queue.wait.duration, each with the attribute queue.name.
+// A nil one does nothing.
 type Queue struct {
-	wait         metric.Float64Histogram
-	attrs        []metric.RecordOption
-	registration metric.Registration
+	name     string
+	capacity int
+	length   func() int
+	wait     atomic.Pointer[metric.Float64Histogram] // since Start
+	attrs    metric.MeasurementOption
+
+	mu     sync.Mutex
+	end    func() // of the export; nil before it
+	closed bool
 }
 
-// NewQueue exports a queue of the given name. length is called at each
-// collection, from any goroutine; it must not block. For a channel it is
-// func() int { return len(c) }. A capacity of 0 is not exported. A nil provider
-// is the global one.
-func NewQueue(mp metric.MeterProvider, name string, capacity int, length func() int) (*Queue, error) {
-	switch {
-	case name == "":
-		return nil, fmt.Errorf("NewQueue: name is empty")
-	case !utf8.ValidString(name): // OTLP is UTF-8: not one metric would be exported
-		return nil, fmt.Errorf("NewQueue %q: name is no UTF-8", name)
-	case capacity < 0:
-		return nil, fmt.Errorf("NewQueue %q: capacity %d is negative", name, capacity)
-	case length == nil:
-		return nil, fmt.Errorf("NewQueue %q: length is nil", name)
+// Queue exports a queue. length is called at each collection, from any goroutine; it must not
+// block. For a channel it is func() int { return len(c) }. A capacity of 0 is not exported. A
+// name that is taken or empty, a negative capacity and a nil length are errors of Start; after
+// Start they are logged, and nothing is exported. Items that waited before Start are not
+// counted.
+func (m *Monitor) Queue(name string, capacity int, length func() int) *Queue {
+	q := &Queue{name: name, capacity: capacity, length: length, attrs: metric.WithAttributes(conventions.Queue.String(name))}
+	m.mu.Lock()
+	problem := q.problem()
+	if slices.ContainsFunc(m.queues, func(o *Queue) bool { return o.name == name }) {
+		problem = "the name is used twice"
 	}
-	if mp == nil {
-		mp = otel.GetMeterProvider()
+	var r *running
+	if problem == "" {
+		m.queues = append(m.queues, q)
+		r = m.running
 	}
-	m := export.Maker{Meter: mp.Meter(attr.Scope)}
+	m.mu.Unlock()
+	if problem != "" {
+		m.tellMistake(&cfgerrors.Error{Item: fmt.Sprintf("%.80q", name), Field: "Queue", Problem: problem})
+	} else if r != nil {
+		if err := q.export(r.pipeline.MeterProvider); err != nil {
+			m.tellMistake(err)
+		}
+	}
+	return q
+}
+
+func (q *Queue) problem() string {
+	switch p := badName(q.name); {
+	case p != "":
+		return "the name " + p
+	case q.capacity < 0:
+		return fmt.Sprintf("the capacity %d is negative", q.capacity)
+	case q.length == nil:
+		return "length is nil"
+	}
+	return ""
+}
+
+// export creates the instruments, once.
+func (q *Queue) export(mp metric.MeterProvider) error {
+	m := export.Maker{Meter: mp.Meter(conventions.Scope)}
 	items := m.UpDown("queue.length", "{item}", "Items in a queue.")
 	room := m.UpDown("queue.capacity", "{item}", "Items that a queue can hold.")
-	wait := m.Histogram("queue.wait.duration", "s", "Time that an item spent in a queue.", bucket.Seconds)
+	wait := m.Histogram("queue.wait.duration", "s", "Time that an item spent in a queue.", conventions.Seconds)
 	if m.Err != nil {
-		return nil, m.Err
+		return m.Err
 	}
-	set := metric.WithAttributes(attr.Queue.String(name))
+	set := metric.WithAttributes(conventions.Queue.String(q.name))
 	// One registration per queue: a callback given to the instrument itself would
 	// be dropped for the second queue of a process.
 	reg, err := m.Meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		defer func() { _ = recover() }()
-		if capacity > 0 {
-			o.ObserveInt64(room, int64(capacity), set)
+		if q.capacity > 0 {
+			o.ObserveInt64(room, int64(q.capacity), set)
 		}
-		o.ObserveInt64(items, int64(length()), set)
+		o.ObserveInt64(items, int64(q.length()), set)
 		return nil
 	}, items, room)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &Queue{wait: wait, attrs: []metric.RecordOption{set}, registration: reg}, nil
+	end := func() { _ = reg.Unregister() }
+	q.mu.Lock()
+	before, closed := q.end, q.closed
+	q.end = end
+	q.mu.Unlock()
+	if closed {
+		end()
+	}
+	if before != nil {
+		before() // of a Start that failed
+	}
+	q.wait.Store(&wait)
+	return nil
 }
 
 // Waited records how long one item was in the queue.
 func (q *Queue) Waited(ctx context.Context, d time.Duration) {
-	q.wait.Record(ctx, d.Seconds(), q.attrs...)
+	if q == nil {
+		return
+	}
+	if wait := q.wait.Load(); wait != nil {
+		(*wait).Record(ctx, d.Seconds(), q.attrs)
+	}
 }
 
-// Close stops exporting the queue's length.
-func (q *Queue) Close() error { return q.registration.Unregister() }
+// Close stops exporting the queue's length and capacity. The name stays taken.
+func (q *Queue) Close() {
+	if q == nil {
+		return
+	}
+	q.mu.Lock()
+	end := q.end
+	q.closed = true
+	q.mu.Unlock()
+	if end != nil {
+		end()
+	}
+}

@@ -1,59 +1,134 @@
 package healthcheck
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"time"
+	"sync"
+
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 )
 
-// shutdownLimit is how long requests in flight get to finish. net/http gives a
-// connection that has sent nothing yet 5 s; the limit must not cut in before.
-const shutdownLimit = 6 * time.Second
-
-// ListenAndServe listens on srv.Addr and serves as [Monitor.Serve] does.
-func (m *Monitor) ListenAndServe(srv *http.Server, drain time.Duration) error {
-	l, err := net.Listen("tcp", cmp.Or(srv.Addr, ":http"))
-	if err != nil {
-		m.Stop()
-		return fmt.Errorf("healthcheck: %w", err)
+// ListenAndServe listens on the Addr of each server and serves as [Monitor.Serve] does. The
+// servers shut down side by side, and the last one, such as the operators', after the others.
+func (m *Monitor) ListenAndServe(servers ...*http.Server) error {
+	var listeners []net.Listener
+	for _, srv := range servers {
+		addr := srv.Addr
+		if addr == "" {
+			addr = ":http"
+			if srv.TLSConfig != nil {
+				addr = ":https"
+			}
+		}
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			closeAll(listeners)
+			m.Stop()
+			return fmt.Errorf("healthcheck: %w", err)
+		}
+		listeners = append(listeners, l)
 	}
-	return m.Serve(srv, l, drain)
+	return m.serveAll(servers, listeners)
 }
 
 // Serve serves until the context given to [Monitor.Start] ends, then takes its
-// leave: /ready answers 503 at once; requests are served for the drain delay,
-// while load balancers notice; requests in flight get 6 s more; the Monitor
-// stops. It returns nil after an orderly end.
+// leave: /ready answers 503 at once; requests are served for Config.DrainDelay,
+// while load balancers notice; requests in flight get Config.ShutdownTimeout; the Monitor
+// stops. It returns nil after an orderly end, so write
 //
-// drain should cover the time in which Kubernetes takes the endpoint away: 5 to
-// 15 seconds, together with the 6 s well under terminationGracePeriodSeconds.
-func (m *Monitor) Serve(srv *http.Server, l net.Listener, drain time.Duration) error {
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(l) }()
+//	if err := health.Serve(srv, l); err != nil { log.Fatal(err) }
+//
+// DrainDelay should cover the time in which Kubernetes takes the endpoint away: 5 to
+// 15 seconds, together with ShutdownTimeout under terminationGracePeriodSeconds.
+//
+// A server whose TLSConfig has certificates serves TLS. Serve returns an error at once if the
+// Monitor has not started.
+func (m *Monitor) Serve(srv *http.Server, l net.Listener) error {
+	return m.serveAll([]*http.Server{srv}, []net.Listener{l})
+}
+
+func (m *Monitor) serveAll(servers []*http.Server, listeners []net.Listener) error {
+	if err := m.serves(servers); err != nil {
+		closeAll(listeners)
+		return fmt.Errorf("healthcheck: Serve: %w", err)
+	}
+	defer m.Stop()
+	failed := make(chan error, len(servers))
+	for n, srv := range servers {
+		go func() {
+			if secure(srv) {
+				failed <- srv.ServeTLS(listeners[n], "", "")
+				return
+			}
+			failed <- srv.Serve(listeners[n])
+		}()
+	}
 	select {
 	case err := <-failed:
-		m.Stop()
+		for _, srv := range servers {
+			_ = srv.Close() // the error that counts is the first
+		}
 		return err
-	case <-m.ended:
+	case <-m.drained:
 	}
-	wait := time.NewTimer(drain)
-	defer wait.Stop()
-	select {
-	case err := <-failed:
-		m.Stop()
-		return err
-	case <-wait.C:
+	return m.shutdown(servers)
+}
+
+// serves says why the servers can't be served.
+func (m *Monitor) serves(servers []*http.Server) error {
+	m.mu.Lock()
+	phase := m.phase
+	m.mu.Unlock()
+	switch {
+	case phase == stopped:
+		return cfgerrors.ErrStopped
+	case phase != started:
+		return fmt.Errorf("%w: write health.Start(ctx) or telemetry.Start before", cfgerrors.ErrNotStarted)
+	case len(servers) == 0:
+		return &cfgerrors.Error{Field: "servers", Problem: "there is none"}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+	for _, srv := range servers {
+		if srv.TLSConfig != nil && !secure(srv) {
+			return &cfgerrors.Error{Field: "TLSConfig", Problem: fmt.Sprintf("the server of %q has one without certificates: "+
+				"set Certificates or GetCertificate, or call its ListenAndServeTLS and shut it down after Drained", srv.Addr)}
+		}
+	}
+	return nil
+}
+
+// secure reports whether a server has what TLS needs.
+func secure(srv *http.Server) bool {
+	c := srv.TLSConfig
+	return c != nil && (len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil)
+}
+
+// shutdown shuts the servers down side by side, the last one after the others.
+func (m *Monitor) shutdown(servers []*http.Server) error {
+	limit := m.config.ShutdownTimeout
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	err := srv.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("healthcheck: requests in flight were cut off after %v: %w", shutdownLimit, errors.Join(err, srv.Close()))
+	last := len(servers) - 1
+	errs := make([]error, len(servers))
+	end := func(n int) {
+		errs[n] = servers[n].Shutdown(ctx)
+		if errors.Is(errs[n], context.DeadlineExceeded) {
+			errs[n] = fmt.Errorf("healthcheck: requests in flight were cut off after %v: %w", limit, errors.Join(errs[n], servers[n].Close()))
+		}
 	}
-	m.Stop()
-	return err
+	var others sync.WaitGroup
+	for n := range last {
+		others.Go(func() { end(n) })
+	}
+	others.Wait()
+	end(last)
+	return errors.Join(errs...)
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // nothing was accepted
+	}
 }

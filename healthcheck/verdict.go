@@ -1,62 +1,118 @@
 package healthcheck
 
 import (
+	"context"
+	"iter"
+	"sync"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// A Verdict is the outcome of one judgement. It is immutable and may be kept.
-type Verdict struct {
-	Time      time.Time
-	Lifecycle Lifecycle
-	Checks    []Result // in the order of Monitor.Checks, then the heartbeats
-
-	judged  *judge.Verdict
-	service answer.Who
-	page    answer.Page
+// answered is a verdict and the answers to it. It is immutable.
+type answered struct {
+	*judge.Verdict
+	who  answer.Who
+	page answer.Page
 }
 
-// Result is what one check was judged to be.
-type Result = verdict.Result
+// publish makes a verdict the one that is answered. judging is held, or nobody else knows m.
+func (m *Monitor) publish(v *judge.Verdict) {
+	who := m.service.Load().who
+	m.current.Store(&answered{v, who, answer.Render(v, who)})
+	m.changed.notify()
+}
 
-// newVerdict is what is answered for a judgement.
-func newVerdict(j *judge.Verdict, s answer.Who) *Verdict {
-	v := &Verdict{Time: j.Time, Lifecycle: j.Lifecycle, judged: j, service: s, Checks: make([]Result, len(j.Checks))}
-	for n := range j.Checks {
-		v.Checks[n] = j.Checks[n].Result
+// Verdict is what is answered now; never nil. Before Start readiness fails. So it does
+// where the last judgement is more than 15 s old, and after Stop.
+func (m *Monitor) Verdict() *verdict.Verdict { return public(m.current.Load().Verdict, time.Now()) }
+
+// Watch gives the present verdict and then each later one: one every second, and one at once
+// when something has changed. Some are equal but for their time. A slow reader misses those in
+// between and never the newest. A verdict that grows stale, because none has followed it, is given once
+// more, with readiness failing. It ends with ctx, or with the last verdict after Stop.
+func (m *Monitor) Watch(ctx context.Context) iter.Seq[*verdict.Verdict] {
+	return func(yield func(*verdict.Verdict) bool) {
+		var last *answered
+		stale := time.NewTimer(0)
+		stale.Stop()
+		defer stale.Stop()
+		for ctx.Err() == nil {
+			next := m.changed.wait() // before looking, or a verdict could come unseen
+			if v := m.current.Load(); v != last {
+				last = v
+				stale.Reset(time.Until(v.Time) + judge.StaleAfter + 1)
+				if !yield(public(v.Verdict, time.Now())) || v.Final {
+					return
+				}
+				continue
+			}
+			select {
+			case <-next:
+			case <-stale.C:
+				if !yield(public(last.Verdict, time.Now())) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
 	}
-	v.page = answer.Render(j, s)
-	return v
 }
 
-// record is the judgement. A verdict that somebody has made by hand has none.
-func (v *Verdict) record() *judge.Verdict {
-	if v.judged == nil {
-		return &judge.Verdict{Time: v.Time, Lifecycle: v.Lifecycle}
+// public is a verdict as users read it, at a time.
+func public(v *judge.Verdict, now time.Time) *verdict.Verdict {
+	probe := func(p states.Probe) verdict.Result {
+		r := v.Effective(p, now)
+		return verdict.Result{Name: p.String(), State: r.State, Since: r.Since, Reason: r.Reason}
 	}
-	return v.judged
+	out := &verdict.Verdict{
+		Time: v.Time, Phase: string(v.Phase), Liveness: probe(states.Liveness), Readiness: probe(states.Readiness),
+		Startup: probe(states.Startup), Results: make([]verdict.Result, len(v.Checks)),
+	}
+	for n := range v.Checks {
+		c := &v.Checks[n]
+		r := verdict.Result{
+			Name: c.Subject.Name, State: c.State, Since: c.Since, Reason: c.Reason,
+			OnFail: c.OnFail, Overridden: c.Overridden, Unit: c.Finding.Unit,
+		}
+		if c.Finding.HasValue {
+			r.Value = &c.Finding.Value
+		}
+		if o := c.Finding.Outcome; o != nil {
+			r.Err = o.Err
+			if o.Span.HasTraceID() {
+				r.TraceID = o.Span.TraceID().String()
+			}
+		}
+		out.Results[n] = r
+	}
+	return out
 }
 
-// Status is what a probe was judged to be. It does not know of staleness:
-// handlers and metrics do.
-func (v *Verdict) Status(p Probe) State { return v.record().Rulings[p].State }
+// A notifier wakes those that wait for the next verdict.
+type notifier struct {
+	mu   sync.Mutex
+	next chan struct{} // closed with the next verdict; nil while nobody waits
+}
 
-// Output is the reason why a probe does not pass; empty where it does.
-func (v *Verdict) Output(p Probe) string { return v.record().Rulings[p].Output }
+func (n *notifier) wait() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.next == nil {
+		n.next = make(chan struct{})
+	}
+	return n.next
+}
 
-// Since is when the probe entered its state.
-func (v *Verdict) Since(p Probe) time.Time { return v.record().Rulings[p].Since }
-
-// Stale reports whether the verdict is older than 15 s and so proves nothing; the
-// last one, after [Monitor.Stop], never is.
-func (v *Verdict) Stale() bool { return v.record().Stale(time.Now()) }
-
-// JSON is the response for a probe with every check, however many, and with the
-// text of errors. It may hold what nobody outside should see: serve it to
-// operators only.
-func (v *Verdict) JSON(p Probe) []byte {
-	return answer.Full(v.record(), v.service, p)
+func (n *notifier) notify() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.next != nil {
+		close(n.next)
+		n.next = nil
+	}
 }

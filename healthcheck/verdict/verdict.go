@@ -1,44 +1,47 @@
-// Package verdict has the words of a judgement: what a check, a probe and the process can
-// be. It is data: it holds no state, and nothing here judges.
+// Package verdict has what a Monitor judged, as data, for status pages, watchers and tests.
+// It holds no state, and nothing here judges.
 package verdict
 
-// State is what a check or a probe was judged to be. A probe knows only [Pass],
-// [Warn] and [Fail]; [Unknown] and [Stale] are states of a check.
+import "time"
+
+// A State is what a check, a rule, a heartbeat or a probe was judged to be.
 type State string
 
+// A probe is in one of the first three states. [Unknown] and [Stale] are states of
+// checks, rules and heartbeats alone.
 const (
-	Pass    State = "pass"
-	Warn    State = "warn"
-	Fail    State = "fail"
+	Pass    State = "pass"    // works
+	Warn    State = "warn"    // works, with something to look at
+	Fail    State = "fail"    // does not work
 	Unknown State = "unknown" // no evidence yet
 	Stale   State = "stale"   // the evidence is too old
 )
 
-// Lifecycle is the phase of the process. Where several apply, the one named
-// first here wins.
-type Lifecycle string
+// An Effect is what a failure does to the answers of the probes. Its values are
+// healthcheck.NotReady, healthcheck.WarnOnly, healthcheck.ShowOnly and
+// healthcheck.Restart.
+type Effect string
 
-const (
-	Draining    Lifecycle = "draining"    // on its way out: no new traffic
-	Maintenance Lifecycle = "maintenance" // taken out by a person
-	Starting    Lifecycle = "starting"    // not judged yet, or a hold is open
-	Running     Lifecycle = "running"
-)
+// A Verdict is one judgement. Verdicts are shared: do not change one.
+type Verdict struct {
+	Time      time.Time // of the judgement; zero before the first
+	Phase     string    // starting, running, maintenance or draining
+	Liveness  Result
+	Readiness Result
+	Startup   Result
+	Results   []Result // checks and rules in the order of their adding, and heartbeats
+}
 
-// Probe is one of the three questions that Kubernetes asks.
-type Probe int
-
-const (
-	Readiness Probe = iota // may this instance get traffic? The zero value can't restart a pod
-	Liveness               // should this process be restarted?
-	Startup                // has this process started?
-)
-
-var probeNames = [...]string{"readiness", "liveness", "startup"}
-
-func (p Probe) String() string {
-	if p < 0 || int(p) >= len(probeNames) {
-		return "invalid"
-	}
-	return probeNames[p]
+// A Result is what one probe, check, rule or heartbeat was judged to be.
+type Result struct {
+	Name       string
+	State      State
+	Since      time.Time // when State was entered
+	Reason     string    // why it does not pass, at most 200 bytes; never the text of an error
+	OnFail     Effect    // in force now; empty for a probe
+	Overridden bool      // an operator replaced OnFail
+	Value      *float64  // in Unit: of a rule's indicator, or the duration of a check's last run; nil if there is none
+	Unit       string    // in UCUM, as in OpenTelemetry
+	Err        error     // of a check's last run; its text may hold secrets
+	TraceID    string    // of a check's last run, in hexadecimal; empty without a TracerProvider
 }

@@ -12,13 +12,17 @@ import (
 	"strconv"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// answers are the responses of one probe, made when the verdict was.
+// A Page has every answer that a verdict can give.
+type Page [len(states.Probes)]Answers
+
+// Answers are the responses of one probe.
 type Answers struct{ Short, Verbose, Stale Answer }
 
-// answer is one response. The header values are shared by every request.
+// An Answer is one response. The header values are shared by every request.
 type Answer struct {
 	Code   int
 	Body   []byte
@@ -26,15 +30,46 @@ type Answer struct {
 	Retry  []string
 }
 
+// Who is the service that answers. A terse one says its status and nothing else.
+type Who struct {
+	Name, Version string
+	Terse         bool
+}
+
+// Render makes the answers to a verdict.
+func Render(v *judge.Verdict, who Who) (all Page) {
+	for _, p := range states.Probes {
+		r, stale := v.Probes[p], v.WhenStale(p)
+		if who.Terse {
+			short := answerOf(v, p, r, terse(r.State))
+			all[p] = Answers{Short: short, Verbose: short, Stale: answerOf(v, p, stale, terse(stale.State))}
+			continue
+		}
+		all[p] = Answers{
+			Short:   answerOf(v, p, r, body(v, who, p, r, bodyOptions{limit: maxBody})),
+			Verbose: answerOf(v, p, r, body(v, who, p, r, bodyOptions{limit: maxVerbose, verbose: true})),
+			Stale:   answerOf(v, p, stale, body(v, who, p, stale, bodyOptions{limit: maxBody})),
+		}
+	}
+	return all
+}
+
+// Full is the answer with every check, however many, and with the text of errors.
+func Full(v *judge.Verdict, who Who, p states.Probe, r judge.ProbeResult) Answer {
+	return answerOf(v, p, r, body(v, who, p, r, bodyOptions{limit: math.MaxInt, verbose: true, errors: true}))
+}
+
+func terse(s verdict.State) []byte { return []byte(`{"status":"` + string(s) + "\"}\n") }
+
 // retrySeconds bounds Retry-After: a client should look in again before the end
 // of a long maintenance.
 const retrySeconds = 300
 
-func answerOf(v *judge.Verdict, p verdict.Probe, r judge.Ruling, body []byte) Answer {
+func answerOf(v *judge.Verdict, p states.Probe, r judge.ProbeResult, body []byte) Answer {
 	a := Answer{Code: http.StatusOK, Body: body, Length: []string{strconv.Itoa(len(body))}}
 	if r.State == verdict.Fail {
 		a.Code = http.StatusServiceUnavailable
-		if p == verdict.Readiness && v.Lifecycle == verdict.Maintenance {
+		if p == states.Readiness && v.Phase == states.Maintenance {
 			left := int(math.Ceil(v.Until.Sub(v.Time).Seconds()))
 			a.Retry = []string{strconv.Itoa(min(max(1, left), retrySeconds))}
 		}

@@ -3,16 +3,13 @@ package answer
 import (
 	"bytes"
 	"cmp"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/otelhealth/otelhealth/healthcheck/effect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
-
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // The bodies follow draft-inadarei-api-health-check-06, with a few fields more;
@@ -24,36 +21,13 @@ const (
 )
 
 type head struct {
-	Status    verdict.State     `json:"status"`
-	Output    string            `json:"output,omitempty"`
-	Lifecycle verdict.Lifecycle `json:"lifecycle"`
-	Until     string            `json:"until,omitempty"`
-	ServiceID string            `json:"serviceId"`
-	ReleaseID string            `json:"releaseId"`
-	Time      string            `json:"time"`
-}
-
-// who is who answers.
-type Who struct{ Name, Version string }
-
-// page has every answer that a verdict can give.
-type Page [len(states.Probes)]Answers
-
-func Render(v *judge.Verdict, s Who) (all Page) {
-	for _, p := range states.Probes {
-		r, stand := v.Rulings[p], v.WhenStale(p)
-		all[p] = Answers{
-			Short:   answerOf(v, p, r, body(v, s, p, r, bodyOptions{limit: maxBody})),
-			Verbose: answerOf(v, p, r, body(v, s, p, r, bodyOptions{limit: maxVerbose, verbose: true})),
-			Stale:   answerOf(v, p, stand, body(v, s, p, stand, bodyOptions{limit: maxBody})),
-		}
-	}
-	return all
-}
-
-// full is the body with every check, however many, and with the text of errors.
-func Full(v *judge.Verdict, s Who, p verdict.Probe) []byte {
-	return body(v, s, p, v.Rulings[p], bodyOptions{limit: math.MaxInt, verbose: true, errors: true})
+	Status    verdict.State `json:"status"`
+	Output    string        `json:"output,omitempty"`
+	Lifecycle states.Phase  `json:"lifecycle"`
+	Until     string        `json:"until,omitempty"`
+	ServiceID string        `json:"serviceId"`
+	ReleaseID string        `json:"releaseId"`
+	Time      string        `json:"time"`
 }
 
 type bodyOptions struct {
@@ -64,10 +38,10 @@ type bodyOptions struct {
 
 // body writes the response of one probe within its limit of bytes. What does not
 // fit is counted.
-func body(v *judge.Verdict, s Who, p verdict.Probe, r judge.Ruling, opt bodyOptions) []byte {
+func body(v *judge.Verdict, who Who, p states.Probe, r judge.ProbeResult, opt bodyOptions) []byte {
 	b := bytes.TrimSuffix(marshal(head{
-		Status: r.State, Output: fit(r.Output, maxText), Lifecycle: v.Lifecycle, Until: timestamp(v.Until),
-		ServiceID: fit(s.Name, maxText/4), ReleaseID: fit(s.Version, maxText/4), Time: timestamp(v.Time),
+		Status: r.State, Output: fit(r.Reason, maxText), Lifecycle: v.Phase, Until: timestamp(v.Until),
+		ServiceID: fit(who.Name, maxText/4), ReleaseID: fit(who.Version, maxText/4), Time: timestamp(v.Time),
 	}), []byte("}"))
 	b = append(b, `,"checks":{`...)
 	const tail = `},"omitted":1000000}` + "\n"
@@ -78,16 +52,16 @@ func body(v *judge.Verdict, s Who, p verdict.Probe, r judge.Ruling, opt bodyOpti
 			if items[n] != nil || !wanted(n, c) {
 				continue
 			}
-			item := append(marshal(c.Name), ":["...)
+			item := append(marshal(c.Subject.Name), ":["...)
 			item = append(append(item, entryOf(c, opt)...), ']')
 			if len(item)+1 <= left {
 				items[n], left = item, left-len(item)-1
 			}
 		}
 	}
-	// The check to blame first, then the rules with their numbers, then the rest.
+	// The worst offender first, then the rules with their numbers, then the rest.
 	take(func(n int, _ *judge.Result) bool { return n == 0 })
-	take(func(_ int, c *judge.Result) bool { return c.Subject.Limit != nil })
+	take(func(_ int, c *judge.Result) bool { return c.Subject.Rule != nil })
 	take(func(int, *judge.Result) bool { return true })
 	written, omitted := 0, 0
 	for _, item := range items {
@@ -110,12 +84,12 @@ func body(v *judge.Verdict, s Who, p verdict.Probe, r judge.Ruling, opt bodyOpti
 
 // relevant lists the checks that a probe shows: those that do not pass, worst
 // first, then rules, then the others, each by name. Liveness looks at nothing
-// outside the process, so it shows vital checks; startup shows none.
-func relevant(v *judge.Verdict, p verdict.Probe) []*judge.Result {
+// outside the process, so it shows heartbeats and the like; startup shows none.
+func relevant(v *judge.Verdict, p states.Probe) []*judge.Result {
 	var list []*judge.Result
 	for i := range v.Checks {
 		c := &v.Checks[i]
-		if p == verdict.Readiness || (p == verdict.Liveness && c.Role == effect.Vital) {
+		if p == states.Readiness || (p == states.Liveness && c.Subject.OnFail == states.Restart) {
 			list = append(list, c)
 		}
 	}
@@ -123,13 +97,13 @@ func relevant(v *judge.Verdict, p verdict.Probe) []*judge.Result {
 		switch {
 		case c.State != verdict.Pass:
 			return -states.Severity(c.State)
-		case c.Subject.Limit != nil:
+		case c.Subject.Rule != nil:
 			return 1
 		}
 		return 2
 	}
 	slices.SortStableFunc(list, func(a, b *judge.Result) int {
-		return cmp.Or(rank(a)-rank(b), strings.Compare(a.Name, b.Name))
+		return cmp.Or(rank(a)-rank(b), strings.Compare(a.Subject.Name, b.Subject.Name))
 	})
 	return list
 }

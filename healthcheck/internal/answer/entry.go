@@ -5,32 +5,31 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/otelhealth/otelhealth/healthcheck/effect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 )
 
 type entry struct {
-	Status        verdict.State `json:"status"`
-	Override      string        `json:"override,omitempty"`
-	Role          string        `json:"role,omitempty"`
-	ComponentType string        `json:"componentType,omitempty"`
-	ObservedValue *jsonNumber   `json:"observedValue,omitempty"`
-	ObservedUnit  string        `json:"observedUnit,omitempty"`
-	Limit         jsonNumber    `json:"limit,omitzero"`
-	WarnLimit     jsonNumber    `json:"warnLimit,omitzero"`
-	MinLimit      jsonNumber    `json:"minLimit,omitzero"`
-	MinWarnLimit  jsonNumber    `json:"minWarnLimit,omitzero"`
-	Quantile      jsonNumber    `json:"quantile,omitzero"`
-	Share         jsonNumber    `json:"share,omitzero"`
-	Window        string        `json:"window,omitempty"`
-	Since         string        `json:"since,omitempty"`
-	Time          string        `json:"time,omitempty"`
-	Output        string        `json:"output,omitempty"`
-	Error         string        `json:"error,omitempty"`
+	Status        verdict.State  `json:"status"`
+	Override      verdict.Effect `json:"override,omitempty"`
+	Role          string         `json:"role,omitempty"`
+	ObservedValue *jsonNumber    `json:"observedValue,omitempty"`
+	ObservedUnit  string         `json:"observedUnit,omitempty"`
+	Limit         jsonNumber     `json:"limit,omitzero"`
+	WarnLimit     jsonNumber     `json:"warnLimit,omitzero"`
+	MinLimit      jsonNumber     `json:"minLimit,omitzero"`
+	MinWarnLimit  jsonNumber     `json:"minWarnLimit,omitzero"`
+	Quantile      jsonNumber     `json:"quantile,omitzero"`
+	Share         jsonNumber     `json:"share,omitzero"`
+	Window        string         `json:"window,omitempty"`
+	Since         string         `json:"since,omitempty"`
+	Time          string         `json:"time,omitempty"`
+	Output        string         `json:"output,omitempty"`
+	Error         string         `json:"error,omitempty"`
 }
 
 // maxText bounds what one text adds to a body, in bytes of JSON.
@@ -47,38 +46,16 @@ func fit(s string, n int) string {
 // entry writes one check.
 func entryOf(c *judge.Result, opt bodyOptions) []byte {
 	f := &c.Finding
-	e := entry{Status: c.State, Override: c.Override, ComponentType: c.Subject.ComponentType, Output: fit(c.Output, maxText)}
-	if c.Role != effect.Auxiliary {
-		e.Role = c.Role.String()
+	e := entry{Status: c.State, Role: states.Role(c.Subject.OnFail), Output: fit(c.Reason, maxText)}
+	if c.Overridden {
+		e.Override = c.OnFail
 	}
-	var bounds []query.Bound
-	if c.Subject.Limit != nil {
-		bounds = c.Subject.Limit.Bounds
+	if f.HasValue || f.Rule != nil { // null says that there is nothing to judge
+		e.ObservedValue = &jsonNumber{f.Value, f.HasValue}
+		e.ObservedUnit = f.Unit
 	}
-	if c.HasValue || c.Subject.Limit != nil { // null says that there is nothing to judge
-		e.ObservedValue = &jsonNumber{c.Value, c.HasValue}
-		e.ObservedUnit = c.Unit
-	}
-	for _, b := range bounds {
-		switch b.Edge {
-		case query.MaxFail:
-			e.Limit = some(b.Value)
-		case query.MaxWarn:
-			e.WarnLimit = some(b.Value)
-		case query.MinFail:
-			e.MinLimit = some(b.Value)
-		case query.MinWarn:
-			e.MinWarnLimit = some(b.Value)
-		}
-	}
-	if f.Quantile > 0 {
-		e.Quantile = some(f.Quantile)
-		if c.HasValue {
-			e.Share = some(f.Share)
-		}
-	}
-	if f.Window > 0 {
-		e.Window = f.Window.String()
+	if f.Rule != nil {
+		e.rule(f)
 	}
 	if c.State != verdict.Pass || opt.verbose {
 		e.Since = timestamp(c.Since)
@@ -98,6 +75,32 @@ func entryOf(c *judge.Result, opt bodyOptions) []byte {
 		b = append(b, '}')
 	}
 	return b
+}
+
+// rule writes what a rule was held against.
+func (e *entry) rule(f *judge.Finding) {
+	in := &f.Rule.Indicator
+	for _, b := range f.Rule.Bounds {
+		switch b.Edge {
+		case query.MaxFail:
+			e.Limit = some(b.Value)
+		case query.MaxWarn:
+			e.WarnLimit = some(b.Value)
+		case query.MinFail:
+			e.MinLimit = some(b.Value)
+		case query.MinWarn:
+			e.MinWarnLimit = some(b.Value)
+		}
+	}
+	if in.Kind == query.KindQuantile {
+		e.Quantile = some(in.Quantile)
+		if f.HasValue {
+			e.Share = some(f.Share)
+		}
+	}
+	if in.Window > 0 {
+		e.Window = in.Window.String()
+	}
 }
 
 // marshal can't fail on the types above. It leaves <, > and & as they are: the

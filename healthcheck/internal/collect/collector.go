@@ -1,5 +1,5 @@
 // Package collect collects from a source, on a goroutine of its own, and hands each collection
-// to the samplers of evidence; and it knows which instruments have been created.
+// to the samplers of evidence. It knows which instruments have been created.
 //
 // In: a [Source], which may block for ever or panic. Out: samples, and [Collector.Running],
 // which never waits. It holds no lock while the source is asked. It does not judge.
@@ -23,36 +23,35 @@ type Source interface {
 	Collect(context.Context, *metricdata.ResourceMetrics) error
 }
 
-// collector samples the source. Collect can hang for ever in somebody's
-// callback, so it has a goroutine to itself and the judge only looks at how long
-// it has been away.
+// A Collector samples a source. Collect can hang for ever in somebody's
+// callback, so it has a goroutine to itself, and the judge only looks at how long
+// the collection in progress has taken.
 type Collector struct {
-	source   Source
-	mu       sync.Mutex // of samplers, never held while the source is asked
-	samplers []*evidence.Sampler
-	created  *Instruments
-	done     func(*metricdata.ResourceMetrics) // after each collection
-	log      *slog.Logger
-	since    atomic.Pointer[time.Time] // when the Collect in progress began
-	turn     chan struct{}             // one Collect at a time
-	rm       metricdata.ResourceMetrics
-	lastErr  string
+	source    Source
+	mu        sync.Mutex // of samplers, never held while the source is asked
+	samplers  []*evidence.Sampler
+	registry  *Registry
+	done      func(*metricdata.ResourceMetrics) // after each collection
+	log       *slog.Logger
+	since     atomic.Pointer[time.Time] // when the Collect in progress began
+	semaphore chan struct{}             // one Collect at a time
+	rm        metricdata.ResourceMetrics
+	lastErr   string
 }
 
-// collectShare keeps collecting under 1/50 of the time, however many series.
 const (
-	pace         = time.Second // from one Collect to the next
-	collectShare = 50
+	pace         = time.Second             // from one Collect to the next
+	collectShare = 50                      // collecting takes at most 1/50 of the time, however many series
 	maxPause     = evidence.StaleAfter / 3 // between two of them all the same: rules must not go blind
 )
 
-// newCollector makes a collector of no samplers, not yet running. done is called after
+// New makes a collector of no samplers, not yet running. done is called after
 // each collection, by the goroutine that collects.
-func New(source Source, seen *Instruments, log *slog.Logger, done func(*metricdata.ResourceMetrics)) *Collector {
-	return &Collector{source: source, created: seen, log: log, done: done, turn: make(chan struct{}, 1)}
+func New(source Source, seen *Registry, log *slog.Logger, done func(*metricdata.ResourceMetrics)) *Collector {
+	return &Collector{source: source, registry: seen, log: log, done: done, semaphore: make(chan struct{}, 1)}
 }
 
-// add has a sampler read each collection from now on, until it is removed. Any
+// Add has a sampler read each collection from now on, until it is removed. Any
 // goroutine may call it.
 func (c *Collector) Add(s *evidence.Sampler) (remove func()) {
 	c.mu.Lock()
@@ -72,9 +71,10 @@ func (c *Collector) all() []*evidence.Sampler {
 	return c.samplers
 }
 
-// metric is what the last collection holds under a name. Call it before loop.
+// Metric is what the last collection holds under a name. Call it before loop.
 func (c *Collector) Metric(name string) []metricdata.Metrics { return evidence.NewCatalog(&c.rm)[name] }
 
+// Loop collects until ctx is done.
 func (c *Collector) Loop(ctx context.Context) {
 	for {
 		began := time.Now()
@@ -90,12 +90,12 @@ func (c *Collector) Loop(ctx context.Context) {
 	}
 }
 
-// collect takes one sample for every rule. It returns an error if there is nothing
+// Collect takes one sample for every rule. It returns an error if there is nothing
 // to sample.
 func (c *Collector) Collect(ctx context.Context) error {
 	select { // the other may hang
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
+	case c.semaphore <- struct{}{}:
+		defer func() { <-c.semaphore }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -120,7 +120,7 @@ func (c *Collector) Collect(ctx context.Context) error {
 	at := time.Now()
 	metrics := evidence.NewCatalog(&c.rm)
 	for _, s := range c.all() {
-		s.Found(metrics, c.created.note)
+		s.Found(metrics, c.registry.note)
 		s.Sample(at, metrics)
 	}
 	c.done(&c.rm)
@@ -142,8 +142,11 @@ func (c *Collector) fill(ctx context.Context) error {
 	return err
 }
 
-// running is how long the Collect in progress has taken.
+// Running is how long the Collect in progress has taken. A nil Collector collects nothing.
 func (c *Collector) Running(now time.Time) time.Duration {
+	if c == nil {
+		return 0
+	}
 	if since := c.since.Load(); since != nil {
 		return now.Sub(*since)
 	}

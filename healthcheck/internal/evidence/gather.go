@@ -66,11 +66,11 @@ func gather(i *query.Indicator, c Catalog) (gathered, error) {
 func suits(i *query.Indicator, kind string) error {
 	ok := false
 	switch i.Kind {
-	case query.KindLast, query.KindAge:
+	case query.KindLast, query.KindTimeSince:
 		ok = kind == "gauge" || kind == "up-down counter"
 	case query.KindIncrease:
 		ok = kind == "counter" || kind == "histogram" || kind == "exponential histogram"
-	case query.KindOver, query.KindQuantile:
+	case query.KindShareAbove, query.KindQuantile:
 		ok = kind == "histogram"
 	}
 	if !ok {
@@ -101,7 +101,7 @@ func (g *gathered) add(i *query.Indicator, p series) error {
 	}
 	sum.series++
 	switch i.Kind {
-	case query.KindLast, query.KindAge:
+	case query.KindLast, query.KindTimeSince:
 		if seen {
 			return fmt.Errorf("more than one series matches: narrow it with Where or judge each with Per")
 		}
@@ -141,7 +141,7 @@ func gatherRatio(i *query.Indicator, c Catalog) (gathered, error) {
 	}
 	num, err1 := side(i.Num)
 	den, err2 := side(i.Den)
-	out := gathered{groups: map[attribute.Distinct]*group{}, kind: den.kind, overflow: math.Max(num.overflow, den.overflow)}
+	out := gathered{groups: map[attribute.Distinct]*group{}, kind: den.kind, unit: den.unit, overflow: math.Max(num.overflow, den.overflow)}
 	for key, d := range den.groups {
 		n, series := 0.0, d.series
 		if v, ok := num.groups[key]; ok {
@@ -152,19 +152,4 @@ func gatherRatio(i *query.Indicator, c Catalog) (gathered, error) {
 		out.groups[key] = &group{d.attrs, Amounts{n, d.amount[0]}, series}
 	}
 	return out, errors.Join(err1, err2)
-}
-
-// unitOf is the unit of the indicator, given that of its metric.
-func unitOf(i *query.Indicator, metric string) string {
-	switch i.Kind {
-	case query.KindOver, query.KindRatio:
-		return "1"
-	case query.KindAge:
-		return "s"
-	case query.KindIncrease:
-		if metric == "s" || metric == "ms" { // a histogram's count is of no unit
-			return "1"
-		}
-	}
-	return metric
 }

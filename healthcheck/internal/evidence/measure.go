@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// measure is the indicator of one group, held against the limit.
+// A Measure is the indicator of one group, held against the limits.
 type Measure struct {
 	Group   attribute.Set
 	Value   float64
@@ -19,14 +19,14 @@ type Measure struct {
 	Empty   bool         // too few events to judge
 	Crossed *query.Bound // the worst bound crossed
 	Lasting bool         // crossed over four windows too
-	Still   bool         // and in the last third of one
+	Ongoing bool         // and in the last third of one
 }
 
-// held judges the growth of one window. For a histogram, a limit is held
-// against the count beyond it, which is exact where the limit is a bucket
-// boundary and refused where it is not.
-func held(l *query.Limit, growth Amounts, bounds []float64) (m Measure, err error) {
-	in := &l.Indicator
+// held holds the growth of one window against the limits. A limit on a histogram is held
+// against the count beyond it. That count is exact, because a limit that is no bucket
+// boundary is refused.
+func held(r *query.Rule, growth Amounts, bounds []float64) (m Measure, err error) {
+	in := &r.Indicator
 	switch in.Kind {
 	case query.KindIncrease:
 		m.count, m.Bad, m.Value = growth[0], growth[0], growth[0]
@@ -36,9 +36,9 @@ func held(l *query.Limit, growth Amounts, bounds []float64) (m Measure, err erro
 		if !m.Empty {
 			m.Value = growth[0] / growth[1]
 		}
-	case query.KindOver:
+	case query.KindShareAbove:
 		m.count = total(growth)
-		if m.Bad, err = beyond(in, growth, bounds, in.Bound); err != nil {
+		if m.Bad, err = beyond(in, "Value", growth, bounds, in.Bound.Value); err != nil {
 			return m, err
 		}
 		m.Empty = m.count == 0 || m.count < in.MinEvents
@@ -46,21 +46,21 @@ func held(l *query.Limit, growth Amounts, bounds []float64) (m Measure, err erro
 			m.Value = m.Bad / m.count
 		}
 	case query.KindQuantile:
-		return heldQuantile(l, growth, bounds)
+		return heldQuantile(r, growth, bounds)
 	}
 	if !m.Empty {
-		m.Crossed = worst(l, m.Value)
+		m.Crossed = worst(r, m.Value)
 	}
 	return m, nil
 }
 
-func heldQuantile(l *query.Limit, growth Amounts, bounds []float64) (m Measure, err error) {
-	in := &l.Indicator
+func heldQuantile(r *query.Rule, growth Amounts, bounds []float64) (m Measure, err error) {
+	in := &r.Indicator
 	m.count = total(growth)
 	m.Empty = m.count == 0 || m.count < in.MinEvents
-	for n := range l.Bounds {
-		b := &l.Bounds[n]
-		over, err := beyond(in, growth, bounds, b.Value)
+	for n := range r.Bounds {
+		b := &r.Bounds[n]
+		over, err := beyond(in, b.Edge.Field(), growth, bounds, b.Value)
 		if err != nil {
 			return m, err
 		}
@@ -70,7 +70,7 @@ func heldQuantile(l *query.Limit, growth Amounts, bounds []float64) (m Measure, 
 		if m.Empty {
 			continue
 		}
-		if b.Edge == query.MaxFail || len(l.Bounds) == 1 {
+		if b.Edge == query.MaxFail || len(r.Bounds) == 1 {
 			m.Share = over / m.count
 		}
 		// The allowance makes 10 of 100 not "over 10 %" in binary fractions.
@@ -85,9 +85,9 @@ func heldQuantile(l *query.Limit, growth Amounts, bounds []float64) (m Measure, 
 }
 
 // worst is the bound that a value crosses, one that fails before one that warns.
-func worst(l *query.Limit, v float64) (worst *query.Bound) {
-	for n := range l.Bounds {
-		if b := &l.Bounds[n]; b.Crossed(v) && (worst == nil || b.Fails()) {
+func worst(r *query.Rule, v float64) (worst *query.Bound) {
+	for n := range r.Bounds {
+		if b := &r.Bounds[n]; b.Crossed(v) && (worst == nil || b.Fails()) {
 			worst = b
 		}
 	}
@@ -95,10 +95,10 @@ func worst(l *query.Limit, v float64) (worst *query.Bound) {
 }
 
 // beyond counts the measurements greater than v.
-func beyond(i *query.Indicator, growth Amounts, bounds []float64, v float64) (float64, error) {
+func beyond(i *query.Indicator, field string, growth Amounts, bounds []float64, v float64) (float64, error) {
 	n, exact := slices.BinarySearch(bounds, v)
 	if !exact {
-		return 0, fmt.Errorf("%s: %s is no bucket boundary; build the MeterProvider with Monitor.View, or take one of the histogram's own", i.Metric, text.Number(v))
+		return 0, &query.Mistake{Field: field, Problem: fmt.Sprintf("%s is no bucket boundary of %s: build the MeterProvider with Monitor.View, or take one of the histogram's own", text.Number(v), i.Metric)}
 	}
 	return total(growth[n+1:]), nil
 }

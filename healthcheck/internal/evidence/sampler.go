@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,10 +13,12 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// sampler turns each collection into the readings of one rule. The collector's
+// A Sampler turns each collection into the reading of one rule. The collector's
 // goroutine owns it; the judge sees only the immutable reading.
 type Sampler struct {
-	limit    *query.Limit
+	rule     *query.Rule              // as it was written: durations are in seconds
+	resolved *query.Rule              // in the unit of the metric; nil until it was seen
+	unit     string                   // of the metric, as resolved
 	observed func(metric string) bool // its series need not begin at zero
 	Long     bool                     // keep four windows, for a rule that may take the instance out
 	unseen   []string                 // metrics that no collection has had yet
@@ -23,19 +26,21 @@ type Sampler struct {
 	last     time.Time
 	windows  map[attribute.Distinct]*window
 	hidden   window // growth of the overflow series
-	reading  atomic.Pointer[reading]
+	reading  atomic.Pointer[Reading]
 	epoch    atomic.Int64 // raised by the judge: begin all windows anew
 	begun    int64        // the epoch of the windows
 }
 
-// reading is what one collection said about one rule.
-type reading struct {
+// A Reading is what one collection said about one rule.
+type Reading struct {
 	At      time.Time
+	Rule    *query.Rule // with its bounds in Unit, once the metric was seen
 	Groups  []Measure
 	Unit    string
-	Problem string // why nothing can be judged
-	epoch   int64  // of the sampler's windows
+	Problem string         // why nothing can be judged
+	Mistake *query.Mistake // the problem, where the rule does not fit its metric
 	Traffic Traffic
+	epoch   int64 // of the sampler's windows
 }
 
 // StaleAfter is the age from which a reading proves nothing: some collections in a row
@@ -46,20 +51,22 @@ const StaleAfter = 30 * time.Second
 // from traffic may take an instance out.
 const longWindows = 4
 
-func NewSampler(l *query.Limit, long bool, observed func(string) bool) *Sampler {
-	return &Sampler{limit: l, Long: long, observed: observed, unseen: l.Indicator.Metrics(), windows: map[attribute.Distinct]*window{}}
+// NewSampler makes the sampler of a rule. long keeps four windows. observed tells whether the
+// series of a metric need not begin at zero.
+func NewSampler(r *query.Rule, long bool, observed func(string) bool) *Sampler {
+	return &Sampler{rule: r, Long: long, observed: observed, unseen: r.Indicator.Metrics(), windows: map[attribute.Distinct]*window{}}
 }
 
-// sample reads one collection.
+// Sample reads one collection.
 func (s *Sampler) Sample(at time.Time, c Catalog) {
-	r := &reading{At: at, epoch: s.epoch.Load()}
+	r := &Reading{At: at, Rule: s.rule, epoch: s.epoch.Load()}
 	if r.epoch != s.begun {
 		s.begun = r.epoch
 		s.windows, s.hidden, s.last, s.first = map[attribute.Distinct]*window{}, window{}, time.Time{}, time.Time{}
 	}
 	if err := s.read(r, c); err != nil {
-		r.Problem = err.Error()
-		r.Groups = nil
+		r.Problem, r.Groups = err.Error(), nil
+		errors.As(err, &r.Mistake)
 	}
 	if s.first.IsZero() {
 		s.first = at
@@ -68,17 +75,17 @@ func (s *Sampler) Sample(at time.Time, c Catalog) {
 	s.reading.Store(r)
 }
 
-// latest is the last reading, if any, and whether it is of what came after the last
-// forget. Any goroutine may ask.
-func (s *Sampler) Reading() (r *reading, current bool) {
+// Reading is the last one, if any, and whether it is of what came after the last
+// Forget. Any goroutine may ask.
+func (s *Sampler) Reading() (r *Reading, current bool) {
 	r = s.reading.Load()
 	return r, r != nil && r.epoch == s.epoch.Load()
 }
 
-// forget has the next sample begin all windows anew. Any goroutine may ask.
+// Forget has the next sample begin all windows anew. Any goroutine may ask.
 func (s *Sampler) Forget() { s.epoch.Add(1) }
 
-// found tells, once each, which of the metrics are in a collection: a series may go
+// Found tells, once each, which of the metrics are in a collection: a series may go
 // away, and an instrument does not.
 func (s *Sampler) Found(in Catalog, tell func(metric string)) {
 	s.unseen = slices.DeleteFunc(s.unseen, func(name string) bool {
@@ -90,8 +97,8 @@ func (s *Sampler) Found(in Catalog, tell func(metric string)) {
 	})
 }
 
-func (s *Sampler) read(r *reading, c Catalog) error {
-	in := &s.limit.Indicator
+func (s *Sampler) read(r *Reading, c Catalog) error {
+	in := &s.rule.Indicator
 	var g gathered
 	var err error
 	if in.Kind == query.KindRatio {
@@ -99,9 +106,15 @@ func (s *Sampler) read(r *reading, c Catalog) error {
 	} else {
 		g, err = gather(in, c)
 	}
-	r.Unit = unitOf(in, g.unit)
+	r.Unit = in.Unit(g.unit, g.kind)
 	if err != nil {
 		return err
+	}
+	if g.kind != "" {
+		if err := s.resolve(g.unit, g.kind); err != nil {
+			return err
+		}
+		r.Rule = s.resolved
 	}
 	if in.Windowed() {
 		return s.readWindows(r, g)
@@ -110,8 +123,8 @@ func (s *Sampler) read(r *reading, c Catalog) error {
 		a := gr.amount
 		m := Measure{Group: gr.attrs, Value: a[0]}
 		switch in.Kind {
-		case query.KindAge:
-			m.Value = float64(r.At.UnixNano())/1e9 - a[0]
+		case query.KindTimeSince:
+			m.Value = float64(r.At.UnixNano())/1e9 - a[0]*cmp.Or(query.Seconds(query.TimeUnit(in.Metric, g.unit)), 1)
 		case query.KindRatio:
 			if m.Empty = a[1] == 0; !m.Empty {
 				m.Value = a[0] / a[1]
@@ -121,20 +134,20 @@ func (s *Sampler) read(r *reading, c Catalog) error {
 			return fmt.Errorf("%s: the value is %v", in.Metric, m.Value)
 		}
 		if !m.Empty {
-			m.Crossed = worst(s.limit, m.Value)
+			m.Crossed = worst(r.Rule, m.Value)
 		}
 		r.Groups = append(r.Groups, m)
 	}
 	return nil
 }
 
-func (s *Sampler) readWindows(r *reading, g gathered) error {
-	in := &s.limit.Indicator
+func (s *Sampler) readWindows(r *Reading, g gathered) error {
+	in := &r.Rule.Indicator
 	keep := in.Window
 	if s.Long {
 		keep *= longWindows
 	}
-	if len(g.groups) == 0 && in.Kind == query.KindIncrease && len(in.GroupBy) == 0 && s.limit.Lower() && !s.observed(in.Metric) {
+	if len(g.groups) == 0 && in.Kind == query.KindIncrease && len(in.GroupBy) == 0 && s.rule.Lower() && !s.observed(in.Metric) {
 		var all attribute.Set
 		g.groups = map[attribute.Distinct]*group{all.Equivalent(): {amount: Amounts{0}}} // created, and has counted nothing
 	}
@@ -166,12 +179,12 @@ func (s *Sampler) readWindows(r *reading, g gathered) error {
 			}
 			continue
 		}
-		m, err := s.judge(w, in.Window, g.bounds)
+		m, err := s.measure(w, in.Window, g.bounds)
 		if err != nil {
 			return err
 		}
 		if s.Long {
-			if err := s.weigh(&m, w, recent, g.bounds); err != nil {
+			if err := s.confirm(&m, w, recent, g.bounds); err != nil {
 				return err
 			}
 			r.Traffic.Rate += events(in, w, in.Window) / in.Window.Seconds()
@@ -185,29 +198,41 @@ func (s *Sampler) readWindows(r *reading, g gathered) error {
 	return nil
 }
 
-// judge measures a group's growth over a span.
-func (s *Sampler) judge(w *window, span time.Duration, bounds []float64) (Measure, error) {
+// resolve brings the rule's bounds into the unit of its metric.
+func (s *Sampler) resolve(unit, kind string) (err error) {
+	if s.resolved == nil || s.unit != unit {
+		s.resolved, err = s.rule.Resolved(unit, kind)
+		s.unit = unit
+	}
+	return err
+}
+
+// measure holds a group's growth over a span against the rule.
+func (s *Sampler) measure(w *window, span time.Duration, bounds []float64) (Measure, error) {
 	growth, covered := w.growth(span)
-	m, err := held(s.limit, growth, bounds)
+	m, err := held(s.asked(), growth, bounds)
 	m.Group = w.attrs
 	if err == nil && !query.Finite(m.Value) { // finite series can have an infinite sum
-		err = fmt.Errorf("%s: the value is %v", s.limit.Indicator.Metric, m.Value)
+		err = fmt.Errorf("%s: the value is %v", s.rule.Indicator.Metric, m.Value)
 	}
-	if m.Crossed != nil && m.Crossed.Lower() && s.limit.Indicator.Kind == query.KindIncrease && covered < span {
+	if m.Crossed != nil && m.Crossed.Lower() && s.rule.Indicator.Kind == query.KindIncrease && covered < span {
 		m.Crossed, m.Empty = nil, true // too little growth, but in too short a time
 	}
 	return m, err
 }
 
-// weigh says whether what crosses a limit did so for long, and still does.
-func (s *Sampler) weigh(m *Measure, w *window, recent time.Duration, bounds []float64) error {
+// asked is the rule in the unit of its metric, as soon as that is known.
+func (s *Sampler) asked() *query.Rule { return cmp.Or(s.resolved, s.rule) }
+
+// confirm says whether what crosses a limit did so for long, and still does.
+func (s *Sampler) confirm(m *Measure, w *window, recent time.Duration, bounds []float64) error {
 	if m.Crossed == nil {
 		return nil
 	}
-	longer, err1 := s.judge(w, longWindows*s.limit.Indicator.Window, bounds)
-	now, err2 := s.judge(w, recent, bounds)
+	longer, err1 := s.measure(w, longWindows*s.rule.Indicator.Window, bounds)
+	now, err2 := s.measure(w, recent, bounds)
 	same := func(o Measure) bool { return o.Crossed != nil && o.Crossed.Edge == m.Crossed.Edge }
 	m.Lasting = same(longer)
-	m.Still = same(now) || now.Empty && (m.Crossed.Lower() || now.Bad > 0)
+	m.Ongoing = same(now) || now.Empty && (m.Crossed.Lower() || now.Bad > 0)
 	return errors.Join(err1, err2)
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
-// traffic is how much an instance is asked to do: the events behind a rule, good
+// Traffic is how much an instance is asked to do: the events behind a rule, good
 // and bad.
 type Traffic struct {
 	Rate   float64       // a second, over the window

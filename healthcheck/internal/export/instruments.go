@@ -1,9 +1,10 @@
-// Package export exports verdicts, runs and beats as health.* metrics. All instruments are
-// declared here, each with name, unit and description.
+// Package export is how verdicts leave, besides answers: as health.* metrics and as log
+// records. All instruments of the Monitor are declared here, each with name, unit and
+// description.
 //
-// In: a judge.Verdict, on the goroutine of whichever reader collects; runs and changes, on that
-// of a loop and on that of the judge. Out: observations. No lock of ours, no error; it reads
-// no metric back.
+// In: a judge.Verdict, on the goroutine of any reader that collects; runs and changes, on those
+// of a loop and of the judge. Out: observations, without a lock of ours and without an error;
+// records, on a goroutine of its own. It reads no metric back.
 package export
 
 import (
@@ -11,19 +12,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/bucket"
-
-	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
-
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
-
+	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
@@ -31,7 +26,7 @@ import (
 // timeouts of the checks join them.
 var durationBounds = []float64{.001, .01, .1, .5, 1, 2}
 
-// instruments are all of the Monitor's, with name, unit and description in one
+// Instruments are all of the Monitor's, with name, unit and description in one
 // place. The observable ones are read from the verdict, so that one collection
 // shows one judgement.
 type Instruments struct {
@@ -62,13 +57,14 @@ type Instruments struct {
 	// Attribute sets, built once: the callback runs for each reader.
 	checks      sync.Map // *judge.Subject → *check
 	probeStates [len(states.Probes)][len(states.ProbeStates)]metric.ObserveOption
-	lifecycles  [len(states.Lifecycles)]metric.ObserveOption
+	lifecycles  [len(states.Phases)]metric.ObserveOption
 }
 
+// New creates the instruments. timeouts are those of the checks, in seconds.
 func New(mp metric.MeterProvider, timeouts []float64) (*Instruments, error) {
-	m := Maker{Meter: mp.Meter(attr.Scope, metric.WithSchemaURL(semconv.SchemaURL))}
+	m := Maker{Meter: mp.Meter(conventions.Scope, metric.WithSchemaURL(conventions.SchemaURL))}
 	i := &Instruments{
-		checkDuration:    m.Histogram("health.check.duration", "s", "Duration of one run of an active check.", bucket.Merge(durationBounds, timeouts)),
+		checkDuration:    m.Histogram("health.check.duration", "s", "Duration of one run of an active check.", conventions.Merge(durationBounds, timeouts)),
 		failures:         m.intGauge("health.check.consecutive_failures", "{failure}", "Failed runs of an active check since its last success."),
 		lastRun:          m.gauge("health.check.last_run.timestamp", "s", "Unix time at which the last run of an active check finished."),
 		lastSuccess:      m.gauge("health.check.last_success.timestamp", "s", "Unix time of the last success of an active check."),
@@ -79,8 +75,8 @@ func New(mp metric.MeterProvider, timeouts []float64) (*Instruments, error) {
 		checkLimit:       m.gauge("health.check.limit", "", "Limit of a rule, in its indicator's unit."),
 		checkInterval:    m.gauge("health.check.interval", "s", "Time from one run of an active check to the next."),
 		checkTimeout:     m.gauge("health.check.timeout", "s", "Time that one run of an active check may take."),
-		checkInfo:        m.UpDown("health.check.info", "1", "Always 1; the role of a check is an attribute."),
-		checkOverride:    m.UpDown("health.check.override", "1", "1 while an operator overrides what a failing check does to readiness."),
+		checkInfo:        m.UpDown("health.check.info", "1", "Always 1; what a failing check does is an attribute."),
+		checkOverride:    m.UpDown("health.check.override", "1", "1 while an operator overrides what a failing check does."),
 		lastTransition:   m.gauge("health.check.last_transition.timestamp", "s", "Unix time at which a check entered its state."),
 		checkTransitions: m.events("health.check.transitions", "{transition}", "Changes of a check's state, by the new state."),
 		probeStatus:      m.UpDown("health.probe.status", "1", "1 for the state that a probe is in, 0 for the others."),
@@ -91,25 +87,25 @@ func New(mp metric.MeterProvider, timeouts []float64) (*Instruments, error) {
 	}
 	for _, p := range states.Probes {
 		for n, s := range states.ProbeStates {
-			i.probeStates[p][n] = metric.WithAttributes(attr.ProbeName.String(p.String()), attr.ProbeState.String(string(s)))
+			i.probeStates[p][n] = metric.WithAttributes(conventions.ProbeName.String(p.String()), conventions.ProbeState.String(string(s)))
 		}
 	}
-	for n, l := range states.Lifecycles {
-		i.lifecycles[n] = metric.WithAttributes(attr.Lifecycle.String(string(l)))
+	for n, l := range states.Phases {
+		i.lifecycles[n] = metric.WithAttributes(conventions.Lifecycle.String(string(l)))
 	}
 	return i, m.Err
 }
 
-// observeBeats observes a heartbeat.
+// ObserveBeats observes a heartbeat.
 func (i *Instruments) ObserveBeats(o metric.Observer, name string, beats, active int64) {
-	set := metric.WithAttributes(attr.Heartbeat.String(name))
+	set := metric.WithAttributes(conventions.Heartbeat.String(name))
 	o.ObserveInt64(i.beats, beats, set)
 	o.ObserveInt64(i.active, active, set)
 }
 
-// observeRequests observes how often a probe was answered with a code.
-func (i *Instruments) ObserveRequests(o metric.Observer, p verdict.Probe, code int, n int64) {
-	o.ObserveInt64(i.probeRequests, n, metric.WithAttributes(attr.ProbeName.String(p.String()), semconv.HTTPResponseStatusCode(code)))
+// ObserveRequests observes how often a probe was answered with a code.
+func (i *Instruments) ObserveRequests(o metric.Observer, p states.Probe, code int, n int64) {
+	o.ObserveInt64(i.probeRequests, n, metric.WithAttributes(conventions.ProbeName.String(p.String()), conventions.StatusCode.Int(code)))
 }
 
 // ObserveVerdict observes a verdict as it is served at a time.
@@ -121,31 +117,31 @@ func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, now ti
 	for _, p := range states.Probes {
 		for n, s := range states.ProbeStates {
 			set := i.probeStates[p][n]
-			o.ObserveInt64(i.probeStatus, one(v.Effective(p, now) == s), set)
+			o.ObserveInt64(i.probeStatus, one(v.Effective(p, now).State == s), set)
 			o.ObserveFloat64(i.probeDuration, v.Ages[p][n], set) // as of the verdict: it never decreases
 		}
 	}
-	for n, l := range states.Lifecycles {
-		o.ObserveInt64(i.lifecycleStatus, one(v.Lifecycle == l), i.lifecycles[n])
+	for n, l := range states.Phases {
+		o.ObserveInt64(i.lifecycleStatus, one(v.Phase == l), i.lifecycles[n])
 	}
 }
 
-// recordRun records one finished run of an active check.
+// RecordRun records one finished run of an active check.
 func (i *Instruments) RecordRun(ctx context.Context, name string, o *run.Outcome) {
-	set := metric.WithAttributes(attr.CheckName.String(name))
-	if o.Class != "" {
-		set = metric.WithAttributes(attr.CheckName.String(name), semconv.ErrorTypeKey.String(o.Class))
+	set := metric.WithAttributes(conventions.CheckName.String(name))
+	if o.Failures > 0 {
+		set = metric.WithAttributes(conventions.CheckName.String(name), conventions.ErrorType.String(o.Class))
 	}
 	i.checkDuration.Record(ctx, o.Took.Seconds(), set)
 }
 
-// count counts a change, in the trace of the run that caused it.
+// Count counts a change, in the trace of the run that caused it.
 func (i *Instruments) Count(v *judge.Verdict, c *judge.Change) {
 	ctx := c.Trace(v)
 	if r := c.Check; r == nil {
-		i.probeTransitions.Add(ctx, 1, metric.WithAttributes(attr.ProbeName.String(c.Probe.String()), attr.ProbeState.String(string(v.Rulings[c.Probe].State))))
+		i.probeTransitions.Add(ctx, 1, metric.WithAttributes(conventions.ProbeName.String(c.Probe.String()), conventions.ProbeState.String(string(v.Probes[c.Probe].State))))
 	} else if r.Moved {
-		i.checkTransitions.Add(ctx, 1, metric.WithAttributes(attr.CheckName.String(r.Name), attr.CheckState.String(string(r.State))))
+		i.checkTransitions.Add(ctx, 1, metric.WithAttributes(conventions.CheckName.String(r.Subject.Name), conventions.CheckState.String(string(r.State))))
 	}
 }
 
@@ -154,17 +150,17 @@ func (i *Instruments) observeCheck(o metric.Observer, r *judge.Result, c *check)
 		o.ObserveInt64(i.checkStatus, one(r.State == s), c.states[n])
 	}
 	o.ObserveInt64(i.checkInfo, 1, c.role)
-	if r.Override != "" {
-		o.ObserveInt64(i.checkOverride, 1, metric.WithAttributes(attr.CheckName.String(r.Name), attr.CheckEffect.String(r.Override)))
+	if r.Overridden {
+		o.ObserveInt64(i.checkOverride, 1, metric.WithAttributes(conventions.CheckName.String(r.Subject.Name), conventions.CheckOverride.String(string(r.OnFail))))
 	}
 	if r.Moved {
 		o.ObserveFloat64(i.lastTransition, Unix(r.Since), c.name)
 	}
-	for n, b := range bounds(r.Subject.Limit) {
+	for n, b := range bounds(r.Finding.Rule) {
 		o.ObserveFloat64(i.checkLimit, b.Value, c.limits[n])
 	}
-	if r.Subject.Limit != nil && r.HasValue {
-		o.ObserveFloat64(i.checkValue, r.Value, c.name)
+	if r.Subject.Rule != nil && r.Finding.HasValue {
+		o.ObserveFloat64(i.checkValue, r.Finding.Value, c.name)
 	}
 	if !c.active {
 		return
@@ -188,7 +184,7 @@ func (i *Instruments) all() []metric.Observable {
 	}
 }
 
-// checkOptions are one check's attribute sets, built once, and what never changes of it.
+// check are one check's attribute sets, built once, and what never changes of it.
 type check struct {
 	name, role        metric.ObserveOption
 	states            [len(states.CheckStates)]metric.ObserveOption
@@ -211,25 +207,25 @@ func (i *Instruments) Forget(s *judge.Subject) { i.checks.Delete(s) }
 
 func newCheck(c *judge.Subject) *check {
 	o := &check{active: c.Interval > 0, interval: c.Interval.Seconds(), timeout: c.Timeout.Seconds()}
-	name := attr.CheckName.String(c.Name)
+	name := conventions.CheckName.String(c.Name)
 	with := func(kv ...attribute.KeyValue) metric.ObserveOption {
 		return metric.WithAttributeSet(attribute.NewSet(append(kv, name)...))
 	}
-	o.name, o.role = with(), with(attr.CheckRole.String(c.Role.String()))
+	o.name, o.role = with(), with(conventions.CheckRole.String(states.Role(c.OnFail)))
 	for n, s := range states.CheckStates {
-		o.states[n] = with(attr.CheckState.String(string(s)))
+		o.states[n] = with(conventions.CheckState.String(string(s)))
 	}
-	for _, b := range bounds(c.Limit) {
-		o.limits = append(o.limits, with(attr.LimitType.String(string(b.Edge))))
+	for _, b := range bounds(c.Rule) {
+		o.limits = append(o.limits, with(conventions.LimitType.String(string(b.Edge))))
 	}
 	return o
 }
 
-func bounds(l *query.Limit) []query.Bound {
-	if l == nil {
+func bounds(r *query.Rule) []query.Bound {
+	if r == nil {
 		return nil
 	}
-	return l.Bounds
+	return r.Bounds
 }
 
 func one(is bool) int64 {
@@ -239,11 +235,15 @@ func one(is bool) int64 {
 	return 0
 }
 
+// Unix is a time as metrics have it.
 func Unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1e3 }
 
-// observing has the observable instruments observed by one callback.
-func (i *Instruments) Observing(mp metric.MeterProvider, f metric.Callback) error {
-	meter := mp.Meter(attr.Scope, metric.WithSchemaURL(semconv.SchemaURL))
-	_, err := meter.RegisterCallback(f, i.all()...)
-	return err
+// Observing has the observable instruments observed by one callback, until end is called.
+func (i *Instruments) Observing(mp metric.MeterProvider, f metric.Callback) (end func(), err error) {
+	meter := mp.Meter(conventions.Scope, metric.WithSchemaURL(conventions.SchemaURL))
+	r, err := meter.RegisterCallback(f, i.all()...)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = r.Unregister() }, nil
 }

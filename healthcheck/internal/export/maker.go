@@ -6,7 +6,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// maker creates instruments and keeps the errors, so that a table of them reads
+// A Maker creates instruments and keeps the errors, so that a table of them reads
 // as one.
 type Maker struct {
 	Meter metric.Meter

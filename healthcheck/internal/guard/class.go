@@ -1,6 +1,3 @@
-// Package guard runs functions that are not ours and names their errors. A panic, or the end
-// of the goroutine, is an error; its text is for operators, its class is bounded. It holds no
-// lock while foreign code runs, and knows nothing of what the code is for.
 package guard
 
 import (
@@ -8,36 +5,28 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"github.com/otelhealth/otelhealth/internal/panics"
 	"io/fs"
 	"net"
 	"slices"
 	"strings"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"github.com/otelhealth/otelhealth/internal/panics"
 )
 
-// errPanic is a panic of a check's Func.
-type errPanic struct{ value any }
-
-func (e errPanic) Error() string { return fmt.Sprint("panic: ", e.value) }
-
-// errExit is the end of a Func by runtime.Goexit, as a test's FailNow does it.
-var errExit = errors.New("the check ended its goroutine")
-
-// maxClasses bounds the error.type values of one check.
+// MaxClasses bounds the error.type values of one check.
 const MaxClasses = 16
 
 // maxClass is the length of a class, in bytes.
 const maxClass = 128
 
-// classes are the error.type values that one check has had.
+// Classes are the error.type values that one check has had.
 type Classes map[string]bool
 
-// describe names an error for attributes and bodies, bounded and never its text;
-// and gives its text, for operators. An error is somebody else's code, and a nil
-// pointer in an interface is one, too: its methods may panic.
+// Describe names an error for attributes and bodies, bounded and never its text. It gives
+// the text too, for operators. An error is somebody else's code, and so is a nil
+// pointer in an interface: its methods may panic.
 func (c Classes) Describe(err error) (class, said string) {
 	if err == nil {
 		return "", ""
@@ -64,28 +53,24 @@ func (c Classes) Describe(err error) (class, said string) {
 func (c Classes) bounded(class string) string {
 	if !c[class] {
 		if len(c) >= MaxClasses {
-			return semconv.ErrorTypeOther.Value.AsString()
+			return conventions.ErrorTypeOther
 		}
 		c[class] = true
 	}
 	return class
 }
 
-// classOf is what an error calls its own type, or what is known of the errors of
-// Go's net, crypto and io/fs, whose types say nothing to who is on call, or the Go
-// type.
+// classOf is what an error calls its own type. Otherwise it is a class for the errors of Go's
+// net, crypto and io/fs, because their types tell nothing to people on call, or the Go type.
 func classOf(err error) string {
-	if _, named := errors.AsType[interface {
-		error
-		ErrorType() string
-	}](err); !named {
+	if _, named := errors.AsType[typed](err); !named {
 		for _, k := range known {
 			if k.is(err) {
 				return k.class
 			}
 		}
 	}
-	return semconv.ErrorType(err).Value.AsString()
+	return typeOf(err)
 }
 
 // known are tried in this order: an error may be several of them.
@@ -122,29 +107,7 @@ func isA[E error](err error) bool {
 	return ok
 }
 
-// start runs a function of somebody else in a goroutine of its own, which may never end.
-// The channel takes its error without waiting for a reader.
-func Start(ctx context.Context, f func(context.Context) error) <-chan error {
-	done := make(chan error, 1)
-	go func() {
-		err := errExit
-		defer func() { done <- err }()
-		err = Call(ctx, f)
-	}()
-	return done
-}
-
-// call runs a function of somebody else. A panic is its error.
-func Call(ctx context.Context, f func(context.Context) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = errPanic{p}
-		}
-	}()
-	return f(ctx)
-}
-
-// kinds names the types of an error that may be several.
+// Kinds names the types of an error that may be several.
 func Kinds(err error) string {
 	var all []string
 	var walk func(error)

@@ -8,104 +8,121 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
-
-	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
-// metricRule is a check by a Limit. The judge owns it.
+// A Rule judges what a sampler reads, with a memory of its own. The judge owns it.
 type Rule struct {
-	Limit   *query.Limit
-	wait    time.Duration
-	keep    time.Duration
-	Sampler *evidence.Sampler
-	created func(metric string) (created, known bool)
-	began   time.Time // of the monitor
-	damper  memory.Hysteresis
-	Hold    *memory.Ejection // of a core check on traffic; nil for others
+	rule       *query.Rule
+	sampler    *evidence.Sampler
+	wait       time.Duration
+	keep       time.Duration
+	created    Created
+	began      time.Time
+	hysteresis memory.Hysteresis
+	ejection   *memory.Ejection // of a rule on traffic that may take the instance out; nil of others
 }
 
-// maxGroup is the length of a group in a reason, in bytes.
-const maxGroup = 64
+// Created tells what is known of an instrument.
+type Created func(metric string) Creation
 
-// foreignGrace is how long a gauge of a provider without our View may be missing:
-// nobody can see whether its instrument was created.
-const foreignGrace = time.Minute
+// Creation is what is known of an instrument that has no series.
+type Creation int
 
-func NewRule(limit *query.Limit, wait, keep time.Duration, s *evidence.Sampler, has func(string) (bool, bool), now time.Time, spread float64) *Rule {
-	r := &Rule{Limit: limit, wait: wait, keep: keep, Sampler: s, created: has, began: now, damper: memory.NewHysteresis(wait, keep)}
+const (
+	NotKnown   Creation = iota // nobody watches what is created
+	NotCreated                 // its name may be mistyped
+	Recorded                   // it has a series once somebody has recorded a value
+	Observed                   // it has a series at each collection
+)
+
+// NewRule makes the judge of a rule. wait is its For and keep its KeepFor; now is the time from
+// which a missing metric counts; jitter is from 0 to 1, by instance.
+func NewRule(r *query.Rule, wait, keep time.Duration, s *evidence.Sampler, created Created, now time.Time, jitter float64) *Rule {
+	out := &Rule{rule: r, sampler: s, wait: wait, keep: keep, created: created, began: now, hysteresis: memory.NewHysteresis(wait, keep)}
 	if s.Long {
-		r.damper = memory.NewHysteresis(wait, 0) // the hold keeps
-		r.Hold = memory.NewEjection(keep, limit.Indicator.Window, spread)
+		out.hysteresis = memory.NewHysteresis(wait, 0) // the ejection keeps
+		out.ejection = memory.NewEjection(keep, r.Indicator.Window, jitter)
 	}
-	return r
+	return out
 }
 
-func (r *Rule) Assess(at memory.Moment) Finding {
-	f, still := r.see(at)
+const (
+	maxGroup = 64 // bytes of a group in a reason
+
+	// foreignGrace is how long a gauge of a provider without our View may be missing:
+	// nobody can see whether its instrument was created.
+	foreignGrace = time.Minute
+
+	// minBad is how many events beyond the limit it takes to eject an instance.
+	minBad = 10
+)
+
+// Evaluate is the rule's finding at an instant.
+func (r *Rule) Evaluate(at memory.Instant) Finding {
+	f, ongoing := r.seen(at)
 	if !states.Good(f.State) && f.State != verdict.Fail {
 		return f // nothing was seen; the memory waits
 	}
-	seen, why := f.State, f.Output
-	f.State = r.damper.Next(seen, at)
+	seen, why := f.State, f.Reason
+	f.State = r.hysteresis.Next(seen, at)
 	switch {
 	case f.State == seen:
 	case f.State == verdict.Pass || states.Severity(f.State) < states.Severity(seen):
-		f.Output = fmt.Sprintf("%s, but not for %v yet", why, r.wait)
+		f.Reason = fmt.Sprintf("%s, but not for %v yet", why, r.wait)
 	default:
-		f.Output = fmt.Sprintf("crossed less than %v ago", r.keep)
+		f.Reason = fmt.Sprintf("crossed less than %v ago", r.keep)
 	}
-	if r.Hold == nil {
+	if r.ejection == nil {
 		return f
 	}
-	return r.holdOut(f, memory.Observation{Failing: f.State == verdict.Fail, Still: still, Well: seen == verdict.Pass}, at)
+	return r.ejecting(f, memory.Observation{Failing: f.State == verdict.Fail, Ongoing: ongoing, Well: seen == verdict.Pass}, at)
 }
 
-// holdOut lets the hold decide on a finding.
-func (r *Rule) holdOut(f Finding, e memory.Observation, at memory.Moment) Finding {
-	read, current := r.Sampler.Reading()
-	e.At = read.At
+// ejecting lets the ejection decide on a finding.
+func (r *Rule) ejecting(f Finding, o memory.Observation, at memory.Instant) Finding {
+	read, current := r.sampler.Reading()
+	o.At = read.At
 	if current {
-		e.Traffic = read.Traffic
+		o.Traffic = read.Traffic
 	}
-	s, why, forget := r.Hold.Next(e, at.Now)
+	s, why, forget := r.ejection.Next(o, at.Now)
 	if forget {
-		r.Sampler.Forget()
-		r.damper.Forget()
+		r.sampler.Forget()
+		r.hysteresis.Forget()
 	}
 	switch {
-	case e.Failing && s == verdict.Warn && !forget:
-		f.State, f.Output = s, f.Output+"; "+why
+	case o.Failing && s == verdict.Warn && !forget:
+		f.State, f.Reason = s, f.Reason+"; "+why
 	case forget, states.Severity(s) > states.Severity(f.State), s == f.State && s == verdict.Fail && why != "":
-		f.State, f.Output = s, why
+		f.State, f.Reason = s, why
 	}
 	return f
 }
 
-// see is what the last reading says, without memory, and whether a crossing still
-// goes on.
-func (r *Rule) see(at memory.Moment) (f Finding, still bool) {
-	in := &r.Limit.Indicator
-	read, current := r.Sampler.Reading()
+// seen is what the last reading says, without memory, and whether a crossing goes on.
+func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
+	read, current := r.sampler.Reading()
 	if read == nil {
-		return Finding{State: verdict.Unknown, Output: "metrics have not been collected yet"}, false
+		return Finding{State: verdict.Unknown, Reason: "metrics have not been collected yet", Rule: r.rule}, false
 	}
-	f = Finding{State: verdict.Pass, unit: read.Unit, Window: in.Window, Quantile: in.Quantile}
+	f = Finding{State: verdict.Pass, Unit: read.Unit, Rule: read.Rule}
 	if age := at.Since(read.At); age > evidence.StaleAfter {
-		f.State, f.Output = verdict.Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
+		f.State, f.Reason = verdict.Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
 		return f, false
 	}
 	if read.Problem != "" {
-		f.State, f.Output = verdict.Unknown, read.Problem
+		f.State, f.Reason = verdict.Unknown, read.Problem
 		return f, false
 	}
 	if name, mistyped := r.mistyped(); mistyped {
-		f.State, f.Output = verdict.Unknown, fmt.Sprintf("no instrument named %q has been created", name)
+		f.State, f.Reason = verdict.Unknown, fmt.Sprintf("no instrument named %q has been created", name)
 		return f, false
 	}
 	if len(read.Groups) == 0 {
-		f.State, f.Output = r.missing(at)
+		f.State, f.Reason = r.missing(at)
 		return f, false
 	}
 	if !current {
@@ -124,30 +141,17 @@ func (r *Rule) see(at memory.Moment) (f Finding, still bool) {
 	if m.Crossed.Fails() {
 		f.State = verdict.Fail
 	}
-	f.Output = quantity(in, m, read.Unit) + limitWords(m.Crossed, in.IsShare())
-	if m.Group.Len() > 0 {
-		f.Output += " (" + text.Shorten(strings.ToValidUTF8(evidence.GroupName(m.Group), "?"), maxGroup) + ")"
+	f.Reason = crossing(&read.Rule.Indicator, m, read.Unit)
+	if f.State == verdict.Fail && r.ejection != nil && !ejectable(m) {
+		f.State = verdict.Warn // enough to tell, not to eject
 	}
-	if f.State == verdict.Fail && r.Hold != nil && !grave(m) {
-		f.State = verdict.Warn // enough to tell, not to take the instance out
-	}
-	return f, m.Still
-}
-
-func (r *Rule) worst(groups []evidence.Measure) *evidence.Measure {
-	worst := &groups[0]
-	for n := range groups {
-		if worse(&groups[n], worst, r.Hold != nil) {
-			worst = &groups[n]
-		}
-	}
-	return worst
+	return f, m.Ongoing
 }
 
 // mistyped finds a metric whose instrument nobody has created.
 func (r *Rule) mistyped() (name string, yes bool) {
-	for _, name := range r.Limit.Indicator.Metrics() {
-		if created, known := r.created(name); known && !created {
+	for _, name := range r.rule.Indicator.Metrics() {
+		if r.created(name) == NotCreated {
 			return name, true
 		}
 	}
@@ -155,18 +159,69 @@ func (r *Rule) mistyped() (name string, yes bool) {
 }
 
 // missing judges metrics without series.
-func (r *Rule) missing(at memory.Moment) (verdict.State, string) {
-	in := &r.Limit.Indicator
+func (r *Rule) missing(at memory.Instant) (verdict.State, string) {
+	in := &r.rule.Indicator
+	if in.Windowed() || len(in.GroupBy) > 0 {
+		return verdict.Pass, "" // no traffic is not an outage
+	}
 	for _, name := range in.Metrics() {
-		_, known := r.created(name)
-		if !in.Windowed() && (known || at.Now.Sub(r.began) > foreignGrace) {
+		if c := r.created(name); c == Observed || c == NotKnown && at.Now.Sub(r.began) > foreignGrace {
 			return verdict.Unknown, fmt.Sprintf("%s has no value", name)
 		}
 	}
-	return verdict.Pass, "" // no traffic is not an outage
+	return verdict.Pass, "" // nobody has recorded one
 }
 
-// quantity reads "p99 0.81 s" or "95 {item}".
+// worst is the group that decides: by state, then by value, then by name.
+func (r *Rule) worst(groups []evidence.Measure) *evidence.Measure {
+	worst := &groups[0]
+	for n := range groups {
+		if r.worse(&groups[n], worst) {
+			worst = &groups[n]
+		}
+	}
+	return worst
+}
+
+func (r *Rule) worse(a, b *evidence.Measure) bool {
+	if ra, rb := r.rank(a), r.rank(b); ra != rb {
+		return ra > rb
+	}
+	if a.Value != b.Value {
+		return (a.Value > b.Value) != (a.Crossed != nil && a.Crossed.Lower())
+	}
+	return evidence.GroupName(a.Group) < evidence.GroupName(b.Group)
+}
+
+// rank orders groups by what they lead to.
+func (r *Rule) rank(m *evidence.Measure) int {
+	switch {
+	case m.Crossed == nil && m.Empty:
+		return 0
+	case m.Crossed == nil:
+		return 1
+	case !m.Crossed.Fails(), r.ejection != nil && !ejectable(m):
+		return 2
+	}
+	return 3
+}
+
+// ejectable reports whether evidence from traffic may eject the instance: the
+// limit is crossed over the long window too, by more than a handful of events.
+func ejectable(m *evidence.Measure) bool {
+	return m.Lasting && (m.Crossed.Lower() || m.Bad >= minBad)
+}
+
+// crossing reads "95 of at most 80 (queue.name=jobs)".
+func crossing(i *query.Indicator, m *evidence.Measure, unit string) string {
+	s := quantity(i, m, unit) + limit(m.Crossed, i.IsShare())
+	if m.Group.Len() > 0 {
+		s += " (" + text.Shorten(strings.ToValidUTF8(evidence.GroupName(m.Group), "?"), maxGroup) + ")"
+	}
+	return s
+}
+
+// quantity reads "p99 0.81 s" or "95".
 func quantity(i *query.Indicator, m *evidence.Measure, unit string) string {
 	s := text.Number(m.Value)
 	switch {
@@ -183,9 +238,9 @@ func quantity(i *query.Indicator, m *evidence.Measure, unit string) string {
 	return s
 }
 
-// limitWords reads "of at most 80", of a share "of at most 5 %", and of a limit that only
+// limit reads " of at most 80", of a share " of at most 5 %", and of a limit that only
 // warns ", warns above 50".
-func limitWords(b *query.Bound, share bool) string {
+func limit(b *query.Bound, share bool) string {
 	v := text.Number(b.Value)
 	if share {
 		v = text.Number(b.Value*100) + " %"
@@ -200,37 +255,4 @@ func limitWords(b *query.Bound, share bool) string {
 	default:
 		return " of at most " + v
 	}
-}
-
-// minBad is how many events beyond the limit it takes, before an instance may be taken out.
-const minBad = 10
-
-// grave reports whether evidence from traffic may take the instance out: the
-// limit is crossed over the long window too, by more than a handful of events.
-func grave(m *evidence.Measure) bool {
-	return m.Lasting && (m.Crossed.Lower() || m.Bad >= minBad)
-}
-
-// worse orders groups so that the one that decides comes first: by state, then
-// by value, then by name. Of a core check on traffic, a grave crossing is worse
-// than one that is not.
-func worse(a, b *evidence.Measure, traffic bool) bool {
-	rank := func(m *evidence.Measure) int {
-		switch {
-		case m.Crossed == nil && m.Empty:
-			return 0
-		case m.Crossed == nil:
-			return 1
-		case !m.Crossed.Fails(), traffic && !grave(m):
-			return 2
-		}
-		return 3
-	}
-	if ra, rb := rank(a), rank(b); ra != rb {
-		return ra > rb
-	}
-	if a.Value != b.Value {
-		return (a.Value > b.Value) != (a.Crossed != nil && a.Crossed.Lower())
-	}
-	return evidence.GroupName(a.Group) < evidence.GroupName(b.Group)
 }

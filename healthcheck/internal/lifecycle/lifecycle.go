@@ -12,11 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
-// lifecycle is what people and the process itself have asked for. The judge reads
-// a phase of it and never waits for anything here.
+// Life is what people and the process itself have asked for. The judge reads
+// its phase and never waits for anything here. The zero Life is running.
 type Life struct {
 	mu       sync.Mutex
 	draining bool
@@ -24,14 +24,15 @@ type Life struct {
 	windows  []*Maintenance // open ones
 }
 
+// Maintenance is one window of it.
 type Maintenance struct {
 	reason string
 	until  time.Time
 }
 
-// phase is the lifecycle at one moment.
+// Phase is the lifecycle at one time.
 type Phase struct {
-	Current verdict.Lifecycle
+	Current states.Phase
 	Holds   []string
 	reasons []string
 	Until   time.Time // the latest end of maintenance
@@ -40,6 +41,7 @@ type Phase struct {
 // maxMaintenance bounds how long a forgotten window can keep an instance out.
 const maxMaintenance = 24 * time.Hour
 
+// NewMaintenance makes a window that ends at a time.
 func NewMaintenance(reason string, until time.Time) (*Maintenance, error) {
 	now := time.Now()
 	left := until.Sub(now)
@@ -56,7 +58,7 @@ func NewMaintenance(reason string, until time.Time) (*Maintenance, error) {
 	return &Maintenance{reason: reason, until: now.Add(left)}, nil
 }
 
-// hold keeps the phase starting until release is called, once or more often.
+// Hold keeps the phase starting until release is called, once or more often.
 func (l *Life) Hold(name string) (release func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +71,7 @@ func (l *Life) Hold(name string) (release func()) {
 	}
 }
 
-// open begins a window of maintenance.
+// Open begins a window of maintenance.
 func (l *Life) Open(w *Maintenance) (lift func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,13 +83,14 @@ func (l *Life) Open(w *Maintenance) (lift func()) {
 	}
 }
 
-// drain begins the last phase.
+// Drain begins the last phase.
 func (l *Life) Drain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.draining = true
 }
 
+// Phase is the phase at a time.
 func (l *Life) Phase(now time.Time) (p Phase) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,23 +106,23 @@ func (l *Life) Phase(now time.Time) (p Phase) {
 	}
 	switch {
 	case l.draining:
-		p.Current = verdict.Draining
+		p.Current = states.Draining
 	case len(l.windows) > 0:
-		p.Current = verdict.Maintenance
+		p.Current = states.Maintenance
 	case len(l.holds) > 0:
-		p.Current = verdict.Starting
+		p.Current = states.Starting
 	default:
-		p.Current = verdict.Running
+		p.Current = states.Running
 	}
 	return p
 }
 
-// reason says why the process gets no traffic.
+// Reason says why the process gets no traffic.
 func (p Phase) Reason() string {
 	switch {
-	case p.Current == verdict.Draining:
+	case p.Current == states.Draining:
 		return "draining"
-	case p.Current == verdict.Maintenance:
+	case p.Current == states.Maintenance:
 		return "maintenance: " + strings.Join(p.reasons, "; ")
 	case len(p.Holds) > 0:
 		return "starting: " + strings.Join(p.Holds, ", ")

@@ -6,28 +6,30 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// damper turns what a rule sees at each moment into the state that it is in: a
+// Hysteresis turns what a rule sees at each instant into its state. A
 // crossing counts once it has lasted For, and goes on counting until there was
 // none for KeepFor.
 type Hysteresis struct {
 	wait, keep time.Duration
-	warn, fail latch
+	warn, fail level
 }
 
-// latch is one severity's memory.
-type latch struct {
+// A level is one severity's memory.
+type level struct {
 	on    bool
 	since time.Time // when what is seen began to differ from on; zero while it does not
 }
 
+// NewHysteresis makes the memory of a rule: wait is its For, keep its KeepFor.
 func NewHysteresis(wait, keep time.Duration) Hysteresis { return Hysteresis{wait: wait, keep: keep} }
 
-// forget begins anew.
-func (d *Hysteresis) Forget() { *d = NewHysteresis(d.wait, d.keep) }
+// Forget begins anew.
+func (h *Hysteresis) Forget() { *h = NewHysteresis(h.wait, h.keep) }
 
-func (d *Hysteresis) Next(seen verdict.State, at Moment) verdict.State {
-	warn := d.warn.next(seen == verdict.Warn || seen == verdict.Fail, at, d.wait, d.keep)
-	fail := d.fail.next(seen == verdict.Fail, at, d.wait, d.keep)
+// Next is the state, given what is seen.
+func (h *Hysteresis) Next(seen verdict.State, at Instant) verdict.State {
+	warn := h.warn.next(seen == verdict.Warn || seen == verdict.Fail, at, h.wait, h.keep)
+	fail := h.fail.next(seen == verdict.Fail, at, h.wait, h.keep)
 	switch {
 	case fail:
 		return verdict.Fail
@@ -37,7 +39,7 @@ func (d *Hysteresis) Next(seen verdict.State, at Moment) verdict.State {
 	return verdict.Pass
 }
 
-func (l *latch) next(seen bool, at Moment, wait, keep time.Duration) bool {
+func (l *level) next(seen bool, at Instant, wait, keep time.Duration) bool {
 	if seen == l.on {
 		l.since = time.Time{}
 		return l.on

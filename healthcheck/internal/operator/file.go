@@ -19,27 +19,28 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 )
 
-// file is one mounted file that an operator changes while the process runs, such
-// as a key of a ConfigMap. It is read each second, since a ConfigMap changes by
-// swapping a link. A file that is absent or empty says nothing; one that can't be
+// A File is a mounted file that an operator changes while the process runs, such
+// as a key of a ConfigMap. It is read every second, because a ConfigMap changes when
+// a link is swapped. A file that is absent or empty says nothing. One that can't be
 // used keeps the last good content in force and is logged once.
 type File struct {
 	path  string
-	field string // of the Monitor, for errors
+	field string // of the configuration, for errors
 	parse func(text string) (use func(), err error)
 	last  string // in force
 	bad   string // refused, and logged
 	why   error
 }
 
+// MaxFile is the size of a file, in bytes.
 const MaxFile = 64 << 10
 
-// newFile is a file that has not been read. field is how errors call it.
+// NewFile is a file that has not been read. field is how errors call it.
 func NewFile(path, field string, parse func(text string) (use func(), err error)) *File {
 	return &File{path: path, field: field, parse: parse}
 }
 
-// load reads the file. use puts what it says in force, if it has changed.
+// Load reads the file. use puts what it says in force, if it has changed.
 func (f *File) Load() (use func(), err error) {
 	text, err := f.read()
 	switch {
@@ -78,7 +79,7 @@ func (f *File) read() (string, error) {
 	return string(b), nil
 }
 
-// watch reads the files until ctx is done. Reading can hang with a dead volume,
+// Watch reads the files every second until ctx is done. Reading can hang with a dead volume,
 // so nobody waits for it.
 func Watch(ctx context.Context, files []*File, log *slog.Logger) {
 	ticker := time.NewTicker(time.Second)
@@ -103,7 +104,7 @@ func Watch(ctx context.Context, files []*File, log *slog.Logger) {
 	}
 }
 
-// parseMaintenance reads the maintenance that a file asks for:
+// ParseMaintenance reads the maintenance that a file asks for:
 // {"reason": "…", "until": "RFC 3339"}. An end that has passed asks for none.
 func ParseMaintenance(text string) (*lifecycle.Maintenance, error) {
 	if strings.TrimSpace(text) == "" {

@@ -7,23 +7,28 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/otelhealth/otelhealth/healthcheck/effect"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// overrides are the effects that an operator has put in place of the roles', by
-// check name. "*" stands for every check that is not named.
-type Overrides map[string]effect.Effect
+// Overrides are the effects that an operator has put in place of those in the code, by
+// name. "*" stands for every check that is not named.
+type Overrides map[string]verdict.Effect
 
-func (o Overrides) Of(check string) effect.Effect {
+// Of is the effect in place of a check's own; empty if there is none.
+func (o Overrides) Of(check string) verdict.Effect {
 	if e, ok := o[check]; ok {
 		return e
 	}
 	return o["*"]
 }
 
-// parseOverrides reads NAME=EFFECT pairs, separated by commas or lines; # begins a
+// effects are what an operator can ask for. Nobody can ask for a restart.
+var effects = []verdict.Effect{states.NotReady, states.WarnOnly, states.ShowOnly}
+
+// ParseOverrides reads NAME=EFFECT pairs, separated by commas or lines; # begins a
 // comment. All mistakes are returned at once.
-func ParseOverrides(text string, known func(string) bool) (Overrides, error) {
+func ParseOverrides(text string) (Overrides, error) {
 	o := Overrides{}
 	var errs []error
 	lines := bufio.NewScanner(strings.NewReader(text))
@@ -37,16 +42,28 @@ func ParseOverrides(text string, known func(string) bool) (Overrides, error) {
 			name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 			_, twice := o[name]
 			switch {
-			case !slices.Contains([]effect.Effect{effect.Fail, effect.Warn, effect.Off}, effect.Effect(value)):
-				errs = append(errs, fmt.Errorf("%q: the effect of a check is fail, warn or off", pair))
-			case name != "*" && !known(name):
-				errs = append(errs, fmt.Errorf("%q: there is no check of that name", pair))
+			case name == "":
+				errs = append(errs, fmt.Errorf("%q: no check is named", pair))
+			case !slices.Contains(effects, verdict.Effect(value)):
+				errs = append(errs, fmt.Errorf("%q: an override is not-ready, warn or show", pair))
 			case twice:
 				errs = append(errs, fmt.Errorf("%q: the check is named twice", pair))
 			default:
-				o[name] = effect.Effect(value)
+				o[name] = verdict.Effect(value)
 			}
 		}
 	}
 	return o, errors.Join(append(errs, lines.Err())...)
+}
+
+// Unknown are the names that no check has, in order. They may be those of another release,
+// or of a check that is yet to be added.
+func (o Overrides) Unknown(known func(name string) bool) (names []string) {
+	for name := range o {
+		if name != "*" && !known(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

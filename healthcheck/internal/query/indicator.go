@@ -1,11 +1,9 @@
 // Package query says what is asked of a metric: an indicator, the series it takes and the
-// limits it is held against. It is data that evidence reads and package rule writes; it
-// can say what is wrong with itself, and reads no metric.
+// bounds it is held against. It is data, written by package rule and read by evidence. It can
+// say what is wrong with itself, and it reads no metric.
 package query
 
 import (
-	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -20,7 +18,7 @@ type Indicator struct {
 	GroupBy   []attribute.Key
 	Window    time.Duration
 	Quantile  float64
-	Bound     float64
+	Bound     Number // of a share above
 	MinEvents float64
 	Num, Den  *Indicator // of a ratio
 }
@@ -29,13 +27,13 @@ type Indicator struct {
 type Kind int
 
 const (
-	KindNone     Kind = iota
-	KindLast          // the last value of a gauge or up-down counter
-	KindAge           // now minus the timestamp in a gauge
-	KindIncrease      // growth over a window
-	KindOver          // share of measurements over a bound, in a window
-	KindQuantile      // quantile of the measurements of a window
-	KindRatio         // one indicator divided by another
+	KindNone       Kind = iota
+	KindLast            // the last value of a gauge or up-down counter
+	KindTimeSince       // now minus the timestamp in a gauge
+	KindIncrease        // growth over a window
+	KindShareAbove      // share of measurements above a bound, in a window
+	KindQuantile        // quantile of the measurements of a window
+	KindRatio           // one indicator divided by another
 )
 
 // Matcher selects series by one attribute.
@@ -45,6 +43,49 @@ type Matcher struct {
 	Not    bool
 }
 
+const (
+	defaultWindow    = 30 * time.Second
+	minWindow        = time.Second
+	defaultMinEvents = 10 // one bad request in an idle minute is no ratio of 1
+)
+
+// With is the indicator as a rule asks for it: its window, events and groups, with their
+// defaults where the indicator has a use for them.
+func (i Indicator) With(window time.Duration, minEvents int, per []string) Indicator {
+	for _, key := range per {
+		i.GroupBy = append(i.GroupBy[:len(i.GroupBy):len(i.GroupBy)], attribute.Key(key))
+	}
+	i.Window, i.MinEvents = window, float64(minEvents)
+	if i.looksBack() && window == 0 {
+		i.Window = defaultWindow
+	}
+	if i.counts() && minEvents == 0 {
+		i.MinEvents = defaultMinEvents
+	}
+	if i.Kind == KindRatio {
+		num, den := *i.Num, *i.Den
+		if i.looksBack() {
+			num.Window, den.Window = i.Window, i.Window
+		}
+		i.Num, i.Den = &num, &den
+	}
+	return i
+}
+
+// looksBack reports whether the indicator has a window.
+func (i *Indicator) looksBack() bool {
+	switch i.Kind {
+	case KindIncrease, KindShareAbove, KindQuantile:
+		return true
+	case KindRatio:
+		return i.Den.looksBack()
+	}
+	return false
+}
+
+// counts reports whether the indicator needs a number of events.
+func (i *Indicator) counts() bool { return i.looksBack() && i.Kind != KindIncrease }
+
 // Windowed reports whether the indicator looks back: serving requests can make
 // such evidence, and no events in its window is an answer and not an absence.
 func (i *Indicator) Windowed() bool { return i.Window != 0 }
@@ -52,52 +93,54 @@ func (i *Indicator) Windowed() bool { return i.Window != 0 }
 // Filtered reports whether the overflow series could hide what is looked for.
 func (i *Indicator) Filtered() bool { return len(i.Matchers) > 0 || len(i.GroupBy) > 0 }
 
-func (i *Indicator) validate() (problems []string) {
-	add := func(format string, a ...any) { problems = append(problems, fmt.Sprintf(format, a...)) }
-	for _, m := range i.Matchers {
-		if m.Key == "" || len(m.Values) == 0 {
-			add("Where needs a key and at least one value")
-		}
+func (i *Indicator) validate(add func(field, format string, a ...any)) {
+	if i.Kind == KindNone {
+		add("Value", "is not set: write rule.Last, rule.Quantile or the like")
+		return
+	}
+	switch {
+	case !i.looksBack() && i.Window != 0:
+		add("Window", "%v: this Value does not look back", i.Window)
+	case i.looksBack() && i.Window < minWindow:
+		add("Window", "%v is shorter than %v", i.Window, minWindow)
+	}
+	switch {
+	case i.MinEvents < 0:
+		add("MinEvents", "%v is negative", i.MinEvents)
+	case i.MinEvents > 0 && !i.counts():
+		add("MinEvents", "%v: only ShareAbove, Quantile and a Ratio of two Increase count events", i.MinEvents)
 	}
 	if slices.Contains(i.GroupBy, "") {
-		add("Per has an empty key")
+		add("Per", "has an empty attribute")
 	}
 	if i.Kind == KindRatio {
-		if !slices.Equal(slices.Sorted(slices.Values(i.Num.GroupBy)), slices.Sorted(slices.Values(i.Den.GroupBy))) {
-			add("the two sides of a Ratio differ in Per; say Per on the Ratio")
+		if i.Num.Kind != i.Den.Kind || (i.Num.Kind != KindIncrease && i.Num.Kind != KindLast) {
+			add("Value", "a Ratio takes two of Increase or two of Last")
+			return
 		}
-		for _, side := range []*Indicator{i.Num, i.Den} {
-			problems = append(problems, side.validate()...)
-		}
-		if i.MinEvents < 0 || (i.MinEvents > 0 && !i.Windowed()) {
-			add("MinCount %v is negative, or not for a Ratio of Last", i.MinEvents)
-		}
-		switch {
-		case i.Num.Kind != i.Den.Kind || (i.Num.Kind != KindIncrease && i.Num.Kind != KindLast):
-			add("Ratio takes two of Increase or two of Last")
-		case i.Num.Window != i.Den.Window:
-			add("the windows of the two sides of a Ratio differ: %v and %v", i.Num.Window, i.Den.Window)
-		}
-		return problems
-	}
-	if i.Metric == "" {
-		add("the indicator names no metric")
-	}
-	if i.Kind >= KindIncrease && i.Window <= 0 {
-		add("window %v is not positive", i.Window)
+		i.Num.validateSeries(add)
+		i.Den.validateSeries(add)
 	}
 	if i.Kind == KindQuantile && !(i.Quantile > 0 && i.Quantile < 1) {
-		add("quantile %v is not between 0 and 1", i.Quantile)
+		add("Value", "the quantile %v is not between 0 and 1: .99 is p99", i.Quantile)
 	}
-	if !Finite(i.Bound) {
-		add("bound %v is not a number", i.Bound)
+	if !Finite(i.Bound.Value) {
+		add("Value", "the bound %v of ShareAbove is not a number", i.Bound)
+	} else if i.Kind == KindShareAbove && i.Bound.Duration && i.Bound.Value < 0 {
+		add("Value", "the bound %v of ShareAbove is below every duration", i.Bound)
 	}
-	if i.MinEvents < 0 {
-		add("MinCount %v is negative", i.MinEvents)
-	} else if i.MinEvents > 0 && i.Kind != KindOver && i.Kind != KindQuantile {
-		add("MinCount is for Over, Quantile and a Ratio of Increase")
+	i.validateSeries(add)
+}
+
+func (i *Indicator) validateSeries(add func(field, format string, a ...any)) {
+	if i.Kind != KindRatio && i.Metric == "" {
+		add("Value", "names no metric")
 	}
-	return problems
+	for _, m := range i.Matchers {
+		if m.Key == "" || len(m.Values) == 0 {
+			add("Value", "Where and WhereNot need an attribute and at least one value")
+		}
+	}
 }
 
 // Metrics are the names of the metrics that the indicator reads.
@@ -108,8 +151,23 @@ func (i *Indicator) Metrics() []string {
 	return []string{i.Metric}
 }
 
-// IsShare reports whether the value is one part of another.
-func (i *Indicator) IsShare() bool { return i.Kind == KindOver || i.Kind == KindRatio }
+// IsShare reports whether the value is shown in percent.
+func (i *Indicator) IsShare() bool { return i.Kind == KindShareAbove || i.Kind == KindRatio }
 
-// Finite reports whether a value is a number.
-func Finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+// part reports whether the indicator is a ratio of some of a metric's events to more of
+// them, which can't exceed 1.
+func (i *Indicator) part() bool {
+	if i.Kind != KindRatio || i.Num.Kind != KindIncrease || i.Num.Metric != i.Den.Metric {
+		return false
+	}
+	for _, d := range i.Den.Matchers { // the numerator is at least as narrow
+		if !slices.ContainsFunc(i.Num.Matchers, d.equal) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m Matcher) equal(o Matcher) bool {
+	return m.Key == o.Key && m.Not == o.Not && slices.Equal(m.Values, o.Values)
+}

@@ -7,12 +7,13 @@
 package run
 
 import (
+	"errors"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 )
 
-// outcome is what one active check's runs have come to. It is immutable: the
+// An Outcome is what one check's runs have come to. It is immutable: the
 // judge and the exported instruments read the same record.
 type Outcome struct {
 	Ran         time.Time     // when the last run finished
@@ -23,6 +24,7 @@ type Outcome struct {
 	Failures    int           // in a row
 	Successes   int           // in a row
 	Failed      bool          // by the thresholds
+	Warned      bool          // the last run worked, with a warning: Err
 	LastSuccess time.Time
 	Span        trace.SpanContext
 }
@@ -30,32 +32,47 @@ type Outcome struct {
 // next is the outcome after one more run. Thresholds apply once the check has
 // ever passed: a check that never worked does not get the benefit of the doubt.
 func (o *Outcome) next(c *Func, err error, class string) *Outcome {
-	n := Outcome{Err: err, Class: class}
+	n := Outcome{Err: err, Class: class, Warned: warns(err)}
 	fresh := o == nil
 	if !fresh {
 		n.Failed, n.LastSuccess = o.Failed, o.LastSuccess
 	}
-	if err == nil {
+	if err == nil || n.Warned {
 		n.Successes = 1
 		if !fresh {
 			n.Successes += o.Successes
 		}
-		n.Failed = n.Failed && n.Successes < c.Successes
+		n.Failed = n.Failed && n.Successes < c.SuccessThreshold
 		return &n
 	}
 	n.Failures = 1
 	if !fresh {
 		n.Failures += o.Failures
 	}
-	n.Failed = n.Failed || n.LastSuccess.IsZero() || n.Failures >= c.Failures
+	n.Failed = n.Failed || n.LastSuccess.IsZero() || n.Failures >= c.FailureThreshold
 	return &n
 }
 
-// again counts an interval in which the last run was still out. The time of the
+// overdue counts one more failure because the last run is still out. The time of the
 // last run stays, so that the outcome grows stale.
-func (o *Outcome) again(c *Func) *Outcome {
+func (o *Outcome) overdue(c *Func) *Outcome {
 	n := *o
 	n.Failures++
-	n.Failed = n.Failed || n.Failures >= c.Failures
+	n.Failed = n.Failed || n.Failures >= c.FailureThreshold
 	return &n
+}
+
+// worked reports whether the last run did.
+func (o *Outcome) worked() bool { return o.Failures == 0 }
+
+// A Warning is the error of a run that works badly.
+type Warning struct{ Err error }
+
+func (w Warning) Error() string { return w.Err.Error() }
+func (w Warning) Unwrap() error { return w.Err }
+
+// warns reports whether an error is a warning. Its methods are somebody else's code.
+func warns(err error) (yes bool) {
+	defer func() { _ = recover() }()
+	return errors.As(err, new(Warning))
 }

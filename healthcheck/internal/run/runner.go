@@ -5,61 +5,64 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"go.opentelemetry.io/otel/codes"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
-// active is one function to run, and how.
+// Func is one function to run, and how.
 type Func struct {
-	Name      string
-	Run       func(context.Context) error
-	Interval  time.Duration // from the start of a run to the next
-	Timeout   time.Duration // of one run
-	Failures  int           // in a row until it has failed
-	Successes int           // in a row until it works again
+	Name             string
+	Run              func(context.Context) error
+	Interval         time.Duration // from the start of a run to the next
+	Timeout          time.Duration // of one run
+	FailureThreshold int           // failures in a row until it has failed
+	SuccessThreshold int           // successes in a row until it works again
 }
 
-// staleAfter is the age from which an outcome proves nothing.
-func (a *Func) StaleAfter() time.Duration { return 3*a.Interval + a.Timeout }
+// StaleAfter is the age from which an outcome proves nothing.
+func (f *Func) StaleAfter() time.Duration { return 3*f.Interval + f.Timeout }
 
-// last is what the runs have come to; nil before the end of the first. Any goroutine
-// may ask.
-func (r *Runner) Last() *Outcome { return r.cell.Load() }
+// Record exports one finished run, in the context of its span.
+type Record func(ctx context.Context, name string, o *Outcome)
 
-// runner runs one active check. Its goroutine alone writes the cell.
+// A Runner runs one check. The goroutine of Loop alone writes the outcome.
 type Runner struct {
 	Check   Func
-	spread  float64 // from 0 to 1, by instance and check
-	cell    atomic.Pointer[Outcome]
+	jitter  float64 // from 0 to 1, by instance and check
+	last    atomic.Pointer[Outcome]
 	tracer  trace.Tracer
-	record  func(context.Context, string, *Outcome) // exports one finished run
-	changed func()                                  // the outcome's state is another
+	record  Record
+	changed func() // the outcome's state is another
 	classes guard.Classes
-	overdue <-chan error // of a run that timed out and has not returned
+	soon    time.Duration // until the next run, while runs fail
+	late    <-chan error  // of a run that timed out and has not returned
 }
 
-// newRunner makes the runner of one check, not yet running. record exports one finished
-// run, in its span's context; changed says that the outcome's state is another. Both are
-// called by the runner's goroutine and must not block.
-func New(check Func, spread float64, tracer trace.Tracer, record func(context.Context, string, *Outcome), changed func()) *Runner {
-	return &Runner{Check: check, spread: spread, tracer: tracer, record: record, changed: changed, classes: guard.Classes{}}
+// New makes the runner of one check, not yet running. record and changed are called by
+// the goroutine of Loop and must not block.
+func New(check Func, jitter float64, tracer trace.Tracer, record Record, changed func()) *Runner {
+	return &Runner{Check: check, jitter: jitter, tracer: tracer, record: record, changed: changed, classes: guard.Classes{}, soon: firstPause}
 }
 
-// loop runs the check until ctx is done: at once, then every interval, the
-// phase spread over instances so that a fleet that starts together does not ask
-// together.
+// Last is what the runs have come to; nil before the end of the first. Any goroutine
+// may ask.
+func (r *Runner) Last() *Outcome { return r.last.Load() }
+
+// firstPause is the time from the first failed run to the next. It doubles up to the
+// interval, so a failure is confirmed, or taken back, in seconds.
+const firstPause = time.Second
+
+// Loop runs the check until ctx is done: at once, then every interval, and sooner after a
+// failure. The phase is spread over instances, so that a fleet that starts together
+// does not ask together.
 func (r *Runner) Loop(ctx context.Context) {
 	next := time.Now()
 	for first := true; ctx.Err() == nil; first = false { // when both are done, select takes either
 		r.run(ctx)
-		if first {
-			next = next.Add(r.Phase())
-		} else {
-			next = next.Add(r.Check.Interval)
-		}
+		next = next.Add(r.pause(first))
 		if now := time.Now(); next.Before(now) { // suspended: don't catch up
 			next = now
 		}
@@ -73,23 +76,41 @@ func (r *Runner) Loop(ctx context.Context) {
 	}
 }
 
-// phase is the time from the first run to the second.
+// pause is the time from the start of one run to the next.
+func (r *Runner) pause(first bool) time.Duration {
+	interval, soon := r.Check.Interval, r.soon
+	switch o := r.Last(); {
+	case o != nil && !o.worked():
+		r.soon = min(2*soon, interval)
+		return min(soon, interval)
+	case o != nil && o.Failed: // recovering
+		r.soon = firstPause
+		return min(firstPause, interval)
+	}
+	r.soon = firstPause
+	if first {
+		return r.Phase()
+	}
+	return interval
+}
+
+// Phase is the time from the first run to the second.
 func (r *Runner) Phase() time.Duration {
-	return time.Duration(float64(r.Check.Interval) * (.5 + .5*r.spread))
+	return time.Duration(float64(r.Check.Interval) * (.5 + .5*r.jitter))
 }
 
 func (r *Runner) run(ctx context.Context) {
-	if r.overdue != nil {
+	if r.late != nil {
 		select {
-		case <-r.overdue: // late: its result is of no use any more
-			r.overdue = nil
+		case <-r.late: // its result is of no use any more
+			r.late = nil
 		default:
-			r.store(r.cell.Load().again(&r.Check))
+			r.store(r.Last().overdue(&r.Check))
 			return
 		}
 	}
 	spanCtx, span := r.tracer.Start(ctx, "health.check "+r.Check.Name, trace.WithNewRoot(),
-		trace.WithAttributes(attr.CheckName.String(r.Check.Name)))
+		trace.WithAttributes(conventions.CheckName.String(r.Check.Name)))
 	defer span.End()
 	runCtx, cancel := context.WithTimeout(spanCtx, r.Check.Timeout)
 	defer cancel()
@@ -104,7 +125,7 @@ func (r *Runner) run(ctx context.Context) {
 		case err = <-done:
 		default:
 			err = context.DeadlineExceeded
-			r.overdue = done
+			r.late = done
 		}
 	}
 	if ctx.Err() != nil {
@@ -112,15 +133,15 @@ func (r *Runner) run(ctx context.Context) {
 	}
 
 	class, text := r.classes.Describe(err)
-	if err != nil {
+	o := r.Last().next(&r.Check, err, class)
+	if !o.worked() {
 		span.SetStatus(codes.Error, class)
-		span.SetAttributes(semconv.ErrorTypeKey.String(class))
+		span.SetAttributes(conventions.ErrorType.String(class))
 	}
-	o := r.cell.Load().next(&r.Check, err, class)
 	o.Text = text
 	o.Ran = time.Now()
 	o.Took = o.Ran.Sub(began)
-	if err == nil {
+	if o.worked() {
 		o.LastSuccess = o.Ran
 	}
 	o.Span = span.SpanContext()
@@ -129,8 +150,8 @@ func (r *Runner) run(ctx context.Context) {
 }
 
 func (r *Runner) store(o *Outcome) {
-	prev := r.cell.Swap(o)
-	if prev == nil || prev.Failed != o.Failed || prev.Class != o.Class {
+	prev := r.last.Swap(o)
+	if prev == nil || prev.Failed != o.Failed || prev.Class != o.Class || prev.Warned != o.Warned {
 		r.changed()
 	}
 }

@@ -1,16 +1,50 @@
-// Package states orders and lists the words of packages verdict and effect, which users need
-// not see. It is data.
+// Package states orders and lists what a verdict can say: states, effects, probes and phases.
+// It is data.
 package states
 
-import (
-	"github.com/otelhealth/otelhealth/healthcheck/effect"
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+import "github.com/otelhealth/otelhealth/healthcheck/verdict"
+
+// The effects, in the words of overrides and of the response.
+const (
+	NotReady verdict.Effect = "not-ready"
+	WarnOnly verdict.Effect = "warn"
+	ShowOnly verdict.Effect = "show"
+	Restart  verdict.Effect = "restart"
+)
+
+// roles are the article's words for the effects.
+var roles = map[verdict.Effect]string{NotReady: "core", WarnOnly: "auxiliary", ShowOnly: "informational", Restart: "vital"}
+
+// Role is the word for an effect in the response and in metrics; empty for no effect.
+func Role(e verdict.Effect) string { return roles[e] }
+
+// Probe is one of the three questions that Kubernetes asks.
+type Probe int
+
+const (
+	Readiness Probe = iota // may this instance get traffic?
+	Liveness               // should this process be restarted?
+	Startup                // has this process started?
 )
 
 // Probes are all of them.
-var Probes = [...]verdict.Probe{verdict.Readiness, verdict.Liveness, verdict.Startup}
+var Probes = [...]Probe{Readiness, Liveness, Startup}
+
+func (p Probe) String() string { return [...]string{"readiness", "liveness", "startup"}[p] }
+
+// Phase is the phase of the process.
+type Phase string
+
+// Where several apply, the one named first here wins.
+const (
+	Draining    Phase = "draining"    // on its way out: no new traffic
+	Maintenance Phase = "maintenance" // taken out by a person
+	Starting    Phase = "starting"    // not judged yet, or a hold is open
+	Running     Phase = "running"
+)
 
 var (
+	Phases      = [...]Phase{Starting, Running, Maintenance, Draining}
 	CheckStates = [...]verdict.State{verdict.Pass, verdict.Warn, verdict.Fail, verdict.Unknown, verdict.Stale}
 	ProbeStates = [...]verdict.State{verdict.Pass, verdict.Warn, verdict.Fail}
 )
@@ -30,7 +64,7 @@ func Severity(s verdict.State) int {
 	return 0
 }
 
-// Index is a state's place in probeStates.
+// Index is a state's place in ProbeStates.
 func Index(s verdict.State) int {
 	for n, st := range ProbeStates {
 		if st == s {
@@ -40,24 +74,5 @@ func Index(s verdict.State) int {
 	return len(ProbeStates) - 1
 }
 
-// Good reports whether a check in this state counts as working.
+// Good reports whether a check in this state works.
 func Good(s verdict.State) bool { return s == verdict.Pass || s == verdict.Warn }
-
-var Lifecycles = [...]verdict.Lifecycle{verdict.Starting, verdict.Running, verdict.Maintenance, verdict.Draining}
-
-// Valid reports whether a role is one.
-func Valid(r effect.Role) bool { return r >= effect.Auxiliary && r <= effect.Vital }
-
-// EffectOf is what a check's failing does to readiness now.
-func EffectOf(r *verdict.Result) effect.Effect {
-	if r.Override != "" {
-		return effect.Effect(r.Override)
-	}
-	switch r.Role {
-	case effect.Core, effect.Vital:
-		return effect.Fail
-	case effect.Informational:
-		return effect.Off
-	}
-	return effect.Warn
-}

@@ -1,5 +1,6 @@
-// Package bucket knows the bucket boundaries of histograms. It is data and two functions.
-package bucket
+// Bucket boundaries of histograms.
+
+package conventions
 
 import (
 	"slices"

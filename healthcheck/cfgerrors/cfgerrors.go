@@ -1,0 +1,54 @@
+// Package cfgerrors has the errors of healthcheck.Monitor's methods, for tests and tools that
+// must tell one from another. The texts may change; the types, fields and values stay.
+package cfgerrors
+
+import (
+	"errors"
+	"iter"
+)
+
+// What is called too early or too late fails with one of these, wrapped in an error that
+// names the line to write. Match them with [errors.Is].
+var (
+	ErrStarted    = errors.New("the Monitor has started already")
+	ErrNotStarted = errors.New("the Monitor has not started")
+	ErrStopped    = errors.New("the Monitor has stopped")
+)
+
+// Error is one mistake in a configuration. Start returns all of them at once.
+type Error struct {
+	Item    string // name of the check, rule, heartbeat or queue; empty for the Monitor's own configuration
+	Field   string // the field, method, file or variable that has the mistake, such as "Interval"
+	Problem string // for people
+}
+
+// Error is "database: Interval: -1s is negative".
+func (e *Error) Error() string {
+	if e.Item == "" {
+		return e.Field + ": " + e.Problem
+	}
+	return e.Item + ": " + e.Field + ": " + e.Problem
+}
+
+// All yields each mistake in what Start, Add or AddRule returned, in the order of the
+// configuration. It yields nothing for nil and for errors of another kind.
+func All(err error) iter.Seq[*Error] {
+	return func(yield func(*Error) bool) { walk(err, yield) }
+}
+
+func walk(err error, yield func(*Error) bool) (more bool) {
+	if e, ok := err.(*Error); ok {
+		return yield(e)
+	}
+	switch wrapper := err.(type) {
+	case interface{ Unwrap() []error }:
+		for _, e := range wrapper.Unwrap() {
+			if !walk(e, yield) {
+				return false
+			}
+		}
+	case interface{ Unwrap() error }:
+		return walk(wrapper.Unwrap(), yield)
+	}
+	return true
+}

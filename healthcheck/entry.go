@@ -1,0 +1,235 @@
+package healthcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+)
+
+// An entry is one thing that is judged, from its configuration to its end. It has one of
+// check, rule and beat.
+type entry struct {
+	name  string
+	check *Check
+	rule  *rule.Rule
+	beat  *Heartbeat
+
+	subject *judge.Subject // once bound to its evidence
+	sampler *evidence.Sampler
+	loop    func() // of a check
+	begun   bool
+	end     func()
+}
+
+// queryOf is a rule as it is read.
+func queryOf(r *rule.Rule) *query.Rule {
+	return &query.Rule{
+		Indicator: query.Indicator(r.Value).With(r.Window, r.MinEvents, r.Per),
+		Bounds:    query.Bounds(query.Limit(r.Fail), query.Limit(r.Warn)),
+	}
+}
+
+// validate says all that is wrong with the entry. taken has the names before it.
+func (e *entry) validate(taken map[string]bool) (errs []error) {
+	bad := func(field, problem string) {
+		errs = append(errs, &cfgerrors.Error{Item: e.name, Field: field, Problem: problem})
+	}
+	if p := badName(e.name); p != "" {
+		bad("Name", p)
+	} else if taken[e.name] {
+		bad("Name", fmt.Sprintf("%q is used twice", e.name))
+	}
+	taken[e.name] = true
+	switch {
+	case e.check != nil:
+		errs = append(errs, e.check.validate()...)
+	case e.rule != nil:
+		if e.rule.OnFail != "" && !known(e.rule.OnFail) {
+			bad("OnFail", fmt.Sprintf("%q is no effect: write NotReady, WarnOnly, ShowOnly or Restart", e.rule.OnFail))
+		}
+		for _, m := range queryOf(e.rule).Validate() {
+			bad(m.Field, m.Problem)
+		}
+		if e.rule.For < 0 {
+			bad("For", fmt.Sprintf("%v is negative", e.rule.For))
+		}
+		if e.rule.KeepFor < 0 {
+			bad("KeepFor", fmt.Sprintf("%v is negative", e.rule.KeepFor))
+		}
+	case e.beat != nil && e.beat.stall < 0:
+		bad("Heartbeat", fmt.Sprintf("the stall time %v is negative", e.beat.stall))
+	}
+	return errs
+}
+
+// bind gives the entry its subject, to be judged from the next judgement on. mu is held.
+func (m *Monitor) bind(e *entry, r *running) {
+	e.end = func() {}
+	jitter := jitter(m.service.Load().instance, e.name)
+	switch {
+	case e.check != nil:
+		c := e.check.or(m.config.Defaults).or(builtIn)
+		f := c.toRun()
+		runner := run.New(f, jitter, r.tracer, r.instruments.RecordRun, m.askJudge)
+		e.subject = &judge.Subject{Name: e.name, OnFail: c.OnFail, Awaited: true, Interval: f.Interval, Timeout: f.Timeout, Evaluate: judge.Runs{Runner: runner}.Evaluate}
+		ctx, cancel := context.WithCancel(r.ctx)
+		e.loop, e.end = func() { runner.Loop(ctx) }, cancel
+	case e.rule != nil:
+		effect := e.rule.OnFail
+		if effect == "" {
+			effect = states.WarnOnly
+		}
+		q := queryOf(e.rule)
+		ejects := (effect == states.NotReady || effect == states.Restart) && q.Indicator.Windowed()
+		e.sampler = evidence.NewSampler(q, ejects, m.registry.Cumulates)
+		judged := judge.NewRule(q, e.rule.For, e.rule.KeepFor, e.sampler, m.creation, time.Now(), jitter)
+		e.subject = &judge.Subject{Name: e.name, OnFail: effect, Rule: q, Evaluate: judged.Evaluate}
+		e.end = r.collector.Add(e.sampler)
+	default:
+		e.subject = &judge.Subject{Name: e.name, OnFail: states.Restart, Evaluate: judge.Beats{Stall: e.beat.stall, Last: e.beat.since}.Evaluate}
+	}
+	m.judging.Lock()
+	defer m.judging.Unlock()
+	m.judge.Subjects = append(m.judge.Subjects, e.subject)
+}
+
+// begin runs the entry's check in the background. mu is held and the Monitor has not stopped.
+func (m *Monitor) begin(e *entry) {
+	if e.loop != nil && !e.begun {
+		m.running.loops.Go(e.loop)
+	}
+	e.begun = true
+}
+
+// creation tells what is known of an instrument.
+func (m *Monitor) creation(metric string) judge.Creation {
+	created, synchronous := m.registry.Has(metric)
+	switch {
+	case created && synchronous:
+		return judge.Recorded
+	case created:
+		return judge.Observed
+	case m.registry.Asked():
+		return judge.NotCreated
+	}
+	return judge.NotKnown
+}
+
+// Add adds a check while the process runs, or before Start. It is judged from the end of its
+// first run, so it does not make a ready process not ready before. remove takes it out again, once or more
+// often; its metrics end with it. The error is one of [cfgerrors.Error], or ErrStopped.
+func (m *Monitor) Add(c Check) (remove func(), err error) {
+	return m.add(&entry{name: c.Name, check: &c}, "Add")
+}
+
+// AddRule adds a rule as Add adds a check. It collects once, to see whether the rule fits its
+// metric: the limit of a Quantile must be a bucket boundary of a histogram that exists.
+func (m *Monitor) AddRule(r rule.Rule) (remove func(), err error) {
+	return m.add(&entry{name: r.Name, rule: &r}, "AddRule")
+}
+
+func (m *Monitor) add(e *entry, method string) (remove func(), err error) {
+	r, err := m.enter(e, method)
+	if err != nil {
+		return nil, fmt.Errorf("healthcheck: %w", err)
+	}
+	remove = func() { m.remove(e) }
+	if r == nil {
+		return remove, nil // Start begins it
+	}
+	if e.sampler != nil {
+		ctx, cancel := context.WithTimeout(r.ctx, setupLimit)
+		defer cancel()
+		_ = r.collector.Collect(ctx) // was logged; the rule says what is missing
+		if err := m.misfit(e); err != nil {
+			remove()
+			return nil, fmt.Errorf("healthcheck: %w", err)
+		}
+	}
+	m.askJudge()
+	return remove, nil
+}
+
+// enter takes an entry up, and has it judged if the Monitor runs; r is nil if it does not yet.
+func (m *Monitor) enter(e *entry, method string) (r *running, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.phase == stopped {
+		return nil, fmt.Errorf("%s: %w", method, cfgerrors.ErrStopped)
+	}
+	taken := map[string]bool{}
+	for _, other := range m.entries {
+		taken[other.name] = true
+	}
+	if err := errors.Join(e.validate(taken)...); err != nil {
+		return nil, err
+	}
+	if m.phase != started {
+		m.entries = append(m.entries, e)
+		return nil, nil
+	}
+	r = m.running
+	if e.rule != nil && r.collector == nil {
+		return nil, needsReader(e.name)
+	}
+	m.entries = append(m.entries, e)
+	m.bind(e, r)
+	m.begin(e)
+	return r, nil
+}
+
+func (m *Monitor) remove(e *entry) {
+	m.mu.Lock()
+	m.entries = slices.DeleteFunc(m.entries, func(o *entry) bool { return o == e })
+	r, subject := m.running, e.subject
+	if subject != nil {
+		e.end()
+	}
+	m.mu.Unlock()
+	if subject == nil {
+		return
+	}
+	m.judging.Lock()
+	m.judge.Subjects = slices.DeleteFunc(m.judge.Subjects, func(s *judge.Subject) bool { return s == subject })
+	m.judging.Unlock()
+	if r != nil {
+		r.instruments.Forget(subject)
+	}
+	m.askJudge()
+}
+
+// misfit says how a rule does not fit its metric, as far as that was seen.
+func (m *Monitor) misfit(e *entry) error {
+	read, _ := e.sampler.Reading()
+	if read != nil && read.Mistake != nil {
+		return &cfgerrors.Error{Item: e.name, Field: read.Mistake.Field, Problem: read.Mistake.Problem}
+	}
+	if read != nil && len(read.Groups) == 0 && needsBoundary(queryOf(e.rule)) && !m.registry.Asked() {
+		return &cfgerrors.Error{Item: e.name, Field: "Value", Problem: "the limit is no bucket boundary, because the MeterProvider does not ask the Monitor's View: " +
+			"write sdkmetric.NewMeterProvider(sdkmetric.WithView(health.View()), …)"}
+	}
+	return nil
+}
+
+func needsReader(name string) error {
+	return &cfgerrors.Error{Item: name, Field: "Value", Problem: "a rule needs metrics to read: " +
+		"write telemetry.Start(ctx, telemetry.Config{Health: health}), or health.StartWith(ctx, healthcheck.Pipeline{Reader: …})"}
+}
+
+// jitter maps an instance and a check to [0, 1), the same at every start.
+func jitter(instance, name string) float64 {
+	h := fnv.New32a()
+	fmt.Fprint(h, instance, "\x00", name)
+	return float64(h.Sum32()) / (1 << 32)
+}

@@ -1,0 +1,80 @@
+package collect
+
+import (
+	"cmp"
+	"sync"
+	"sync/atomic"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
+)
+
+// A Registry knows which instruments have been created: those that the View was asked about,
+// and those that rules found in a collection without it, such as metrics of a Producer. Any
+// goroutine may use it. The zero Registry is empty.
+type Registry struct {
+	asked atomic.Bool
+	kinds sync.Map // by name
+}
+
+// Boundaries are the limits that must become bucket boundaries of a histogram, in its unit.
+type Boundaries func(metric, unit string) []float64
+
+// View is the view that makes limits boundaries and registers what is created. It applies
+// the first of base that matches.
+func (r *Registry) View(limits Boundaries, base ...sdkmetric.View) sdkmetric.View {
+	return func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
+		r.asked.Store(true)
+		stream, matched := sdkmetric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit}, false
+		for _, view := range base {
+			if s, ok := view(i); ok {
+				stream, matched = s, true
+				break
+			}
+		}
+		name := cmp.Or(stream.Name, i.Name)
+		if _, dropped := stream.Aggregation.(sdkmetric.AggregationDrop); !dropped {
+			r.kinds.Store(name, i.Kind)
+		}
+		if i.Kind != sdkmetric.InstrumentKindHistogram {
+			return stream, matched
+		}
+		add := limits(name, i.Unit)
+		if len(add) == 0 {
+			return stream, matched
+		}
+		switch agg := stream.Aggregation.(type) {
+		case sdkmetric.AggregationExplicitBucketHistogram:
+			agg.Boundaries = conventions.Merge(agg.Boundaries, add)
+			stream.Aggregation = agg
+		case nil, sdkmetric.AggregationDefault:
+			stream.Aggregation = sdkmetric.AggregationExplicitBucketHistogram{Boundaries: conventions.Merge(conventions.Of(i), add)}
+		}
+		return stream, true
+	}
+}
+
+// Asked reports whether a MeterProvider uses the View.
+func (r *Registry) Asked() bool { return r.asked.Load() }
+
+// Has reports whether an instrument was created, and whether it is a synchronous one, which has
+// no series before somebody records a value.
+func (r *Registry) Has(name string) (yes, synchronous bool) {
+	kind, yes := r.kinds.Load(name)
+	switch kind {
+	case sdkmetric.InstrumentKindGauge, sdkmetric.InstrumentKindUpDownCounter, sdkmetric.InstrumentKindCounter, sdkmetric.InstrumentKindHistogram:
+		return yes, true
+	}
+	return yes, false
+}
+
+// Cumulates reports whether a metric's series may begin anywhere: an observable
+// counter shows what somebody else has counted, a synchronous one begins at zero.
+func (r *Registry) Cumulates(name string) bool {
+	kind, seen := r.kinds.Load(name)
+	return !seen || (kind != sdkmetric.InstrumentKindCounter && kind != sdkmetric.InstrumentKindHistogram)
+}
+
+// note registers a metric that is in a collection.
+func (r *Registry) note(name string) { r.kinds.LoadOrStore(name, sdkmetric.InstrumentKind(0)) }

@@ -1,0 +1,86 @@
+package judge
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// A ProbeResult is what one probe was judged to be.
+type ProbeResult struct {
+	State  verdict.State
+	Reason string
+	Since  time.Time
+	Cause  *Result // the worst offender; nil if there is none
+}
+
+// durations are the seconds that a probe has spent in each state, in the order
+// of states.ProbeStates.
+type durations [len(states.ProbeStates)]float64
+
+// probes derives the probes from the checks and the lifecycle: the table of
+// docs/response-format.md, row by row.
+func (v *Verdict) probes(life lifecycle.Phase, collecting time.Duration) (r [len(states.Probes)]ProbeResult) {
+	onPurpose := v.Phase == states.Maintenance || v.Phase == states.Draining // nothing to restart for
+	r[states.Startup] = ProbeResult{State: verdict.Pass}
+	if !v.started && !onPurpose {
+		r[states.Startup] = ProbeResult{State: verdict.Fail, Reason: life.Reason()}
+	}
+	r[states.Liveness] = ProbeResult{State: verdict.Pass}
+	if v.started && !onPurpose {
+		restarts := func(c *Result) bool { return c.OnFail == states.Restart && c.State == verdict.Fail }
+		if bad, found := v.worst(verdict.Fail, restarts); found {
+			r[states.Liveness] = bad
+		}
+	}
+	r[states.Readiness] = v.readiness(life, collecting)
+	return r
+}
+
+func (v *Verdict) readiness(life lifecycle.Phase, collecting time.Duration) ProbeResult {
+	if v.Phase != states.Running {
+		return ProbeResult{State: verdict.Fail, Reason: life.Reason()}
+	}
+	if collecting > collectLimit {
+		return ProbeResult{State: verdict.Fail, Reason: fmt.Sprintf("collecting metrics has taken %v so far", collecting.Truncate(time.Second))}
+	}
+	failing := func(c *Result) bool {
+		return (c.OnFail == states.NotReady || c.OnFail == states.Restart) && !states.Good(c.State)
+	}
+	if r, found := v.worst(verdict.Fail, failing); found {
+		return r
+	}
+	warning := func(c *Result) bool { return c.OnFail != states.ShowOnly && c.State != verdict.Pass }
+	if r, found := v.worst(verdict.Warn, warning); found {
+		return r
+	}
+	return ProbeResult{State: verdict.Pass}
+}
+
+// worst finds the worst of the checks that are so, and says why and how many more there are.
+func (v *Verdict) worst(to verdict.State, is func(*Result) bool) (r ProbeResult, found bool) {
+	var worst *Result
+	n := 0
+	for i := range v.Checks {
+		c := &v.Checks[i]
+		if !is(c) {
+			continue
+		}
+		n++
+		if worst == nil || states.Severity(c.State) > states.Severity(worst.State) {
+			worst = c
+		}
+	}
+	if worst == nil {
+		return ProbeResult{}, false
+	}
+	r = ProbeResult{State: to, Cause: worst, Reason: worst.Subject.Name + ": " + cmp.Or(worst.Reason, string(worst.State))}
+	if n > 1 {
+		r.Reason += fmt.Sprintf(" (and %d more)", n-1)
+	}
+	return r, true
+}

@@ -1,0 +1,42 @@
+package query
+
+import "strings"
+
+// seconds are the units of time in UCUM, in seconds.
+var seconds = map[string]float64{
+	"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400,
+}
+
+// suffixes are the units of time in names of Prometheus.
+var suffixes = map[string]string{"_seconds": "s", "_milliseconds": "ms", "_microseconds": "us", "_nanoseconds": "ns"}
+
+// TimeUnit is the unit of a metric. One without a unit has that of its name, as Prometheus
+// writes it.
+func TimeUnit(metric, unit string) string {
+	if unit == "" {
+		for suffix, u := range suffixes {
+			for _, end := range []string{"", "_total", "_sum", "_count", "_bucket"} {
+				if strings.HasSuffix(metric, suffix+end) {
+					return u
+				}
+			}
+		}
+	}
+	return unit
+}
+
+// Seconds is how many seconds a unit of time has; 0 for another unit.
+func Seconds(unit string) float64 { return seconds[unit] }
+
+// Unit is the unit of the indicator, given the unit and the kind of its metric.
+func (i *Indicator) Unit(metric, kind string) string {
+	switch {
+	case i.Kind == KindShareAbove, i.Kind == KindRatio:
+		return "1"
+	case i.Kind == KindTimeSince:
+		return "s"
+	case i.Kind == KindIncrease && strings.HasSuffix(kind, "histogram"):
+		return "1" // its count
+	}
+	return TimeUnit(i.Metric, metric)
+}

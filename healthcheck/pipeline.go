@@ -1,0 +1,62 @@
+package healthcheck
+
+import (
+	"log/slog"
+
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+)
+
+// Pipeline is where rules read and where verdicts go. The zero Pipeline serves checks alone.
+type Pipeline struct {
+	Reader         sdkmetric.Reader     // a cumulative reader of MeterProvider; needed if there are rules
+	MeterProvider  metric.MeterProvider // exports health.*; the global one if nil
+	TracerProvider trace.TracerProvider // a span for each run of a check; the global one if nil
+	Logger         *slog.Logger         // changes of state; slog.Default() if nil
+}
+
+// View is the one view to build the MeterProvider with. It makes every latency limit of the
+// rules a bucket boundary of its histogram, so that a quantile is judged by an exact count.
+// It also sees which instruments are created, so that a mistyped name is told from a quiet
+// one. Rules that are added before a histogram is created count too.
+//
+// The first of base that matches an instrument is applied to it, with the limits
+// merged into its boundaries. Rules go by the names that these views give. Pass
+// your own views here and not to the provider, because an instrument takes only one.
+func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
+	return m.registry.View(m.boundaries, base...)
+}
+
+// boundaries are the limits of the rules on one histogram, in its unit.
+func (m *Monitor) boundaries(metric, unit string) (all []float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if e.rule == nil {
+			continue
+		}
+		r := queryOf(e.rule)
+		if !needsBoundary(r) || r.Indicator.Metric != metric {
+			continue
+		}
+		r, err := r.Resolved(unit, "histogram")
+		switch {
+		case err != nil: // Start, or the first collection, tells
+		case r.Indicator.Kind == query.KindShareAbove:
+			all = append(all, r.Indicator.Bound.Value)
+		default:
+			for _, b := range r.Bounds {
+				all = append(all, b.Value)
+			}
+		}
+	}
+	return all
+}
+
+// needsBoundary reports whether a rule counts the measurements above a bound.
+func needsBoundary(r *query.Rule) bool {
+	return r.Indicator.Kind == query.KindQuantile || r.Indicator.Kind == query.KindShareAbove
+}

@@ -1,0 +1,213 @@
+package healthcheck
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
+)
+
+// running is what one Start has made. Its fields are set before the loops begin.
+type running struct {
+	pipeline    Pipeline
+	ctx         context.Context // of checks and collections
+	cancel      func()
+	tracer      trace.Tracer
+	instruments *export.Instruments
+	log         export.Log
+	collector   *collect.Collector // nil without a Reader
+	loops       sync.WaitGroup     // runners and judge; a collection may hang for ever
+
+	abandoned bool   // the Start has failed; what comes later is undone
+	unobserve func() // takes the callback back
+}
+
+// setupLimit ends a Start whose MeterProvider does not answer.
+const setupLimit = 10 * time.Second
+
+// setupWithin sets up, and gives up after limit: whatever asks the provider can hang in
+// somebody's callback.
+func (m *Monitor) setupWithin(limit time.Duration, r *running) (err error) {
+	ready := make(chan error, 1)
+	go func() { ready <- m.setup(r) }()
+	timeout := time.NewTimer(limit)
+	defer timeout.Stop()
+	select {
+	case err = <-ready:
+	case <-timeout.C:
+		err = fmt.Errorf("the MeterProvider has not answered for %v: does a callback hang?", limit)
+	case <-m.stopping:
+		err = fmt.Errorf("Start: %w", cfgerrors.ErrStopped)
+	}
+	if err != nil {
+		m.undo(r)
+	}
+	return err
+}
+
+// undo takes back what a Start has made, so that the next one is like the first.
+func (m *Monitor) undo(r *running) {
+	r.cancel()
+	m.mu.Lock()
+	r.abandoned = true
+	unobserve := r.unobserve
+	for _, e := range m.entries {
+		if e.subject != nil {
+			e.end()
+			e.subject, e.sampler = nil, nil
+		}
+	}
+	m.mu.Unlock()
+	m.judging.Lock()
+	m.judge.Subjects = nil
+	m.judging.Unlock()
+	if unobserve != nil {
+		unobserve()
+	}
+}
+
+// setup creates the instruments, binds each entry to its evidence and takes the first
+// samples.
+func (m *Monitor) setup(r *running) error {
+	p := r.pipeline
+	r.tracer = p.TracerProvider.Tracer(conventions.Scope, trace.WithSchemaURL(conventions.SchemaURL))
+	if p.Reader != nil {
+		r.collector = collect.New(p.Reader, &m.registry, p.Logger, m.collected)
+		if err := r.collector.Collect(r.ctx); errors.Is(err, sdkmetric.ErrReaderNotRegistered) {
+			return &cfgerrors.Error{Field: "Reader", Problem: err.Error() + ": it belongs to no MeterProvider, as where the SDK is disabled"}
+		} else if err != nil { // who we are, and whether we are alone
+			return fmt.Errorf("Reader: %w", err)
+		}
+		if len(r.collector.Metric("health.lifecycle.status")) > 0 {
+			return &cfgerrors.Error{Field: "MeterProvider", Problem: "another Monitor exports to it already; one process, one Monitor"}
+		}
+	}
+	var err error
+	if r.instruments, err = export.New(p.MeterProvider, m.timeouts()); err != nil {
+		return err
+	}
+	if err := m.bindAll(r); err != nil {
+		return err
+	}
+	unobserve, err := r.instruments.Observing(p.MeterProvider, m.observe(r))
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	r.unobserve = unobserve
+	abandoned := r.abandoned
+	m.mu.Unlock()
+	if abandoned {
+		unobserve()
+		return cfgerrors.ErrStopped // nobody reads it
+	}
+	if r.collector == nil {
+		return nil
+	}
+	if err := r.collector.Collect(r.ctx); err != nil {
+		return fmt.Errorf("Reader: %w", err)
+	}
+	return errors.Join(r.cumulative(), m.misfits())
+}
+
+// timeouts are those of the checks, in seconds: they become bucket boundaries.
+func (m *Monitor) timeouts() (all []float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if e.check != nil {
+			all = append(all, e.check.or(m.config.Defaults).or(builtIn).toRun().Timeout.Seconds())
+		}
+	}
+	return all
+}
+
+func (m *Monitor) bindAll(r *running) error {
+	m.mu.Lock()
+	queues := slices.Clone(m.queues)
+	m.mu.Unlock()
+	for _, q := range queues {
+		if err := q.export(r.pipeline.MeterProvider); err != nil {
+			return err
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r.abandoned {
+		return cfgerrors.ErrStopped // nobody reads it
+	}
+	for _, e := range m.entries {
+		m.bind(e, r)
+	}
+	return nil
+}
+
+// cumulative says whether the reader is the provider's, and cumulative: our own counter shows
+// it.
+func (r *running) cumulative() error {
+	all := r.collector.Metric("health.probe.requests")
+	if len(all) == 0 {
+		return &cfgerrors.Error{Field: "Reader", Problem: "does not show what MeterProvider records: is it the reader of another provider, or does a view drop health.*?"}
+	}
+	for _, own := range all {
+		if _, _, err := evidence.Points(own.Data); err != nil {
+			return &cfgerrors.Error{Field: "Reader", Problem: err.Error()}
+		}
+	}
+	return nil
+}
+
+// misfits says how rules do not fit their metrics, as far as those are there.
+func (m *Monitor) misfits() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for _, e := range m.entries {
+		if e.sampler != nil {
+			errs = append(errs, m.misfit(e))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// service is who answers, read from the resource that is exported with the
+// metrics.
+type service struct {
+	who      answer.Who
+	instance string
+}
+
+// collected takes over the resource and lets the judge see the new readings.
+func (m *Monitor) collected(rm *metricdata.ResourceMetrics) {
+	if s := m.service.Load(); s.instance == "" && rm.Resource != nil {
+		host, _ := os.Hostname() // empty will do: it only spreads the checks
+		found := service{s.who, host}
+		for _, kv := range rm.Resource.Attributes() {
+			switch kv.Key {
+			case conventions.ServiceName:
+				found.who.Name = kv.Value.AsString()
+			case conventions.ServiceVersion:
+				found.who.Version = cmp.Or(kv.Value.AsString(), found.who.Version)
+			case conventions.ServiceInstanceID:
+				found.instance = kv.Value.AsString()
+			}
+		}
+		m.service.Store(&found)
+	}
+	m.askJudge()
+}
