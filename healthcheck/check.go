@@ -18,9 +18,9 @@ import (
 //
 //	healthcheck.Check{Name: "database", Func: db.PingContext}
 //
-// Its first run is at once and decides alone. A failed run is repeated after 1 s, then 2 s,
-// 4 s and so on up to Interval, and so is the first success after a failure, until a threshold is
-// reached. So with the defaults a database that refuses connections fails readiness within 8 s.
+// The first run is at once and decides alone. After a failed run the next one comes 1 s later,
+// then 2 s, 4 s and so on, up to Interval; after a success of a failed check, 1 s later. So with the
+// defaults a database that refuses connections fails readiness 3 to 8 s later.
 type Check struct {
 	Name string // key in the response, and health.check.name; unique among checks, rules and heartbeats
 

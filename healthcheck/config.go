@@ -42,10 +42,10 @@ type Config struct {
 // this package stands, the response and the metrics call a check with NotReady core and one
 // with WarnOnly auxiliary.
 const (
-	NotReady = states.NotReady // core: /ready answers 503, so the instance gets no new traffic
-	WarnOnly = states.WarnOnly // auxiliary: /ready answers 200 and says warn
-	ShowOnly = states.ShowOnly // informational: shown and exported, changes no answer
-	Restart  = states.Restart  // vital: /health answers 503 too, so the kubelet restarts the process
+	NotReady verdict.Effect = states.NotReady // "not-ready": /ready answers 503, so the instance gets no new traffic
+	WarnOnly verdict.Effect = states.WarnOnly // "warn": /ready answers 200 and says warn
+	ShowOnly verdict.Effect = states.ShowOnly // "show": shown and exported, changes no answer
+	Restart  verdict.Effect = states.Restart  // "restart": /health answers 503 too, so the kubelet restarts the process
 )
 
 func known(e verdict.Effect) bool { return states.Role(e) != "" }
