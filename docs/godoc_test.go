@@ -1,5 +1,5 @@
-// Package godoc holds the documentation of the exported packages to what it promises.
-package godoc
+// Package docs holds pages, examples and links to what they promise.
+package docs
 
 import (
 	"go/ast"
@@ -18,7 +18,7 @@ var packages = []string{"healthcheck", "healthcheck/checks", "healthcheck/grpche
 func TestExamples(t *testing.T) {
 	for _, name := range packages {
 		t.Run(name, func(t *testing.T) {
-			p, files := load(t, filepath.Join("..", "..", filepath.FromSlash(name)))
+			p, files := load(t, filepath.Join("..", filepath.FromSlash(name)))
 			own, calls := examples(files)
 			if p.Doc == "" {
 				t.Error("the package has no documentation")

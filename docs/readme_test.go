@@ -1,4 +1,4 @@
-package godoc
+package docs
 
 import (
 	"io/fs"
@@ -12,7 +12,7 @@ import (
 
 // TestReadme compiles what the README tells people to write.
 func TestReadme(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ BLOCK}
 		t.Fatal(err)
 	}
 	vet := exec.CommandContext(t.Context(), "go", "vet", file)
-	vet.Dir = "../.."
+	vet.Dir = ".."
 	if out, err := vet.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
@@ -57,7 +57,7 @@ var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 // TestLinks: what a page leads to is there.
 func TestLinks(t *testing.T) {
 	pages := 0
-	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".md" {
 			return err
 		}

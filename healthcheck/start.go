@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/otelhealth/otelhealth/internal/buildinfo"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/buildinfo"
 	"go.opentelemetry.io/otel"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"

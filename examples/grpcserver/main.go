@@ -21,9 +21,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/otelhealth/otelhealth/examples/internal/orders"
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/grpchealth"
-	"github.com/otelhealth/otelhealth/recipes/internal/orders"
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 

@@ -14,8 +14,8 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
-	"github.com/otelhealth/otelhealth/recipes/internal/orders"
-	"github.com/otelhealth/otelhealth/recipes/internal/story"
+	"github.com/otelhealth/otelhealth/examples/internal/orders"
+	"github.com/otelhealth/otelhealth/examples/internal/story"
 )
 
 const serving, notServing = healthpb.HealthCheckResponse_SERVING, healthpb.HealthCheckResponse_NOT_SERVING

@@ -152,7 +152,7 @@ func head(h http.Handler, path string) int {
 // TestBlocks: each block of Go on the page is in a file, word for word, and each
 // function of a file is on the page.
 func TestBlocks(t *testing.T) {
-	page, err := os.ReadFile("../migrating.md")
+	page, err := os.ReadFile("../../docs/migrating.md")
 	if err != nil {
 		t.Fatal(err)
 	}

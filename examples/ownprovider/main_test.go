@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/otelhealth/otelhealth/recipes/internal/story"
+	"github.com/otelhealth/otelhealth/examples/internal/story"
 )
 
 func TestService(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/otelhealth/otelhealth/recipes/internal/story"
+	"github.com/otelhealth/otelhealth/examples/internal/story"
 )
 
 func TestService(t *testing.T) {

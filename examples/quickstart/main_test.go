@@ -62,7 +62,7 @@ func TestQuickStart(t *testing.T) {
 
 // TestPage: the page shows this very program.
 func TestPage(t *testing.T) {
-	page, err := os.ReadFile("../quick-start.md")
+	page, err := os.ReadFile("../../docs/quick-start.md")
 	if err != nil {
 		t.Fatal(err)
 	}

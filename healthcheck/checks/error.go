@@ -1,16 +1,15 @@
-// Package failure has the error of a check that names its error.type.
-package failure
+package checks
 
-// Error is an error with a class, which is shown where the text must not be.
-type Error struct {
-	Class string
-	Err   error
+// typedError is an error with a class, which is shown where the text must not be.
+type typedError struct {
+	class string
+	err   error
 }
 
-func (e Error) Error() string { return e.Err.Error() }
+func (e typedError) Error() string { return e.err.Error() }
 
 // Unwrap lets errors.Is and errors.As see the error.
-func (e Error) Unwrap() error { return e.Err }
+func (e typedError) Unwrap() error { return e.err }
 
 // ErrorType is what a Monitor and OpenTelemetry call the error.
-func (e Error) ErrorType() string { return e.Class }
+func (e typedError) ErrorType() string { return e.class }

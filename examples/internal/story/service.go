@@ -1,4 +1,4 @@
-// Package story drives a recipe from outside, as Kubernetes, Prometheus and a user
+// Package story drives an example from outside, as Kubernetes, Prometheus and a user
 // would.
 package story
 
@@ -17,10 +17,10 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"github.com/otelhealth/otelhealth/recipes/internal/faultdb"
+	"github.com/otelhealth/otelhealth/examples/internal/faultdb"
 )
 
-// Drain is how long a recipe serves on in its test. It is long beside the few
+// Drain is how long an example serves on in its test. It is long beside the few
 // requests that are made meanwhile.
 const Drain = 3 * time.Second
 
@@ -29,7 +29,7 @@ const patience = 60 * time.Second
 
 var client = &http.Client{Timeout: patience}
 
-// Service is a recipe that runs.
+// Service is an example that runs.
 type Service struct {
 	URL      string
 	Database faultdb.DB
@@ -49,7 +49,7 @@ func New(t *testing.T) *Service {
 	return s
 }
 
-// Start runs a recipe on a loopback port.
+// Start runs an example on a loopback port.
 func (s *Service) Start(serve func(context.Context, net.Listener, *sql.DB, time.Duration) error) {
 	s.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"github.com/otelhealth/otelhealth/internal/panics"
 	"io/fs"
 	"net"
 	"slices"
@@ -157,7 +156,7 @@ func Kinds(err error) string {
 		}
 		name := fmt.Sprintf("%T", err)
 		if p, ok := err.(errPanic); ok {
-			name = "panic of " + panics.Kind(p.value)
+			name = "panic of " + panicText(p.value)
 		}
 		if !slices.Contains(all, name) && len(all) < MaxClasses {
 			all = append(all, name)

@@ -1,12 +1,12 @@
-module github.com/otelhealth/otelhealth/libtest
+module github.com/otelhealth/otelhealth/healthcheck/internal/interop
 
 go 1.26.0
 
-replace github.com/otelhealth/otelhealth => ../
+replace github.com/otelhealth/otelhealth/healthcheck => ../..
 
 require (
 	github.com/XSAM/otelsql v0.44.0
-	github.com/otelhealth/otelhealth v0.0.0
+	github.com/otelhealth/otelhealth/healthcheck v0.0.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.72.0
 	go.opentelemetry.io/contrib/instrumentation/runtime v0.72.0

@@ -1,6 +1,7 @@
-// Package libtest tests otelhealth with what its users would not want in their
-// go.sum: other people's instrumentation, and a validator of JSON Schema.
-package libtest
+// Package interop tests healthcheck together with the libraries of others: their
+// instrumentation, and a validator of JSON Schema. Users should not get these with healthcheck, so
+// the tests are a module of their own.
+package interop
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package libtest
+package interop
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ import (
 	. "github.com/otelhealth/otelhealth/healthcheck"
 )
 
-const schemaFile = "../docs/response.schema.json"
+const schemaFile = "../../../docs/response.schema.json"
 
 func loadSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
@@ -329,7 +329,7 @@ func TestEveryBody(t *testing.T) {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, run) })
 	}
 
-	files, err := filepath.Glob("../healthcheck/testdata/*.json")
+	files, err := filepath.Glob("../../testdata/*.json")
 	if err != nil || len(files) < 7 {
 		t.Fatalf("golden files: %q, %v", files, err)
 	}
@@ -387,7 +387,7 @@ func allowed(t *testing.T) (list []string) {
 // TestSchemaRefuses: a schema that takes everything proves nothing.
 func TestSchemaRefuses(t *testing.T) {
 	schema := loadSchema(t)
-	text, err := os.ReadFile("../healthcheck/testdata/readiness-admin.json")
+	text, err := os.ReadFile("../../testdata/readiness-admin.json")
 	if err != nil {
 		t.Fatal(err)
 	}
