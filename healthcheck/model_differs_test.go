@@ -217,7 +217,7 @@ func addPoints[N int64 | float64](all map[string]float64, name string, points []
 		key := name
 		for _, kv := range p.Attributes.ToSlice() { // in the order of their names
 			if strings.HasPrefix(string(kv.Key), "health.") {
-				key += " " + kv.Value.Emit()
+				key += " " + kv.Value.AsString()
 			}
 		}
 		all[key] = float64(p.Value)
