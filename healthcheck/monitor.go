@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/buildinfo"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
-	"github.com/otelhealth/otelhealth/internal/buildinfo"
 )
 
 // A Monitor judges the health of one process. Make it with [New]; one Monitor to a

@@ -23,15 +23,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/checks"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // want runs a check by a Monitor and compares the error.type, which a response
 // shows; the empty one stands for passing. It gives the error.

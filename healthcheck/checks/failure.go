@@ -3,14 +3,12 @@ package checks
 import (
 	"context"
 	"fmt"
-
-	"github.com/otelhealth/otelhealth/internal/failure"
 )
 
 // fail names the error.type. Errors of the network and of the file system are left as
 // they are: the Monitor knows them.
 func fail(class, format string, args ...any) error {
-	return failure.Error{Class: class, Err: fmt.Errorf(format, args...)}
+	return typedError{class: class, err: fmt.Errorf(format, args...)}
 }
 
 // invalid is a check that can't work, whatever it asks.

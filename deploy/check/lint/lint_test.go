@@ -252,7 +252,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := regexp.MustCompile(`(?m)^cd deploy/check && GOWORK=off go run \./lint (.*)$`).FindSubmatch(text)
+	line := regexp.MustCompile(`(?m)^go -C deploy/check run \./lint (.*)$`).FindSubmatch(text)
 	if line == nil {
 		t.Fatal("there is no such line")
 	}
