@@ -151,3 +151,30 @@ func TestFreeAddrs(t *testing.T) {
 		seen[a] = true
 	}
 }
+
+// TestReserved: an address that was given away is nobody else's, in this process or in
+// another, though nobody listens there, until the test has ended.
+func TestReserved(t *testing.T) {
+	if addr := os.Getenv("RESERVED"); addr != "" { // the other process
+		if ok, err := reserve(addr); ok || err != nil {
+			t.Errorf("%s: free %v, %v", addr, ok, err)
+		}
+		return
+	}
+	var addr string
+	t.Run("test", func(t *testing.T) {
+		addr = FreeAddrs(t, 1)[0]
+		if ok, err := reserve(addr); ok || err != nil {
+			t.Errorf("%s: free %v, %v", addr, ok, err)
+		}
+		other := exec.Command(os.Args[0], "-test.run=^TestReserved$")
+		other.Env = append(os.Environ(), "RESERVED="+addr)
+		if out, err := other.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+	if ok, err := reserve(addr); !ok || err != nil {
+		t.Errorf("%s after the test: free %v, %v", addr, ok, err)
+	}
+	release(addr)
+}
