@@ -21,7 +21,7 @@ import (
 func main() {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGTERM)
-	fmt.Println("caught on", os.Getenv("OTEL_TEST"), os.Getenv("ADMIN_TOKEN"))
+	fmt.Println("caught on", os.Getenv("OTEL_TEST"), os.Getenv("ADMIN_TOKEN")+os.Getenv("DATABASE_URL"))
 	<-c
 	os.Exit(7)
 }
@@ -124,6 +124,7 @@ func (r *recorder) end(how string, err error) {
 func TestProcess(t *testing.T) {
 	t.Setenv("OTEL_TEST", "shell")
 	t.Setenv("ADMIN_TOKEN", "shell")
+	t.Setenv("DATABASE_URL", "shell")
 	p := Start(t, Build(t, module(t, trap)), []string{"OTEL_TEST=test"})
 	Poll(t, "the trap is set", func() error {
 		if p.Output() == "" {
