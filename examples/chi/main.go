@@ -76,7 +76,6 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		})
 	})
 
-
 	mux := http.NewServeMux()
 	mux.Handle("/", app) // which has tel.Wrap inside
 	mux.Handle("GET /metrics", tel.MetricsHandler())

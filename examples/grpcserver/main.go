@@ -23,8 +23,8 @@ import (
 
 	"github.com/otelhealth/otelhealth/examples/internal/orders"
 	"github.com/otelhealth/otelhealth/healthcheck"
-	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/healthcheck/grpchealth"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
