@@ -46,7 +46,7 @@ func Run(t testing.TB, cmd *exec.Cmd, env []string) *Process {
 	p.cmd.Env = nil
 	for _, kv := range inherited {
 		name, _, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(name, "OTEL_") && !slices.Contains([]string{"ADMIN_TOKEN", "DATABASE_URL", "CACHE_URL", "HEALTH_EFFECTS"}, name) {
+		if !strings.HasPrefix(name, "OTEL_") && !slices.Contains([]string{"ADMIN_TOKEN", "DATABASE_URL", "CACHE_URL", "HEALTH_OVERRIDES"}, name) {
 			p.cmd.Env = append(p.cmd.Env, kv)
 		}
 	}
