@@ -112,8 +112,8 @@ func (g *gathered) add(i *query.Indicator, p series) error {
 		}
 		sum.amount[0] += p.Value
 	default:
-		if len(p.Counts) != len(p.bounds)+1 || !slices.IsSorted(p.bounds) || slices.ContainsFunc(p.bounds, infinite) {
-			return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.Counts), len(p.bounds))
+		if len(p.counts) != len(p.bounds)+1 || !slices.IsSorted(p.bounds) || slices.ContainsFunc(p.bounds, infinite) {
+			return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.counts), len(p.bounds))
 		}
 		if g.bounds == nil {
 			g.bounds = append([]float64{}, p.bounds...) // the collection is lent, not given; none is not nil
@@ -121,9 +121,9 @@ func (g *gathered) add(i *query.Indicator, p series) error {
 			return fmt.Errorf("series have different bucket boundaries")
 		}
 		if !seen {
-			sum.amount = make(amounts, len(p.Counts))
+			sum.amount = make(amounts, len(p.counts))
 		}
-		for n, v := range p.Counts {
+		for n, v := range p.counts {
 			sum.amount[n] += float64(v)
 		}
 	}
