@@ -171,11 +171,14 @@ func TestHTTPEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil { // of the handshake
+		t.Fatal(err)
+	}
 	cancel()
 	if err := <-run; !errors.Is(err, context.Canceled) {
 		t.Errorf("the run ends with %v", err)
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the run has ended and its connection is open")
 	}
