@@ -6,7 +6,9 @@
 # For several platforms: docker buildx build --platform linux/amd64,linux/arm64 .
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
-COPY go.mod go.sum ./
+COPY go.work go.mod go.sum ./
+COPY healthcheck/go.mod healthcheck/go.sum healthcheck/
+COPY healthcheck/grpchealth/go.mod healthcheck/grpchealth/go.sum healthcheck/grpchealth/
 RUN go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
@@ -14,7 +16,7 @@ ARG TARGETOS TARGETARCH
 # without. The cache is not of the image: a change compiles what has changed.
 RUN --mount=type=cache,target=/root/.cache/go-build \
     git rev-parse -q --verify HEAD >/dev/null 2>&1 || export GOFLAGS=-buildvcs=false; \
-    GOWORK=off CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags='-s -w' -o /demo ./cmd/demo && mkdir /data
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags='-s -w' -o /demo ./cmd/demo && mkdir /data
 
 # static has certificates, time zones and the user nonroot (65532), and no shell.
 FROM gcr.io/distroless/static-debian13:nonroot

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -32,7 +31,6 @@ func TestStack(t *testing.T) {
 	command := func(name string, args ...string) *exec.Cmd {
 		cmd := exec.Command(name, args...)
 		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "GOWORK=") // CI switches the workspace off
 		return cmd
 	}
 	for _, c := range []struct {
@@ -42,12 +40,12 @@ func TestStack(t *testing.T) {
 		code   int
 	}{
 		{"go run, Ctrl-C", func(flags ...string) *exec.Cmd {
-			cmd := command("go", append([]string{"run", "./e2e/stack"}, flags...)...)
+			cmd := command("go", append([]string{"-C", "e2e", "run", "./stack"}, flags...)...)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a shell does
 			return cmd
 		}, func(p *servers.Process) { p.SignalGroup(syscall.SIGINT) }, 1}, // of the go command, whatever it ran
 		{"go run, SIGTERM", func(flags ...string) *exec.Cmd {
-			return command("go", append([]string{"run", "./e2e/stack"}, flags...)...)
+			return command("go", append([]string{"-C", "e2e", "run", "./stack"}, flags...)...)
 		}, func(p *servers.Process) { p.Signal(syscall.SIGTERM) }, -1}, // go run dies; what it ran notices
 		{"binary, SIGTERM", func(flags ...string) *exec.Cmd { return command(binary, flags...) },
 			func(p *servers.Process) { p.Signal(syscall.SIGTERM) }, 0},

@@ -27,7 +27,6 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
-	"github.com/otelhealth/otelhealth/internal/inventory"
 )
 
 // TestInstruments pins every instrument with its kind, unit, attributes and
@@ -59,7 +58,7 @@ func TestInstruments(t *testing.T) {
 		if err := k.reader.Collect(t.Context(), &rm); err != nil {
 			t.Fatal(err)
 		}
-		if err := inventory.Pin(inventory.Table(&rm), "testdata/instruments.txt", *update); err != nil {
+		if err := pin(table(&rm), "testdata/instruments.txt", *update); err != nil {
 			t.Error(err)
 		}
 	})

@@ -13,17 +13,16 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/leaktest"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace/noop"
-	"go.uber.org/goleak"
-
-	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // kit is a Monitor on the real SDK, in a synctest bubble or out of it.
 type kit struct {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
 // answer is what is known of the Monitor at one moment.
@@ -105,11 +107,11 @@ func (m *model) answer(now time.Duration, began time.Time) answer {
 	return a
 }
 
-// differs is the first difference between what is served, what is scraped and
+// differs is the first difference between what is served, what is exported and
 // what the model says.
 func (w *world) differs(m *model) error {
 	want := m.answer(time.Since(w.started), w.started)
-	scraped, err := w.scrape()
+	exported, err := w.exported()
 	if err != nil {
 		return err
 	}
@@ -121,28 +123,28 @@ func (w *world) differs(m *model) error {
 			}
 		}
 		for _, s := range []string{"pass", "warn", "fail"} {
-			if got, ok := scraped["health_probe_status "+probe+" "+s]; !ok || got != is(s == want.probes[probe]) {
-				return fmt.Errorf("health_probe_status of %s, %s is %v; the model says %s", probe, s, got, want.probes[probe])
+			if got, ok := exported["health.probe.status "+probe+" "+s]; !ok || got != is(s == want.probes[probe]) {
+				return fmt.Errorf("health.probe.status of %s, %s is %v; the model says %s", probe, s, got, want.probes[probe])
 			}
 		}
 	}
 	for _, s := range []string{"starting", "running", "maintenance", "draining"} {
-		if got, ok := scraped["health_lifecycle_status "+s]; !ok || got != is(s == want.lifecycle) {
-			return fmt.Errorf("health_lifecycle_status of %s is %v; the model says %s", s, got, want.lifecycle)
+		if got, ok := exported["health.lifecycle.status "+s]; !ok || got != is(s == want.lifecycle) {
+			return fmt.Errorf("health.lifecycle.status of %s is %v; the model says %s", s, got, want.lifecycle)
 		}
 	}
 	for name, c := range want.checks {
 		for s := range severities {
-			if got, ok := scraped["health_check_status "+name+" "+s]; !ok || got != is(s == c.state) {
-				return fmt.Errorf("health_check_status of %s, %s is %v; the model says %s", name, s, got, c.state)
+			if got, ok := exported["health.check.status "+name+" "+s]; !ok || got != is(s == c.state) {
+				return fmt.Errorf("health.check.status of %s, %s is %v; the model says %s", name, s, got, c.state)
 			}
 		}
-		if got := scraped["health_check_consecutive_failures "+name]; got != float64(c.failures) {
-			return fmt.Errorf("health_check_consecutive_failures of %s is %v; the model says %d", name, got, c.failures)
+		if got := exported["health.check.consecutive_failures "+name]; got != float64(c.failures) {
+			return fmt.Errorf("health.check.consecutive_failures of %s is %v; the model says %d", name, got, c.failures)
 		}
-		got, ok := scraped["health_check_value "+name]
+		got, ok := exported["health.check.value "+name]
 		if !strings.HasPrefix(name, "quantile") && (ok == (c.value != c.value) || ok && !near(got, c.value)) {
-			return fmt.Errorf("health_check_value of %s is %v (%v); the model says %v", name, got, ok, c.value)
+			return fmt.Errorf("health.check.value of %s is %v (%v); the model says %v", name, got, ok, c.value)
 		}
 	}
 	return nil
@@ -188,23 +190,36 @@ func (w *world) served(path, probe string, want answer) error {
 	return nil
 }
 
-// scrape is each health_* series by its name and its labels' values.
-func (w *world) scrape() (map[string]float64, error) {
-	families, err := w.registry.Gather()
+// exported is each gauge health.* by its name and the values of its attributes health.*.
+func (w *world) exported() (map[string]float64, error) {
+	var rm metricdata.ResourceMetrics
+	if err := w.reader.Collect(w.t.Context(), &rm); err != nil {
+		return nil, err
+	}
 	all := map[string]float64{}
-	for _, f := range families {
-		if !strings.HasPrefix(f.GetName(), "health_") {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			key := f.GetName()
-			for _, l := range m.GetLabel() {
-				if strings.HasPrefix(l.GetName(), "health_") {
-					key += " " + l.GetValue()
-				}
+	for _, scope := range rm.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			switch data := m.Data.(type) {
+			case metricdata.Gauge[int64]:
+				addPoints(all, m.Name, data.DataPoints)
+			case metricdata.Gauge[float64]:
+				addPoints(all, m.Name, data.DataPoints)
+			case metricdata.Sum[int64]: // an up-down counter
+				addPoints(all, m.Name, data.DataPoints)
 			}
-			all[key] = m.GetGauge().GetValue()
 		}
 	}
-	return all, err
+	return all, nil
+}
+
+func addPoints[N int64 | float64](all map[string]float64, name string, points []metricdata.DataPoint[N]) {
+	for _, p := range points {
+		key := name
+		for _, kv := range p.Attributes.ToSlice() { // in the order of their names
+			if strings.HasPrefix(string(kv.Key), "health.") {
+				key += " " + kv.Value.AsString()
+			}
+		}
+		all[key] = float64(p.Value)
+	}
 }

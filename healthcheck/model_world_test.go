@@ -13,9 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	promclient "github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -25,12 +23,11 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck"
 )
 
-// world is the Monitor on the real SDK, scraped by way of the real exporter.
+// world is the Monitor on the real SDK. What it exports is read from the reader that it judges by.
 type world struct {
 	t        *testing.T
 	monitor  *healthcheck.Monitor
-	registry *promclient.Registry
-	exporter *prometheus.Exporter
+	reader   *sdkmetric.ManualReader
 	mux      *http.ServeMux
 	started  time.Time
 	actives  []*switchable
@@ -50,16 +47,16 @@ type world struct {
 	effects, maintenance string // files
 }
 
-// Collect is the exporter's, or fails.
+// Collect is the reader's, or fails.
 func (w *world) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	if w.deaf.Load() {
 		return errors.New("told to fail")
 	}
-	return w.exporter.Collect(ctx, rm)
+	return w.reader.Collect(ctx, rm)
 }
 
 func newWorld(t *testing.T, dir string, c conf) *world {
-	w := &world{t: t, registry: promclient.NewRegistry(), mux: http.NewServeMux(), started: time.Now()}
+	w := &world{t: t, reader: sdkmetric.NewManualReader(), mux: http.NewServeMux(), started: time.Now()}
 	w.effects, w.maintenance = filepath.Join(dir, "effects"), filepath.Join(dir, "maintenance")
 	w.must(os.RemoveAll(w.effects))
 	w.must(os.RemoveAll(w.maintenance))
@@ -75,10 +72,7 @@ func newWorld(t *testing.T, dir string, c conf) *world {
 	for _, r := range c.rules {
 		m.Checks = append(m.Checks, r.check())
 	}
-	var err error
-	w.exporter, err = prometheus.New(prometheus.WithRegisterer(w.registry))
-	w.must(err)
-	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(w.exporter), sdkmetric.WithView(m.View()),
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(w.reader), sdkmetric.WithView(m.View()),
 		sdkmetric.WithResource(resource.NewSchemaless(attribute.String("service.instance.id", "a"))))
 	m.MeterProvider = provider
 	w.evidence(provider)

@@ -27,6 +27,7 @@ var rooms = []struct{ name, imports string }{
 	{"attr", ""},
 	{"bucket", ""},
 	{"text", ""},
+	{"buildinfo", ""},
 	// Evidence.
 	{"guard", "text"},
 	{"evidence", "query text"},
@@ -42,11 +43,13 @@ var rooms = []struct{ name, imports string }{
 	{"answer", "effect judge query states text verdict"},
 	{"export", "attr bucket judge query run states verdict"},
 	{"journal", "attr judge verdict"},
-	{"", "answer attr bucket collect effect evidence export journal judge lifecycle operator query rule run states verdict"},
+	{"", "answer attr bucket buildinfo collect effect evidence export journal judge lifecycle operator query rule run states verdict"},
 	// What users add.
 	{"checks", ""},
 	{"statuspage", "healthcheck"},
 	{"grpchealth", "healthcheck"},
+	// What tests alone use.
+	{"leaktest", ""},
 }
 
 // still are the rooms without a clock, a goroutine and a lock: what they say follows from

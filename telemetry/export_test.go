@@ -21,8 +21,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"github.com/otelhealth/otelhealth/internal/inventory"
 )
 
 // series are the values of a metric by their attributes, as key=value,key=value.
@@ -318,7 +316,7 @@ func TestInstruments(t *testing.T) {
 	}).Collect(t.Context(), &rm); err != nil {
 		t.Fatal(err)
 	}
-	if err := inventory.Pin(inventory.Table(&rm), "testdata/instruments.txt", *update); err != nil {
+	if err := pin(table(&rm), "testdata/instruments.txt", *update); err != nil {
 		t.Error(err)
 	}
 }

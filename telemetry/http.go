@@ -2,13 +2,14 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"strings"
 
 	"github.com/felixge/httpsnoop"
-	"github.com/otelhealth/otelhealth/internal/panics"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -34,7 +35,7 @@ var ownViews = []sdkmetric.View{
 // Handler records a span and http.server.request.duration for each request to
 // next, and http.server.active_requests and http.server.oldest_request.age while
 // it lasts. next is usually an [http.ServeMux], whose patterns become http.route;
-// another router's do where r.Pattern is set to them, as in the recipes.
+// another router's do where r.Pattern is set to them, as in the examples.
 //
 // A panic of next is recorded as a 500 and answered with one; where part of an
 // answer was sent already, the connection is cut. Mount probes and /metrics beside
@@ -89,7 +90,7 @@ func (t *Telemetry) recoverer(next http.Handler) http.Handler {
 				return
 			}
 			if p != http.ErrAbortHandler {
-				t.Logger.ErrorContext(r.Context(), "a handler panicked", "route", "/"+path, "panic", panics.Kind(p), "stack", string(debug.Stack()))
+				t.Logger.ErrorContext(r.Context(), "a handler panicked", "route", "/"+path, "panic", panicText(p), "stack", string(debug.Stack()))
 			}
 			if sent || p == http.ErrAbortHandler {
 				if cut, ok := r.Context().Value(cutKey{}).(*bool); ok {
@@ -102,4 +103,13 @@ func (t *Telemetry) recoverer(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(w, r) // the same request: the mux writes its pattern into it
 	})
+}
+
+// panicText is the part of a recovered panic that may be logged: the text of the runtime's own
+// errors, the type of others. The text of another error often has a password in it.
+func panicText(value any) string {
+	if err, ok := value.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", value)
 }

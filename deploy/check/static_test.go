@@ -30,13 +30,13 @@ func TestStaticBinary(t *testing.T) {
 	}
 	image := t.TempDir()
 	flags := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(image, "demo"), "./cmd/demo"}
-	if dockerfile := string(readFile(t, filepath.Join(root, "Dockerfile"))); !strings.Contains(dockerfile, "GOWORK=off CGO_ENABLED=0") ||
+	if dockerfile := string(readFile(t, filepath.Join(root, "Dockerfile"))); !strings.Contains(dockerfile, "CGO_ENABLED=0 GOOS=$TARGETOS") ||
 		!strings.Contains(dockerfile, "go build -trimpath -ldflags='-s -w'") || !strings.Contains(dockerfile, "65532:65532 /data") {
 		t.Error("the Dockerfile builds something else")
 	}
 	build := exec.Command("go", flags...)
 	build.Dir = root
-	build.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -5,8 +5,9 @@ go 1.26.0
 tool github.com/grpc-ecosystem/grpc-health-probe
 
 require (
-	github.com/otelhealth/otelhealth v0.0.0
 	github.com/otelhealth/otelhealth/e2e v0.0.0
+	github.com/otelhealth/otelhealth/healthcheck v0.0.0
+	github.com/otelhealth/otelhealth/healthcheck/grpchealth v0.0.0
 	go.opentelemetry.io/otel/sdk/metric v1.47.0
 	google.golang.org/grpc v1.85.0
 )
@@ -35,6 +36,7 @@ require (
 )
 
 replace (
-	github.com/otelhealth/otelhealth => ../..
 	github.com/otelhealth/otelhealth/e2e => ../
+	github.com/otelhealth/otelhealth/healthcheck => ../../healthcheck
+	github.com/otelhealth/otelhealth/healthcheck/grpchealth => ../../healthcheck/grpchealth
 )

@@ -127,7 +127,6 @@ func key(dir string, args []string) (string, error) {
 	}
 	cmd := exec.Command("go", "env", "GOVERSION", "GOOS", "GOARCH", "CGO_ENABLED")
 	cmd.Dir = dir // its go.mod may ask for another toolchain
-	cmd.Env = append(os.Environ(), "GOWORK=off")
 	version, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("go env in %s: %w", dir, err)
@@ -153,7 +152,6 @@ func lock(path string) (unlock func(), err error) {
 func goBuild(dir string, progress func(pkg string), args ...string) error {
 	cmd := exec.Command("go", append([]string{"build", "-v"}, args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOWORK=off") // the workspace is for go run; each server has its own versions
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		return err

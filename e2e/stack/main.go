@@ -1,7 +1,7 @@
 // Command stack runs the demo, the collector and Prometheus, with the shipped
 // configurations and without Docker. In the root of the repository:
 //
-//	go run ./e2e/stack [flags] [-- flags of the demo]
+//	go -C e2e run ./stack [flags] [-- flags of the demo]
 //
 // The first time it builds the two servers, which takes minutes. Ctrl-C ends all of
 // them, in the order in which nothing is lost.

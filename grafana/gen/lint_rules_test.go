@@ -200,7 +200,7 @@ func TestRulesAreGenerated(t *testing.T) {
 		t.Fatal(err)
 	}
 	written := t.TempDir()
-	for _, line := range regexp.MustCompile(`(?m)^//go:generate env GOWORK=off go run \. (.*)$`).FindAllSubmatch(source, -1) {
+	for _, line := range regexp.MustCompile(`(?m)^//go:generate go run \. (.*)$`).FindAllSubmatch(source, -1) {
 		args := strings.Fields(string(line[1]))
 		if n := slices.Index(args, "-out"); n >= 0 {
 			args[n+1] = written

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/otlptranslator"
 )
 
-//go:generate env GOWORK=off go run . -out ..
-//go:generate env GOWORK=off go run . -out .. -names mimir -rules alerts/mimir -only rules
+//go:generate go run . -out ..
+//go:generate go run . -out .. -names mimir -rules alerts/mimir -only rules
 
 // namings are the ways to translate OpenTelemetry's names, by a flag's value.
 var namings = map[string]otlptranslator.TranslationStrategyOption{

@@ -8,16 +8,14 @@ import (
 	"strings"
 
 	"github.com/prometheus/otlptranslator"
-
-	"github.com/otelhealth/otelhealth/internal/inventory"
 )
 
 // series are all that the code emits, as Prometheus has it by default, and what
 // others emit that we draw.
 type series struct {
-	own    map[string]inventory.Instrument // by the default name
-	labels map[string]string               // OpenTelemetry's name of each label
-	native bool                            // a histogram is one series, without _bucket
+	own    map[string]instrument // by the default name
+	labels map[string]string     // OpenTelemetry's name of each label
+	native bool                  // a histogram is one series, without _bucket
 }
 
 // foreign are metrics of others, by kind.
@@ -40,13 +38,13 @@ var foreign = map[string]string{
 
 // readSeries reads what the tests of the packages have pinned.
 func readSeries(root string) (series, error) {
-	s := series{own: map[string]inventory.Instrument{}, labels: map[string]string{}}
+	s := series{own: map[string]instrument{}, labels: map[string]string{}}
 	for _, pkg := range []string{"healthcheck", "telemetry"} {
 		table, err := os.ReadFile(filepath.Join(root, pkg, "testdata", "instruments.txt"))
 		if err != nil {
 			return s, err
 		}
-		list, err := inventory.Parse(string(table))
+		list, err := parseInventory(string(table))
 		if err != nil {
 			return s, err
 		}
@@ -65,7 +63,7 @@ func readSeries(root string) (series, error) {
 }
 
 // translate is an instrument's name in Prometheus.
-func translate(i inventory.Instrument, by otlptranslator.TranslationStrategyOption) (string, error) {
+func translate(i instrument, by otlptranslator.TranslationStrategyOption) (string, error) {
 	kinds := map[string]otlptranslator.MetricType{
 		"counter": otlptranslator.MetricTypeMonotonicCounter, "up-down counter": otlptranslator.MetricTypeNonMonotonicCounter,
 		"gauge": otlptranslator.MetricTypeGauge, "histogram": otlptranslator.MetricTypeHistogram,
@@ -80,7 +78,7 @@ func translate(i inventory.Instrument, by otlptranslator.TranslationStrategyOpti
 
 // of finds the instrument behind a name of the default translation, and which part
 // of a histogram it is: "", "_bucket", "_count" or "_sum".
-func (s series) of(name string) (i inventory.Instrument, part string, ok bool) {
+func (s series) of(name string) (i instrument, part string, ok bool) {
 	if i, ok = s.own[name]; ok {
 		return i, "", i.Kind != "histogram" || s.native
 	}

@@ -27,14 +27,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/checks"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/leaktest"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // want runs a check by a Monitor and compares the class, which a response shows; the empty one
 // stands for passing. It gives the error.

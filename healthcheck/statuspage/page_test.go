@@ -18,16 +18,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/leaktest"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.uber.org/goleak"
-
-	"github.com/otelhealth/otelhealth/healthcheck"
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 var errDown = errors.New("connection refused <script>")
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
@@ -71,7 +72,7 @@ func entryOf(c *judge.Result, opt bodyOptions) []byte {
 		b = append(bytes.TrimSuffix(b, []byte("}")), ',')
 		b = append(b, marshal(groupKey(kv.Key))...)
 		b = append(b, ':')
-		b = append(b, marshal(fit(kv.Value.String(), maxText/4))...)
+		b = append(b, marshal(fit(conventions.Text(kv.Value), maxText/4))...)
 		b = append(b, '}')
 	}
 	return b

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -11,7 +12,7 @@ import (
 func matches(m query.Matcher, set attribute.Set) bool {
 	text := ""
 	if v, ok := set.Value(m.Key); ok {
-		text = v.String()
+		text = conventions.Text(v)
 	}
 	return slices.Contains(m.Values, text) != m.Not
 }
@@ -33,7 +34,7 @@ func keeps(i *query.Indicator, set attribute.Set) bool {
 func GroupName(set attribute.Set) string {
 	var parts []string
 	for _, kv := range set.ToSlice() {
-		parts = append(parts, string(kv.Key)+"="+kv.Value.String())
+		parts = append(parts, string(kv.Key)+"="+conventions.Text(kv.Value))
 	}
 	return strings.Join(parts, ",")
 }

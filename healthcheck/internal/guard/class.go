@@ -12,7 +12,6 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
-	"github.com/otelhealth/otelhealth/internal/panics"
 )
 
 // MaxClasses bounds the error.type values of one check.
@@ -120,7 +119,7 @@ func Kinds(err error) string {
 		}
 		name := fmt.Sprintf("%T", err)
 		if p, ok := err.(errPanic); ok {
-			name = "panic of " + panics.Kind(p.value)
+			name = "panic of " + panicText(p.value)
 		}
 		if !slices.Contains(all, name) && len(all) < MaxClasses {
 			all = append(all, name)

@@ -1,0 +1,76 @@
+package docs
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestReadme compiles what the README tells people to write.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```go\n(.*?)```").FindSubmatch(text)
+	if block == nil {
+		t.Fatal("README.md has no Go")
+	}
+	file := filepath.Join(t.TempDir(), "main.go")
+	program := strings.Replace(`package main
+
+import (
+	"context"
+	"database/sql"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/checks"
+	"github.com/otelhealth/otelhealth/telemetry"
+)
+
+func main() { _ = run(nil, nil, nil, nil) }
+
+func run(db *sql.DB, jobs chan int, mux *http.ServeMux, app http.Handler) error {
+BLOCK}
+`, "BLOCK", string(block[1]), 1)
+	if err := os.WriteFile(file, []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	vet := exec.CommandContext(t.Context(), "go", "vet", file)
+	vet.Dir = ".."
+	if out, err := vet.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+
+// TestLinks: what a page leads to is there.
+func TestLinks(t *testing.T) {
+	pages := 0
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".md" {
+			return err
+		}
+		pages++
+		text, err := os.ReadFile(path)
+		for _, l := range link.FindAllSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), string(l[1]))); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+		return err
+	})
+	if err != nil || pages < 30 {
+		t.Errorf("%d pages: %v", pages, err)
+	}
+}

@@ -1,0 +1,87 @@
+// Command gin is a service on gin that is judged from its own requests.
+//
+// With otelgin instead of tel.Wrap the rule on http.server.request.duration is the
+// same; but a panic is in no metric unless gin.Recovery comes after it, and nothing
+// counts the requests under way.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "localhost:8000")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := serve(ctx, l, db, 10*time.Second); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve serves until ctx ends. Then /ready answers 503, and requests are served for
+// the drain delay more.
+func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
+	const duration = "http.server.request.duration"
+	requests := rule.Increase(duration)
+	health := healthcheck.New(healthcheck.Config{
+		Checks:     []healthcheck.Check{{Name: "database", Func: db.PingContext}},
+		DrainDelay: drain,
+		Rules: []rule.Rule{
+			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
+			{Name: "errors", Value: rule.Ratio(requests.Where("http.response.status_code", "500"), requests), Fail: rule.Above(.05)},
+			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // none ends: none is in duration
+		},
+	})
+	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
+	if err != nil {
+		return err
+	}
+	defer tel.Close() // exports the end of it
+
+	app := gin.New() // no gin.Recovery: tel.Wrap answers a panic with a 500, and counts it
+	app.Use(route)
+	app.GET("/orders/:id", func(c *gin.Context) {
+		var state string
+		if err := db.QueryRowContext(c.Request.Context(), "SELECT state FROM orders WHERE id = $1", c.Param("id")).Scan(&state); err != nil {
+			c.String(http.StatusInternalServerError, "no order")
+			return
+		}
+		c.String(http.StatusOK, "order %s: %s", c.Param("id"), state)
+	})
+	handler := tel.Wrap(app)
+
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	mux.Handle("GET /metrics", tel.MetricsHandler())
+	// Outside of tel.Wrap: probes are no requests.
+	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
+}
+
+// route tells tel.Wrap the pattern that gin matched, for http.route. It is the
+// first middleware: others may put a copy of the request in its place.
+func route(c *gin.Context) {
+	c.Request.Pattern = c.FullPath()
+	c.Next()
+}

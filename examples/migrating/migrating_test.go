@@ -1,0 +1,184 @@
+package migrating
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/runtime"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+)
+
+// database is a driver that connects, or fails with a secret in the error's text.
+type database struct{}
+
+func (database) Connect(context.Context) (driver.Conn, error) {
+	return nil, errors.New("dial postgres://user:secret@db")
+}
+func (database) Driver() driver.Driver { return nil }
+
+// TestFailingDatabase shows what the page says of each library's answer, and of ours
+// in its place.
+func TestFailingDatabase(t *testing.T) {
+	db := sql.OpenDB(database{})
+	defer db.Close()
+	d := deps{db: db, search: func(context.Context) error { return nil }}
+	handler := func(h http.Handler, err error) http.Handler {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	for _, tt := range []struct {
+		name   string
+		before http.Handler
+		path   string
+		code   int
+		head   int
+		after  healthcheck.Config
+	}{
+		{"alexliesenfeld", alexliesenfeldBefore(d), "/", 503, 503, alexliesenfeldAfter(d)},
+		{"hellofresh", handler(hellofreshBefore(d)), "/", 503, 503, hellofreshAfter(d)},
+		{"heptiolabs", heptiolabsBefore(d), "/ready?full=1", 503, 405, heptiolabsAfter(d)},
+		{"invision", handler(invisionBefore(d)), "/", 500, 500, invisionAfter(d)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if body := answer(t, tt.before, tt.path, tt.code); !strings.Contains(body, "secret") {
+				t.Errorf("before: the error's text is not shown: %s", body)
+			}
+			if code := head(tt.before, tt.path); code != tt.head {
+				t.Errorf("before: HEAD is %d, want %d", code, tt.head)
+			}
+			after := monitor(t, tt.after)
+			body := answer(t, after, "/ready", 503)
+			if code := head(after, "/ready"); code != 503 {
+				t.Errorf("after: HEAD is %d, want 503", code)
+			}
+			if strings.Contains(body, "secret") {
+				t.Errorf("after: the error's text is shown: %s", body)
+			}
+			if !strings.Contains(body, `"output":"database: `) {
+				t.Errorf("after: the database is not to blame: %s", body)
+			}
+		})
+	}
+}
+
+// TestFailingSearch: what is not fatal costs no readiness, before and after.
+func TestFailingSearch(t *testing.T) {
+	db := sql.OpenDB(good{})
+	defer db.Close()
+	d := deps{db: db, search: func(context.Context) error { return errors.New("down") }}
+	hello, err := hellofreshBefore(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := answer(t, hello, "/", 200)
+	if !strings.Contains(body, "Partially Available") {
+		t.Errorf("hellofresh: %s", body)
+	}
+	for name, config := range map[string]healthcheck.Config{"hellofresh": hellofreshAfter(d), "invision": invisionAfter(d)} {
+		h := monitor(t, config)
+		end := time.Now().Add(30 * time.Second)
+		for body := ""; !strings.Contains(body, `"output":"search: `); body = answer(t, h, "/ready", 200) {
+			if time.Now().After(end) {
+				t.Fatalf("%s: %s", name, body)
+			}
+		}
+	}
+}
+
+// good is a driver whose connections do nothing.
+type good struct{}
+
+func (good) Connect(context.Context) (driver.Conn, error) { return conn{}, nil }
+func (good) Driver() driver.Driver                        { return nil }
+
+type conn struct{ driver.Conn }
+
+func (conn) Close() error { return nil }
+
+// monitor starts one with the checks and rules.
+func monitor(t *testing.T, c healthcheck.Config) http.Handler {
+	m := healthcheck.New(c)
+	reader := sdkmetric.NewManualReader()
+	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(m.View()))
+	if err := runtime.Start(runtime.WithMeterProvider(mp)); err != nil { // as telemetry does
+		t.Fatal(err)
+	}
+	if err := m.StartWith(t.Context(), healthcheck.Pipeline{Reader: reader, MeterProvider: mp}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Stop)
+	return m.Wrap(nil)
+}
+
+// answer asks until the code is the one that is wanted and something was checked.
+func answer(t *testing.T, h http.Handler, path string, code int) string {
+	t.Helper()
+	last := ""
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		last = w.Body.String()
+		if w.Code == code && !strings.Contains(last, "has not run yet") {
+			return last
+		}
+	}
+	t.Fatalf("%s: no %d, the last answer: %s", path, code, last)
+	return ""
+}
+
+func head(h http.Handler, path string) int {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodHead, path, nil))
+	return w.Code
+}
+
+// TestBlocks: each block of Go on the page is in a file, word for word, and each
+// function of a file is on the page.
+func TestBlocks(t *testing.T) {
+	page, err := os.ReadFile("../../docs/migrating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := ""
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code += string(text)
+	}
+	blocks := regexp.MustCompile("(?s)\n```go\n(.*?)```\n").FindAllStringSubmatch(string(page), -1)
+	shown := ""
+	for _, b := range blocks {
+		shown += b[1]
+		if !strings.Contains(code, "\n"+b[1]) {
+			t.Errorf("in no file:\n%s", b[1])
+		}
+	}
+	for _, f := range regexp.MustCompile(`(?m)^func .*$`).FindAllString(code, -1) {
+		if !strings.Contains(shown, f) {
+			t.Errorf("not on the page: %s", f)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+// Command nethttp is a service on net/http that is judged from its own requests.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "localhost:8000")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := serve(ctx, l, db, 10*time.Second); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve serves until ctx ends. Then /ready answers 503, and requests are served for
+// the drain delay more.
+func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
+	const duration = "http.server.request.duration"
+	requests := rule.Increase(duration)
+	health := healthcheck.New(healthcheck.Config{
+		Checks:     []healthcheck.Check{{Name: "database", Func: db.PingContext}},
+		DrainDelay: drain,
+		Rules: []rule.Rule{
+			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
+			{Name: "errors", Value: rule.Ratio(requests.Where("http.response.status_code", "500"), requests), Fail: rule.Above(.05)},
+			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // none ends: none is in duration
+		},
+	})
+	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
+	if err != nil {
+		return err
+	}
+	defer tel.Close() // exports the end of it
+
+	app := http.NewServeMux()
+	app.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
+		var state string
+		if err := db.QueryRowContext(r.Context(), "SELECT state FROM orders WHERE id = $1", r.PathValue("id")).Scan(&state); err != nil {
+			http.Error(w, "no order", http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
+	})
+	handler := tel.Wrap(app) // patterns become http.route
+
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	mux.Handle("GET /metrics", tel.MetricsHandler())
+	// Outside of tel.Wrap: probes are no requests.
+	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
+}

@@ -1,0 +1,51 @@
+// Package buildinfo knows what this binary is when nobody says.
+package buildinfo
+
+import (
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+)
+
+// Name is OTEL_SERVICE_NAME, or the specification's unknown_service: followed by
+// the executable's name.
+func Name() string {
+	if n := strings.TrimSpace(os.Getenv("OTEL_SERVICE_NAME")); n != "" {
+		return n
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return "unknown_service:go"
+	}
+	return "unknown_service:" + filepath.Base(exe)
+}
+
+// Version is the main module's version, else the commit it was built from, else
+// "devel". Never empty.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	return version(info)
+}
+
+func version(info *debug.BuildInfo) string {
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	revision, dirty := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	if revision == "" {
+		return "devel"
+	}
+	return "devel-" + revision + dirty
+}

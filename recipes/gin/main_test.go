@@ -1,9 +1,0 @@
-package main
-
-import (
-	"testing"
-
-	"github.com/otelhealth/otelhealth/recipes/internal/story"
-)
-
-func TestService(t *testing.T) { story.Web(t, serve, story.Routed("/orders/:id")) }
