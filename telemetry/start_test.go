@@ -192,6 +192,22 @@ func TestSideBySide(t *testing.T) {
 	})
 }
 
+// TestRulesAtStart: a rule on what Wrap will record passes from the first judgement on, though
+// nothing is wrapped yet.
+func TestRulesAtStart(t *testing.T) {
+	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{
+		{Name: "latency", Value: rule.Quantile(.99, requestDuration), Fail: rule.Above(300 * time.Millisecond)},
+		{Name: "age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)},
+	}})
+	_, log := start(t, Config{Health: health}, nil)
+	if v := health.Verdict(); v.Readiness.State != verdict.Pass {
+		t.Errorf("readiness: %+v", v.Readiness)
+	}
+	if strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("log: %s", log)
+	}
+}
+
 // TestFailedStart leaves nothing behind: no global, no goroutine, no rule.
 func TestFailedStart(t *testing.T) {
 	handled, before := handleErrors(t), globals()

@@ -227,6 +227,8 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env environment) erro
 	if t.inflight, err = newInflight(t.metrics); err != nil {
 		return err
 	}
+	t.Wrap(http.NotFoundHandler()) // makes the instruments of requests, or rules on them would miss them at first
+
 	return runtime.Start(runtime.WithMeterProvider(t.metrics)) // go.*
 }
 
