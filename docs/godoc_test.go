@@ -11,7 +11,10 @@ import (
 	"testing"
 )
 
-var packages = []string{"healthcheck", "healthcheck/checks", "healthcheck/grpchealth", "healthcheck/statuspage", "telemetry"}
+var packages = []string{
+	"healthcheck", "healthcheck/rule", "healthcheck/verdict", "healthcheck/cfgerrors", "healthcheck/checks", "healthcheck/grpchealth",
+	"healthcheck/statuspage", "healthcheck/healthtest", "telemetry",
+}
 
 // TestExamples: each exported function and type says what it is, each function has
 // an example of its own with checked output, and each method is called in one.

@@ -61,7 +61,7 @@ func scenes(dir string, nowhere string, by int) []*scene {
 		}
 	}
 	nothing := func(*stage, *scene) {}
-	effects := filepath.Join(dir, "effects")
+	overrides := filepath.Join(dir, "overrides")
 	busy := []string{"-load", requests}
 	return []*scene{
 		{name: "none", args: busy, begin: nothing, lift: nothing},
@@ -103,9 +103,9 @@ func scenes(dir string, nowhere string, by int) []*scene {
 				maintained(s, c)
 			})
 		}},
-		{name: "override", args: []string{"-effects", effects},
-			begin: func(s *stage, _ *scene) { write(s, effects, "cache=off\ntelemetry=fail\n") },
-			lift:  func(s *stage, _ *scene) { write(s, effects, "") }},
+		{name: "override", args: []string{"-overrides", overrides},
+			begin: func(s *stage, _ *scene) { write(s, overrides, "cache=show\ntelemetry=not-ready\n") },
+			lift:  func(s *stage, _ *scene) { write(s, overrides, "") }},
 		{name: "traces-refused", lift: nothing, begin: nothing, env: []string{ // from the start: there is no route for it
 			"OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + nowhere, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1000"}},
 		{name: "killed", begin: func(_ *stage, c *scene) { c.demos[0].Kill() }, lift: nothing},
@@ -172,7 +172,7 @@ func TestFaultAlerts(t *testing.T) {
 	queue := t.TempDir()
 	collector := servers.Collector(t, "..", addrs[1], queue, env)
 	all := scenes(s.dir, addrs[3], s.pace.by)
-	write(s, filepath.Join(s.dir, "effects"), "")
+	write(s, filepath.Join(s.dir, "overrides"), "")
 	end := sync.OnceFunc(func() { close(s.stop); s.wg.Wait() })
 	defer end()
 	for _, c := range all {

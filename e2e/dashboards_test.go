@@ -44,8 +44,8 @@ func TestDashboards(t *testing.T) {
 			"OTEL_RESOURCE_ATTRIBUTES=service.namespace=shop,service.instance.id=" + instance,
 		}, env), append([]string{"-load", "20", "-drain", "0s"}, args...)...)
 	}
-	effects := filepath.Join(dir, "effects")
-	one := start("orders", "pod-1", addrs[1], nil, "-effects", effects)
+	overrides := filepath.Join(dir, "overrides")
+	one := start("orders", "pod-1", addrs[1], nil, "-overrides", overrides)
 	// Its traces go where nobody listens.
 	two := start("orders", "pod-2", addrs[1], []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + addrs[3], "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1000"})
 	lonely := start("carts", "cart-1", addrs[1], nil)
@@ -96,7 +96,7 @@ func TestDashboards(t *testing.T) {
 	fault(two, "failing-requests")
 	fault(two, "slow-requests")
 	fault(one, "paused-workers")
-	if err := os.WriteFile(effects, []byte("cache=off\n"), 0o600); err != nil {
+	if err := os.WriteFile(overrides, []byte("cache=show\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	see("override")

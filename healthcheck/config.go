@@ -38,6 +38,13 @@ type Config struct {
 	Terse bool // answer the status alone, for listeners that strangers reach
 }
 
+const (
+	defaultDrainDelay = 5 * time.Second
+
+	// net/http gives a connection that has sent nothing yet 5 s; the limit must not cut in before.
+	defaultShutdownTimeout = 10 * time.Second
+)
+
 // The effects of a failure, for OnFail of [Check] and of [rule.Rule]. The article on which
 // this package stands, the response and the metrics call a check with NotReady core and one
 // with WarnOnly auxiliary.

@@ -82,7 +82,10 @@ func (m *Monitor) bind(e *entry, r *running) {
 		c := e.check.or(m.config.Defaults).or(builtIn)
 		f := c.toRun()
 		runner := run.New(f, jitter, r.tracer, r.instruments.RecordRun, m.askJudge)
-		e.subject = &judge.Subject{Name: e.name, OnFail: c.OnFail, Awaited: true, Interval: f.Interval, Timeout: f.Timeout, Evaluate: judge.Runs{Runner: runner}.Evaluate}
+		e.subject = &judge.Subject{
+			Name: e.name, OnFail: c.OnFail, Awaited: true, Added: m.phase == started,
+			Interval: f.Interval, Timeout: f.Timeout, Evaluate: judge.Runs{Runner: runner}.Evaluate,
+		}
 		ctx, cancel := context.WithCancel(r.ctx)
 		e.loop, e.end = func() { runner.Loop(ctx) }, cancel
 	case e.rule != nil:
@@ -126,9 +129,9 @@ func (m *Monitor) creation(metric string) judge.Creation {
 	return judge.NotKnown
 }
 
-// Add adds a check while the process runs, or before Start. It is judged from the end of its
-// first run, so it does not make a ready process not ready before. remove takes it out again, once or more
-// often; its metrics end with it. The error is one of [cfgerrors.Error], or ErrStopped.
+// Add adds a check while the process runs, or before Start. It counts from the end of its
+// first run on, so a ready process stays ready until then. remove takes it out again, once or more
+// often; its metrics end with it. The error has each mistake as a [cfgerrors.Error], or is ErrStopped.
 func (m *Monitor) Add(c Check) (remove func(), err error) {
 	return m.add(&entry{name: c.Name, check: &c}, "Add")
 }

@@ -87,6 +87,7 @@ func TestHoldWithoutTraffic(t *testing.T) {
 			t.Fatal(err)
 		}
 		k.start()
+		wait(500 * time.Millisecond) // between the collections: each sees the requests of one second
 		second := func(took float64) {
 			for range 20 {
 				requests.Record(t.Context(), took)

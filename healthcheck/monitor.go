@@ -61,8 +61,8 @@ const (
 // /ready and /startup answer 503, and /health 200.
 func New(c Config) *Monitor {
 	c.Checks, c.Rules = slices.Clone(c.Checks), slices.Clone(c.Rules)
-	c.DrainDelay = cmp.Or(c.DrainDelay, 5*time.Second)
-	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 10*time.Second)
+	c.DrainDelay = cmp.Or(c.DrainDelay, defaultDrainDelay)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, defaultShutdownTimeout)
 	m := &Monitor{config: c, kick: make(chan struct{}, 1), drained: make(chan struct{}), stopping: make(chan struct{})}
 	m.drain = sync.OnceFunc(func() { close(m.drained) })
 	m.stop = sync.OnceFunc(m.end)

@@ -100,12 +100,17 @@ func (m *Monitor) goLive(r *running) error {
 		r.log.End(0)
 		return fmt.Errorf("Start: %w", cfgerrors.ErrStopped)
 	}
-	m.phase, m.running = started, r
 	for _, e := range m.entries { // added since setup
+		if e.rule != nil && r.collector == nil {
+			m.mu.Unlock()
+			r.log.End(0)
+			return needsReader(e.name)
+		}
 		if e.subject == nil {
 			m.bind(e, r)
 		}
 	}
+	m.phase, m.running = started, r
 	r.loops.Add(1) // Stop waits until all have begun
 	m.mu.Unlock()
 	defer r.loops.Done()

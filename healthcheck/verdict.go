@@ -26,14 +26,14 @@ func (m *Monitor) publish(v *judge.Verdict) {
 	m.changed.notify()
 }
 
-// Verdict is what is answered now; never nil. Before Start readiness fails. So it does
-// where the last judgement is more than 15 s old, and after Stop.
+// Verdict is what is answered now; never nil. Readiness fails before Start, after Stop, and if
+// the last judgement is more than 15 s old.
 func (m *Monitor) Verdict() *verdict.Verdict { return public(m.current.Load().Verdict, time.Now()) }
 
 // Watch gives the present verdict and then each later one: one every second, and one at once
 // when something has changed. Some are equal but for their time. A slow reader misses those in
-// between and never the newest. A verdict that grows stale, because none has followed it, is given once
-// more, with readiness failing. It ends with ctx, or with the last verdict after Stop.
+// between and never the newest. If none follows a verdict for 15 s, the verdict is given once
+// more, with readiness failing. Watch ends with ctx, or with the last verdict after Stop.
 func (m *Monitor) Watch(ctx context.Context) iter.Seq[*verdict.Verdict] {
 	return func(yield func(*verdict.Verdict) bool) {
 		var last *answered
@@ -44,7 +44,9 @@ func (m *Monitor) Watch(ctx context.Context) iter.Seq[*verdict.Verdict] {
 			next := m.changed.wait() // before looking, or a verdict could come unseen
 			if v := m.current.Load(); v != last {
 				last = v
-				stale.Reset(time.Until(v.Time) + judge.StaleAfter + 1)
+				if !v.Time.IsZero() { // one that was never judged does not age
+					stale.Reset(time.Until(v.Time) + judge.StaleAfter + 1)
+				}
 				if !yield(public(v.Verdict, time.Now())) || v.Final {
 					return
 				}

@@ -26,7 +26,7 @@ func TestWatch(t *testing.T) {
 		k.start()
 		wait(3 * time.Second)
 		release()
-		wait(3 * time.Second)
+		wait(3*time.Second + tick/3) // no more at the same instant as a judgement
 		slow := 0
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()

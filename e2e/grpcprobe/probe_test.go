@@ -21,6 +21,7 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/grpchealth"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // The exit codes of grpc-health-probe.
@@ -71,13 +72,13 @@ func TestExitCodes(t *testing.T) {
 		}
 	}
 	reader := sdkmetric.NewManualReader()
-	m := &healthcheck.Monitor{
-		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), Logger: slog.New(slog.DiscardHandler),
+	m := healthcheck.New(healthcheck.Config{
+		Defaults: healthcheck.Check{Interval: 200 * time.Millisecond, FailureThreshold: 1, SuccessThreshold: 1},
 		Checks: []healthcheck.Check{
-			{Name: "database", Role: healthcheck.Core, Interval: 200 * time.Millisecond, Failures: 1, Successes: 1, Func: check(&databaseDown)},
-			{Name: "cache", Interval: 200 * time.Millisecond, Failures: 1, Successes: 1, Func: check(&cacheDown)},
+			{Name: "database", Func: check(&databaseDown)},
+			{Name: "cache", Func: check(&cacheDown), OnFail: healthcheck.WarnOnly},
 		},
-	}
+	})
 	worker := m.Heartbeat("worker", time.Second)
 	server := grpc.NewServer()
 	grpchealth.Register(server, m)
@@ -87,21 +88,27 @@ func TestExitCodes(t *testing.T) {
 	is := func(when string, liveness, readiness, startup int) {
 		t.Helper()
 		codes := map[string]int{"liveness": liveness, "readiness": readiness, "": readiness, "startup": startup}
-		for p, service := range map[healthcheck.Probe]string{healthcheck.Liveness: "liveness", healthcheck.Readiness: "readiness", healthcheck.Startup: "startup"} {
-			servers.Poll(t, when+": "+service, func() error {
-				if s := m.Status(p); (s == healthcheck.Fail) != (codes[service] == notServing) {
-					return fmt.Errorf("it is %s", s)
+		servers.Poll(t, when, func() error {
+			v := m.Verdict()
+			for _, p := range []verdict.Result{v.Liveness, v.Readiness, v.Startup} {
+				if (p.State == verdict.Fail) != (codes[p.Name] == notServing) {
+					return fmt.Errorf("%s is %s", p.Name, p.State)
 				}
-				return nil
-			})
-		}
+			}
+			return nil
+		})
 		for _, service := range slices.Sorted(maps.Keys(codes)) {
 			probe(t, when, addr, service, codes[service])
 		}
 	}
 	is("before Start", serving, notServing, notServing)
 	probe(t, "unknown", addr, "orders", refused)
-	if err := m.Start(t.Context(), reader); err != nil {
+	ctx, drain := context.WithCancel(t.Context())
+	defer drain()
+	pipeline := healthcheck.Pipeline{
+		Reader: reader, MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), Logger: slog.New(slog.DiscardHandler),
+	}
+	if err := m.StartWith(ctx, pipeline); err != nil {
 		t.Fatal(err)
 	}
 	is("running", serving, serving, serving)
@@ -111,7 +118,7 @@ func TestExitCodes(t *testing.T) {
 	is("with its database", serving, serving, serving)
 	cacheDown.Store(true)
 	servers.Poll(t, "it warns", func() error {
-		if s := m.Status(healthcheck.Readiness); s != healthcheck.Warn {
+		if s := m.Verdict().Readiness.State; s != verdict.Warn {
 			return fmt.Errorf("it is %s", s)
 		}
 		return nil
@@ -124,11 +131,11 @@ func TestExitCodes(t *testing.T) {
 	is("in maintenance", serving, notServing, serving)
 	lift()
 	is("after maintenance", serving, serving, serving)
-	worker.Busy()
+	worker.Begin()
 	is("with a stuck worker", notServing, notServing, serving)
-	worker.Idle()
+	worker.End()
 	is("with an idle worker", serving, serving, serving)
-	m.Drain()
+	drain()
 	is("draining", serving, notServing, serving)
 	m.Stop()
 	is("stopped", serving, notServing, serving)

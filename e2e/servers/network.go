@@ -1,10 +1,16 @@
 package servers
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -38,31 +44,106 @@ func Poll(t testing.TB, what string, f func() error) {
 	}
 }
 
-// FreeAddrs returns n loopback addresses that nobody listens on.
+// FreeAddrs returns n loopback addresses that nobody listens on, and that nobody else
+// is given before the test has ended.
 func FreeAddrs(t testing.TB, n int) []string {
 	t.Helper()
 	addrs, err := Free(n)
+	t.Cleanup(func() { // after the servers have ended, which are started later
+		for _, addr := range addrs {
+			release(addr)
+		}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return addrs
 }
 
-// Free is FreeAddrs without a test.
+// Free is FreeAddrs without a test: nobody else is given the addresses before this
+// process has ended.
 func Free(n int) (addrs []string, err error) {
 	// Not those that the system gives to clients: one of them could take a port between
 	// our looking and the server's start.
 	const first, last = 12000, 32000
 	for tries := 0; len(addrs) < n; tries++ {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first)))
-		if err != nil && tries < 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first))
+		ok, err := reserve(addr)
+		if err != nil {
+			return addrs, err
+		}
+		if !ok {
 			continue
 		}
+		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			return nil, err
+			release(addr)
+			if tries < 100 {
+				continue
+			}
+			return addrs, err
 		}
-		defer l.Close() // all at the end, so that they differ
-		addrs = append(addrs, l.Addr().String())
+		addrs = append(addrs, addr)
+		if err := l.Close(); err != nil {
+			return addrs, err
+		}
 	}
 	return addrs, nil
+}
+
+// reserved are the addresses that have been given away. That nobody listens there says
+// nothing: the server may not have been started yet, or be away for a while.
+var reserved struct {
+	sync.Mutex
+	addrs map[string]bool // of this process
+	file  *os.File        // of which each process locks the bytes that are its ports
+}
+
+// reserve takes an address, unless this process or another of the same user has it.
+func reserve(addr string) (ok bool, err error) {
+	reserved.Lock()
+	defer reserved.Unlock()
+	if reserved.file == nil {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return false, err
+		}
+		cache = filepath.Join(cache, "otelhealth")
+		if err := os.MkdirAll(cache, 0o755); err != nil {
+			return false, err
+		}
+		if reserved.file, err = os.OpenFile(filepath.Join(cache, "ports.lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+			return false, err
+		}
+		reserved.addrs = map[string]bool{}
+	}
+	if reserved.addrs[addr] {
+		return false, nil
+	}
+	err = lockPort(addr, syscall.F_WRLCK)
+	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) {
+		return false, nil
+	}
+	reserved.addrs[addr] = err == nil
+	return err == nil, err
+}
+
+// release gives an address back that is reserved.
+func release(addr string) {
+	reserved.Lock()
+	defer reserved.Unlock()
+	delete(reserved.addrs, addr)
+	_ = lockPort(addr, syscall.F_UNLCK) // or it is let go of when the process ends
+}
+
+func lockPort(addr string, kind int16) error {
+	_, text, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	port, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return err
+	}
+	return syscall.FcntlFlock(reserved.file.Fd(), syscall.F_SETLK, &syscall.Flock_t{Type: kind, Start: port, Len: 1})
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +24,7 @@ type Process struct {
 	ended chan struct{}
 }
 
-// Start runs a binary. The variables of OpenTelemetry and of the servers come
+// Start runs a binary. The variables of OpenTelemetry and of the demo come
 // from env alone, whatever the developer's shell has set. The output is logged if
 // the test fails.
 func Start(t testing.TB, path string, env []string, args ...string) *Process {
@@ -44,7 +45,8 @@ func Run(t testing.TB, cmd *exec.Cmd, env []string) *Process {
 	}
 	p.cmd.Env = nil
 	for _, kv := range inherited {
-		if !strings.HasPrefix(kv, "OTEL_") && !strings.HasPrefix(kv, "ADMIN_TOKEN=") {
+		name, _, _ := strings.Cut(kv, "=")
+		if !strings.HasPrefix(name, "OTEL_") && !slices.Contains([]string{"ADMIN_TOKEN", "DATABASE_URL", "CACHE_URL", "HEALTH_OVERRIDES"}, name) {
 			p.cmd.Env = append(p.cmd.Env, kv)
 		}
 	}

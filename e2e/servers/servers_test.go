@@ -21,7 +21,7 @@ import (
 func main() {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGTERM)
-	fmt.Println("caught on", os.Getenv("OTEL_TEST"), os.Getenv("ADMIN_TOKEN"))
+	fmt.Println("caught on", os.Getenv("OTEL_TEST"), os.Getenv("ADMIN_TOKEN")+os.Getenv("DATABASE_URL"))
 	<-c
 	os.Exit(7)
 }
@@ -124,6 +124,7 @@ func (r *recorder) end(how string, err error) {
 func TestProcess(t *testing.T) {
 	t.Setenv("OTEL_TEST", "shell")
 	t.Setenv("ADMIN_TOKEN", "shell")
+	t.Setenv("DATABASE_URL", "shell")
 	p := Start(t, Build(t, module(t, trap)), []string{"OTEL_TEST=test"})
 	Poll(t, "the trap is set", func() error {
 		if p.Output() == "" {
@@ -150,4 +151,31 @@ func TestFreeAddrs(t *testing.T) {
 		}
 		seen[a] = true
 	}
+}
+
+// TestReserved: an address that was given away is nobody else's, in this process or in
+// another, though nobody listens there, until the test has ended.
+func TestReserved(t *testing.T) {
+	if addr := os.Getenv("RESERVED"); addr != "" { // the other process
+		if ok, err := reserve(addr); ok || err != nil {
+			t.Errorf("%s: free %v, %v", addr, ok, err)
+		}
+		return
+	}
+	var addr string
+	t.Run("test", func(t *testing.T) {
+		addr = FreeAddrs(t, 1)[0]
+		if ok, err := reserve(addr); ok || err != nil {
+			t.Errorf("%s: free %v, %v", addr, ok, err)
+		}
+		other := exec.Command(os.Args[0], "-test.run=^TestReserved$")
+		other.Env = append(os.Environ(), "RESERVED="+addr)
+		if out, err := other.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+	if ok, err := reserve(addr); !ok || err != nil {
+		t.Errorf("%s after the test: free %v, %v", addr, ok, err)
+	}
+	release(addr)
 }

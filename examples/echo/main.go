@@ -1,6 +1,6 @@
 // Command echo is a service on echo 5 that is judged from its own requests.
 //
-// With github.com/labstack/echo-opentelemetry instead of tel.Handler the rules on
+// With github.com/labstack/echo-opentelemetry instead of tel.Wrap the rules on
 // http.server.request.duration are the same; but a request to an unknown path has the
 // route of a neighbour, and nothing counts the requests under way.
 package main
@@ -21,6 +21,7 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
@@ -44,19 +45,21 @@ func main() {
 // the drain delay more.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
 	const duration = "http.server.request.duration"
-	requests := healthcheck.Increase(duration, 30*time.Second)
-	health := &healthcheck.Monitor{Checks: []healthcheck.Check{
-		{Name: "database", Role: healthcheck.Core, Func: db.PingContext, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1},
-		{Name: "latency", Limit: healthcheck.Quantile(duration, .99, 30*time.Second).AtMost(.5)},
-		{Name: "errors", Limit: healthcheck.Ratio(requests.Where("http.response.status_code", "500"), requests).AtMost(.05)},
-		{Name: "request-age", Limit: healthcheck.Last("http.server.oldest_request.age").AtMost(10)}, // none ends: none is in duration
-	}}
-	tel, err := telemetry.Start(telemetry.Config{ServiceName: "orders", View: health.View})
+	requests := rule.Increase(duration)
+	health := healthcheck.New(healthcheck.Config{
+		Checks:     []healthcheck.Check{{Name: "database", Func: db.PingContext}},
+		DrainDelay: drain,
+		Rules: []rule.Rule{
+			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
+			{Name: "errors", Value: rule.Ratio(requests.Where("http.response.status_code", "500"), requests), Fail: rule.Above(.05)},
+			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // none ends: none is in duration
+		},
+	})
+	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
 	if err != nil {
 		return err
 	}
-	defer tel.Close()          // exports the end of it
-	health.Logger = tel.Logger // transitions become log records with OTLP, too
+	defer tel.Close() // exports the end of it
 
 	app := echo.New()
 	app.Use(route)
@@ -67,20 +70,16 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		return c.String(http.StatusOK, fmt.Sprintf("order %s: %s", c.Param("id"), state))
 	})
-	handler := tel.Handler(app)
-	// After whatever makes the instruments that rules read.
-	if err := health.Start(ctx, tel.Reader); err != nil {
-		return err
-	}
+	handler := tel.Wrap(app)
 
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
-	mux.Handle("GET /metrics", tel.Metrics())
-	health.Register(mux) // outside of tel.Handler: probes are no requests
-	return health.Serve(&http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, l, drain)
+	mux.Handle("GET /metrics", tel.MetricsHandler())
+	// Outside of tel.Wrap: probes are no requests.
+	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
-// route tells tel.Handler the pattern that echo matched, for http.route. Echo 5 writes
+// route tells tel.Wrap the pattern that echo matched, for http.route. Echo 5 writes
 // one into the request by itself, but that of some neighbour if it knows no such path.
 // It is the first middleware: others may put a copy of the request in its place.
 func route(next echo.HandlerFunc) echo.HandlerFunc {

@@ -24,6 +24,7 @@ import (
 	"github.com/otelhealth/otelhealth/examples/internal/orders"
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/grpchealth"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
@@ -50,41 +51,40 @@ func main() {
 // serve serves calls, and the probes and /metrics on admin, until ctx ends. Then
 // readiness is NOT_SERVING and 503, and calls are served for the drain delay more.
 func serve(ctx context.Context, calls, admin net.Listener, db *sql.DB, drain time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	const duration = "rpc.server.call.duration" // rpc.server.duration until semantic conventions 1.39
-	all := healthcheck.Increase(duration, 30*time.Second)
-	health := &healthcheck.Monitor{Checks: []healthcheck.Check{
-		{Name: "database", Role: healthcheck.Core, Func: db.PingContext, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1},
-		{Name: "latency", Limit: healthcheck.Quantile(duration, .99, 30*time.Second).AtMost(.5)},
-		{Name: "errors", Limit: healthcheck.Ratio(all.Where("rpc.response.status_code", "INTERNAL", "UNKNOWN", "DATA_LOSS"), all).AtMost(.05)},
-	}}
-	tel, err := telemetry.Start(telemetry.Config{ServiceName: "orders", View: health.View})
+	all := rule.Increase(duration)
+	health := healthcheck.New(healthcheck.Config{
+		Checks:     []healthcheck.Check{{Name: "database", Func: db.PingContext}},
+		DrainDelay: drain,
+		Rules: []rule.Rule{
+			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
+			{Name: "errors", Value: rule.Ratio(all.Where("rpc.response.status_code", "INTERNAL", "UNKNOWN", "DATA_LOSS"), all), Fail: rule.Above(.05)},
+		},
+	})
+	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
 	if err != nil {
 		return err
 	}
 	defer tel.Close() // exports the end of it
-	health.Logger = tel.Logger
 
 	server := grpc.NewServer(grpc.StatsHandler(otelgrpc.NewServerHandler(
+		otelgrpc.WithMeterProvider(tel.MeterProvider), otelgrpc.WithTracerProvider(tel.TracerProvider),
 		otelgrpc.WithFilter(filters.Not(filters.HealthCheck()))))) // probes are no calls
 	orders.RegisterServer(server, service{db})
 	grpchealth.Register(server, health)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if err := health.Start(ctx, tel.Reader); err != nil {
-		return err
-	}
 	served := make(chan error, 1)
 	go func() {
-		defer cancel() // who can't be called drains
+		defer cancel() // a server that can't be called drains
 		served <- server.Serve(calls)
 	}()
 
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", tel.Metrics())
-	health.Register(mux)
-	// Until ctx has ended and the drain delay is over. Then the Monitor has stopped,
-	// which ends the watchers of health that GracefulStop would wait for.
-	err = health.Serve(&http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, admin, drain)
+	mux.Handle("GET /metrics", tel.MetricsHandler())
+	// Until ctx has ended and the drain delay is over. Watchers of health end then too, so
+	// GracefulStop does not wait for them.
+	err = health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, admin)
 	defer time.AfterFunc(6*time.Second, server.Stop).Stop() // for streams that do not end
 	server.GracefulStop()
 	return errors.Join(err, <-served)

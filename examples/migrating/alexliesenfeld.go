@@ -16,9 +16,9 @@ func alexliesenfeldBefore(d deps) http.Handler {
 	))
 }
 
-func alexliesenfeldAfter(d deps) []healthcheck.Check {
-	return []healthcheck.Check{
-		{Name: "database", Role: healthcheck.Core, Timeout: 2 * time.Second, Func: d.db.PingContext},
-		{Name: "search", Role: healthcheck.Core, Interval: 15 * time.Second, Failures: 2, Func: d.search},
-	}
+func alexliesenfeldAfter(d deps) healthcheck.Config {
+	return healthcheck.Config{Checks: []healthcheck.Check{
+		{Name: "database", Func: d.db.PingContext},
+		{Name: "search", Func: d.search, Interval: 15 * time.Second, FailureThreshold: 2},
+	}}
 }

@@ -22,9 +22,9 @@ func hellofreshBefore(d deps) (http.Handler, error) {
 	return h.Handler(), nil
 }
 
-func hellofreshAfter(d deps) []healthcheck.Check {
-	return []healthcheck.Check{
-		{Name: "database", Role: healthcheck.Core, Func: d.db.PingContext},
-		{Name: "search", Role: healthcheck.Auxiliary, Func: d.search}, // SkipOnErr
-	}
+func hellofreshAfter(d deps) healthcheck.Config {
+	return healthcheck.Config{Checks: []healthcheck.Check{
+		{Name: "database", Func: d.db.PingContext},
+		{Name: "search", Func: d.search, OnFail: healthcheck.WarnOnly}, // SkipOnErr
+	}}
 }

@@ -8,6 +8,7 @@ import (
 	heptio "github.com/heptiolabs/healthcheck"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
 func heptiolabsBefore(d deps) http.Handler {
@@ -19,10 +20,14 @@ func heptiolabsBefore(d deps) http.Handler {
 	return h
 }
 
-func heptiolabsAfter(d deps) []healthcheck.Check {
-	return []healthcheck.Check{
-		{Name: "goroutines", Role: healthcheck.Vital, Limit: healthcheck.Last("go.goroutine.count").AtMost(1000)},
-		{Name: "database", Role: healthcheck.Core, Func: d.db.PingContext},
-		{Name: "search", Role: healthcheck.Core, Func: d.search},
+func heptiolabsAfter(d deps) healthcheck.Config {
+	return healthcheck.Config{
+		Checks: []healthcheck.Check{
+			{Name: "database", Func: d.db.PingContext},
+			{Name: "search", Func: d.search},
+		},
+		Rules: []rule.Rule{
+			{Name: "goroutines", Value: rule.Last("go.goroutine.count"), Fail: rule.Above(1000), OnFail: healthcheck.Restart},
+		},
 	}
 }

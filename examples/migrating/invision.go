@@ -12,7 +12,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck"
 )
 
-// searchChecker is what go-health wants around a function.
+// searchChecker is the type that go-health wants around a function.
 type searchChecker struct{ deps }
 
 func (s searchChecker) Status() (any, error) { return nil, s.search(context.Background()) }
@@ -32,9 +32,9 @@ func invisionBefore(d deps) (http.Handler, error) {
 	return handlers.NewJSONHandlerFunc(h, nil), h.Start()
 }
 
-func invisionAfter(d deps) []healthcheck.Check {
-	return []healthcheck.Check{
-		{Name: "database", Role: healthcheck.Core, Interval: 2 * time.Second, Func: d.db.PingContext}, // Fatal
-		{Name: "search", Func: d.search},
-	}
+func invisionAfter(d deps) healthcheck.Config {
+	return healthcheck.Config{Checks: []healthcheck.Check{
+		{Name: "database", Func: d.db.PingContext, Interval: 2 * time.Second}, // Fatal
+		{Name: "search", Func: d.search, OnFail: healthcheck.WarnOnly},
+	}}
 }

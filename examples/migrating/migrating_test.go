@@ -46,7 +46,7 @@ func TestFailingDatabase(t *testing.T) {
 		path   string
 		code   int
 		head   int
-		after  []healthcheck.Check
+		after  healthcheck.Config
 	}{
 		{"alexliesenfeld", alexliesenfeldBefore(d), "/", 503, 503, alexliesenfeldAfter(d)},
 		{"hellofresh", handler(hellofreshBefore(d)), "/", 503, 503, hellofreshAfter(d)},
@@ -88,8 +88,8 @@ func TestFailingSearch(t *testing.T) {
 	if !strings.Contains(body, "Partially Available") {
 		t.Errorf("hellofresh: %s", body)
 	}
-	for name, checks := range map[string][]healthcheck.Check{"hellofresh": hellofreshAfter(d), "invision": invisionAfter(d)} {
-		h := monitor(t, checks)
+	for name, config := range map[string]healthcheck.Config{"hellofresh": hellofreshAfter(d), "invision": invisionAfter(d)} {
+		h := monitor(t, config)
 		end := time.Now().Add(30 * time.Second)
 		for body := ""; !strings.Contains(body, `"output":"search: `); body = answer(t, h, "/ready", 200) {
 			if time.Now().After(end) {
@@ -109,22 +109,19 @@ type conn struct{ driver.Conn }
 
 func (conn) Close() error { return nil }
 
-// monitor starts one with the checks.
-func monitor(t *testing.T, checks []healthcheck.Check) http.Handler {
-	m := &healthcheck.Monitor{Checks: checks}
+// monitor starts one with the checks and rules.
+func monitor(t *testing.T, c healthcheck.Config) http.Handler {
+	m := healthcheck.New(c)
 	reader := sdkmetric.NewManualReader()
 	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(m.View()))
 	if err := runtime.Start(runtime.WithMeterProvider(mp)); err != nil { // as telemetry does
 		t.Fatal(err)
 	}
-	m.MeterProvider = mp
-	if err := m.Start(t.Context(), reader); err != nil {
+	if err := m.StartWith(t.Context(), healthcheck.Pipeline{Reader: reader, MeterProvider: mp}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Stop)
-	mux := http.NewServeMux()
-	m.Register(mux)
-	return mux
+	return m.Wrap(nil)
 }
 
 // answer asks until the code is the one that is wanted and something was checked.

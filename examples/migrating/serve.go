@@ -10,18 +10,13 @@ import (
 )
 
 // Serve is what all of them begin with.
-func Serve(ctx context.Context, checks []healthcheck.Check, app http.Handler) error {
-	monitor := &healthcheck.Monitor{Checks: checks}
-	tel, err := telemetry.Start(telemetry.Config{ServiceName: "orders", View: monitor.View})
+func Serve(ctx context.Context, config healthcheck.Config, app http.Handler) error {
+	config.DrainDelay = 10 * time.Second
+	monitor := healthcheck.New(config)
+	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: monitor})
 	if err != nil {
 		return err
 	}
 	defer tel.Close()
-	mux := http.NewServeMux()
-	mux.Handle("/", tel.Handler(app))
-	monitor.Register(mux) // /health, /ready, /startup
-	if err := monitor.Start(ctx, tel.Reader); err != nil {
-		return err
-	}
-	return monitor.ListenAndServe(&http.Server{Addr: "localhost:8000", Handler: mux}, 10*time.Second)
+	return monitor.ListenAndServe(&http.Server{Addr: "localhost:8000", Handler: monitor.Wrap(tel.Wrap(app))})
 }

@@ -25,13 +25,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/contrib/otelconf"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
 func main() {
@@ -54,10 +54,13 @@ func main() {
 // the drain delay more.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
 	const duration = "http.server.request.duration"
-	health := &healthcheck.Monitor{Checks: []healthcheck.Check{
-		{Name: "database", Role: healthcheck.Core, Func: db.PingContext, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1},
-		{Name: "latency", Limit: healthcheck.Quantile(duration, .99, 30*time.Second).AtMost(.5)},
-	}}
+	health := healthcheck.New(healthcheck.Config{
+		Checks:     []healthcheck.Check{{Name: "database", Func: db.PingContext}},
+		DrainDelay: drain,
+		Rules: []rule.Rule{
+			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
+		},
+	})
 	config, err := otelconf.ParseYAML(file)
 	if err != nil {
 		return err
@@ -81,9 +84,6 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 			log.Print(err)
 		}
 	}()
-	otel.SetMeterProvider(sdk.MeterProvider()) // for otelhttp and the Monitor
-	otel.SetTracerProvider(sdk.TracerProvider())
-	otel.SetTextMapPropagator(sdk.Propagator())
 
 	app := http.NewServeMux()
 	app.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -94,16 +94,18 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
 	})
-	handler := otelhttp.NewHandler(app, "")
-	if err := health.Start(ctx, reader); err != nil {
+	handler := otelhttp.NewHandler(app, "",
+		otelhttp.WithMeterProvider(sdk.MeterProvider()), otelhttp.WithTracerProvider(sdk.TracerProvider()), otelhttp.WithPropagators(sdk.Propagator()))
+	pipeline := healthcheck.Pipeline{Reader: reader, MeterProvider: sdk.MeterProvider(), TracerProvider: sdk.TracerProvider()}
+	if err := health.StartWith(ctx, pipeline); err != nil {
 		return err
 	}
 
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	health.Register(mux) // outside of otelhttp: probes are no requests
-	return health.Serve(&http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, l, drain)
+	// Outside of otelhttp: probes are no requests.
+	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
 //go:embed otel.yaml

@@ -24,6 +24,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
 func main() {
@@ -46,16 +47,19 @@ func main() {
 // the drain delay more.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
 	const duration = "http.server.request.duration"
-	health := &healthcheck.Monitor{Checks: []healthcheck.Check{
-		{Name: "database", Role: healthcheck.Core, Func: db.PingContext, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1},
-		{Name: "latency", Limit: healthcheck.Quantile(duration, .99, 30*time.Second).AtMost(.5)},
-	}}
+	health := healthcheck.New(healthcheck.Config{
+		Checks:     []healthcheck.Check{{Name: "database", Func: db.PingContext}},
+		DrainDelay: drain,
+		Rules: []rule.Rule{
+			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
+		},
+	})
 	exporter, err := otlpmetrichttp.New(ctx) // to OTEL_EXPORTER_OTLP_ENDPOINT; it dials later
 	if err != nil {
 		return err
 	}
-	reader := sdkmetric.NewPeriodicReader(exporter) // OTEL_METRIC_EXPORT_INTERVAL=15000: each 60 s is too rare for the alerts
-	health.MeterProvider = sdkmetric.NewMeterProvider(
+	reader := sdkmetric.NewPeriodicReader(exporter) // OTEL_METRIC_EXPORT_INTERVAL=15000: every 60 s is too rare for the alerts
+	provider := sdkmetric.NewMeterProvider(
 		sdkmetric.WithReader(reader),
 		sdkmetric.WithView(health.View(bounded)), // your views go through the Monitor's
 		sdkmetric.WithResource(resource.NewSchemaless(semconv.ServiceName("orders"), semconv.ServiceInstanceID(uuid.NewString()))),
@@ -77,16 +81,16 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
 	})
-	handler := otelhttp.NewHandler(app, "", otelhttp.WithMeterProvider(health.MeterProvider))
+	handler := otelhttp.NewHandler(app, "", otelhttp.WithMeterProvider(provider))
 	// Rules read the reader that exports: what the collector gets is what was judged.
-	if err := health.Start(ctx, reader); err != nil {
+	if err := health.StartWith(ctx, healthcheck.Pipeline{Reader: reader, MeterProvider: provider}); err != nil {
 		return err
 	}
 
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
-	health.Register(mux) // outside of otelhttp: probes are no requests
-	return health.Serve(&http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, l, drain)
+	// Outside of otelhttp: probes are no requests.
+	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
 // bounded leaves out server.address and server.port, which are the client's Host

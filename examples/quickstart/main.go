@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
@@ -28,11 +29,13 @@ func main() {
 	}
 }
 
-// checks are what the service is judged by.
-var checks = []healthcheck.Check{
-	{Name: "queue", Role: healthcheck.Core, Limit: healthcheck.Last("queue.length").AtMost(80).WarnAbove(50)},
-	{Name: "prices", Role: healthcheck.Core, Func: readPrices, Interval: 2 * time.Second, Failures: 2, Successes: 1},
-	{Name: "latency", Limit: healthcheck.Quantile("http.server.request.duration", .99, 30*time.Second).AtMost(.5)},
+// config is what the service is judged by.
+var config = healthcheck.Config{
+	Checks: []healthcheck.Check{{Name: "prices", Func: readPrices}},
+	Rules: []rule.Rule{
+		{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(80), Warn: rule.Above(50), OnFail: healthcheck.NotReady},
+		{Name: "latency", Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(500 * time.Millisecond)},
+	},
 }
 
 func readPrices(context.Context) error {
@@ -41,17 +44,15 @@ func readPrices(context.Context) error {
 }
 
 func serve(ctx context.Context, l net.Listener) error {
-	health := &healthcheck.Monitor{Checks: checks}
-	tel, err := telemetry.Start(telemetry.Config{ServiceName: "orders", View: health.View})
+	queue := make(chan string, 100)
+	health := healthcheck.New(config)
+	health.Queue("orders", cap(queue), func() int { return len(queue) })
+	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
 	if err != nil {
 		return err
 	}
 	defer tel.Close()
 
-	queue := make(chan string, 100)
-	if _, err := healthcheck.NewQueue(nil, "orders", cap(queue), func() int { return len(queue) }); err != nil {
-		return err
-	}
 	go func() {
 		for range queue {
 			time.Sleep(time.Second) // ship it
@@ -68,12 +69,8 @@ func serve(ctx context.Context, l net.Listener) error {
 	})
 
 	mux := http.NewServeMux()
-	mux.Handle("/", tel.Handler(orders)) // measures the requests
-	mux.Handle("/metrics", tel.Metrics())
-	health.Register(mux) // /health, /ready, /startup: beside what is measured
-	if err := health.Start(ctx, tel.Reader); err != nil {
-		return err
-	}
+	mux.Handle("/", tel.Wrap(orders)) // measures the requests
+	mux.Handle("/metrics", tel.MetricsHandler())
 	fmt.Println("orders: http://" + l.Addr().String())
-	return health.Serve(&http.Server{Handler: mux}, l, 5*time.Second)
+	return health.Serve(&http.Server{Handler: health.Wrap(mux)}, l)
 }

@@ -47,7 +47,7 @@ func TestQuickStart(t *testing.T) {
 	if err := os.Rename("prices.json", "elsewhere.json"); err != nil {
 		t.Fatal(err)
 	}
-	wants(t, base, "fail", "prices: 2 failures in a row, the last: not_found")
+	wants(t, base, "fail", "prices: 3 failures in a row, the last: not_found")
 	if err := os.Rename("elsewhere.json", "prices.json"); err != nil {
 		t.Fatal(err)
 	}

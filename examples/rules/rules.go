@@ -6,18 +6,19 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
-// Checks are those of a service that delivers orders from a queue. It keeps them in a
-// function, so that the service and its tests have the same.
-func Checks() []healthcheck.Check {
-	const delivery = "delivery.duration"
-	deliveries := healthcheck.Increase(delivery, time.Minute)
-	return []healthcheck.Check{
-		{Name: "queue", Role: healthcheck.Core, For: 5 * time.Second,
-			Limit: healthcheck.Last("queue.length").Where("queue.name", "orders").AtMost(80).WarnAbove(50)},
-		{Name: "latency", Limit: healthcheck.Quantile(delivery, .95, time.Minute).AtMost(2)},
-		{Name: "errors", Limit: healthcheck.Ratio(deliveries.WhereNot("error.type", ""), deliveries).Per("carrier").AtMost(.1)},
-		{Name: "import", KeepFor: time.Minute, Limit: healthcheck.Age("import.last_success.timestamp").AtMost(600)},
-	}
+const delivery = "delivery.duration"
+
+var deliveries = rule.Increase(delivery)
+
+// Rules are those of a service that delivers orders from a queue. The service and its tests
+// have the same.
+var Rules = []rule.Rule{
+	{Name: "queue", OnFail: healthcheck.NotReady, For: 5 * time.Second,
+		Value: rule.Last("queue.length").Where("queue.name", "orders"), Fail: rule.Above(80), Warn: rule.Above(50)},
+	{Name: "latency", Window: time.Minute, Value: rule.Quantile(.95, delivery), Fail: rule.Above(2 * time.Second)},
+	{Name: "errors", Window: time.Minute, Value: rule.Ratio(deliveries.WhereNot("error.type", ""), deliveries), Per: []string{"carrier"}, Fail: rule.Above(.1)},
+	{Name: "import", KeepFor: time.Minute, Value: rule.TimeSince("import.last_success.timestamp"), Fail: rule.Above(10 * time.Minute)},
 }

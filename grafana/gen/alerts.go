@@ -39,7 +39,7 @@ func (d dialect) readinessRules(desired string) group {
 		rule{alert: "HealthInstanceNotReady", severity: "warning", hold: 10 * time.Minute, keep: 5 * time.Minute,
 			expr: last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + " == 0" + inService +
 				"unless on (job, instance) (" + last(perCheck, `health_check_status{health_check_state=~"fail|stale"}`) + " == 1 and on (" + perCheck + ") (" +
-				last(perCheck, `health_check_info{health_check_role=~"core|vital"}`) + " or " + last(perCheck, `health_check_override{health_check_effect="fail"}`) + ") == 1)",
+				last(perCheck, `health_check_info{health_check_role=~"core|vital"}`) + " or " + last(perCheck, `health_check_override{health_check_effect="not-ready"}`) + ") == 1)",
 			summary:     "An instance is not ready, and no failing check says why.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} has not been ready for ten minutes, and none of its checks that take it out fails."},
 		// Starting is excluded elsewhere. Who never gets further is not, be it one or the

@@ -70,7 +70,7 @@ func readinessStories() []story {
 		{"not ready, and a check fails that takes nobody out", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "database", "core", "unknown 60"), checked(of(1), "latency", "auxiliary", "fail 60")),
 			"12m", "HealthInstanceNotReady", []alarm{unready}},
 		{"not ready, and an operator has made a check take it out", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "latency", "auxiliary", "fail 60"),
-			sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="fail"}`, "1x60")), "20m", "HealthInstanceNotReady", nil},
+			sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="not-ready"}`, "1x60")), "20m", "HealthInstanceNotReady", nil},
 		{"not ready, and a check says why", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "database", "core", "fail 60")), "20m", "HealthInstanceNotReady", nil},
 		{"not ready, and it is starting", pod(of(1), "starting 60", "fail 60"), "20m", "HealthInstanceNotReady", nil},
 
@@ -144,9 +144,9 @@ func checkStories() []story {
 		{"a check changes its state now and then", transitions("running 100", "0+0.04x100"), "40m", "HealthCheckFlapping", nil},
 		{"a check flaps in maintenance", transitions("maintenance 100", "0+0.1x100"), "40m", "HealthCheckFlapping", nil},
 
-		{"an override for an hour", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="off"}`, "1x200"), "62m", "HealthOverrideLeftOn", []alarm{override}},
-		{"an override for less", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="off"}`, "_x20 1x200"), "62m", "HealthOverrideLeftOn", nil},
-		{"an override, taken back", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="off"}`, "1x100 _x60"), "62m", "HealthOverrideLeftOn", nil},
+		{"an override for an hour", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="show"}`, "1x200"), "62m", "HealthOverrideLeftOn", []alarm{override}},
+		{"an override for less", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="show"}`, "_x20 1x200"), "62m", "HealthOverrideLeftOn", nil},
+		{"an override, taken back", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="show"}`, "1x100 _x60"), "62m", "HealthOverrideLeftOn", nil},
 	}
 }
 

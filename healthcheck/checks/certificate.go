@@ -7,26 +7,39 @@ import (
 	"time"
 )
 
-// Certificate passes while HOST:PORT shows a certificate for HOST that can be
-// verified and stays valid for longer than left, its whole chain included. Choose
-// left so that a renewal that failed can still be made by hand: cert-manager
-// renews after two thirds of a certificate's life. A nil config trusts what the
-// system trusts.
+// CertificateValid passes while HOST:PORT shows a certificate for HOST that can be verified
+// with what the system trusts, and that stays valid for longer than min, its whole chain
+// included. A certificate that ends sooner has the class certificate_expires, and one that
+// can't be verified server_certificate_invalid.
 //
-// An hour is often enough to ask; set the check's Interval.
-func Certificate(config *tls.Config, address string, left time.Duration) func(context.Context) error {
+// Choose min so that a renewal that failed can still be made by hand: cert-manager renews after
+// two thirds of a certificate's life. An hour is often enough to ask; set the check's Interval.
+func CertificateValid(address string, min time.Duration) func(context.Context) error {
+	return certificateValid("checks.CertificateValid", nil, address, min)
+}
+
+// CertificateValidConfig is [CertificateValid] with a configuration of yours, such as one with
+// RootCAs, a ServerName or a certificate of the client. It is copied. A session is not resumed,
+// because that shows the certificate of the first handshake.
+func CertificateValidConfig(config *tls.Config, address string, min time.Duration) func(context.Context) error {
+	const name = "checks.CertificateValidConfig"
+	switch {
+	case config == nil:
+		return invalid("%s: config is nil: write checks.CertificateValid(address, min)", name)
+	case config.InsecureSkipVerify:
+		return invalid("%s: config.InsecureSkipVerify verifies nothing", name)
+	}
+	config = config.Clone()
+	config.ClientSessionCache = nil
+	return certificateValid(name, config, address, min)
+}
+
+func certificateValid(name string, config *tls.Config, address string, min time.Duration) func(context.Context) error {
 	if err := hostPort(address); err != nil {
-		return invalid("checks.Certificate: %w", err)
+		return invalid("%s: %w", name, err)
 	}
-	if left < 0 {
-		return invalid("checks.Certificate: left: %v is negative", left)
-	}
-	if config != nil {
-		if config.InsecureSkipVerify {
-			return invalid("checks.Certificate: config.InsecureSkipVerify verifies nothing")
-		}
-		config = config.Clone()
-		config.ClientSessionCache = nil // a session resumed shows the certificate of its first day
+	if min < 0 {
+		return invalid("%s: min: %v is negative", name, min)
 	}
 	return func(ctx context.Context) error {
 		conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
@@ -35,9 +48,9 @@ func Certificate(config *tls.Config, address string, left time.Duration) func(co
 		}
 		defer conn.Close()
 		end := expiry(conn.(*tls.Conn).ConnectionState().VerifiedChains)
-		if time.Until(end) < left {
+		if time.Until(end) < min {
 			return fail("certificate_expires", "the certificate of %s is valid until %s, which is less than %v from now",
-				address, end.UTC().Format(time.RFC3339), left)
+				address, end.UTC().Format(time.RFC3339), min)
 		}
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -17,50 +18,78 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
-
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/checks"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/leaktest"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// want runs a check by a Monitor and compares the error.type, which a response
-// shows; the empty one stands for passing. It gives the error.
+// want runs a check by a Monitor and compares the class, which a response shows; the empty one
+// stands for passing. It gives the error.
 func want(t *testing.T, class string, check func(context.Context) error) error {
 	t.Helper()
-	reader := sdkmetric.NewManualReader()
-	m := &healthcheck.Monitor{
-		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), Logger: slog.New(slog.DiscardHandler),
-		Checks: []healthcheck.Check{{Name: "check", Func: check, Timeout: time.Minute, Interval: time.Minute}},
-	}
-	if err := m.Start(t.Context(), reader); err != nil {
+	m := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "check", Func: check, Timeout: time.Minute, Interval: time.Minute}}})
+	if err := m.StartWith(t.Context(), healthcheck.Pipeline{Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	defer m.Stop()
 	for v := range m.Watch(t.Context()) {
-		r := v.Checks[0]
-		if r.State == healthcheck.Unknown {
+		r := v.Results[0]
+		if r.State == verdict.Unknown {
 			continue // the first run has not ended
 		}
-		_, got, _ := strings.Cut(r.Output, "the last: ")
+		_, got, _ := strings.Cut(r.Reason, "the last: ")
 		if got != class {
-			t.Errorf("error.type %q of %v; want %q", got, r.Err, class)
+			t.Errorf("class %q of %v; want %q", got, r.Err, class)
 		}
 		return r.Err
 	}
 	return nil
 }
 
+// TestClass: the class is shown and the error is still there, in a warning too.
+func TestClass(t *testing.T) {
+	err := checks.Class(io.ErrUnexpectedEOF, "half_a_page")
+	if err.Error() != io.ErrUnexpectedEOF.Error() || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("%v is another error", err)
+	}
+	failing := func(err error) func(context.Context) error { return func(context.Context) error { return err } }
+	want(t, "half_a_page", failing(err))
+	want(t, "half_a_page", failing(fmt.Errorf("page 3: %w", err)))
+	want(t, "outer", failing(checks.Class(err, "outer")))
+	want(t, "connection_refused", failing(checks.Class(syscall.ECONNREFUSED, ""))) // as without
+	want(t, "timeout", failing(checks.Class(context.DeadlineExceeded, "half_a_page")))
+	want(t, "", failing(checks.Class(nil, "half_a_page")))
+	for _, warning := range []error{healthcheck.Warning(err), checks.Class(healthcheck.Warning(io.ErrUnexpectedEOF), "half_a_page")} {
+		m := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "check", Func: failing(warning)}}})
+		if err := m.StartWith(t.Context(), healthcheck.Pipeline{Logger: slog.New(slog.DiscardHandler)}); err != nil {
+			t.Fatal(err)
+		}
+		for v := range m.Watch(t.Context()) {
+			if r := v.Results[0]; r.State != verdict.Unknown {
+				if r.State != verdict.Warn || !strings.Contains(r.Reason, "half_a_page") {
+					t.Errorf("%s: %q; want a warning with the class", r.State, r.Reason)
+				}
+				break
+			}
+		}
+		m.Stop()
+	}
+}
+
 func TestHTTP(t *testing.T) {
-	var connections int
+	var connections atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		code, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
 		if err != nil {
@@ -78,42 +107,80 @@ func TestHTTP(t *testing.T) {
 	}))
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
-			connections++ // the runs follow each other
+			connections.Add(1)
 		}
 	}
 	server.Start()
-	client := server.Client()
-	for code, class := range map[int]string{200: "", 204: "", 301: "301", 404: "404", 500: "500", 503: "503"} {
-		c := *client
-		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		want(t, class, checks.HTTP(&c, server.URL+"/"+strconv.Itoa(code)))
+	codes := map[int]string{200: "", 204: "", 301: "301", 302: "302", 404: "404", 500: "500", 503: "503"}
+	for code, class := range codes {
+		want(t, class, checks.HTTP(server.URL+"/"+strconv.Itoa(code)))
 	}
-	if connections != 1 {
-		t.Errorf("%d connections for six runs; want one that is used again", connections)
+	if n := connections.Load(); n != int64(len(codes)) {
+		t.Errorf("%d connections for %d runs; want one for each", n, len(codes))
 	}
-	want(t, "", checks.HTTP(client, server.URL+"/302")) // a client of one's own may follow
-	want(t, "302", checks.HTTP(nil, server.URL+"/302"))
-	hung, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if err := checks.HTTP(client, server.URL+"/hang")(hung); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a hung server: %v", err)
+	client := *server.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	connections.Store(0)
+	for code, class := range codes {
+		want(t, class, checks.HTTPClient(&client, server.URL+"/"+strconv.Itoa(code)))
 	}
-	http.DefaultClient.CloseIdleConnections()
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections of a client of one's own; want one that is used again", n)
+	}
+	want(t, "", checks.HTTPClient(server.Client(), server.URL+"/302")) // it follows
+	for _, check := range []func(context.Context) error{checks.HTTP(server.URL + "/hang"), checks.HTTPClient(server.Client(), server.URL+"/hang")} {
+		hung, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if err := check(hung); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a hung server: %v", err)
+		}
+		cancel()
+	}
+	server.Client().CloseIdleConnections()
 	server.Close()
-	want(t, "connection_refused", checks.HTTP(nil, server.URL))
+	want(t, "connection_refused", checks.HTTP(server.URL))
+	want(t, "connection_refused", checks.HTTPClient(server.Client(), server.URL))
 
 	refuse := httptest.NewServer(http.NotFoundHandler())
 	defer refuse.Close()
 	address := strings.Replace(refuse.URL, "://", "://user:hunter2@", 1)
-	if err := want(t, "404", checks.HTTP(nil, address)); strings.Contains(err.Error(), "hunter2") {
+	if err := want(t, "404", checks.HTTP(address)); strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("the password is in %v", err)
 	}
 	for _, bad := range []string{"", "auth:8080", "auth:8080/health", "ftp://auth", "http://", "http://user:hunter2@a b/", "http:///health"} {
-		if err := want(t, "invalid_argument", checks.HTTP(nil, bad)); strings.Contains(err.Error(), "hunter2") {
+		if err := want(t, "invalid_argument", checks.HTTP(bad)); strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the password is in %v", err)
 		}
 	}
-	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	want(t, "invalid_argument", checks.HTTPClient(nil, "http://auth"))
+}
+
+// TestHTTPEnds: with its time, a run has ended everywhere. A connection whose handshake is not
+// answered is not left to wait for the next run.
+func TestHTTPEnds(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	run := make(chan error, 1)
+	go func() { run <- checks.HTTP("https://" + mute.Addr().String())(ctx) }()
+	conn, err := mute.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil { // of the handshake
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-run; !errors.Is(err, context.Canceled) {
+		t.Errorf("the run ends with %v", err)
+	}
+	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the run has ended and its connection is open")
+	}
 }
 
 // TestHalfAnswer: a status without its body is no answer.
@@ -128,12 +195,12 @@ func TestHalfAnswer(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer server.Close()
-	if err := checks.HTTP(server.Client(), server.URL+"/cut")(t.Context()); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := checks.HTTP(server.URL + "/cut")(t.Context()); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a body that is cut: %v", err)
 	}
 	late, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if err := checks.HTTP(server.Client(), server.URL+"/hang")(late); !errors.Is(err, context.DeadlineExceeded) {
+	if err := checks.HTTP(server.URL + "/hang")(late); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a body that does not come: %v", err)
 	}
 }
@@ -208,11 +275,15 @@ func nameserver(t *testing.T, host string) *net.Resolver {
 }
 
 func TestDNS(t *testing.T) {
-	r := nameserver(t, "database")
-	want(t, "", checks.DNS(r, "database.internal."))
-	want(t, "name_not_found", checks.DNS(r, "databose.internal."))
-	want(t, "name_resolution_error", checks.DNS(r, "broken.internal."))
-	want(t, "invalid_argument", checks.DNS(nil, ""))
+	before := net.DefaultResolver
+	defer func() { net.DefaultResolver = before }()
+	net.DefaultResolver = nameserver(t, "database")
+	want(t, "", checks.DNS("database.internal."))
+	want(t, "name_not_found", checks.DNS("databose.internal."))
+	want(t, "name_resolution_error", checks.DNS("broken.internal."))
+	for _, bad := range []string{"", "192.0.2.1", "::1", "fe80::1%eth0", "database:5432", "http://database"} {
+		want(t, "invalid_argument", checks.DNS(bad))
+	}
 }
 
 // certificate makes one that is signed by parent, or by itself.
@@ -239,7 +310,7 @@ func certificate(t *testing.T, from, until time.Time, parent *tls.Certificate) *
 	return made
 }
 
-func TestCertificate(t *testing.T) {
+func TestCertificateValid(t *testing.T) {
 	const day = 24 * time.Hour
 	now := time.Now()
 	long := certificate(t, now.Add(-day), now.Add(100*day), nil)
@@ -266,7 +337,7 @@ func TestCertificate(t *testing.T) {
 			server.TLS = &tls.Config{Certificates: []tls.Certificate{*certificate(t, now.Add(-day), test.until, test.by)}}
 			server.StartTLS()
 			defer server.Close()
-			want(t, test.class, checks.Certificate(trust, server.Listener.Addr().String(), 10*day))
+			want(t, test.class, checks.CertificateValidConfig(trust, server.Listener.Addr().String(), 10*day))
 		})
 	}
 	// One that was renewed is seen, also by a config that would resume a session.
@@ -281,7 +352,7 @@ func TestCertificate(t *testing.T) {
 	resuming := trust.Clone()
 	resuming.MaxVersion = tls.VersionTLS12 // where the ticket comes with the handshake
 	resuming.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-	renewed := checks.Certificate(resuming, server.Listener.Addr().String(), 10*day)
+	renewed := checks.CertificateValidConfig(resuming, server.Listener.Addr().String(), 10*day)
 	want(t, "certificate_expires", renewed)
 	shown = certificate(t, now.Add(-day), now.Add(50*day), long)
 	want(t, "", renewed)
@@ -293,23 +364,25 @@ func TestCertificate(t *testing.T) {
 	defer silent.Close()
 	mute, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := checks.Certificate(trust, silent.Addr().String(), day)(mute); !errors.Is(err, context.DeadlineExceeded) {
+	if err := checks.CertificateValidConfig(trust, silent.Addr().String(), day)(mute); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a server that says nothing: %v", err)
 	}
-	want(t, "invalid_argument", checks.Certificate(nil, "shop", day))
-	want(t, "invalid_argument", checks.Certificate(nil, "shop:443", -day))
-	want(t, "invalid_argument", checks.Certificate(&tls.Config{InsecureSkipVerify: true}, "shop:443", day))
+	want(t, "server_certificate_invalid", checks.CertificateValid(server.Listener.Addr().String(), day)) // the system does not know its authority
+	want(t, "invalid_argument", checks.CertificateValid("shop", day))
+	want(t, "invalid_argument", checks.CertificateValidConfig(nil, "shop:443", day))
+	want(t, "invalid_argument", checks.CertificateValid("shop:443", -day))
+	want(t, "invalid_argument", checks.CertificateValidConfig(&tls.Config{InsecureSkipVerify: true}, "shop:443", day))
 }
 
-func TestDisk(t *testing.T) {
-	want(t, "", checks.Disk(t.TempDir(), 1e-9))
-	err := want(t, "disk_full", checks.Disk("/", 0.999999))
+func TestDiskFree(t *testing.T) {
+	want(t, "", checks.DiskFree(t.TempDir(), 1e-9))
+	err := want(t, "disk_full", checks.DiskFree("/", 0.999999))
 	if err != nil && !strings.Contains(err.Error(), "less than 100.0 %") {
 		t.Error(err)
 	}
-	want(t, "not_found", checks.Disk(filepath.Join(t.TempDir(), "none"), .1))
-	want(t, "invalid_argument", checks.Disk("", .1))
+	want(t, "not_found", checks.DiskFree(filepath.Join(t.TempDir(), "none"), .1))
+	want(t, "invalid_argument", checks.DiskFree("", .1))
 	for _, bad := range []float64{0, -1, 1, 10} {
-		want(t, "invalid_argument", checks.Disk("/", bad))
+		want(t, "invalid_argument", checks.DiskFree("/", bad))
 	}
 }

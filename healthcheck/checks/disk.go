@@ -1,22 +1,20 @@
 package checks
 
-import (
-	"context"
-)
+import "context"
 
-// Disk passes while at least the share free, from 0 to 1, is left of the file
-// system that holds path: of its bytes that a process which is not root may use,
-// and of its inodes, where it counts them.
+// DiskFree passes while at least the share min, from 0 to 1, is free of the file system that
+// holds path: of the bytes that a process may use without being root, and of the inodes, where
+// the file system counts them. Otherwise its class is disk_full.
 //
-// The kernel is asked without a time limit: for a network file system that hangs,
-// the check times out and stays failed until the kernel answers. Where the
-// platform can't tell (neither Unix nor Windows), each run fails.
-func Disk(path string, free float64) func(context.Context) error {
+// The kernel is asked without a time limit. If a network file system hangs, the check times
+// out and stays failed until the kernel answers. Where the platform can't tell (neither Unix
+// nor Windows), each run fails.
+func DiskFree(path string, min float64) func(context.Context) error {
 	if path == "" {
-		return invalid("checks.Disk: the path is empty")
+		return invalid("checks.DiskFree: the path is empty")
 	}
-	if !(free > 0 && free < 1) {
-		return invalid("checks.Disk: free: %v is not between 0 and 1", free)
+	if !(min > 0 && min < 1) {
+		return invalid("checks.DiskFree: min: %v is not between 0 and 1", min)
 	}
 	return func(context.Context) error {
 		left, err := space(path)
@@ -24,8 +22,8 @@ func Disk(path string, free float64) func(context.Context) error {
 			return err
 		}
 		for _, l := range left {
-			if share := float64(l.free) / float64(l.all); l.all != 0 && share < free {
-				return fail("disk_full", "%s: %.1f %% of its %s are left, less than %.1f %%", path, 100*share, l.of, 100*free)
+			if share := float64(l.free) / float64(l.all); l.all != 0 && share < min {
+				return fail("disk_full", "%s: %.1f %% of its %s are left, less than %.1f %%", path, 100*share, l.of, 100*min)
 			}
 		}
 		return nil

@@ -4,16 +4,18 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"time"
 
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/checks"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // A check of another service, and what the response says while that answers 503.
@@ -23,24 +25,20 @@ func Example() {
 	}))
 	defer auth.Close()
 
-	reader := sdkmetric.NewManualReader()
-	health := &healthcheck.Monitor{
-		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
-		Checks: []healthcheck.Check{
-			{Name: "auth", Role: healthcheck.Core, Func: checks.HTTP(nil, auth.URL+"/health")},
-			{Name: "disk", Func: checks.Disk("/", 0.0001)},
-		},
-	}
+	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{
+		{Name: "auth", Func: checks.HTTP(auth.URL + "/health")},
+		{Name: "disk", Func: checks.DiskFree("/", 0.0001), OnFail: healthcheck.WarnOnly},
+	}})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := health.Start(ctx, reader); err != nil {
+	if err := health.Start(ctx); err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer health.Stop()
 	for v := range health.Watch(ctx) {
-		if v.Checks[0].State == healthcheck.Fail { // the first run has ended
-			fmt.Println(v.Output(healthcheck.Readiness))
+		if v.Results[0].State == verdict.Fail { // the first run has ended
+			fmt.Println(v.Readiness.Reason)
 			break
 		}
 	}
@@ -48,14 +46,51 @@ func Example() {
 	// auth: 1 failure in a row, the last: 503
 }
 
+// A function of your own, whose error has a text that strangers must not see.
+func ExampleClass() {
+	licence := func(context.Context) error {
+		return checks.Class(errors.New("licence 4711-0815 of ACME has ended"), "licence_ended")
+	}
+	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "licence", Func: licence}}})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := health.Start(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer health.Stop()
+	for v := range health.Watch(ctx) {
+		if r := v.Results[0]; r.State == verdict.Fail {
+			fmt.Println("everybody:", r.Reason)
+			fmt.Println("operators:", r.Err)
+			break
+		}
+	}
+	// Output:
+	// everybody: 1 failure in a row, the last: licence_ended
+	// operators: licence 4711-0815 of ACME has ended
+}
+
 func ExampleHTTP() {
 	auth := httptest.NewServer(http.RedirectHandler("/login", http.StatusFound))
 	defer auth.Close()
 
-	err := checks.HTTP(nil, auth.URL+"/health")(context.Background())
+	err := checks.HTTP(auth.URL + "/health")(context.Background())
 	fmt.Println(strings.ReplaceAll(err.Error(), auth.URL, "http://auth:8080"))
 	// Output:
 	// GET http://auth:8080/health: 302 Found
+}
+
+// A client of your own, with a certificate authority of your own.
+func ExampleHTTPClient() {
+	auth := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer auth.Close()
+
+	client := auth.Client()
+	fmt.Println(checks.HTTPClient(client, auth.URL+"/health")(context.Background()))
+	client.CloseIdleConnections()
+	// Output:
+	// <nil>
 }
 
 func ExampleTCP() {
@@ -72,30 +107,44 @@ func ExampleTCP() {
 }
 
 func ExampleDNS() {
-	fmt.Println(checks.DNS(nil, "localhost")(context.Background()))
+	fmt.Println(checks.DNS("localhost")(context.Background()))
+	fmt.Println(checks.DNS("127.0.0.1")(context.Background()))
 	// Output:
 	// <nil>
+	// checks.DNS: 127.0.0.1 is an address, so nothing is looked up
 }
 
-func ExampleCertificate() {
+func ExampleCertificateValid() {
+	shop := httptest.NewUnstartedServer(nil)
+	shop.Config.ErrorLog = log.New(io.Discard, "", 0)
+	shop.StartTLS()
+	defer shop.Close()
+
+	err := checks.CertificateValid(shop.Listener.Addr().String(), 14*24*time.Hour)(context.Background())
+	fmt.Println(err) // its authority is not one of the system's
+	// Output:
+	// tls: failed to verify certificate: x509: certificate signed by unknown authority
+}
+
+func ExampleCertificateValidConfig() {
 	shop := httptest.NewTLSServer(nil) // its certificate is valid until 2084
 	defer shop.Close()
 	config := &tls.Config{RootCAs: x509.NewCertPool()}
 	config.RootCAs.AddCert(shop.Certificate())
 
 	address := shop.Listener.Addr().String()
-	fmt.Println(checks.Certificate(config, address, 14*24*time.Hour)(context.Background()))
-	err := checks.Certificate(config, address, 100*365*24*time.Hour)(context.Background())
+	fmt.Println(checks.CertificateValidConfig(config, address, 14*24*time.Hour)(context.Background()))
+	err := checks.CertificateValidConfig(config, address, 100*365*24*time.Hour)(context.Background())
 	fmt.Println(strings.ReplaceAll(err.Error(), address, "shop:443"))
 	// Output:
 	// <nil>
 	// the certificate of shop:443 is valid until 2084-01-29T16:00:00Z, which is less than 876000h0m0s from now
 }
 
-func ExampleDisk() {
-	fmt.Println(checks.Disk("/", 0.0001)(context.Background()))
-	fmt.Println(checks.Disk("/", 10)(context.Background())) // a share, not per cent
+func ExampleDiskFree() {
+	fmt.Println(checks.DiskFree("/", 0.0001)(context.Background()))
+	fmt.Println(checks.DiskFree("/", 10)(context.Background())) // a share, not per cent
 	// Output:
 	// <nil>
-	// checks.Disk: free: 10 is not between 0 and 1
+	// checks.DiskFree: min: 10 is not between 0 and 1
 }

@@ -1,14 +1,10 @@
-// Package grpchealth answers grpc.health.v1 from the same verdict as the HTTP
-// probes, for Kubernetes' grpc probes, Envoy and gRPC clients that look at the
-// health of a backend:
+// Package grpchealth answers grpc.health.v1 from the same verdict as the HTTP probes, for
+// Kubernetes' grpc probes, Envoy and gRPC clients that look at the health of a backend:
 //
 //	server := grpc.NewServer()
 //	grpchealth.Register(server, health)
 //
-// The services are liveness, readiness and startup; the empty one is readiness. A
-// probe that passes or warns is SERVING, one that fails NOT_SERVING.
-//
-// [Check] is the other direction: a check of a server that this process calls.
+// [Serving] is the other direction: a check of a server that this process calls.
 package grpchealth
 
 import (
@@ -20,66 +16,88 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// Server is the service. Its methods are safe for concurrent use, before the
-// Monitor has started and after it has stopped too.
-type Server struct {
+// Register adds the health service of a Monitor to a server, before or after the Monitor
+// starts. It answers for liveness, readiness and startup; readiness also answers for the empty
+// name and for the names given, such as those of your services. Another name is NotFound.
+//
+// A probe that passes or warns is SERVING, one that fails NOT_SERVING: readiness too before
+// the Monitor has started and after it has stopped.
+//
+// Watch sends the status of a service now and whenever it changes. Of a name that there is not
+// it says SERVICE_UNKNOWN and waits, as the protocol asks. It ends with Unavailable once the
+// Monitor has drained or stopped, so a server's GracefulStop does not wait for watchers:
+//
+//	<-health.Drained()
+//	server.GracefulStop()
+//	health.Stop()
+func Register(s grpc.ServiceRegistrar, m *healthcheck.Monitor, names ...string) {
+	service := &service{monitor: m, probes: map[string]probe{}}
+	for _, name := range names {
+		service.probes[name] = readiness
+	}
+	service.probes[""], service.probes["readiness"] = readiness, readiness
+	service.probes["liveness"] = func(v *verdict.Verdict) verdict.State { return v.Liveness.State }
+	service.probes["startup"] = func(v *verdict.Verdict) verdict.State { return v.Startup.State }
+	healthpb.RegisterHealthServer(s, service)
+}
+
+// service is grpc.health.v1. Its methods may be called at any time, from any goroutine.
+type service struct {
 	healthpb.UnimplementedHealthServer
 	monitor *healthcheck.Monitor
+	probes  map[string]probe // by name; not changed any more
 }
 
-// New makes the service of a Monitor.
-func New(m *healthcheck.Monitor) *Server { return &Server{monitor: m} }
+// A probe reads its state in a verdict.
+type probe func(*verdict.Verdict) verdict.State
 
-// Register adds the service of a Monitor to a server.
-func Register(s grpc.ServiceRegistrar, m *healthcheck.Monitor) {
-	healthpb.RegisterHealthServer(s, New(m))
-}
+func readiness(v *verdict.Verdict) verdict.State { return v.Readiness.State }
 
-var services = map[string]healthcheck.Probe{
-	"":          healthcheck.Readiness,
-	"liveness":  healthcheck.Liveness,
-	"readiness": healthcheck.Readiness,
-	"startup":   healthcheck.Startup,
-}
-
-func (s *Server) status(p healthcheck.Probe) healthpb.HealthCheckResponse_ServingStatus {
-	if s.monitor.Status(p) == healthcheck.Fail {
+func (p probe) status(v *verdict.Verdict) healthpb.HealthCheckResponse_ServingStatus {
+	if p(v) == verdict.Fail {
 		return healthpb.HealthCheckResponse_NOT_SERVING
 	}
 	return healthpb.HealthCheckResponse_SERVING
 }
 
-// Check answers for one service; NotFound for one that there is not.
-func (s *Server) Check(_ context.Context, in *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
-	p, known := services[in.GetService()]
+// Check answers for one service.
+func (s *service) Check(_ context.Context, in *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
+	p, known := s.probes[in.GetService()]
 	if !known {
 		return nil, status.Error(codes.NotFound, "unknown service; there are liveness, readiness and startup")
 	}
-	return &healthpb.HealthCheckResponse{Status: s.status(p)}, nil
+	return &healthpb.HealthCheckResponse{Status: p.status(s.monitor.Verdict())}, nil
 }
 
 // List answers for all services.
-func (s *Server) List(context.Context, *healthpb.HealthListRequest) (*healthpb.HealthListResponse, error) {
-	all := map[string]*healthpb.HealthCheckResponse{}
-	for name, p := range services {
-		all[name] = &healthpb.HealthCheckResponse{Status: s.status(p)}
+func (s *service) List(context.Context, *healthpb.HealthListRequest) (*healthpb.HealthListResponse, error) {
+	all, v := map[string]*healthpb.HealthCheckResponse{}, s.monitor.Verdict()
+	for name, p := range s.probes {
+		all[name] = &healthpb.HealthCheckResponse{Status: p.status(v)}
 	}
 	return &healthpb.HealthListResponse{Statuses: all}, nil
 }
 
-// Watch sends the status of a service now and whenever it changes. Of a service
-// that there is not it says SERVICE_UNKNOWN and waits, as the protocol asks. It
-// ends with Unavailable once the Monitor has stopped, so that a server's
-// GracefulStop does not wait for watchers.
-func (s *Server) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
-	p, known := services[in.GetService()]
+// Watch tells of one service until the client, the drain or the Monitor ends it.
+func (s *service) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	go func() {
+		select {
+		case <-s.monitor.Drained():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	p, known := s.probes[in.GetService()]
 	said := healthpb.HealthCheckResponse_UNKNOWN
-	tell := func() error {
+	tell := func(v *verdict.Verdict) error {
 		now := healthpb.HealthCheckResponse_SERVICE_UNKNOWN
 		if known {
-			now = s.status(p)
+			now = p.status(v)
 		}
 		if now == said {
 			return nil
@@ -87,11 +105,11 @@ func (s *Server) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStream
 		said = now
 		return stream.Send(&healthpb.HealthCheckResponse{Status: now})
 	}
-	if err := tell(); err != nil { // before there is any verdict
+	if err := tell(s.monitor.Verdict()); err != nil { // whoever comes after the drain is told too
 		return err
 	}
-	for range s.monitor.Watch(stream.Context()) {
-		if err := tell(); err != nil {
+	for v := range s.monitor.Watch(ctx) {
+		if err := tell(v); err != nil {
 			return err
 		}
 	}

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -29,45 +29,53 @@ const (
 	notServing = healthpb.HealthCheckResponse_NOT_SERVING
 )
 
+// dial serves on memory, so that it may run in a bubble.
+func dial(t *testing.T, server *grpc.Server) healthpb.HealthClient {
+	l := bufconn.Listen(1 << 16)
+	go func() { _ = server.Serve(l) }()
+	conn, err := grpc.NewClient("passthrough:", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Stop()
+		conn.Close()
+	})
+	return healthpb.NewHealthClient(conn)
+}
+
+var quiet = healthcheck.Pipeline{Logger: slog.New(slog.DiscardHandler)}
+
 // TestStates: the answers of gRPC are those of the probes, in each state.
 func TestStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down := make(chan bool, 1)
-		is := false
-		reader := sdkmetric.NewManualReader()
-		m := &healthcheck.Monitor{
-			MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), Logger: slog.New(slog.DiscardHandler),
-			Checks: []healthcheck.Check{{Name: "database", Role: healthcheck.Core, Interval: time.Second, Failures: 1, Successes: 1,
+		var down atomic.Bool
+		m := healthcheck.New(healthcheck.Config{
+			Checks: []healthcheck.Check{{Name: "database", Interval: time.Second, FailureThreshold: 1, SuccessThreshold: 1,
 				Func: func(context.Context) error {
-					select {
-					case is = <-down:
-					default:
-					}
-					if is {
+					if down.Load() {
 						return errors.New("down")
 					}
 					return nil
 				}}},
-		}
+		})
 		worker := m.Heartbeat("worker", 5*time.Second)
 		server := grpc.NewServer()
-		grpchealth.Register(server, m)
-		l := bufconn.Listen(1 << 16)
-		go func() { _ = server.Serve(l) }()
-		conn, err := grpc.NewClient("passthrough:", grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
-		if err != nil {
-			t.Fatal(err)
-		}
-		client := healthpb.NewHealthClient(conn)
+		grpchealth.Register(server, m, "shop.Orders", "liveness") // which stays what it is
+		client := dial(t, server)
 		want := func(when string, liveness, readiness, startup healthpb.HealthCheckResponse_ServingStatus) {
 			t.Helper()
 			list, err := client.List(t.Context(), &healthpb.HealthListRequest{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			for service, want := range map[string]healthpb.HealthCheckResponse_ServingStatus{
-				"liveness": liveness, "readiness": readiness, "": readiness, "startup": startup} {
+			all := map[string]healthpb.HealthCheckResponse_ServingStatus{
+				"liveness": liveness, "readiness": readiness, "": readiness, "shop.Orders": readiness, "startup": startup}
+			if len(list.Statuses) != len(all) {
+				t.Errorf("%s: the list has %v", when, list.Statuses)
+			}
+			for service, want := range all {
 				got, err := client.Check(t.Context(), &healthpb.HealthCheckRequest{Service: service})
 				if err != nil {
 					t.Fatal(err)
@@ -81,14 +89,7 @@ func TestStates(t *testing.T) {
 		if _, err := client.Check(t.Context(), &healthpb.HealthCheckRequest{Service: "orders"}); status.Code(err) != codes.NotFound {
 			t.Errorf("an unknown service: %v", err)
 		}
-		unknown, err := client.Watch(t.Context(), &healthpb.HealthCheckRequest{Service: "orders"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := unknown.Recv(); err != nil || got.Status != healthpb.HealthCheckResponse_SERVICE_UNKNOWN {
-			t.Errorf("watching an unknown service: %v %v", got, err)
-		}
-		watch, err := client.Watch(t.Context(), &healthpb.HealthCheckRequest{})
+		watch, err := client.Watch(t.Context(), &healthpb.HealthCheckRequest{Service: "shop.Orders"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,32 +101,96 @@ func TestStates(t *testing.T) {
 			}
 		}
 		next("before Start", notServing)
-		if err := m.Start(t.Context(), reader); err != nil {
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		if err := m.StartWith(ctx, quiet); err != nil {
 			t.Fatal(err)
 		}
 		next("once it runs", serving)
 		want("running", serving, serving, serving)
-		down <- true
+		down.Store(true)
 		next("without a database", notServing)
 		want("without a database", serving, notServing, serving)
-		down <- false
+		down.Store(false)
 		next("with a database", serving)
-		worker.Busy()
+		worker.Begin()
 		next("with a stuck worker", notServing)
 		want("with a stuck worker", notServing, notServing, serving)
-		worker.Idle()
+		worker.End()
 		next("with an idle worker", serving)
-		m.Drain()
+		end()
 		next("draining", notServing)
 		want("draining", serving, notServing, serving)
 		m.Stop()
-		if _, err := watch.Recv(); status.Code(err) != codes.Unavailable {
-			t.Errorf("after Stop the watcher gets %v", err)
-		}
-		if _, err := unknown.Recv(); status.Code(err) != codes.Unavailable {
-			t.Errorf("after Stop the watcher of an unknown service gets %v", err)
-		}
-		server.GracefulStop()
-		conn.Close()
+		want("stopped", serving, notServing, serving)
 	})
+}
+
+// TestWatchEnds: a server's GracefulStop never waits for watchers, whichever way the Monitor
+// ends and whenever they came.
+func TestWatchEnds(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		delay time.Duration
+		end   func(cancel context.CancelFunc, m *healthcheck.Monitor)
+		after time.Duration
+	}{
+		{"drained", 7 * time.Second, func(cancel context.CancelFunc, _ *healthcheck.Monitor) { cancel() }, 7 * time.Second},
+		{"drained at once", -1, func(cancel context.CancelFunc, _ *healthcheck.Monitor) { cancel() }, 0},
+		{"stopped", 7 * time.Second, func(_ context.CancelFunc, m *healthcheck.Monitor) { m.Stop() }, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := healthcheck.New(healthcheck.Config{DrainDelay: c.delay})
+				server := grpc.NewServer()
+				grpchealth.Register(server, m)
+				client := dial(t, server)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if err := m.StartWith(ctx, quiet); err != nil {
+					t.Fatal(err)
+				}
+				defer m.Stop()
+				watch := func(service string, first healthpb.HealthCheckResponse_ServingStatus) grpc.ServerStreamingClient[healthpb.HealthCheckResponse] {
+					t.Helper()
+					w, err := client.Watch(t.Context(), &healthpb.HealthCheckRequest{Service: service})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got, err := w.Recv(); err != nil || got.Status != first {
+						t.Errorf("%q: the watcher gets %v, %v; want %v", service, got, err, first)
+					}
+					return w
+				}
+				ends := func(w grpc.ServerStreamingClient[healthpb.HealthCheckResponse]) {
+					t.Helper()
+					var err error
+					for err == nil {
+						_, err = w.Recv()
+					}
+					if status.Code(err) != codes.Unavailable {
+						t.Errorf("the stream ends with %v", err)
+					}
+				}
+				all := []grpc.ServerStreamingClient[healthpb.HealthCheckResponse]{
+					watch("", serving), watch("liveness", serving), watch("orders", healthpb.HealthCheckResponse_SERVICE_UNKNOWN),
+				}
+				began := time.Now()
+				c.end(cancel, m)
+				synctest.Wait()
+				if c.after > 0 { // whoever comes in the drain is told, too
+					all = append(all, watch("", notServing))
+				}
+				<-m.Drained()
+				ends(watch("", notServing)) // and whoever comes after it
+				server.GracefulStop()
+				if took := time.Since(began); took != c.after {
+					t.Errorf("GracefulStop returns %v after the end; want %v", took, c.after)
+				}
+				for _, w := range all {
+					ends(w)
+				}
+			})
+		})
+	}
 }

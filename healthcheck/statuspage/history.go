@@ -1,12 +1,13 @@
 package statuspage
 
 import (
+	"maps"
 	"math"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // The last hour, in steps of ten seconds. A check costs 1,800 bytes of memory.
@@ -15,66 +16,78 @@ const (
 	steps = 360
 )
 
-// history is what each check was in each step. A step in which nothing was judged
-// stays empty: it is not drawn as what was before.
+// history is what each check was in each step, by its name: checks come and go while the
+// process runs. A step in which nothing was judged stays empty: it is not drawn as what was
+// before.
 type history struct {
 	mu     sync.Mutex
-	names  []string
-	states []([steps]byte)    // the worst in the step, as a letter; 0 for none
-	values []([steps]float32) // the last in that state; not a number where there was none
-	last   int64              // number of the newest step, since 1970
+	tracks map[string]*track
+	last   int64 // number of the newest step, since 1970
+}
+
+// track is the last hour of one check, in a ring.
+type track struct {
+	states [steps]byte    // the worst in the step, as a letter; 0 for none
+	values [steps]float32 // the last in that state; not a number where there was none
+	last   int64          // number of the newest step in which it was judged
 }
 
 // letters name the states, from bad to worse.
 const letters = "pwusf" // pass, warn, unknown, stale, fail
 
-func letter(s healthcheck.State) byte {
+func letter(s verdict.State) byte {
 	switch s {
-	case healthcheck.Pass:
+	case verdict.Pass:
 		return 'p'
-	case healthcheck.Warn:
+	case verdict.Warn:
 		return 'w'
-	case healthcheck.Stale:
+	case verdict.Stale:
 		return 's'
-	case healthcheck.Fail:
+	case verdict.Fail:
 		return 'f'
 	}
 	return 'u'
 }
 
 // add notes a verdict.
-func (h *history) add(v *healthcheck.Verdict) {
+func (h *history) add(v *verdict.Verdict) {
+	if v.Time.IsZero() {
+		return // nothing was judged
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.names == nil {
-		for _, c := range v.Checks {
-			h.names = append(h.names, c.Name)
-		}
-		h.states = make([][steps]byte, len(h.names))
-		h.values = make([][steps]float32, len(h.names))
-	}
 	now := v.Time.Unix() / int64(step/time.Second)
-	at := int(now % steps)
-	for n := min(now-h.last, steps); n > 0; n-- { // what has passed since, and this step, anew
-		gone := int((now - n + 1) % steps)
-		for c := range h.states {
-			h.states[c][gone], h.values[c][gone] = 0, 0
-		}
+	if h.tracks == nil || now < h.last { // the wall clock was set back: begin anew
+		h.tracks = map[string]*track{}
 	}
-	if h.last > now { // the wall clock was set back: begin anew
-		clear(h.states)
+	if now > h.last { // what was not judged for an hour has no history
+		maps.DeleteFunc(h.tracks, func(_ string, t *track) bool { return now-t.last >= steps })
 	}
 	h.last = now
-	for n := range v.Checks {
-		c := &v.Checks[n]
-		l := letter(c.State)
-		if worse(h.states[n][at], l) {
-			continue
+	for i := range v.Results {
+		r := &v.Results[i]
+		t := h.tracks[r.Name]
+		if t == nil {
+			t = &track{last: now}
+			h.tracks[r.Name] = t
 		}
-		h.states[n][at], h.values[n][at] = l, float32(math.NaN())
-		if c.HasValue {
-			h.values[n][at] = float32(c.Value)
-		}
+		t.note(now, letter(r.State), r.Value)
+	}
+}
+
+// note notes a state and a value in a step.
+func (t *track) note(now int64, l byte, value *float64) {
+	for n := min(now-t.last, steps); n > 0; n-- { // what has passed since, and this step, anew
+		t.states[(now-n+1)%steps] = 0
+	}
+	t.last = now
+	at := now % steps
+	if worse(t.states[at], l) {
+		return
+	}
+	t.states[at], t.values[at] = l, float32(math.NaN())
+	if value != nil {
+		t.values[at] = float32(*value)
 	}
 }
 
@@ -119,15 +132,13 @@ func (h *history) since(now time.Time) map[string]past {
 	defer h.mu.Unlock()
 	all := map[string]past{}
 	end := now.Unix() / int64(step/time.Second)
-	for c, name := range h.names {
+	for name, t := range h.tracks {
 		p := past{Values: make(values, 0, steps)}
 		text := make([]byte, 0, steps)
 		for n := end - steps + 1; n <= end; n++ {
 			l, v := byte(' '), float32(math.NaN())
-			if n <= h.last && n > h.last-steps {
-				if s := h.states[c][n%steps]; s != 0 {
-					l, v = s, h.values[c][n%steps]
-				}
+			if n <= t.last && n > t.last-steps && t.states[n%steps] != 0 {
+				l, v = t.states[n%steps], t.values[n%steps]
 			}
 			text, p.Values = append(text, l), append(p.Values, v)
 		}

@@ -45,25 +45,29 @@
   // The service's own time: the clock here may be wrong.
   const clock = (time, now) => (time.slice(0, 10) === now.slice(0, 10) ? "" : time.slice(0, 10) + " ") + time.slice(11, 19) + " UTC";
 
-  // The history grows by what is seen; the service sends it whole at first.
+  // The history grows by what is seen; the service sends it whole at first. A check that is
+  // gone for a while keeps its own.
   let past = {}, pastStep = 0;
   function note(d) {
     const now = Math.floor(Date.parse(d.now) / 1000 / d.step);
     if (d.past) { past = d.past; pastStep = now; }
-    for (const [name, [e]] of Object.entries((d.verdict || {}).checks || {})) {
-      const p = past[name] || (past[name] = { states: " ".repeat(steps), values: Array(steps).fill(null) });
-      const move = Math.min(steps, now - pastStep);
-      if (move > 0) {
+    const move = Math.min(steps, now - pastStep);
+    if (move > 0) {
+      for (const [name, p] of Object.entries(past)) {
         p.states = p.states.slice(move) + " ".repeat(move);
         p.values = p.values.slice(move).concat(Array(move).fill(null));
+        if (!p.states.trim()) delete past[name];
       }
+      pastStep = now;
+    }
+    for (const [name, [e]] of Object.entries(d.verdict.checks)) {
+      const p = past[name] || (past[name] = { states: " ".repeat(steps), values: Array(steps).fill(null) });
       if (d.stale) continue; // nothing was judged
       const letter = e.status[0], last = p.states[steps - 1];
       if (worse.indexOf(letter) < worse.indexOf(last)) continue;
       p.states = p.states.slice(0, -1) + letter;
       p.values[steps - 1] = e.observedValue ?? null; // in the worst state
     }
-    pastStep = Math.max(pastStep, now);
   }
 
   // The strip is drawn in heights too, and its caption says it in words: not everybody
@@ -150,7 +154,7 @@
     const r = rowOf(name), text = value(e);
     if (r.li.className !== e.status) r.li.className = e.status;
     put(r.badge, (old ? "was " : marks[e.status] + " ") + e.status);
-    put(r.role, e.role || "auxiliary");
+    put(r.role, e.role);
     show(r.since, e.since && !old ? "for " + span(Date.parse(d.now) - Date.parse(e.since)) : e.since && "since " + clock(e.since, d.now));
     show(r.override, e.override && "overridden by an operator: " + e.override);
     show(r.value, text);
@@ -165,9 +169,11 @@
     return r.li;
   }
 
-  const states = ["fail", "stale", "unknown", "warn", "pass"], roles = ["vital", "core", undefined, "informational"];
+  const states = ["fail", "stale", "unknown", "warn", "pass"], roles = ["vital", "core", "auxiliary", "informational"];
   function list(d, old) {
-    const sorted = Object.entries((d.verdict || {}).checks || {}).map(([name, [e]]) => [name, e]).sort(([a, x], [b, y]) =>
+    const checks = d.verdict.checks;
+    for (const name of rows.keys()) if (!checks[name]) rows.delete(name);
+    const sorted = Object.entries(checks).map(([name, [e]]) => [name, e]).sort(([a, x], [b, y]) =>
       states.indexOf(x.status) - states.indexOf(y.status) || roles.indexOf(x.role) - roles.indexOf(y.role) || (a < b ? -1 : 1));
     const items = sorted.map(([name, e]) => check(name, e, d, old)), ul = $("checks");
     if (items.length === ul.children.length && items.every((li, n) => li === ul.children[n])) return;
@@ -178,7 +184,7 @@
 
   let shown = null, lost = false;
   function draw() {
-    const d = shown, v = d.verdict || {}, ready = d.probes.readiness, old = lost || d.stale;
+    const d = shown, v = d.verdict, ready = d.probes.readiness, old = lost || d.stale;
     document.body.classList.toggle("old", old);
     if ($("verdict").className !== ready) $("verdict").className = ready;
     const at = clock(lost || !v.time ? d.now : v.time, d.now);
@@ -186,7 +192,7 @@
     put($("state"), lost ? "Contact lost" : d.title);
     put($("service"), [v.serviceId, v.releaseId].filter(Boolean).join(" "));
     put($("sentence"), lost ? "At " + at + " it was: " + d.title + ". " + d.sentence : d.sentence);
-    const facts = ["lifecycle " + (v.lifecycle || "starting"), "liveness " + d.probes.liveness, "startup " + d.probes.startup, v.time ? "judged at " + clock(v.time, d.now) : "not judged yet"];
+    const facts = ["lifecycle " + v.lifecycle, "liveness " + d.probes.liveness, "startup " + d.probes.startup, v.time ? "judged at " + clock(v.time, d.now) : "not judged yet"];
     if (d.since && !old) facts.unshift("for " + span(Date.parse(d.now) - Date.parse(d.since)) + ", since " + clock(d.since, d.now));
     put($("facts"), (lost ? "then: " : "") + facts.join(" · "));
     put($("checks-title"), old ? "Checks as of " + at : "Checks");

@@ -8,16 +8,21 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/leaktest"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
@@ -26,23 +31,20 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 var errDown = errors.New("connection refused <script>")
 
 // start runs a Monitor with a database that is down, and its page.
-func start(t *testing.T) (*healthcheck.Monitor, *Page) {
+func start(t *testing.T) (m *healthcheck.Monitor, page *page, end func()) {
 	t.Helper()
-	reader := sdkmetric.NewManualReader()
-	m := &healthcheck.Monitor{
-		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), TracerProvider: sdktrace.NewTracerProvider(),
-		Logger: slog.New(slog.DiscardHandler),
-		Checks: []healthcheck.Check{{Name: "database", Role: healthcheck.Core, Func: func(context.Context) error { return errDown }}},
-	}
+	m = healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "database", Func: func(context.Context) error { return errDown }}}})
 	ctx, cancel := context.WithCancel(t.Context())
-	page := New(ctx, m, Options{TraceURL: "http://traces/{trace}", MaintenancePath: "/maintenance"})
-	if err := m.Start(ctx, reader); err != nil {
+	page = newPage(t.Context(), m, Config{TraceURL: "http://traces/{trace}", MaintenancePath: "/maintenance"})
+	if err := m.StartWith(ctx, healthcheck.Pipeline{TracerProvider: sdktrace.NewTracerProvider(), Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cancel(); m.Stop() })
-	time.Sleep(3 * time.Second)
-	return m, page
+	time.Sleep(500 * time.Millisecond)
+	return m, page, cancel
 }
+
+var quiet = healthcheck.Pipeline{Logger: slog.New(slog.DiscardHandler)}
 
 func get(p http.Handler, method, path string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
@@ -53,7 +55,7 @@ func get(p http.Handler, method, path string) *httptest.ResponseRecorder {
 // TestPage: what a browser needs is there, and nothing else may be loaded or run.
 func TestPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, page := start(t)
+		_, page, _ := start(t)
 		w := get(page, "GET", "/status")
 		csp := w.Header().Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'sha256-" + digest(js), "style-src 'sha256-" + digest(css)} {
@@ -84,44 +86,39 @@ func TestPage(t *testing.T) {
 // TestSentence: what the page says of readiness is so, also where something fails that
 // does not count, or nobody judges any more.
 func TestSentence(t *testing.T) {
-	if got := sentence(nil); got != "Nothing has been judged yet." {
-		t.Errorf("before Start: %q", got)
-	}
-	if got := sentence(&healthcheck.Verdict{Time: time.Now().Add(-20 * time.Second)}); !strings.HasPrefix(got, "Nothing has been judged for more than 15 s") {
-		t.Errorf("stale: %q", got)
-	}
 	for _, c := range []struct {
 		name, override string
-		role           healthcheck.Role
+		onFail         verdict.Effect
 		fails, stuck   bool
 		title, want    string
 	}{
 		{name: "all is well", title: "Ready", want: "Every check passes."},
-		{name: "for information", role: healthcheck.Informational, fails: true, title: "Ready", want: "Every check that readiness depends on passes; mirror is fail."},
-		{name: "overridden", override: "mirror=off", role: healthcheck.Core, fails: true, title: "Ready", want: "Every check that readiness depends on passes; mirror is fail."},
-		{name: "auxiliary", fails: true, title: "Ready, with warnings", want: "mirror: 4 failures in a row, the last: *errors.errorString"},
+		{name: "for information", onFail: healthcheck.ShowOnly, fails: true, title: "Ready", want: "Every check that readiness depends on passes; mirror is fail."},
+		{name: "overridden", override: "mirror=show", fails: true, title: "Ready", want: "Every check that readiness depends on passes; mirror is fail."},
+		{name: "auxiliary", onFail: healthcheck.WarnOnly, fails: true, title: "Ready, with warnings", want: "mirror: 8 failures in a row, the last: *errors.errorString"},
+		{name: "core", fails: true, title: "Not ready", want: "mirror: 8 failures in a row, the last: *errors.errorString"},
 		{name: "stuck", stuck: true, title: "Not ready", want: "worker: no beat for 30s with 1 active. Liveness fails too: a restart is due."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("HEALTH_OVERRIDES", c.override)
 			synctest.Test(t, func(t *testing.T) {
-				t.Setenv("HEALTH_EFFECTS", c.override)
-				reader := sdkmetric.NewManualReader()
-				m := &healthcheck.Monitor{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), Logger: slog.New(slog.DiscardHandler),
-					Checks: []healthcheck.Check{{Name: "mirror", Role: c.role, Func: func(context.Context) error {
-						if c.fails {
-							return errDown
-						}
-						return nil
-					}}}}
+				m := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "mirror", OnFail: c.onFail, Func: func(context.Context) error {
+					if c.fails {
+						return errDown
+					}
+					return nil
+				}}}})
 				worker := m.Heartbeat("worker", 5*time.Second)
-				ctx, cancel := context.WithCancel(t.Context())
-				page := New(ctx, m, Options{TraceURL: "http://traces/{trace}"}) // and no spans
-				if err := m.Start(ctx, reader); err != nil {
+				page := newPage(t.Context(), m, Config{TraceURL: "http://traces/{trace}"}) // and no spans
+				if s := page.snapshot(false); s.Sentence != "Nothing has been judged yet." || s.Title != "Not ready" || s.Stale {
+					t.Errorf("before Start: %q, %q, stale %v", s.Title, s.Sentence, s.Stale)
+				}
+				if err := m.StartWith(t.Context(), quiet); err != nil {
 					t.Fatal(err)
 				}
-				defer func() { cancel(); m.Stop() }()
+				defer m.Stop()
 				if c.stuck {
-					worker.Busy()
+					worker.Begin()
 				}
 				time.Sleep(30500 * time.Millisecond) // between two judgements
 				s := page.snapshot(false)
@@ -132,15 +129,119 @@ func TestSentence(t *testing.T) {
 				if !strings.Contains(body, c.title) || strings.Contains(body, "<form") {
 					t.Errorf("without JavaScript:\n%s", body)
 				}
+				m.Stop()
+				if s := page.snapshot(false); s.Stale || s.Sentence != "draining" {
+					t.Errorf("after Stop: %q, stale %v", s.Sentence, s.Stale)
+				}
+				time.Sleep(20 * time.Second)
+				if s := page.snapshot(false); !s.Stale || !s.Since.IsZero() || !strings.HasPrefix(s.Sentence, "Nothing has been judged for more than 15 s") {
+					t.Errorf("long after Stop: %q since %v, stale %v", s.Sentence, s.Since, s.Stale)
+				}
 			})
 		})
 	}
 }
 
+// TestStale: the page and the Monitor call a verdict old at the same moment.
+func TestStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := &hanging{until: make(chan struct{})}
+		m := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "database", Func: func(context.Context) error { return hang.err() }}}})
+		page := newPage(t.Context(), m, Config{})
+		if err := m.StartWith(t.Context(), healthcheck.Pipeline{MeterProvider: hang, Logger: quiet.Logger}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		hang.on.Store(true)
+		for last := page.snapshot(false); !last.Stale; time.Sleep(100 * time.Millisecond) {
+			if last = page.snapshot(false); last.Stale != (last.State == verdict.Fail) {
+				t.Fatalf("stale %v, %s: %s", last.Stale, last.State, last.Sentence)
+			}
+			if !strings.HasPrefix(string(last.Verdict), `{"status":"`+string(last.State)+`"`) {
+				t.Errorf("%s, and the body is %.30s", last.State, last.Verdict)
+			}
+		}
+		close(hang.until)
+		m.Stop()
+	})
+}
+
+// hanging is a MeterProvider whose counters can hang the judge.
+type hanging struct {
+	metricnoop.MeterProvider
+	on    atomic.Bool
+	until chan struct{}
+}
+
+func (h *hanging) err() error {
+	if h.on.Load() {
+		return errDown
+	}
+	return nil
+}
+
+func (h *hanging) Meter(string, ...metric.MeterOption) metric.Meter { return meter{h: h} }
+
+type meter struct {
+	metricnoop.Meter
+	h *hanging
+}
+
+func (m meter) Int64Counter(string, ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+	return counter{h: m.h}, nil
+}
+
+type counter struct {
+	metricnoop.Int64Counter
+	h *hanging
+}
+
+func (c counter) Add(context.Context, int64, ...metric.AddOption) {
+	if c.h.on.Load() {
+		<-c.h.until
+	}
+}
+
+// TestDetails: the details are written once a verdict, however many pages are open, and are
+// those of the verdict that is shown with them.
+func TestDetails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, page, _ := start(t)
+		var written atomic.Int64
+		handler := page.details.handler
+		page.details.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			written.Add(1)
+			handler.ServeHTTP(w, r)
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for range 5 {
+			go page.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/status/events", nil))
+		}
+		synctest.Wait()
+		get(page, "GET", "/status/data")
+		if n := written.Load(); n != 1 {
+			t.Errorf("written %d times for six pages", n)
+		}
+		get(page, "GET", "/status") // needs none
+		for n := range 4 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			v := page.monitor.Verdict()
+			if s := page.snapshot(false); !strings.Contains(string(s.Verdict), `"time":"`+v.Time.UTC().Format(time.RFC3339)) {
+				t.Errorf("the body is %s; want that of %v", s.Verdict, v.Time)
+			}
+			if got := written.Load(); got != int64(n+2) {
+				t.Errorf("written %d times for %d verdicts", got, n+2)
+			}
+		}
+	})
+}
+
 // TestData: the verdict with the text of errors, the trace, the history.
 func TestData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, page := start(t)
+		_, page, _ := start(t)
 		time.Sleep(30 * time.Second)
 		var s struct {
 			Probes  map[string]string
@@ -166,33 +267,48 @@ func TestData(t *testing.T) {
 	})
 }
 
-// TestEvents: the history first, then each verdict.
+// TestEvents: the history first, then each verdict, until the Monitor has drained.
 func TestEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, page := start(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
+		_, page, end := start(t)
 		w := &stream{ResponseRecorder: httptest.NewRecorder(), lines: make(chan string, 100)}
-		go page.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/status/events", nil))
-		next := func() (s snapshot) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		go func() {
+			page.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/status/events", nil))
+			close(w.lines)
+		}()
+		read := func(line string) (s snapshot) {
 			t.Helper()
-			if err := json.Unmarshal([]byte(strings.TrimPrefix(<-w.lines, "data: ")), &s); err != nil {
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(line, "data: ")), &s); err != nil {
 				t.Fatal(err)
 			}
 			return s
 		}
-		if s := next(); len(s.Past) != 1 {
+		if s := read(<-w.lines); len(s.Past) != 1 {
 			t.Errorf("the first has the history of %d checks", len(s.Past))
 		}
 		before := time.Now()
-		m.Drain()
-		for s := next(); !strings.Contains(string(s.Verdict), "draining"); s = next() {
+		end()
+		for s := read(<-w.lines); !strings.Contains(string(s.Verdict), "draining"); s = read(<-w.lines) {
 			if len(s.Past) > 0 {
 				t.Error("the history comes again")
 			}
 		}
 		if took := time.Since(before); took > time.Second {
 			t.Errorf("draining is seen after %v", took)
+		}
+		for range w.lines {
+		}
+		if took := time.Since(before); took != 5*time.Second {
+			t.Errorf("the stream ends %v after the drain has begun; want the delay of 5 s", took)
+		}
+		again := get(page, "GET", "/status/events").Body.String()
+		if s := read(strings.TrimSpace(again)); strings.Count(again, "data: ") != 1 || s.Sentence != "draining" || len(s.Past) != 1 {
+			t.Errorf("whoever comes after the drain gets %.300q", again)
+		}
+		if w := get(page, "HEAD", "/status/events"); w.Body.Len() > 0 {
+			t.Errorf("HEAD: %q", w.Body)
 		}
 	})
 }
@@ -213,15 +329,50 @@ func (s *stream) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// TestServe: the end is orderly while a page is open, both on its own listener and behind the
+// Monitor's own handler.
+func TestServe(t *testing.T) {
+	m := healthcheck.New(healthcheck.Config{DrainDelay: -1, ShutdownTimeout: time.Minute})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if err := m.StartWith(ctx, quiet); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := newPage(t.Context(), m, Config{})
+	served := make(chan error, 1)
+	go func() { served <- m.Serve(&http.Server{Handler: m.Wrap(page)}, l) }()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport}).Get("http://" + l.Addr().String() + "/status/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewReader(res.Body)
+	if _, err := lines.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := io.Copy(io.Discard, lines); err != nil {
+		t.Errorf("the stream ends with %v", err)
+	}
+	if err := <-served; err != nil {
+		t.Errorf("Serve returns %v", err)
+	}
+}
+
 // TestStreams: a stream outlives the server's time limit for an answer, ends with the
 // context of the page, and leaves its place to the next one.
 func TestStreams(t *testing.T) {
-	reader := sdkmetric.NewManualReader()
-	m := &healthcheck.Monitor{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), Logger: slog.New(slog.DiscardHandler)}
+	m := healthcheck.New(healthcheck.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	page := New(ctx, m, Options{})
-	if err := m.Start(t.Context(), reader); err != nil {
+	page := newPage(ctx, m, Config{})
+	if err := m.StartWith(t.Context(), quiet); err != nil {
 		t.Fatal(err)
 	}
 	defer m.Stop()
@@ -274,7 +425,7 @@ func TestStreams(t *testing.T) {
 // where it is.
 func TestHeaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, page := start(t)
+		_, page, _ := start(t)
 		for _, path := range []string{"/status", "/status/data"} {
 			h := get(page, "GET", path).Header()
 			for name, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
@@ -295,13 +446,56 @@ func TestHeaders(t *testing.T) {
 	})
 }
 
+// TestComeAndGo: checks that come and go keep their history, each under its own name.
+func TestComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, page, _ := start(t)
+		add := func(name string, err error) (remove func()) {
+			t.Helper()
+			remove, failed := m.Add(healthcheck.Check{Name: name, Func: func(context.Context) error { return err }, OnFail: healthcheck.ShowOnly})
+			if failed != nil {
+				t.Fatal(failed)
+			}
+			return remove
+		}
+		seen := func(name string) string {
+			return strings.TrimLeft(page.snapshot(true).Past[name].States, " ")
+		}
+		want := func(name, pattern string) {
+			t.Helper()
+			if got := seen(name); !regexp.MustCompile("^" + pattern + "$").MatchString(got) {
+				t.Errorf("the history of %s is %q; want %s", name, got, pattern)
+			}
+		}
+		time.Sleep(5 * time.Second) // into a step
+		first, second := add("a", nil), add("b", errDown)
+		time.Sleep(20 * time.Second)
+		first()
+		time.Sleep(30 * time.Second)
+		want("database", "f{6}")
+		want("a", "p{3} {3}")
+		want("b", "f{6}")
+		third := add("a", errDown)
+		second()
+		time.Sleep(10 * time.Second)
+		want("a", "p{3} {2,3}f{1,2}")
+		want("b", "f{6} {1}")
+		want("database", "f{7}")
+		third()
+		time.Sleep(time.Hour + time.Minute)
+		if p := page.snapshot(true).Past; len(p) != 1 {
+			t.Errorf("an hour later there is a history of %d checks", len(p))
+		}
+		want("database", "f{360}")
+	})
+}
+
 // TestValues: where there was no number, none is sent.
 func TestValues(t *testing.T) {
 	h := &history{}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	for _, r := range []healthcheck.Result{{HasValue: true, Value: .000025}, {Value: 3}, {HasValue: true, Value: math.Inf(1)}, {HasValue: true, Value: 84}} {
-		r.Name, r.State = "a", healthcheck.Pass
-		h.add(&healthcheck.Verdict{Time: now, Checks: []healthcheck.Result{r}})
+	for _, v := range []*float64{new(.000025), nil, new(math.Inf(1)), new(84.)} {
+		h.add(&verdict.Verdict{Time: now, Results: []verdict.Result{{Name: "a", State: verdict.Pass, Value: v}}})
 		now = now.Add(10 * time.Second)
 	}
 	b, err := json.Marshal(h.since(now.Add(-time.Second))["a"])
@@ -314,9 +508,9 @@ func TestValues(t *testing.T) {
 func TestValueOfWorst(t *testing.T) {
 	h := &history{}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	for _, r := range []healthcheck.Result{{State: healthcheck.Pass, Value: 1}, {State: healthcheck.Fail, Value: 84}, {State: healthcheck.Fail, Value: 90}, {State: healthcheck.Pass, Value: 2}} {
-		r.Name, r.HasValue = "a", true
-		h.add(&healthcheck.Verdict{Time: now, Checks: []healthcheck.Result{r}})
+	for _, r := range []verdict.Result{{State: verdict.Pass, Value: new(1.)}, {State: verdict.Fail, Value: new(84.)}, {State: verdict.Fail, Value: new(90.)}, {State: verdict.Pass, Value: new(2.)}} {
+		r.Name = "a"
+		h.add(&verdict.Verdict{Time: now, Results: []verdict.Result{r}})
 		now = now.Add(time.Second)
 	}
 	if p := h.since(now)["a"]; p.Values[steps-1] != 90 || p.States[steps-1] != 'f' {
@@ -328,20 +522,20 @@ func TestValueOfWorst(t *testing.T) {
 func TestHistory(t *testing.T) {
 	h := &history{}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	note := func(s healthcheck.State) {
-		h.add(&healthcheck.Verdict{Time: now, Checks: []healthcheck.Result{{Name: "a", State: s, Value: 7}}})
+	note := func(s verdict.State) {
+		h.add(&verdict.Verdict{Time: now, Results: []verdict.Result{{Name: "a", State: s}}})
 	}
 	seen := func() string { return h.since(now)["a"].States }
-	note(healthcheck.Pass)
-	note(healthcheck.Fail)
-	note(healthcheck.Warn)
+	note(verdict.Pass)
+	note(verdict.Fail)
+	note(verdict.Warn)
 	now = now.Add(10 * time.Second)
-	note(healthcheck.Pass)
+	note(verdict.Pass)
 	if got := strings.TrimLeft(seen(), " "); got != "fp" {
 		t.Errorf("%q, want the worst of each step", got)
 	}
 	now = now.Add(time.Minute)
-	note(healthcheck.Stale)
+	note(verdict.Stale)
 	if got := strings.TrimLeft(seen(), " "); got != "fp     s" {
 		t.Errorf("%q, want a gap of five steps", got)
 	}
@@ -353,12 +547,12 @@ func TestHistory(t *testing.T) {
 	if got := strings.TrimSpace(seen()); got != "" {
 		t.Errorf("%q after an hour", got)
 	}
-	note(healthcheck.Pass)
+	note(verdict.Pass)
 	if got := strings.TrimSpace(seen()); got != "p" {
 		t.Errorf("%q, want nothing of the hour before", got)
 	}
 	now = now.Add(-30 * time.Minute) // the wall clock is set back
-	note(healthcheck.Warn)
+	note(verdict.Warn)
 	if got := strings.TrimSpace(seen()); got != "w" {
 		t.Errorf("%q after a step back", got)
 	}

@@ -208,7 +208,7 @@ func TestApplyKeepsMaintenance(t *testing.T) {
 		t.Fatalf("%d ConfigMaps", len(maps))
 	}
 	live := maps[0].DeepCopy()
-	live.Data = map[string]string{"maintenance": `{"reason": "upgrade", "until": "2026-12-01T18:00:00Z"}`, "effects": "latency=off"}
+	live.Data = map[string]string{"maintenance": `{"reason": "upgrade", "until": "2026-12-01T18:00:00Z"}`, "overrides": "latency=show"}
 	var texts [2][]byte
 	for i, m := range []*v1.ConfigMap{maps[0], live} {
 		var err error

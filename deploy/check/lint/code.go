@@ -10,26 +10,32 @@ import (
 	"time"
 )
 
-// check is what the code says of a healthcheck.Check.
+// check is what the code says of a healthcheck.Check or a rule.Rule.
 type check struct {
 	name       string
-	active     bool // has a Func
+	active     bool // a healthcheck.Check, and no rule
 	interval   time.Duration
 	timeout    time.Duration
 	failures   int
-	hold       time.Duration // For
+	wait       time.Duration // For
 	unreadable string        // a field that is no constant
 }
 
-// detection is how long a fault lasts at least before the check says so.
+// detection is how long a fault lasts at most before the check says so: a dependency hangs
+// right after a run.
 func (c check) detection() time.Duration {
 	if !c.active {
-		return time.Second + c.hold // rules are judged each second
+		return time.Second + c.wait // rules are judged every second
 	}
-	return time.Duration(c.failures)*c.interval + c.timeout
+	d, pause := c.interval+c.timeout, time.Second
+	for range c.failures - 1 { // a failed run is repeated sooner, and here each takes its timeout
+		d += max(c.timeout, min(pause, c.interval))
+		pause *= 2
+	}
+	return d
 }
 
-// readChecks finds the composite literals of healthcheck.Check in a package.
+// readChecks finds the composite literals of healthcheck.Check and rule.Rule in a package.
 func readChecks(dir string) (checks []check, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -48,13 +54,13 @@ func readChecks(dir string) (checks []check, err error) {
 			if !ok {
 				return true
 			}
-			if isCheck(lit.Type) {
-				checks = append(checks, fields(lit))
+			if is(lit.Type) != "" {
+				checks = append(checks, fields(lit, is(lit.Type)))
 			}
-			if list, ok := lit.Type.(*ast.ArrayType); ok && isCheck(list.Elt) {
+			if list, ok := lit.Type.(*ast.ArrayType); ok && is(list.Elt) != "" {
 				for _, e := range lit.Elts {
 					if c, ok := e.(*ast.CompositeLit); ok && c.Type == nil {
-						checks = append(checks, fields(c))
+						checks = append(checks, fields(c, is(list.Elt)))
 					}
 				}
 			}
@@ -62,19 +68,22 @@ func readChecks(dir string) (checks []check, err error) {
 		})
 	}
 	if len(checks) == 0 {
-		return nil, fmt.Errorf("no healthcheck.Check in %s", dir)
+		return nil, fmt.Errorf("no healthcheck.Check and no rule.Rule in %s", dir)
 	}
 	return checks, nil
 }
 
-func isCheck(t ast.Expr) bool {
-	s, ok := t.(*ast.SelectorExpr)
-	return ok && s.Sel.Name == "Check"
+// is tells whether a type is Check or Rule; it is empty otherwise.
+func is(t ast.Expr) string {
+	if s, ok := t.(*ast.SelectorExpr); ok && (s.Sel.Name == "Check" || s.Sel.Name == "Rule") {
+		return s.Sel.Name
+	}
+	return ""
 }
 
 // fields reads a literal and fills in healthcheck's defaults.
-func fields(lit *ast.CompositeLit) check {
-	c := check{interval: 10 * time.Second, failures: 3}
+func fields(lit *ast.CompositeLit, kind string) check {
+	c := check{active: kind == "Check", interval: 5 * time.Second, timeout: 2 * time.Second, failures: 3}
 	for _, e := range lit.Elts {
 		kv, ok := e.(*ast.KeyValueExpr)
 		if !ok {
@@ -88,15 +97,13 @@ func fields(lit *ast.CompositeLit) check {
 		switch key.Name {
 		case "Name":
 			c.name, good = text(kv.Value)
-		case "Func":
-			c.active = true
 		case "Interval":
 			c.interval, good = duration(kv.Value)
 		case "Timeout":
 			c.timeout, good = duration(kv.Value)
 		case "For":
-			c.hold, good = duration(kv.Value)
-		case "Failures":
+			c.wait, good = duration(kv.Value)
+		case "FailureThreshold":
 			var n time.Duration
 			n, good = duration(kv.Value)
 			c.failures = int(n)
@@ -105,9 +112,7 @@ func fields(lit *ast.CompositeLit) check {
 			c.unreadable = key.Name
 		}
 	}
-	if c.timeout == 0 {
-		c.timeout = min(2*time.Second, c.interval)
-	}
+	c.timeout = min(c.timeout, c.interval)
 	return c
 }
 

@@ -52,7 +52,7 @@ func TestReadChecks(t *testing.T) {
 		}
 		got[c.name] = c.detection().String()
 	}
-	for name, want := range map[string]string{"database": "5s", "latency": "1s", "telemetry": "1s"} {
+	for name, want := range map[string]string{"database": "11s", "latency": "1s", "queue": "1s"} {
 		if got[name] != want {
 			t.Errorf("%s is detected after %q, want %s", name, got[name], want)
 		}
@@ -134,7 +134,7 @@ func export(ms string) string {
 // TestBroken breaks one thing at a time. Each finding is asked for by its words, and
 // nothing else may be found.
 func TestBroken(t *testing.T) {
-	const code = "package p\n\nvar _ = []healthcheck.Check{{Name: \"database\", Func: f, Interval: 2 * time.Second, Failures: 2}}\n"
+	const code = "package p\n\nvar _ = []healthcheck.Check{{Name: \"database\", Func: f, Interval: 2 * time.Second, FailureThreshold: 2}}\n"
 	tests := []struct {
 		name, old, new string // in the manifests, or
 		code           string // instead of code
@@ -142,8 +142,8 @@ func TestBroken(t *testing.T) {
 	}{
 		{name: "nothing"},
 		{name: "a drain over the grace", old: "-drain=10s", new: "-drain=25s",
-			want: []string{"Deployment demo: demo is killed while it ends: preStop 5s, drain 25s and 10s for requests, jobs and telemetry are 40s, and terminationGracePeriodSeconds is 35s"}},
-		{name: "a preStop over the grace", old: "seconds: 5\n", new: "seconds: 20\n", want: []string{"are 40s"}},
+			want: []string{"Deployment demo: demo is killed while it ends: preStop 5s, drain 25s and 14s for requests, jobs and telemetry are 44s, and terminationGracePeriodSeconds is 35s"}},
+		{name: "a preStop over the grace", old: "seconds: 5\n", new: "seconds: 20\n", want: []string{"are 44s"}},
 		{name: "a grace under the drain", old: "terminationGracePeriodSeconds: 35", new: "terminationGracePeriodSeconds: 20", want: []string{"is 20s"}},
 		{name: "the default grace", old: "terminationGracePeriodSeconds: 35", new: "hostNetwork: false"}, // 30: still enough
 		{name: "no duration", old: "-drain=10s", new: "-drain=10", want: []string{"missing unit"}},
@@ -184,8 +184,8 @@ func TestBroken(t *testing.T) {
 			want: []string{"lets in pods with map[app:prometheus], of which there are none"}},
 		{name: "a path that can't be written", old: "-data=/data", new: "-data=/var/lib/demo", want: []string{"/var/lib/demo is on no volume"}},
 		{name: "no volume", old: "        - mountPath: /data\n          name: data\n", new: "", want: []string{"/data is on no volume"}},
-		{name: "a file that is not there", old: "kind: ConfigMap\n", new: "kind: ConfigMap\ndata:\n  maintenance: \"\"\n  effect: \"\"\n",
-			want: []string{"/etc/demo/effects is not in ConfigMap demo-operators, which has [effect maintenance]"}},
+		{name: "a file that is not there", old: "kind: ConfigMap\n", new: "kind: ConfigMap\ndata:\n  maintenance: \"\"\n  override: \"\"\n",
+			want: []string{"/etc/demo/overrides is not in ConfigMap demo-operators, which has [maintenance override]"}},
 		{name: "another ConfigMap", old: "name: demo-operators\n          optional", new: "name: demo-operator\n          optional",
 			want: []string{"there is no ConfigMap demo-operator", "there is no ConfigMap demo-operator"}},
 		{name: "a variable that is set later", old: "- name: POD_UID\n", new: "- name: POD_ID\n", want: []string{"OTEL_RESOURCE_ATTRIBUTES names $(POD_UID), which is not set before it"}},
@@ -201,7 +201,7 @@ func TestBroken(t *testing.T) {
 		{name: "less than least", old: "minReplicas: 2", new: "minReplicas: 6", want: []string{"minReplicas 6 are more than maxReplicas 5"}},
 		{name: "an alert before the detection", old: "for: 1m", new: "for: 15s",
 			want: []string{`alert DatabaseDown: for 15s is shorter than what a verdict takes to be seen: 6s of the check "database" and 15s until the next export`}},
-		{name: "a slow check", code: "package p\n\nvar _ = healthcheck.Check{Name: \"database\", Func: f, Interval: time.Minute}\n", want: []string{`3m2s of the check "database"`}},
+		{name: "a slow check", code: "package p\n\nvar _ = healthcheck.Check{Name: \"database\", Func: f, Interval: time.Minute}\n", want: []string{`1m6s of the check "database"`}},
 		{name: "the SDK's interval of export", old: "- name: OTEL_EXPORTER", new: export("60000"), want: []string{"for 1m0s is shorter"}},
 		{name: "a rare export", old: "- name: OTEL_EXPORTER", new: export("90000"), want: []string{"looks back 2m0s, which is less than two exports of 1m30s", "is shorter"}},
 		{name: "a check that is gone", code: "package p\n\nvar _ = healthcheck.Check{Name: \"store\", Func: f}\n", want: []string{`is about the check "database", which the code does not have`}},
@@ -280,7 +280,7 @@ func TestNothing(t *testing.T) {
 func TestEnding(t *testing.T) {
 	var all time.Duration
 	for file, limit := range map[string]string{
-		"healthcheck/server.go":  `const shutdownLimit = (\d+) \* time\.Second`,
+		"healthcheck/config.go":  `defaultShutdownTimeout = (\d+) \* time\.Second`,
 		"cmd/demo/jobs.go":       `deadline := time\.Now\(\)\.Add\((\d*)(?: \* )?time\.Second\)`,
 		"telemetry/telemetry.go": `const closeLimit = (\d+) \* time\.Second`,
 	} {

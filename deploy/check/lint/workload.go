@@ -64,7 +64,7 @@ func (w workload) replicas() int {
 }
 
 // What ends after the drain, in healthcheck, the demo and telemetry.
-const ending = 6*time.Second + // requests in flight
+const ending = 10*time.Second + // requests in flight
 	1*time.Second + // jobs
 	3*time.Second // the last export
 

@@ -27,6 +27,7 @@ type Subject struct {
 	OnFail            verdict.Effect // in the code
 	Rule              *query.Rule    // nil of others
 	Awaited           bool           // it has evidence only after its first run, so that its first state is no change
+	Added             bool           // while the process runs: it counts from its first evidence on
 	Interval, Timeout time.Duration  // of a check; zero of others
 	Evaluate          func(memory.Instant) Finding
 }
@@ -55,6 +56,7 @@ type Result struct {
 	Overridden bool
 	Moved      bool // the state has changed since the first evidence
 	known      bool // there was evidence once
+	awaiting   bool // the first evidence, and counts for nothing until then
 }
 
 // Inputs are what one judgement looks at, besides the subjects.
@@ -126,7 +128,7 @@ func (s *Subject) result(at memory.Instant, override verdict.Effect) Result {
 	f := s.Evaluate(at)
 	r := Result{
 		Subject: s, Finding: f, State: f.State, Since: at.Now, Reason: text.Shorten(f.Reason, maxReason),
-		OnFail: s.OnFail, known: f.State != verdict.Unknown,
+		OnFail: s.OnFail, known: f.State != verdict.Unknown, awaiting: s.Added && s.Awaited && f.Outcome == nil,
 	}
 	if override != "" {
 		r.OnFail, r.Overridden = override, true

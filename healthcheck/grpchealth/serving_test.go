@@ -14,9 +14,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/grpchealth"
 )
 
-// TestCheck: what another server says of itself, and the error.type that a person
-// on call sees.
-func TestCheck(t *testing.T) {
+// TestServing: what another server says of itself, and the class that a person on call sees.
+func TestServing(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -32,12 +31,12 @@ func TestCheck(t *testing.T) {
 	defer conn.Close()
 	want := func(service, class string) {
 		t.Helper()
-		err := grpchealth.Check(conn, service)(t.Context())
+		err := grpchealth.Serving(conn, service)(t.Context())
 		if named, ok := errors.AsType[interface {
 			error
 			ErrorType() string
 		}](err); class == "" && err != nil || class != "" && (!ok || named.ErrorType() != class) {
-			t.Errorf("service %q: %v; want error.type %q", service, err, class)
+			t.Errorf("service %q: %v; want class %q", service, err, class)
 		}
 	}
 	want("", "")
@@ -53,7 +52,7 @@ func TestCheck(t *testing.T) {
 	want("", "Unavailable")
 	ended, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
-	if err := grpchealth.Check(conn, "")(ended); !errors.Is(err, context.DeadlineExceeded) {
+	if err := grpchealth.Serving(conn, "")(ended); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("after its time limit: %v", err)
 	}
 }

@@ -1,0 +1,72 @@
+// Command clientgolang is a service with client_golang's metrics and no OpenTelemetry of its own:
+// it is judged from the metrics on its /metrics, which has health_* beside them.
+//
+// The limit of a Quantile must be a bucket boundary of the histogram.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/promhealth"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "localhost:8000")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := serve(ctx, l, db, 10*time.Second); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve serves until ctx ends. Then /ready answers 503, and requests are served for
+// the drain delay more.
+func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
+	registry := prometheus.NewRegistry() // or nil, for client_golang's default one
+	latency := promauto.With(registry).NewHistogram(prometheus.HistogramOpts{Name: "orders_duration_seconds", Buckets: []float64{.05, .1, .25, .5, 1, 2.5}})
+
+	health := healthcheck.New(healthcheck.Config{
+		Checks:     []healthcheck.Check{{Name: "database", Func: db.PingContext}},
+		Rules:      []rule.Rule{{Name: "latency", Value: rule.Quantile(.99, "orders_duration_seconds"), Fail: rule.Above(500 * time.Millisecond)}},
+		DrainDelay: drain,
+	})
+	if err := promhealth.Start(ctx, health, registry); err != nil {
+		return err
+	}
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
+		defer func(began time.Time) { latency.Observe(time.Since(began).Seconds()) }(time.Now())
+		var state string
+		if err := db.QueryRowContext(r.Context(), "SELECT state FROM orders WHERE id = $1", r.PathValue("id")).Scan(&state); err != nil {
+			http.Error(w, "no order", http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
+}
