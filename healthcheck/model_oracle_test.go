@@ -1,6 +1,9 @@
 package healthcheck_test
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // model says what the Monitor must answer, from the documents alone. Times are
 // since the start.
@@ -12,6 +15,8 @@ type model struct {
 	queue     float64 // NaN: no value
 	gauge     float64
 	absent    bool          // the gauge has no value
+	level     float64       // of the synchronous gauge
+	recorded  bool          // it has one
 	stamp     time.Duration // 0: no value
 	counts    [len(latencies)]int
 	samples   []sample // of each collection that succeeded
@@ -36,7 +41,8 @@ type sample struct {
 	at                    time.Duration
 	counts                [len(latencies)]int
 	queue, gauge, stamped float64
-	absent                bool
+	level                 float64
+	absent, recorded      bool
 }
 
 type window struct {
@@ -48,32 +54,33 @@ type activeModel struct {
 	active
 	does              string
 	next              time.Duration
+	soon              time.Duration // from a run that fails to the next
+	spread            bool          // a pause was the phase
 	ran               time.Duration // when the last run ended
 	bad, good         int           // in a row
 	failed, ever      bool
+	warned            bool
 	out               bool // a run that timed out has not returned
 	needBad, needGood int
 }
 
-const timeout = 150 * time.Millisecond
+const timeout = 120 * time.Millisecond // twice that is before a judgement is asked for
 
 func newModel(c conf) *model {
 	m := &model{conf: c, gauge: 50}
 	m.holds[0] = c.held
 	for _, a := range c.actives {
-		am := &activeModel{active: a, does: a.start, needBad: a.failures, needGood: a.successes}
-		if am.needBad == 0 {
-			am.needBad = 3
+		or := func(all ...int) int { // the first that is not zero
+			return all[slices.IndexFunc(all, func(n int) bool { return n != 0 })]
 		}
-		if am.needGood == 0 {
-			am.needGood = 2
-		}
+		am := &activeModel{active: a, does: a.start, soon: time.Second,
+			needBad: or(a.failures, c.failures, 3), needGood: or(a.successes, c.successes, 2)}
 		am.run(0)
-		am.next = a.phase()
+		am.next = am.pause()
 		m.actives = append(m.actives, am)
 	}
 	for _, r := range c.rules {
-		m.rules = append(m.rules, &ruleModel{rule: r})
+		m.rules = append(m.rules, &ruleModel{ruled: r})
 	}
 	return m
 }
@@ -84,11 +91,13 @@ func (a *activeModel) run(at time.Duration) {
 		a.failed = a.failed || a.bad >= a.needBad
 		return
 	}
-	ok := false
+	ok, warned := false, false
 	a.ran = at
 	switch a.does {
 	case "ok":
 		ok = true
+	case "warn":
+		ok, warned = true, true
 	case "slow":
 		ok, a.ran = true, at+100*time.Millisecond
 	case "hang":
@@ -96,6 +105,7 @@ func (a *activeModel) run(at time.Duration) {
 	case "heed":
 		a.ran = at + timeout
 	}
+	a.warned = warned
 	if ok {
 		a.bad, a.good, a.ever = 0, a.good+1, true
 		a.failed = a.failed && a.good < a.needGood
@@ -111,15 +121,36 @@ func (a *activeModel) state(now time.Duration) string {
 		return "stale"
 	case a.failed:
 		return "fail"
+	case a.warned:
+		return "warn"
 	}
 	return "pass"
+}
+
+// pause is how long after the start of a run the next one begins.
+func (a *activeModel) pause() (p time.Duration) {
+	switch {
+	case a.bad > 0:
+		p = min(a.soon, a.interval)
+		a.soon = 2 * p
+		return p
+	case a.failed:
+		p = time.Second
+	case !a.spread:
+		p, a.spread = a.phase(), true
+	default:
+		p = a.interval
+	}
+	a.soon = time.Second
+	return p
 }
 
 // until lets the time pass.
 func (m *model) until(now time.Duration) {
 	for _, a := range m.actives {
-		for ; a.next <= now; a.next += a.interval {
+		for a.next <= now {
 			a.run(a.next)
+			a.next += a.pause()
 		}
 	}
 	for ; time.Duration(m.second)*time.Second <= now; m.second++ {
@@ -128,7 +159,7 @@ func (m *model) until(now time.Duration) {
 			m.files(at)
 		}
 		if !m.deaf {
-			s := sample{at, m.counts, m.queue, m.gauge, nan, m.absent}
+			s := sample{at, m.counts, m.queue, m.gauge, nan, m.level, m.absent, m.recorded}
 			if m.stamp > 0 {
 				s.stamped = (at - m.stamp).Seconds()
 			}
@@ -161,6 +192,8 @@ func (m *model) do(o op, now time.Duration) {
 		m.queue = o.value
 	case "gauge":
 		m.gauge, m.absent = o.value, o.text == "absent"
+	case "level":
+		m.level, m.recorded = o.value, true
 	case "stamp":
 		m.stamp = now
 	case "record":
