@@ -149,9 +149,7 @@ func (m *Monitor) add(e *entry, method string) (remove func(), err error) {
 		return remove, nil // Start begins it
 	}
 	if e.sampler != nil {
-		ctx, cancel := context.WithTimeout(r.ctx, setupLimit)
-		defer cancel()
-		_ = r.collector.Collect(ctx) // was logged; the rule says what is missing
+		r.collectOnce(setupLimit)
 		if err := m.misfit(e); err != nil {
 			remove()
 			return nil, fmt.Errorf("healthcheck: %w", err)
@@ -204,9 +202,9 @@ func (m *Monitor) remove(e *entry) {
 	m.judge.Subjects = slices.DeleteFunc(m.judge.Subjects, func(s *judge.Subject) bool { return s == subject })
 	m.judging.Unlock()
 	if r != nil {
+		m.judgeNow() // the callback shows what the last verdict has
 		r.instruments.Forget(subject)
 	}
-	m.askJudge()
 }
 
 // misfit says how a rule does not fit its metric, as far as that was seen.
@@ -215,7 +213,14 @@ func (m *Monitor) misfit(e *entry) error {
 	if read != nil && read.Mistake != nil {
 		return &cfgerrors.Error{Item: e.name, Field: read.Mistake.Field, Problem: read.Mistake.Problem}
 	}
-	if read != nil && len(read.Groups) == 0 && needsBoundary(queryOf(e.rule)) && !m.registry.Asked() {
+	q := queryOf(e.rule)
+	if unit, kind, known := m.registry.Unit(q.Indicator.Metric); known { // though it may have no series yet
+		_, err := q.Resolved(unit, kind)
+		if bad, is := errors.AsType[*query.Mistake](err); is {
+			return &cfgerrors.Error{Item: e.name, Field: bad.Field, Problem: bad.Problem}
+		}
+	}
+	if read != nil && len(read.Groups) == 0 && needsBoundary(q) && !m.registry.Asked() {
 		return &cfgerrors.Error{Item: e.name, Field: "Value", Problem: "the limit is no bucket boundary, because the MeterProvider does not ask the Monitor's View: " +
 			"write sdkmetric.NewMeterProvider(sdkmetric.WithView(health.View()), …)"}
 	}

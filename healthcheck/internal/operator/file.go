@@ -32,8 +32,8 @@ type File struct {
 	why   error
 }
 
-// MaxFile is the size of a file, in bytes.
-const MaxFile = 64 << 10
+// maxFile is the size of a file, in bytes.
+const maxFile = 64 << 10
 
 // NewFile is a file that has not been read. field is how errors call it.
 func NewFile(path, field string, parse func(text string) (use func(), err error)) *File {
@@ -69,12 +69,12 @@ func (f *File) read() (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
+	b, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
 		return "", err
 	}
-	if len(b) > MaxFile {
-		return "", fmt.Errorf("%s is larger than %d bytes", f.path, MaxFile)
+	if len(b) > maxFile {
+		return "", fmt.Errorf("%s is larger than %d bytes", f.path, maxFile)
 	}
 	return string(b), nil
 }

@@ -52,7 +52,7 @@ func New(check Func, jitter float64, tracer trace.Tracer, record Record, changed
 // may ask.
 func (r *Runner) Last() *Outcome { return r.last.Load() }
 
-// firstPause is the time from the first failed run to the next. It doubles up to the
+// firstPause is the time from the end of the first failed run to the next. It doubles up to the
 // interval, so a failure is confirmed, or taken back, in seconds.
 const firstPause = time.Second
 
@@ -63,8 +63,12 @@ func (r *Runner) Loop(ctx context.Context) {
 	next := time.Now()
 	for ctx.Err() == nil { // when both are done, select takes either
 		r.run(ctx)
+		now := time.Now()
+		if o := r.Last(); o != nil && !o.worked() {
+			next = now // a run that timed out needs a moment to return
+		}
 		next = next.Add(r.pause())
-		if now := time.Now(); next.Before(now) { // suspended: don't catch up
+		if next.Before(now) { // suspended: don't catch up
 			next = now
 		}
 		wait := time.NewTimer(time.Until(next))
@@ -77,7 +81,7 @@ func (r *Runner) Loop(ctx context.Context) {
 	}
 }
 
-// pause is the time from the start of one run to the next.
+// pause is the time from the start of one run to the next, and from the end of a failed one.
 func (r *Runner) pause() time.Duration {
 	interval, soon := r.Check.Interval, r.soon
 	switch o := r.Last(); {
@@ -91,13 +95,13 @@ func (r *Runner) pause() time.Duration {
 	r.soon = firstPause
 	if !r.spread { // not before: runs that fail at the start come at the same times everywhere
 		r.spread = true
-		return r.Phase()
+		return r.phase()
 	}
 	return interval
 }
 
-// Phase is the first pause that is not cut short by a failure.
-func (r *Runner) Phase() time.Duration {
+// phase is the first pause that is not cut short by a failure.
+func (r *Runner) phase() time.Duration {
 	return time.Duration(float64(r.Check.Interval) * (.5 + .5*r.jitter))
 }
 
@@ -134,7 +138,11 @@ func (r *Runner) run(ctx context.Context) {
 		return // the monitor stopped: says nothing about what is checked
 	}
 
-	class, text := r.classes.Describe(err)
+	told := err
+	if of, warns := warning(err); warns {
+		told = of
+	}
+	class, text := r.classes.Describe(told)
 	o := r.Last().next(&r.Check, err, class)
 	if !o.worked() {
 		span.SetStatus(codes.Error, class)
