@@ -53,10 +53,13 @@ type window struct {
 type activeModel struct {
 	active
 	does              string
-	next              time.Duration
+	next              time.Duration // the next run begins, or
+	ends              time.Duration // the one under way ends by itself; zero if there is none
+	doing             string        // of the one under way
 	soon              time.Duration // from a run that fails to the next
 	spread            bool          // a pause was the phase
 	ran               time.Duration // when the last run ended
+	ended             bool          // one has
 	bad, good         int           // in a row
 	failed, ever      bool
 	warned            bool
@@ -64,7 +67,7 @@ type activeModel struct {
 	needBad, needGood int
 }
 
-const timeout = 120 * time.Millisecond // twice that is before a judgement is asked for
+const timeout = time.Second // runs that time out go on at the same time of a second
 
 func newModel(c conf) *model {
 	m := &model{conf: c, gauge: 50}
@@ -75,8 +78,6 @@ func newModel(c conf) *model {
 		}
 		am := &activeModel{active: a, does: a.start, soon: time.Second,
 			needBad: or(a.failures, c.failures, 3), needGood: or(a.successes, c.successes, 2)}
-		am.run(0)
-		am.next = am.pause()
 		m.actives = append(m.actives, am)
 	}
 	for _, r := range c.rules {
@@ -85,38 +86,65 @@ func newModel(c conf) *model {
 	return m
 }
 
-func (a *activeModel) run(at time.Duration) {
-	if a.out {
+// until lets runs begin and end.
+func (a *activeModel) until(now time.Duration) {
+	for {
+		switch {
+		case a.doing != "" && a.ends <= now:
+			a.end(a.ends, a.doing != "heed" && a.doing != "hang")
+		case a.doing == "" && a.next <= now:
+			a.begin(a.next)
+		default:
+			return
+		}
+	}
+}
+
+func (a *activeModel) begin(at time.Duration) {
+	if a.out { // still: one failure more
 		a.bad++
 		a.failed = a.failed || a.bad >= a.needBad
+		a.next = at + a.pause()
 		return
 	}
-	ok, warned := false, false
-	a.ran = at
+	a.doing, a.ends = a.does, at
 	switch a.does {
-	case "ok":
-		ok = true
-	case "warn":
-		ok, warned = true, true
 	case "slow":
-		ok, a.ran = true, at+100*time.Millisecond
-	case "hang":
-		a.out, a.ran = true, at+timeout
-	case "heed":
-		a.ran = at + timeout
+		a.ends = at + 100*time.Millisecond
+	case "hang", "heed":
+		a.ends = at + timeout
+	case "error", "panic":
+		a.end(at, false)
 	}
-	a.warned = warned
+}
+
+// end is that of the run under way.
+func (a *activeModel) end(at time.Duration, ok bool) {
+	a.out = a.doing == "hang" && !ok
+	a.warned, a.doing, a.ran, a.ended = a.doing == "warn", "", at, true
 	if ok {
 		a.bad, a.good, a.ever = 0, a.good+1, true
 		a.failed = a.failed && a.good < a.needGood
-	} else {
-		a.bad, a.good = a.bad+1, 0
-		a.failed = a.failed || !a.ever || a.bad >= a.needBad
+		a.next += a.pause() // since it began
+		return
 	}
+	a.bad, a.good = a.bad+1, 0
+	a.failed = a.failed || !a.ever || a.bad >= a.needBad
+	a.next = at + a.pause()
+}
+
+// release ends what hangs.
+func (a *activeModel) release(now time.Duration) {
+	if a.doing == "hang" {
+		a.end(now, true)
+	}
+	a.out = false
 }
 
 func (a *activeModel) state(now time.Duration) string {
 	switch {
+	case !a.ended:
+		return "unknown"
 	case now-a.ran > 3*a.interval+timeout:
 		return "stale"
 	case a.failed:
@@ -127,7 +155,7 @@ func (a *activeModel) state(now time.Duration) string {
 	return "pass"
 }
 
-// pause is how long after the start of a run the next one begins.
+// pause is how long after the start of a run, or the end of one that failed, the next begins.
 func (a *activeModel) pause() (p time.Duration) {
 	switch {
 	case a.bad > 0:
@@ -148,10 +176,7 @@ func (a *activeModel) pause() (p time.Duration) {
 // until lets the time pass.
 func (m *model) until(now time.Duration) {
 	for _, a := range m.actives {
-		for a.next <= now {
-			a.run(a.next)
-			a.next += a.pause()
-		}
+		a.until(now)
 	}
 	for ; time.Duration(m.second)*time.Second <= now; m.second++ {
 		at := time.Duration(m.second) * time.Second
@@ -187,7 +212,7 @@ func (m *model) do(o op, now time.Duration) {
 	case "behave":
 		m.actives[o.n].does = o.text
 	case "release":
-		m.actives[o.n].out = false
+		m.actives[o.n].release(now)
 	case "queue":
 		m.queue = o.value
 	case "gauge":

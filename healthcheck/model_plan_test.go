@@ -32,7 +32,7 @@ func newConf(d dice) conf {
 		failures: pick(d, 0, 0, 2), successes: pick(d, 0, 0, 1)}
 	for n := range 1 + d.IntN(2) {
 		a := active{effect: pick(d, append(effects, "")...), interval: time.Duration(1+d.IntN(6)) * time.Second,
-			failures: d.IntN(4), successes: d.IntN(4), start: pick(d, "ok", "ok", "warn", "error", "panic")}
+			failures: d.IntN(4), successes: d.IntN(4), start: pick(d, "ok", "ok", "warn", "error", "panic", "heed")}
 		for try := 0; ; try++ { // a name whose runs begin at the appointed time
 			a.name = fmt.Sprintf("active%d.%d", n, try)
 			if f := a.phase() % time.Second; f >= 500*time.Millisecond && f <= 640*time.Millisecond {

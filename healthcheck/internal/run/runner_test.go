@@ -57,6 +57,21 @@ func TestPhase(t *testing.T) {
 	}
 }
 
+// TestPhaseAfterFailures: instances whose first runs failed together part once they work.
+func TestPhaseAfterFailures(t *testing.T) {
+	s := time.Second
+	var n atomic.Int64
+	f := Func{Interval: 10 * s, Timeout: s, FailureThreshold: 3, SuccessThreshold: 1, Run: func(context.Context) error {
+		if n.Add(1) < 3 {
+			return errDown
+		}
+		return nil
+	}}
+	starts, _ := timesOf(t, .5, 24*s, f)
+	//                  fails +1 +2   works, half and a quarter of an interval, a whole one
+	checkTimes(t, starts, 0, 1*s, 3*s, 10500*time.Millisecond, 20500*time.Millisecond)
+}
+
 // TestRetries: the run after a failed one comes 1, 2, 4 s later, and so on up to the interval;
 // after a success of a failed check the next comes 1 s later.
 func TestRetries(t *testing.T) {
