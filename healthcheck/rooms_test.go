@@ -29,7 +29,7 @@ var rooms = []struct{ name, imports string }{
 	{"buildinfo", ""},
 	// Evidence.
 	{"guard", "conventions text"},
-	{"evidence", "query text"},
+	{"evidence", "conventions query text"},
 	{"collect", "conventions evidence guard"},
 	{"run", "conventions guard"},
 	// Memory, and what people have asked for.
@@ -39,13 +39,13 @@ var rooms = []struct{ name, imports string }{
 	// Judge.
 	{"judge", "evidence lifecycle memory query run states text verdict"},
 	// Answer.
-	{"answer", "judge query states text verdict"},
+	{"answer", "conventions judge query states text verdict"},
 	{"export", "conventions judge query run states verdict"},
 	{"", "answer buildinfo cfgerrors collect conventions evidence export judge lifecycle operator query rule run states verdict"},
 	// What users add.
 	{"checks", ""},
-	{"statuspage", "healthcheck"},
-	{"grpchealth", "healthcheck"},
+	{"statuspage", "healthcheck verdict"},
+	{"grpchealth", "checks healthcheck verdict"},
 	// What tests alone use.
 	{"leaktest", ""},
 }

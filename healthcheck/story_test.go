@@ -133,8 +133,8 @@ func TestStory(t *testing.T) {
 		hung.Store(true)
 		nextRun()
 		k.state("database", verdict.Pass)
-		wait(time.Second)
-		k.state("database", verdict.Fail) // by timeout, and because it is still out
+		wait(2 * time.Second)
+		k.state("database", verdict.Fail) // by timeout, and because it is still out a second later
 		wait(14 * time.Second)            // three intervals and a timeout after the timeout
 		k.state("database", verdict.Stale)
 		k.want("/ready", 503, verdict.Fail)
