@@ -208,6 +208,42 @@ func TestRulesAtStart(t *testing.T) {
 	}
 }
 
+// TestOpenedLater: what is opened with the providers is checked before the process is ready,
+// if a Hold was taken meanwhile.
+func TestOpenedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		health := healthcheck.New(healthcheck.Config{})
+		release := health.Hold("opening")
+		start(t, Config{Health: health}, nil)
+		add := func(name string) (answer chan error) {
+			answer = make(chan error)
+			if _, err := health.Add(healthcheck.Check{Name: name, Func: func(context.Context) error { return <-answer }}); err != nil {
+				t.Fatal(err)
+			}
+			return answer
+		}
+		want := func(when string, state verdict.State, reason string) {
+			t.Helper()
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			if got := health.Verdict().Readiness; got.State != state || got.Reason != reason {
+				t.Errorf("%s: readiness is %s (%s), want %s (%s)", when, got.State, got.Reason, state, reason)
+			}
+		}
+		opened := add("database")
+		want("held", verdict.Fail, "starting: opening")
+		release()
+		want("released", verdict.Fail, "database: has not run yet")
+		opened <- nil
+		want("it works", verdict.Pass, "")
+		added := add("tenant")
+		want("another, while it is ready", verdict.Pass, "")
+		close(added)
+		want("it works, too", verdict.Pass, "")
+		close(opened)
+	})
+}
+
 // TestFailedStart leaves nothing behind: no global, no goroutine, no rule.
 func TestFailedStart(t *testing.T) {
 	handled, before := handleErrors(t), globals()
