@@ -18,7 +18,6 @@ import (
 
 	"go.opentelemetry.io/otel"
 	otellog "go.opentelemetry.io/otel/log"
-	"go.opentelemetry.io/otel/log/global"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -33,7 +32,7 @@ import (
 
 // globals are what OpenTelemetry has one of in a process, but for its error handler.
 func globals() []any {
-	return []any{otel.GetMeterProvider(), otel.GetTracerProvider(), otel.GetTextMapPropagator(), global.GetLoggerProvider()}
+	return []any{otel.GetMeterProvider(), otel.GetTracerProvider(), otel.GetTextMapPropagator(), otel.GetLoggerProvider()}
 }
 
 // handleErrors counts what comes to OpenTelemetry's error handler.
@@ -107,7 +106,7 @@ func TestSetGlobals(t *testing.T) {
 		otel.SetMeterProvider(before[0].(metric.MeterProvider))
 		otel.SetTracerProvider(before[1].(trace.TracerProvider))
 		otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator())
-		global.SetLoggerProvider(before[3].(otellog.LoggerProvider))
+		otel.SetLoggerProvider(before[3].(otellog.LoggerProvider))
 	})
 	tel, log := start(t, Config{SetGlobals: true}, map[string]string{"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://127.0.0.1:1"})
 	if want := []any{tel.MeterProvider, tel.TracerProvider, tel.propagator, tel.logs}; !reflect.DeepEqual(globals(), want) {
