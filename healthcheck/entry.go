@@ -83,7 +83,7 @@ func (m *Monitor) bind(e *entry, r *running) {
 		f := c.toRun()
 		runner := run.New(f, jitter, r.tracer, r.instruments.RecordRun, m.askJudge)
 		e.subject = &judge.Subject{
-			Name: e.name, OnFail: c.OnFail, Awaited: true, Added: m.phase == started,
+			Name: e.name, OnFail: c.OnFail, Awaited: true, Added: m.phase == started && len(m.life.Phase(time.Now()).Holds) == 0,
 			Interval: f.Interval, Timeout: f.Timeout, Evaluate: judge.Runs{Runner: runner}.Evaluate,
 		}
 		ctx, cancel := context.WithCancel(r.ctx)
@@ -130,8 +130,10 @@ func (m *Monitor) creation(metric string) judge.Creation {
 }
 
 // Add adds a check while the process runs, or before Start. It counts from the end of its
-// first run on, so a ready process stays ready until then. remove takes it out again, once or more
-// often; its metrics end with it. The error has each mistake as a [cfgerrors.Error], or is ErrStopped.
+// first run on, so a ready process stays ready until then. Under a [Monitor.Hold] it counts at
+// once, so a process that starts is not ready before that run. remove takes it out again, once
+// or more often; its metrics end with it. The error has each mistake as a [cfgerrors.Error], or
+// is ErrStopped.
 func (m *Monitor) Add(c Check) (remove func(), err error) {
 	return m.add(&entry{name: c.Name, check: &c}, "Add")
 }

@@ -18,7 +18,6 @@ import (
 
 	"go.opentelemetry.io/otel"
 	otellog "go.opentelemetry.io/otel/log"
-	"go.opentelemetry.io/otel/log/global"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -33,7 +32,7 @@ import (
 
 // globals are what OpenTelemetry has one of in a process, but for its error handler.
 func globals() []any {
-	return []any{otel.GetMeterProvider(), otel.GetTracerProvider(), otel.GetTextMapPropagator(), global.GetLoggerProvider()}
+	return []any{otel.GetMeterProvider(), otel.GetTracerProvider(), otel.GetTextMapPropagator(), otel.GetLoggerProvider()}
 }
 
 // handleErrors counts what comes to OpenTelemetry's error handler.
@@ -107,7 +106,7 @@ func TestSetGlobals(t *testing.T) {
 		otel.SetMeterProvider(before[0].(metric.MeterProvider))
 		otel.SetTracerProvider(before[1].(trace.TracerProvider))
 		otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator())
-		global.SetLoggerProvider(before[3].(otellog.LoggerProvider))
+		otel.SetLoggerProvider(before[3].(otellog.LoggerProvider))
 	})
 	tel, log := start(t, Config{SetGlobals: true}, map[string]string{"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://127.0.0.1:1"})
 	if want := []any{tel.MeterProvider, tel.TracerProvider, tel.propagator, tel.logs}; !reflect.DeepEqual(globals(), want) {
@@ -206,6 +205,42 @@ func TestRulesAtStart(t *testing.T) {
 	if strings.Contains(log.String(), "level=WARN") {
 		t.Errorf("log: %s", log)
 	}
+}
+
+// TestOpenedLater: what is opened with the providers is checked before the process is ready,
+// if a Hold was taken meanwhile.
+func TestOpenedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		health := healthcheck.New(healthcheck.Config{})
+		release := health.Hold("opening")
+		start(t, Config{Health: health}, nil)
+		add := func(name string) (answer chan error) {
+			answer = make(chan error)
+			if _, err := health.Add(healthcheck.Check{Name: name, Func: func(context.Context) error { return <-answer }}); err != nil {
+				t.Fatal(err)
+			}
+			return answer
+		}
+		want := func(when string, state verdict.State, reason string) {
+			t.Helper()
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			if got := health.Verdict().Readiness; got.State != state || got.Reason != reason {
+				t.Errorf("%s: readiness is %s (%s), want %s (%s)", when, got.State, got.Reason, state, reason)
+			}
+		}
+		opened := add("database")
+		want("held", verdict.Fail, "starting: opening")
+		release()
+		want("released", verdict.Fail, "database: has not run yet")
+		opened <- nil
+		want("it works", verdict.Pass, "")
+		added := add("tenant")
+		want("another, while it is ready", verdict.Pass, "")
+		close(added)
+		want("it works, too", verdict.Pass, "")
+		close(opened)
+	})
 }
 
 // TestFailedStart leaves nothing behind: no global, no goroutine, no rule.

@@ -67,7 +67,6 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
-	"go.opentelemetry.io/otel/log/global"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
@@ -274,7 +273,7 @@ func (t *Telemetry) setGlobals() {
 	otel.SetTracerProvider(t.TracerProvider)
 	otel.SetTextMapPropagator(t.propagator)
 	if t.logs != nil {
-		global.SetLoggerProvider(t.logs)
+		otel.SetLoggerProvider(t.logs)
 	}
 }
 
