@@ -137,7 +137,7 @@ func TestStartTwice(t *testing.T) {
 }
 
 func TestDeltaReaderIsRefused(t *testing.T) {
-	reader := sdkmetric.NewManualReader(sdkmetric.WithTemporalitySelector(sdkmetric.DeltaTemporalitySelector))
+	reader := sdkmetric.NewManualReader(sdkmetric.WithTemporalitySelector(func(sdkmetric.InstrumentKind) metricdata.Temporality { return metricdata.DeltaTemporality }))
 	err := New(Config{}).StartWith(t.Context(), quiet(reader, sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
 	if err == nil || !strings.Contains(err.Error(), "Reader: temporality is not cumulative") {
 		t.Errorf("Start: %v", err)
