@@ -16,12 +16,12 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?s)```go\n(.*?)```").FindSubmatch(text)
-	if block == nil {
-		t.Fatal("README.md has no Go")
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(text, -1)
+	if len(blocks) != 2 {
+		t.Fatalf("README.md has %d blocks of Go; want two", len(blocks))
 	}
 	file := filepath.Join(t.TempDir(), "main.go")
-	program := strings.Replace(`package main
+	program := strings.NewReplacer("FIRST", string(blocks[0][1]), "SECOND", string(blocks[1][1])).Replace(`package main
 
 import (
 	"context"
@@ -34,14 +34,18 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/checks"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
-func main() { _ = run(nil, nil, nil, nil) }
+func main() { _, _ = first(nil, nil, nil), second(nil, nil, nil, nil) }
 
-func run(db *sql.DB, jobs chan int, mux *http.ServeMux, app http.Handler) error {
-BLOCK}
-`, "BLOCK", string(block[1]), 1)
+func first(ctx context.Context, db *sql.DB, mux *http.ServeMux) error {
+FIRST}
+
+func second(db *sql.DB, jobs chan int, mux *http.ServeMux, app http.Handler) error {
+SECOND}
+`)
 	if err := os.WriteFile(file, []byte(program), 0o600); err != nil {
 		t.Fatal(err)
 	}

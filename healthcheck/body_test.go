@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +18,9 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -47,16 +51,19 @@ func golden(t *testing.T, name string, got []byte) {
 func TestBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var length atomic.Int64
-		k := newKit(t,
-			Check{Name: "database", Role: Core, ComponentType: "datastore", Func: func(context.Context) error { return nil }},
-			Check{Name: "search", Failures: 1, Func: func(context.Context) error { return errDown }},
-			Check{Name: "queue", Role: Core, Limit: Last("queue.length").Per("queue.name").AtMost(80).WarnAbove(50)},
-			Check{Name: "latency", Limit: Quantile("http.server.request.duration", .99, 30*time.Second).AtMost(.5)},
-			Check{Name: "typo", Role: Informational, Limit: Last("queue.lenght").AtLeast(1).WarnBelow(2)},
-		)
-		if _, err := NewQueue(k.provider, "jobs", 100, func() int { return int(length.Load()) }); err != nil {
-			t.Fatal(err)
-		}
+		k := newKit(t, Config{
+			Checks: []Check{
+				{Name: "database", Func: ok},
+				{Name: "search", OnFail: WarnOnly, FailureThreshold: 1, Func: down},
+				{Name: "slow", Func: func(context.Context) error { return Warning(errDown) }},
+			},
+			Rules: []rule.Rule{
+				{Name: "queue", OnFail: NotReady, Value: rule.Last("queue.length"), Per: []string{"queue.name"}, Fail: rule.Above(80), Warn: rule.Above(50)},
+				{Name: "latency", Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(500 * time.Millisecond)},
+				{Name: "typo", OnFail: ShowOnly, Value: rule.Last("queue.lenght"), Fail: rule.Below(1), Warn: rule.Below(2)},
+			},
+		})
+		k.Queue("jobs", 100, func() int { return int(length.Load()) })
 		requests, err := k.provider.Meter("test").Float64Histogram("http.server.request.duration", metric.WithUnit("s"))
 		if err != nil {
 			t.Fatal(err)
@@ -70,21 +77,64 @@ func TestBodies(t *testing.T) {
 		}
 		length.Store(95)
 		wait(2400 * time.Millisecond)
-		v := k.Verdict()
+		v := k.current.Load()
 		for _, p := range states.Probes {
 			golden(t, p.String(), v.page[p].Short.Body)
 		}
-		golden(t, "readiness-verbose", v.page[Readiness].Verbose.Body)
-		golden(t, "readiness-stale", v.page[Readiness].Stale.Body)
-		golden(t, "readiness-admin", v.JSON(Readiness))
-		if bytes.Contains(v.page[Readiness].Verbose.Body, []byte("hunter2")) {
+		details := httptest.NewRecorder()
+		k.DetailsHandler().ServeHTTP(details, httptest.NewRequest(http.MethodGet, "/anything", nil))
+		if details.Code != http.StatusServiceUnavailable {
+			t.Errorf("the details have code %d, not that of readiness", details.Code)
+		}
+		golden(t, "readiness-verbose", v.page[states.Readiness].Verbose.Body)
+		golden(t, "readiness-stale", v.page[states.Readiness].Stale.Body)
+		golden(t, "readiness-details", details.Body.Bytes())
+		if bytes.Contains(v.page[states.Readiness].Verbose.Body, []byte("hunter2")) {
 			t.Error("the text of an error is in a body for everyone")
 		}
-		if !bytes.Contains(v.JSON(Readiness), []byte("hunter2")) {
-			t.Error("operators don't see the text of an error")
+		if n := bytes.Count(details.Body.Bytes(), []byte("hunter2")); n != 2 {
+			t.Errorf("operators see the texts of %d errors, not those of a failure and a warning", n)
 		}
 	})
-	golden(t, "unjudged", unjudged.page[Readiness].Short.Body)
+	t.Setenv("OTEL_SERVICE_NAME", "orders")
+	golden(t, "unjudged", stamped(New(Config{}).current.Load()))
+}
+
+// stamped is the body before the first judgement without the version of the test binary.
+func stamped(v *answered) []byte {
+	return answer.Render(v.Verdict, answer.Who{Name: v.who.Name})[states.Readiness].Short.Body
+}
+
+// TestTerse: who asks a terse Monitor learns the status and nothing else, whatever they ask
+// for. Operators learn everything.
+func TestTerse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Config{Terse: true, Checks: []Check{{Name: "database", Func: down}}})
+		ask := func(h http.Handler, path string) (int, string) {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			return w.Code, w.Body.String()
+		}
+		terse := func(want map[string]string) {
+			t.Helper()
+			for path, body := range want {
+				code, got := ask(k.handler, path)
+				if failed := strings.Contains(body, "fail"); got != body+"\n" || (code == http.StatusServiceUnavailable) != failed {
+					t.Errorf("%s: %d %s, want %s", path, code, got, body)
+				}
+			}
+		}
+		terse(map[string]string{"/ready": `{"status":"fail"}`, "/health?verbose": `{"status":"pass"}`, "/startup": `{"status":"fail"}`})
+		k.start()
+		wait(time.Second)
+		terse(map[string]string{"/ready?verbose": `{"status":"fail"}`, "/ready": `{"status":"fail"}`, "/health": `{"status":"pass"}`, "/startup?verbose": `{"status":"pass"}`})
+		if code, body := ask(k.DetailsHandler(), "/details"); code != http.StatusServiceUnavailable || !strings.Contains(body, "hunter2") {
+			t.Errorf("operators see %d %s", code, body)
+		}
+		k.halt()
+		wait(time.Minute)
+		terse(map[string]string{"/ready": `{"status":"fail"}`, "/health": `{"status":"pass"}`})
+	})
 }
 
 // TestBodySize: under 1 KiB and 8 KiB however many checks there are and whatever
@@ -93,44 +143,54 @@ func TestBodySize(t *testing.T) {
 	for _, n := range []int{1, 10, 100, 1000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var checks []Check
+				var c Config
 				for i := range n {
-					checks = append(checks, Check{Name: fmt.Sprintf("a-%04d-%s", i, strings.Repeat("ü", 20)), Func: func(context.Context) error { return nil }})
+					c.Checks = append(c.Checks, Check{Name: fmt.Sprintf("a-%04d-%s", i, strings.Repeat("ü", 20)), OnFail: WarnOnly, Func: ok})
 				}
 				for i := range min(n, 10) {
-					checks = append(checks, Check{Name: fmt.Sprintf("bad-%d", i), Func: func(context.Context) error { return errDown }})
+					c.Checks = append(c.Checks, Check{Name: fmt.Sprintf("bad-%d", i), OnFail: WarnOnly, Func: down})
 				}
-				checks = append(checks,
-					Check{Name: "zz-failing", Role: Core, Func: func(context.Context) error { return errDown }},
-					Check{Name: "zz-queue", Limit: Last("queue.length").AtMost(80)},
-					Check{Name: "zz-latency", Limit: Quantile("http.server.request.duration", .99, 30*time.Second).AtMost(.5)})
-				k := newKit(t, checks...).start()
-				if _, err := k.Maintain(strings.Repeat("<\x01", 400), time.Now().Add(time.Hour)); err != nil {
+				c.Checks = append(c.Checks, Check{Name: "zz-failing", Func: down})
+				c.Rules = []rule.Rule{
+					{Name: "zz-queue", Value: rule.Last("queue.length"), Fail: rule.Above(80)},
+					{Name: "zz-latency", Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(500 * time.Millisecond)},
+				}
+				k := newKit(t, c).start()
+				all := len(c.Checks) + len(c.Rules)
+				long, err := k.Maintain(strings.Repeat("<\x01", 400), time.Now().Add(time.Hour))
+				if err != nil {
 					t.Fatal(err)
 				}
 				wait(time.Second)
-				v := k.Verdict()
-				for _, a := range []struct {
-					body []byte
-					max  int
-				}{{v.page[Readiness].Short.Body, 1 << 10}, {v.page[Readiness].Verbose.Body, 8 << 10}} {
-					var b struct {
-						Checks  map[string]any
-						Omitted int
-					}
-					if err := json.Unmarshal(a.body, &b); err != nil {
-						t.Fatal(err)
-					}
-					if len(a.body) >= a.max || len(b.Checks)+b.Omitted != len(checks) {
-						t.Errorf("%d bytes of %d; %d checks and %d omitted of %d", len(a.body), a.max, len(b.Checks), b.Omitted, len(checks))
-					}
-					for _, must := range []string{"zz-queue", "zz-latency"} {
-						if b.Checks[must] == nil {
-							t.Errorf("%s is not shown", must)
-						}
-					}
-				}
+				page := k.current.Load().page[states.Readiness]
+				fits(t, page.Short.Body, 1<<10, all, "zz-latency") // the text leaves room for one
+				fits(t, page.Verbose.Body, 8<<10, all, "zz-queue", "zz-latency")
+				long()
+				wait(time.Second)
+				page = k.current.Load().page[states.Readiness]
+				fits(t, page.Short.Body, 1<<10, all, "zz-queue", "zz-latency")
+				fits(t, page.Verbose.Body, 8<<10, all, "zz-queue", "zz-latency")
 			})
 		})
+	}
+}
+
+// fits holds a body to its limit: it accounts for all checks and shows those that it must.
+func fits(t *testing.T, body []byte, limit, all int, must ...string) {
+	t.Helper()
+	var b struct {
+		Checks  map[string]any
+		Omitted int
+	}
+	if err := json.Unmarshal(body, &b); err != nil {
+		t.Fatal(err)
+	}
+	if len(body) >= limit || len(b.Checks)+b.Omitted != all {
+		t.Errorf("%d bytes of %d; %d checks and %d omitted of %d", len(body), limit, len(b.Checks), b.Omitted, all)
+	}
+	for _, name := range must {
+		if b.Checks[name] == nil {
+			t.Errorf("%s is not shown", name)
+		}
 	}
 }

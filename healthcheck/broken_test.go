@@ -13,6 +13,11 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+	"net/http"
+	"net/http/httptest"
 )
 
 // What a user's code does to us, and to itself.
@@ -25,20 +30,23 @@ func (rude) Error() string { panic("hunter2") }
 // is the commonest broken one.
 func TestBrokenErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t,
+		k := newKit(t, ofChecks(
 			Check{Name: "nil", Func: func(context.Context) error { var e *net.OpError; return e }},
 			Check{Name: "rude", Func: func(context.Context) error { return rude{} }},
-			Check{Name: "many", Func: func(context.Context) error { return errors.Join(rude{}, errDown) }}).start()
+			Check{Name: "rude warning", Func: func(context.Context) error { return Warning(rude{}) }},
+			Check{Name: "many", Func: func(context.Context) error { return errors.Join(rude{}, errDown) }})).start()
 		wait(time.Second)
-		for n, c := range k.Verdict().Checks {
-			if c.State != Fail || !strings.HasSuffix(c.Output, "the last: panic") {
-				t.Errorf("%s is %s (%s), want fail by panic", c.Name, c.State, c.Output)
+		for n, c := range k.Verdict().Results {
+			if c.State != verdict.Fail && c.Name != "rude warning" || !strings.HasSuffix(c.Reason, ": panic") {
+				t.Errorf("%s is %s (%s), want fail by panic", c.Name, c.State, c.Reason)
 			}
-			if text := k.Verdict().judged.Checks[n].Finding.Outcome.Text; !strings.HasPrefix(text, "panic in the methods of ") {
+			if text := k.current.Load().Checks[n].Finding.Outcome.Text; !strings.HasPrefix(text, "panic in the methods of ") {
 				t.Errorf("%s: the text is %q", c.Name, text)
 			}
 		}
-		if body := string(k.Verdict().JSON(Readiness)); !strings.Contains(body, "panic in the methods of *net.OpError") {
+		w := httptest.NewRecorder()
+		k.DetailsHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		if body := w.Body.String(); !strings.Contains(body, "panic in the methods of *net.OpError") {
 			t.Errorf("the operators' body: %s", body)
 		}
 	})
@@ -49,8 +57,8 @@ func TestCallbacksTellNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turn atomic.Int64
 		log := &logged{}
-		k := newKit(t)
-		k.Logger = slog.New(slog.NewTextHandler(log, nil))
+		k := newKit(t, Config{})
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(log, nil))
 		_, err := k.provider.Meter("test").Int64ObservableGauge("pool", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
 			switch turn.Load() {
 			case 1:
@@ -78,16 +86,18 @@ func TestCallbacksTellNothing(t *testing.T) {
 	})
 }
 
-// TestEvaluateHeedsContext, whatever hangs.
-func TestEvaluateHeedsContext(t *testing.T) {
+// TestAddRuleHangsOnNobody: a collection may hang, in somebody's callback or behind another,
+// and the rule is judged all the same once it does not.
+func TestAddRuleHangsOnNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t)
+		k := newKit(t, Config{})
 		var hangs atomic.Bool
 		open := make(chan struct{})
-		_, err := k.provider.Meter("test").Int64ObservableGauge("pool", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
+		_, err := k.provider.Meter("test").Int64ObservableGauge("pool", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			if hangs.Load() {
 				<-open
 			}
+			o.Observe(0)
 			return nil
 		}))
 		if err != nil {
@@ -95,22 +105,24 @@ func TestEvaluateHeedsContext(t *testing.T) {
 		}
 		k.start()
 		hangs.Store(true)
-		for range 2 { // in the collection itself, and waiting for its turn
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		for _, name := range []string{"in the collection itself", "waiting for its turn"} {
 			began := time.Now()
-			if v := k.Evaluate(ctx); v == nil || time.Since(began) != time.Second {
-				t.Errorf("it took %v, want 1s", time.Since(began))
+			if _, err := k.AddRule(rule.Rule{Name: name, Value: rule.Last("pool"), Fail: rule.Above(1)}); err != nil || time.Since(began) != setupLimit {
+				t.Errorf("%s: %v in %v, want %v", name, err, time.Since(began), setupLimit)
 			}
-			cancel()
 		}
+		hangs.Store(false)
 		close(open)
+		wait(2 * time.Second)
+		k.state("in the collection itself", verdict.Pass)
+		k.state("waiting for its turn", verdict.Pass)
 	})
 }
 
 // TestCallsAroundStart: whatever may be called from any goroutine may be called before
 // and while the Monitor starts.
 func TestCallsAroundStart(t *testing.T) {
-	k := newKit(t)
+	k := newKit(t, Config{})
 	release := k.Hold("warm-up")
 	done := make(chan struct{})
 	go func() {
@@ -120,8 +132,9 @@ func TestCallsAroundStart(t *testing.T) {
 		if lift, err := k.Maintain("upgrade", time.Now().Add(time.Hour)); err == nil {
 			lift()
 		}
-		k.Verdict()
-		k.Evaluate(t.Context())
+		if v := k.Verdict(); v == nil || v.Readiness.Name != "readiness" {
+			t.Errorf("the verdict is %v", v)
+		}
 	}()
 	k.start()
 	<-done
@@ -129,10 +142,11 @@ func TestCallsAroundStart(t *testing.T) {
 
 // TestReaderOfAnotherProvider: what is judged must be what is exported.
 func TestReaderOfAnotherProvider(t *testing.T) {
-	k := newKit(t)
+	k := newKit(t, Config{})
 	other := sdkmetric.NewManualReader()
 	defer sdkmetric.NewMeterProvider(sdkmetric.WithReader(other)).Shutdown(t.Context())
-	if err := k.Start(t.Context(), other); err == nil || !strings.Contains(err.Error(), "another provider") {
+	k.pipeline.Reader = other
+	if err := k.StartWith(t.Context(), k.pipeline); err == nil || !strings.Contains(err.Error(), "another provider") {
 		t.Errorf("Start: %v", err)
 	}
 }
@@ -141,19 +155,20 @@ func TestReaderOfAnotherProvider(t *testing.T) {
 // view drops does not exist.
 func TestOwnViews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const w = 30 * time.Second
-		k := &kit{t: t, reader: sdkmetric.NewManualReader(), Monitor: &Monitor{Logger: slog.New(slog.DiscardHandler), Checks: []Check{
-			{Name: "dropped", Role: Core, Limit: Increase("dropped", w).AtMost(1)},
-			{Name: "old", Role: Core, Limit: Increase("old", w).AtMost(1)},
-			{Name: "new", Role: Core, Limit: Increase("new", w).AtMost(1)},
-			{Name: "slow", Limit: Quantile("took", .5, w).MinCount(1).AtMost(.123)},
-		}}}
+		k := &kit{t: t, reader: sdkmetric.NewManualReader(), Monitor: New(ofRules(
+			rule.Rule{Name: "dropped", OnFail: NotReady, Value: rule.Increase("dropped"), Fail: rule.Above(1)},
+			rule.Rule{Name: "old", OnFail: NotReady, Value: rule.Increase("old"), Fail: rule.Above(1)},
+			rule.Rule{Name: "new", OnFail: NotReady, Value: rule.Increase("new"), Fail: rule.Above(1)},
+			rule.Rule{Name: "slow", Value: rule.Quantile(.5, "took"), MinEvents: 1, Fail: rule.Above(123 * time.Millisecond)},
+			rule.Rule{Name: "in minutes", Value: rule.Quantile(.5, "lasted"), MinEvents: 1, Fail: rule.Above(90 * time.Second)},
+		))}
 		k.provider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(k.reader), sdkmetric.WithView(k.View(
 			sdkmetric.NewView(sdkmetric.Instrument{Name: "dropped"}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}),
 			sdkmetric.NewView(sdkmetric.Instrument{Name: "old"}, sdkmetric.Stream{Name: "new"}),
 			sdkmetric.NewView(sdkmetric.Instrument{Name: "long"}, sdkmetric.Stream{Name: "took"}),
+			sdkmetric.NewView(sdkmetric.Instrument{Name: "longer"}, sdkmetric.Stream{Name: "lasted", Unit: "min"}),
 		)))
-		k.MeterProvider = k.provider
+		k.pipeline = quiet(k.reader, k.provider)
 		meter := k.provider.Meter("test")
 		for _, name := range []string{"dropped", "old"} {
 			c, err := meter.Int64Counter(name)
@@ -166,21 +181,29 @@ func TestOwnViews(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		longer, err := meter.Float64Histogram("longer", metric.WithUnit("s")) // its library is wrong, and the view mends it
+		if err != nil {
+			t.Fatal(err)
+		}
 		k.start()
 		long.Record(t.Context(), .2)
+		longer.Record(t.Context(), 1.4)
+		longer.Record(t.Context(), 1.6)
+		longer.Record(t.Context(), 1.6)
 		wait(2 * time.Second)
-		k.state("dropped", Unknown)
-		k.state("old", Unknown)
-		k.state("new", Pass)
-		k.state("slow", Fail)
+		k.state("dropped", verdict.Unknown)
+		k.state("old", verdict.Unknown)
+		k.state("new", verdict.Pass)
+		k.state("slow", verdict.Fail)
+		k.state("in minutes", verdict.Fail)
 	})
 }
 
 // TestRatioOfNothing: a ratio with a side that nobody creates is no zero.
 func TestRatioOfNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const w = 30 * time.Second
-		k := newKit(t, Check{Name: "typo", Role: Core, Limit: Ratio(Increase("jobs.faild", w), Increase("jobs", w)).MinCount(1).AtMost(.05)})
+		k := newKit(t, ofRules(rule.Rule{Name: "typo", OnFail: NotReady,
+			Value: rule.Ratio(rule.Increase("jobs.faild"), rule.Increase("jobs")), MinEvents: 1, Fail: rule.Above(.05)}))
 		jobs, err := k.provider.Meter("test").Int64Counter("jobs")
 		if err != nil {
 			t.Fatal(err)
@@ -189,9 +212,9 @@ func TestRatioOfNothing(t *testing.T) {
 		for range 60 {
 			jobs.Add(t.Context(), 10)
 			wait(time.Second)
-			k.state("typo", Unknown)
+			k.state("typo", verdict.Unknown)
 		}
-		if body := k.want("/ready", 503, Fail); !strings.Contains(body["output"].(string), `"jobs.faild"`) {
+		if body := k.want("/ready", 503, verdict.Fail); !strings.Contains(body["output"].(string), `"jobs.faild"`) {
 			t.Errorf("output %q", body["output"])
 		}
 	})
@@ -201,20 +224,20 @@ func TestRatioOfNothing(t *testing.T) {
 // any.
 func TestJobThatNeverRan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "backup", Limit: Increase("backups", 10*time.Minute).AtLeast(1)})
+		k := newKit(t, ofRules(rule.Rule{Name: "backup", Value: rule.Increase("backups"), Window: 10 * time.Minute, Fail: rule.Below(1)}))
 		backups, err := k.provider.Meter("test").Int64Counter("backups")
 		if err != nil {
 			t.Fatal(err)
 		}
 		k.start()
 		wait(9 * time.Minute)
-		k.state("backup", Pass) // it has its ten minutes
+		k.state("backup", verdict.Pass) // it has its ten minutes
 		wait(2 * time.Minute)
-		k.state("backup", Fail)
+		k.state("backup", verdict.Fail)
 		backups.Add(t.Context(), 1)
 		wait(2 * time.Second)
-		k.state("backup", Pass)
+		k.state("backup", verdict.Pass)
 		wait(11 * time.Minute)
-		k.state("backup", Fail)
+		k.state("backup", verdict.Fail)
 	})
 }

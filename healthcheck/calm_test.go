@@ -12,6 +12,9 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // TestStartWithoutDatabase: an outage during a roll-out must not make the kubelet
@@ -20,21 +23,21 @@ func TestStartWithoutDatabase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
 		down.Store(true)
-		k := newKit(t, Check{Name: "database", Role: Core, Func: func(context.Context) error {
+		k := newKit(t, ofChecks(Check{Name: "database", Func: func(context.Context) error {
 			if down.Load() {
 				return errDown
 			}
 			return nil
-		}}).start()
+		}})).start()
 		for range 60 {
 			wait(10 * time.Second)
-			k.want("/startup", 200, Pass)
-			k.want("/ready", 503, Fail)
-			k.want("/health", 200, Pass)
+			k.want("/startup", 200, verdict.Pass)
+			k.want("/ready", 503, verdict.Fail)
+			k.want("/health", 200, verdict.Pass)
 		}
 		down.Store(false)
-		wait(30 * time.Second) // two successes
-		k.want("/ready", 200, Pass)
+		wait(8 * time.Second) // two successes
+		k.want("/ready", 200, verdict.Pass)
 	})
 }
 
@@ -42,7 +45,7 @@ func TestStartWithoutDatabase(t *testing.T) {
 func TestIdleHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const duration = "http.server.request.duration"
-		k := newKit(t, Check{Name: "latency", Role: Core, Limit: Quantile(duration, .99, 30*time.Second).AtMost(.5)})
+		k := newKit(t, ofRules(rule.Rule{Name: "latency", OnFail: NotReady, Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)}))
 		k.Heartbeat("worker", time.Minute)
 		if _, err := k.provider.Meter("test").Float64Histogram(duration, metric.WithUnit("s")); err != nil {
 			t.Fatal(err)
@@ -50,8 +53,8 @@ func TestIdleHour(t *testing.T) {
 		k.start()
 		for range 60 {
 			wait(time.Minute)
-			k.want("/health", 200, Pass)
-			k.want("/ready", 200, Pass)
+			k.want("/health", 200, verdict.Pass)
+			k.want("/ready", 200, verdict.Pass)
 		}
 	})
 }
@@ -61,9 +64,9 @@ func TestIdleHour(t *testing.T) {
 func TestFullQueueIsNoError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const duration = "http.server.request.duration"
-		requests := Increase(duration, 30*time.Second)
-		k := newKit(t, Check{Name: "errors", Role: Core,
-			Limit: Ratio(requests.Where("http.response.status_code", "500", "502", "504"), requests).MinCount(100).AtMost(.05)})
+		requests := rule.Increase(duration)
+		k := newKit(t, ofRules(rule.Rule{Name: "errors", OnFail: NotReady, MinEvents: 100,
+			Value: rule.Ratio(requests.Where("http.response.status_code", "500", "502", "504"), requests), Fail: rule.Above(.05)}))
 		h, err := k.provider.Meter("test").Float64Histogram(duration, metric.WithUnit("s"))
 		if err != nil {
 			t.Fatal(err)
@@ -79,39 +82,37 @@ func TestFullQueueIsNoError(t *testing.T) {
 			answer(503, 50)
 			answer(202, 1)
 			wait(time.Second)
-			k.state("errors", Pass)
+			k.state("errors", verdict.Pass)
 		}
-		k.want("/ready", 200, Pass)
-		for n := 0; n < 60 && k.Verdict().Checks[0].State != Fail; n++ {
+		k.want("/ready", 200, verdict.Pass)
+		for n := 0; n < 60 && k.Verdict().Results[0].State != verdict.Fail; n++ {
 			answer(500, 50)
 			wait(time.Second)
 		}
-		k.state("errors", Fail) // so it was judged
+		k.state("errors", verdict.Fail) // so it was judged
 	})
 }
 
 // TestTwoQueues: 100 of 100 and 0 of 900 are not 10 % full.
 func TestTwoQueues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		full := Ratio(Last("queue.length"), Last("queue.capacity"))
-		k := newKit(t,
-			Check{Name: "merged", Role: Core, Limit: full.AtMost(.8)},
-			Check{Name: "each", Role: Core, Limit: full.Per("queue.name").AtMost(.8)})
+		full := rule.Ratio(rule.Last("queue.length"), rule.Last("queue.capacity"))
+		k := newKit(t, ofRules(
+			rule.Rule{Name: "merged", OnFail: NotReady, Value: full, Fail: rule.Above(.8)},
+			rule.Rule{Name: "each", OnFail: NotReady, Value: full, Per: []string{"queue.name"}, Fail: rule.Above(.8)}))
 		for name, q := range map[string]struct{ length, capacity int }{"mails": {100, 100}, "jobs": {0, 900}} {
-			if _, err := NewQueue(k.provider, name, q.capacity, func() int { return q.length }); err != nil {
-				t.Fatal(err)
-			}
+			k.Queue(name, q.capacity, func() int { return q.length })
 		}
 		k.start()
 		wait(2 * time.Second)
-		k.state("merged", Unknown)
-		k.state("each", Fail)
-		k.want("/ready", 503, Fail)
-		merged, each := k.Verdict().Checks[0], k.Verdict().Checks[1]
-		if !strings.Contains(merged.Output, "queue.length") || !strings.Contains(merged.Output, "Per") {
-			t.Errorf("without Per: %q; want the instrument and the way out", merged.Output)
+		k.state("merged", verdict.Unknown)
+		k.state("each", verdict.Fail)
+		k.want("/ready", 503, verdict.Fail)
+		merged, each := k.result("merged"), k.result("each")
+		if !strings.Contains(merged.Reason, "queue.length") || !strings.Contains(merged.Reason, "Per") {
+			t.Errorf("without Per: %q; want the instrument and the way out", merged.Reason)
 		}
-		if got := evidence.GroupName(k.Verdict().judged.Checks[1].Finding.Group); got != "queue.name=mails" || each.Value != 1 {
+		if got := evidence.GroupName(k.current.Load().Checks[1].Finding.Group); got != "queue.name=mails" || each.Value == nil || *each.Value != 1 {
 			t.Errorf("with Per: %s is at %v; want queue.name=mails at 1", got, each.Value)
 		}
 	})
@@ -121,9 +122,9 @@ func TestTwoQueues(t *testing.T) {
 // series without attributes. All errors may be in there.
 func TestOverflowOfTheSDK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		answers := Increase("answers", 30*time.Second)
-		k := newInstance(t, "a", []sdkmetric.Option{sdkmetric.WithCardinalityLimit(3)}, Check{Name: "errors", Role: Core,
-			Limit: Ratio(answers.Where("code", "500"), answers).AtMost(.05)})
+		answers := rule.Increase("answers")
+		k := newInstance(t, "a", []sdkmetric.Option{sdkmetric.WithCardinalityLimit(3)}, ofRules(rule.Rule{Name: "errors", OnFail: NotReady,
+			Value: rule.Ratio(answers.Where("code", "500"), answers), Fail: rule.Above(.05)}))
 		c, err := k.provider.Meter("test").Int64Counter("answers")
 		if err != nil {
 			t.Fatal(err)
@@ -135,17 +136,17 @@ func TestOverflowOfTheSDK(t *testing.T) {
 		count("b", "200") // one more and the limit is reached
 		k.start()
 		// The limit holds for health.* too, so only the verdict is asked here.
-		errors := func() Result { return k.Verdict().Checks[0] }
+		errors := func() verdict.Result { return k.Verdict().Results[0] }
 		wait(2 * time.Second)
-		if r := errors(); r.State != Pass {
-			t.Fatalf("%s (%s)", r.State, r.Output)
+		if r := errors(); r.State != verdict.Pass {
+			t.Fatalf("%s (%s)", r.State, r.Reason)
 		}
 		for _, user := range []string{"c", "d", "e"} {
 			count(user, "500") // every one of them
 		}
 		wait(2 * time.Second)
-		if r := errors(); r.State != Unknown || !strings.Contains(r.Output, "overflow") {
-			t.Errorf("%s (%s), want unknown by overflow", r.State, r.Output)
+		if r := errors(); r.State != verdict.Unknown || !strings.Contains(r.Reason, "overflow") {
+			t.Errorf("%s (%s), want unknown by overflow", r.State, r.Reason)
 		}
 		if code, _ := k.get("/ready"); code != 503 {
 			t.Errorf("/ready %d with every answer an error", code)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
@@ -71,7 +72,10 @@ func (m *Monitor) loadFiles(env operator.Overrides, log *slog.Logger) (files []*
 	var uses []func()
 	for _, f := range files {
 		use, err := f.Load()
-		uses, errs = append(uses, use), append(errs, err)
+		if err != nil {
+			errs = append(errs, &cfgerrors.Error{Field: f.Field, Problem: err.Error()})
+		}
+		uses = append(uses, use)
 	}
 	return files, func() {
 		for _, use := range uses {

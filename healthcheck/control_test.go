@@ -14,12 +14,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // logged is a Logger that a test can read.
@@ -41,7 +42,7 @@ func (l *logged) take() string {
 	return l.buf.String()
 }
 
-func write(t *testing.T, path, text string) {
+func writeFile(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -51,42 +52,41 @@ func write(t *testing.T, path, text string) {
 // TestBreakGlass: an override moves readiness, is shown, exported and logged, and
 // judging goes on beneath it.
 func TestBreakGlass(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "effects")
+	path := filepath.Join(t.TempDir(), "overrides")
 	synctest.Test(t, func(t *testing.T) {
 		log := &logged{}
-		down := func(context.Context) error { return errDown }
-		k := newKit(t,
-			Check{Name: "database", Role: Core, Func: down, Interval: time.Second},
-			Check{Name: "search", Func: down, Interval: time.Second},
-			Check{Name: "note", Role: Informational, Func: down, Interval: time.Second})
-		k.Heartbeat("worker", time.Second).Busy()
-		k.EffectsFile, k.Logger = path, slog.New(slog.NewTextHandler(log, nil))
+		k := newKit(t, Config{OverrideFile: path, Checks: []Check{
+			{Name: "database", Func: down, Interval: time.Second},
+			{Name: "search", OnFail: WarnOnly, Func: down, Interval: time.Second},
+			{Name: "note", OnFail: ShowOnly, Func: down, Interval: time.Second}}})
+		k.Heartbeat("worker", time.Second).Begin()
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(log, nil))
 		k.start()
 		wait(3500 * time.Millisecond)
-		k.want("/health", 503, Fail)
-		k.want("/ready", 503, Fail)
+		k.want("/health", 503, verdict.Fail)
+		k.want("/ready", 503, verdict.Fail)
 
 		for _, c := range []struct {
 			text          string
 			health, ready int
-			status        State
+			status        verdict.State
 		}{
-			{"database=warn, worker=off", 200, 200, Warn},
-			{"# all of it\n*=off\n", 200, 200, Pass},
-			{"*=off\nsearch=fail", 200, 503, Fail},
-			{"database=off,search=off,worker=fail,note=fail", 503, 503, Fail},
-			{"", 503, 503, Fail},
-			{"database=warn,worker=warn", 200, 200, Warn},
+			{"database=warn, worker=show", 200, 200, verdict.Warn},
+			{"# all of it\n*=show\n", 200, 200, verdict.Pass},
+			{"*=show\nsearch=not-ready", 200, 503, verdict.Fail},
+			{"database=show,search=show,worker=not-ready,note=not-ready", 200, 503, verdict.Fail}, // a heartbeat that is overridden restarts nothing
+			{"", 503, 503, verdict.Fail},
+			{"database=warn,worker=warn", 200, 200, verdict.Warn},
 		} {
-			write(t, path, c.text)
+			writeFile(t, path, c.text)
 			wait(2 * time.Second)
 			if code, _ := k.get("/health"); code != c.health {
 				t.Errorf("%q: /health %d, want %d", c.text, code, c.health)
 			}
 			k.want("/ready", c.ready, c.status)
-			k.state("database", Fail) // it is judged all the same
+			k.state("database", verdict.Fail) // it is judged all the same
 		}
-		if n := k.metric("health.check.override", attr.CheckName.String("database"), attr.CheckEffect.String("warn")); n != 1 {
+		if n := k.metric("health.check.override", conventions.CheckName.String("database"), conventions.CheckOverride.String("warn")); n != 1 {
 			t.Errorf("health.check.override is %v", n)
 		}
 		_, body := k.get("/ready?verbose")
@@ -98,33 +98,40 @@ func TestBreakGlass(t *testing.T) {
 		}
 
 		// A bad file keeps the last good one, says so once, and mends.
-		write(t, path, "database=off\nsearch=maybe, nosuch=off")
+		writeFile(t, path, "database=show\nsearch=maybe, other=restart")
 		wait(5 * time.Second)
-		k.want("/ready", 200, Warn)
-		if out := log.take(); strings.Count(out, "stays in force") != 1 || !strings.Contains(out, "search=maybe") || !strings.Contains(out, "nosuch") {
+		k.want("/ready", 200, verdict.Warn)
+		if out := log.take(); strings.Count(out, "stays in force") != 1 || !strings.Contains(out, "search=maybe") || !strings.Contains(out, "other=restart") {
+			t.Errorf("log: %s", out)
+		}
+
+		// A name that no check has is told, and takes no force.
+		writeFile(t, path, "database=warn, worker=warn, nosuch=show")
+		wait(2 * time.Second)
+		k.want("/ready", 200, verdict.Warn)
+		if out := log.take(); !strings.Contains(out, "names=[nosuch]") || strings.Contains(out, "stays in force") {
 			t.Errorf("log: %s", out)
 		}
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 		wait(2 * time.Second)
-		k.want("/ready", 503, Fail)
+		k.want("/ready", 503, verdict.Fail)
 	})
 }
 
-// TestEffectsVariable holds at start, and the file wins over it.
-func TestEffectsVariable(t *testing.T) {
-	t.Setenv("HEALTH_EFFECTS", "database=warn,*=off")
-	path := filepath.Join(t.TempDir(), "effects")
+// TestOverridesVariable holds at start, and the file wins over it.
+func TestOverridesVariable(t *testing.T) {
+	t.Setenv("HEALTH_OVERRIDES", "database=warn,*=show")
+	path := filepath.Join(t.TempDir(), "overrides")
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "database", Role: Core, Func: func(context.Context) error { return errDown }})
-		k.EffectsFile = path
+		k := newKit(t, Config{OverrideFile: path, Checks: []Check{{Name: "database", Func: down}}})
 		k.start()
 		wait(time.Second)
-		k.want("/ready", 200, Warn)
-		write(t, path, "database=fail")
+		k.want("/ready", 200, verdict.Warn)
+		writeFile(t, path, "database=not-ready")
 		wait(2 * time.Second)
-		k.want("/ready", 503, Fail)
+		k.want("/ready", 503, verdict.Fail)
 	})
 }
 
@@ -134,74 +141,53 @@ func TestMaintenanceFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "maintenance")
 	synctest.Test(t, func(t *testing.T) {
 		log := &logged{}
-		k := newKit(t)
-		k.MaintenanceFile, k.Logger = path, slog.New(slog.NewTextHandler(log, nil))
+		k := newKit(t, Config{MaintenanceFile: path})
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(log, nil))
 		k.start()
 		ask := func(reason string, d time.Duration) {
-			write(t, path, `{"reason":"`+reason+`","until":"`+time.Now().Add(d).UTC().Format(time.RFC3339)+`"}`)
+			writeFile(t, path, `{"reason":"`+reason+`","until":"`+time.Now().Add(d).UTC().Format(time.RFC3339)+`"}`)
 			wait(1200 * time.Millisecond) // not at the instant at which the file is read
 		}
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 		ask("upgrade", 2*time.Minute)
-		if body := k.want("/ready", 503, Fail); body["output"] != "maintenance: upgrade" || body["until"] == nil {
+		if body := k.want("/ready", 503, verdict.Fail); body["output"] != "maintenance: upgrade" || body["until"] == nil {
 			t.Errorf("%v", body)
 		}
-		k.want("/health", 200, Pass)
-		if n := k.metric("health.lifecycle.status", attr.Lifecycle.String("maintenance")); n != 1 {
+		k.want("/health", 200, verdict.Pass)
+		if n := k.metric("health.lifecycle.status", conventions.Lifecycle.String("maintenance")); n != 1 {
 			t.Errorf("health.lifecycle.status is %v", n)
 		}
 		ask("longer", 5*time.Minute)
-		if body := k.want("/ready", 503, Fail); body["output"] != "maintenance: longer" {
+		if body := k.want("/ready", 503, verdict.Fail); body["output"] != "maintenance: longer" {
 			t.Errorf("%v", body)
 		}
-		write(t, path, `{"reason":"x","until":"tomorrow"}`)
+		writeFile(t, path, `{"reason":"x","until":"tomorrow"}`)
 		wait(2 * time.Second)
-		k.want("/ready", 503, Fail) // the last good one
+		k.want("/ready", 503, verdict.Fail) // the last good one
 		if out := log.take(); !strings.Contains(out, "until") {
 			t.Errorf("log: %s", out)
 		}
 		wait(5 * time.Minute)
-		k.want("/ready", 200, Pass) // lifted by itself
+		k.want("/ready", 200, verdict.Pass) // lifted by itself
 		ask("again", time.Minute)
-		k.want("/ready", 503, Fail)
-		write(t, path, "")
+		k.want("/ready", 503, verdict.Fail)
+		writeFile(t, path, "")
 		wait(2 * time.Second)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 		ask("long ago", -time.Minute)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 
 		// What was refused must not begin by itself once its end is near enough.
 		log.take()
 		ask("too long", 25*time.Hour)
 		wait(2 * time.Hour)
-		k.want("/ready", 200, Pass)
-		write(t, path, `{"reason":"x","until":"2999-01-01T00:00:00Z"} {"reason":"y"}`)
+		k.want("/ready", 200, verdict.Pass)
+		writeFile(t, path, `{"reason":"x","until":"2999-01-01T00:00:00Z"} {"reason":"y"}`)
 		wait(2 * time.Second)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 		if out := log.take(); strings.Count(out, "stays in force") != 2 || !strings.Contains(out, "24h") || !strings.Contains(out, "more follows") {
 			t.Errorf("log: %s", out)
 		}
-	})
-}
-
-// TestFailedStart leaves nothing behind: no maintenance that nobody can lift.
-func TestFailedStart(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "maintenance")
-	synctest.Test(t, func(t *testing.T) {
-		write(t, path, `{"reason":"upgrade","until":"`+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`"}`)
-		k := newKit(t, Check{Name: "neither"})
-		k.MaintenanceFile = path
-		if err := k.Start(t.Context(), k.reader); err == nil {
-			t.Fatal("no error")
-		}
-		k.Checks = nil
-		k.start()
-		k.want("/ready", 503, Fail)
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-		wait(2 * time.Second)
-		k.want("/ready", 200, Pass)
 	})
 }
 
@@ -209,8 +195,8 @@ func TestFailedStart(t *testing.T) {
 // process that is not to be started yet.
 func TestMaintenanceRestartsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t)
-		k.Heartbeat("worker", 5*time.Second).Busy()
+		k := newKit(t, Config{})
+		k.Heartbeat("worker", 5*time.Second).Begin()
 		lift, err := k.Maintain("debugging", time.Now().Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
@@ -218,40 +204,39 @@ func TestMaintenanceRestartsNothing(t *testing.T) {
 		release := k.Hold("warm-up")
 		k.start()
 		wait(time.Minute)
-		k.want("/health", 200, Pass)
-		k.want("/startup", 200, Pass)
-		k.want("/ready", 503, Fail)
+		k.want("/health", 200, verdict.Pass)
+		k.want("/startup", 200, verdict.Pass)
+		k.want("/ready", 503, verdict.Fail)
 		lift()
 		wait(50 * time.Millisecond)
-		k.want("/startup", 503, Fail)
+		k.want("/startup", 503, verdict.Fail)
 		release()
 		wait(50 * time.Millisecond)
-		k.want("/health", 503, Fail)
+		k.want("/health", 503, verdict.Fail)
 	})
 }
 
 // TestBadFilesAtStart are errors, all at once, each naming its field.
 func TestBadFilesAtStart(t *testing.T) {
 	dir := t.TempDir()
-	effects, maintenance := filepath.Join(dir, "effects"), filepath.Join(dir, "maintenance")
-	write(t, effects, "a=maybe")
-	t.Setenv("HEALTH_EFFECTS", "nosuch=off")
+	overrides, maintenance := filepath.Join(dir, "overrides"), filepath.Join(dir, "maintenance")
+	writeFile(t, overrides, "a=maybe")
+	t.Setenv("HEALTH_OVERRIDES", "a=fail") // as it was called once
 	for text, want := range map[string]string{
 		`{"reason":"x","until":"tomorrow"}`:             "until",
 		`{"reason":"","until":"2999-01-01T00:00:00Z"}`:  "reason",
 		`{"reason":"x","until":"2999-01-01T00:00:00Z"}`: "24h",
 		`{"reason":"x","till":"2999-01-01T00:00:00Z"}`:  "till",
 		`reason: x`: "JSON",
-		strings.Repeat(" ", operator.MaxFile) + `{"reason":"too big"`: "larger",
+		strings.Repeat(" ", 64<<10) + `{"reason":"too big"`: "larger",
 	} {
-		write(t, maintenance, text)
-		k := newKit(t, Check{Name: "a", Func: ok})
-		k.EffectsFile, k.MaintenanceFile = effects, maintenance
-		err := k.Start(context.Background(), k.reader)
+		writeFile(t, maintenance, text)
+		k := newKit(t, Config{OverrideFile: overrides, MaintenanceFile: maintenance, Checks: []Check{{Name: "a", Func: ok}}})
+		err := k.StartWith(t.Context(), k.pipeline)
 		if err == nil {
 			t.Fatal("no error")
 		}
-		for _, want := range []string{"HEALTH_EFFECTS: ", "EffectsFile: ", `"a=maybe"`, "MaintenanceFile: ", want} {
+		for _, want := range []string{"HEALTH_OVERRIDES: ", `"a=fail"`, "OverrideFile: ", `"a=maybe"`, "MaintenanceFile: ", want} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%.60s: the error does not say %q: %v", text, want, err)
 			}
@@ -279,15 +264,15 @@ func TestEventsAreTraced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		events := map[string]trace.SpanContext{}
 		var down atomic.Bool
-		k := newKit(t, Check{Name: "database", Role: Core, Interval: time.Second, Failures: 1, Func: func(context.Context) error {
+		k := newKit(t, ofChecks(Check{Name: "database", Interval: time.Second, FailureThreshold: 1, Func: func(context.Context) error {
 			if down.Load() {
 				return errDown
 			}
 			return nil
-		}})
+		}}))
 		record := tracetest.NewSpanRecorder()
-		k.TracerProvider = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(record))
-		k.Logger = slog.New(traced{slog.NewTextHandler(io.Discard, nil), events})
+		k.pipeline.TracerProvider = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(record))
+		k.pipeline.Logger = slog.New(traced{slog.NewTextHandler(io.Discard, nil), events})
 		k.start()
 		wait(3 * time.Second)
 		synctest.Wait()
@@ -315,13 +300,13 @@ func TestFirstPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logged{}
 		var down atomic.Bool
-		k := newKit(t, Check{Name: "database", Role: Core, Interval: time.Second, Failures: 1, Func: func(context.Context) error {
+		k := newKit(t, ofChecks(Check{Name: "database", Interval: time.Second, FailureThreshold: 1, Func: func(context.Context) error {
 			if down.Load() {
 				return errDown
 			}
 			return nil
-		}})
-		k.Logger = slog.New(slog.NewJSONHandler(log, nil))
+		}}))
+		k.pipeline.Logger = slog.New(slog.NewJSONHandler(log, nil))
 		k.start()
 		wait(3 * time.Second)
 		if out := log.take(); strings.Count(out, "\n") != 1 || !strings.Contains(out, `"health.probe.state":"pass"`) {
@@ -341,8 +326,8 @@ func TestFirstPass(t *testing.T) {
 func TestEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logged{}
-		k := newKit(t, Check{Name: "database", Role: Core, Func: func(context.Context) error { return errDown }})
-		k.Logger = slog.New(slog.NewJSONHandler(log, nil))
+		k := newKit(t, ofChecks(Check{Name: "database", Func: down}))
+		k.pipeline.Logger = slog.New(slog.NewJSONHandler(log, nil))
 		k.start()
 		wait(time.Second)
 		out := log.take()
@@ -352,7 +337,7 @@ func TestEvents(t *testing.T) {
 		if strings.Contains(out, "hunter2") {
 			t.Errorf("the text of an error is in the log: %s", out)
 		}
-		k.Drain()
+		k.beginDrain()
 		wait(time.Second)
 		if out := log.take(); out != "" { // failing it was, failing it is
 			t.Errorf("log: %s", out)

@@ -83,7 +83,7 @@ func (m *Monitor) bind(e *entry, r *running) {
 		f := c.toRun()
 		runner := run.New(f, jitter, r.tracer, r.instruments.RecordRun, m.askJudge)
 		e.subject = &judge.Subject{
-			Name: e.name, OnFail: c.OnFail, Awaited: true, Added: m.phase == started,
+			Name: e.name, OnFail: c.OnFail, Awaited: true, Added: m.phase == started && len(m.life.Phase(time.Now()).Holds) == 0,
 			Interval: f.Interval, Timeout: f.Timeout, Evaluate: judge.Runs{Runner: runner}.Evaluate,
 		}
 		ctx, cancel := context.WithCancel(r.ctx)
@@ -130,8 +130,10 @@ func (m *Monitor) creation(metric string) judge.Creation {
 }
 
 // Add adds a check while the process runs, or before Start. It counts from the end of its
-// first run on, so a ready process stays ready until then. remove takes it out again, once or more
-// often; its metrics end with it. The error has each mistake as a [cfgerrors.Error], or is ErrStopped.
+// first run on, so a ready process stays ready until then. Under a [Monitor.Hold] it counts at
+// once, so a process that starts is not ready before that run. remove takes it out again, once
+// or more often; its metrics end with it. The error has each mistake as a [cfgerrors.Error], or
+// is ErrStopped.
 func (m *Monitor) Add(c Check) (remove func(), err error) {
 	return m.add(&entry{name: c.Name, check: &c}, "Add")
 }
@@ -152,9 +154,7 @@ func (m *Monitor) add(e *entry, method string) (remove func(), err error) {
 		return remove, nil // Start begins it
 	}
 	if e.sampler != nil {
-		ctx, cancel := context.WithTimeout(r.ctx, setupLimit)
-		defer cancel()
-		_ = r.collector.Collect(ctx) // was logged; the rule says what is missing
+		r.collectOnce(setupLimit)
 		if err := m.misfit(e); err != nil {
 			remove()
 			return nil, fmt.Errorf("healthcheck: %w", err)
@@ -207,9 +207,9 @@ func (m *Monitor) remove(e *entry) {
 	m.judge.Subjects = slices.DeleteFunc(m.judge.Subjects, func(s *judge.Subject) bool { return s == subject })
 	m.judging.Unlock()
 	if r != nil {
+		m.judgeNow() // the callback shows what the last verdict has
 		r.instruments.Forget(subject)
 	}
-	m.askJudge()
 }
 
 // misfit says how a rule does not fit its metric, as far as that was seen.
@@ -218,7 +218,14 @@ func (m *Monitor) misfit(e *entry) error {
 	if read != nil && read.Mistake != nil {
 		return &cfgerrors.Error{Item: e.name, Field: read.Mistake.Field, Problem: read.Mistake.Problem}
 	}
-	if read != nil && len(read.Groups) == 0 && needsBoundary(queryOf(e.rule)) && !m.registry.Asked() {
+	q := queryOf(e.rule)
+	if unit, kind, known := m.registry.Unit(q.Indicator.Metric); known { // though it may have no series yet
+		_, err := q.Resolved(unit, kind)
+		if bad, is := errors.AsType[*query.Mistake](err); is {
+			return &cfgerrors.Error{Item: e.name, Field: bad.Field, Problem: bad.Problem}
+		}
+	}
+	if read != nil && len(read.Groups) == 0 && needsBoundary(q) && !m.registry.Asked() {
 		return &cfgerrors.Error{Item: e.name, Field: "Value", Problem: "the limit is no bucket boundary, because the MeterProvider does not ask the Monitor's View: " +
 			"write sdkmetric.NewMeterProvider(sdkmetric.WithView(health.View()), …)"}
 	}

@@ -12,26 +12,36 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 var ctx = context.Background()
 
-// judged starts a Monitor with one rule on a provider of its own, lets record
-// record, and prints the judgement. A service waits for the next one, a second at
-// most; this asks for it.
-func judged(rule healthcheck.Limit, record func(metric.Meter)) {
+// judged starts a Monitor with one rule on a provider of its own, lets record record, and
+// prints the judgement of that, which comes within a second or two.
+func judged(r rule.Rule, record func(metric.Meter)) {
+	r.Name = "rule"
+	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{r}})
 	reader := sdkmetric.NewManualReader()
-	health := &healthcheck.Monitor{Checks: []healthcheck.Check{{Name: "rule", Limit: rule}}, Logger: slog.New(slog.DiscardHandler)}
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(health.View()))
-	health.MeterProvider = provider
-	if err := health.Start(ctx, reader); err != nil {
+	if err := health.StartWith(ctx, healthcheck.Pipeline{Reader: reader, MeterProvider: provider, Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer health.Stop()
 	record(provider.Meter("orders"))
-	r := health.Evaluate(ctx).Checks[0]
-	fmt.Println(strings.TrimSpace(string(r.State) + " " + r.Output))
+	result := later(health).Results[0]
+	fmt.Println(strings.TrimSpace(string(result.State) + " " + result.Reason))
+}
+
+// later is a verdict on what has been recorded by now: a rule that is added is read at once,
+// and so are the others.
+func later(health *healthcheck.Monitor) *verdict.Verdict {
+	if remove, err := health.AddRule(rule.Rule{Name: "now", Value: rule.Increase("health.probe.requests"), Fail: rule.Above(1e9)}); err == nil {
+		remove()
+	}
+	return health.Verdict()
 }
 
 // requests records ok fast requests and slow ones, as otelhttp does.
@@ -47,11 +57,11 @@ func requests(m metric.Meter, fast, slow int) {
 
 // The 99th percentile of a window, by counting: more than 1 % of the requests took
 // longer than half a second.
-func ExampleQuantile() {
-	rule := healthcheck.Quantile("http.server.request.duration", .99, 30*time.Second).AtMost(.5)
-	judged(rule, func(m metric.Meter) { requests(m, 99, 1) })
-	judged(rule, func(m metric.Meter) { requests(m, 98, 2) })
-	judged(rule, func(m metric.Meter) { requests(m, 0, 9) }) // fewer than ten prove nothing
+func Example_quantile() {
+	latency := rule.Rule{Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(500 * time.Millisecond)}
+	judged(latency, func(m metric.Meter) { requests(m, 99, 1) })
+	judged(latency, func(m metric.Meter) { requests(m, 98, 2) })
+	judged(latency, func(m metric.Meter) { requests(m, 0, 9) }) // fewer than ten prove nothing
 	// Output:
 	// pass
 	// fail p99 0.875 s of at most 0.5
@@ -60,18 +70,18 @@ func ExampleQuantile() {
 
 // The share of requests that took longer than half a second: warn above 1 %, fail
 // above 5 %.
-func ExampleOver() {
-	rule := healthcheck.Over("http.server.request.duration", .5, 30*time.Second).WarnAbove(.01).AtMost(.05)
-	judged(rule, func(m metric.Meter) { requests(m, 98, 2) })
-	judged(rule, func(m metric.Meter) { requests(m, 90, 10) })
+func Example_shareAbove() {
+	slow := rule.Rule{Value: rule.ShareAbove(500*time.Millisecond, "http.server.request.duration"), Warn: rule.Above(.01), Fail: rule.Above(.05)}
+	judged(slow, func(m metric.Meter) { requests(m, 98, 2) })
+	judged(slow, func(m metric.Meter) { requests(m, 90, 10) })
 	// Output:
 	// warn 2 %, warns above 1 %
 	// fail 10 % of at most 5 %
 }
 
 // No more than three restarts of a connection in a minute.
-func ExampleIncrease() {
-	judged(healthcheck.Increase("reconnects", time.Minute).AtMost(3), func(m metric.Meter) {
+func Example_increase() {
+	judged(rule.Rule{Value: rule.Increase("reconnects"), Window: time.Minute, Fail: rule.Above(3)}, func(m metric.Meter) {
 		reconnects, _ := m.Int64Counter("reconnects", metric.WithUnit("{reconnect}"))
 		reconnects.Add(ctx, 5)
 	})
@@ -81,12 +91,12 @@ func ExampleIncrease() {
 
 // The share of requests that were answered with 500 to 599, once there are 50 of
 // them, whatever their number is: Where and WhereNot compare text.
-func ExampleRatio() {
-	all := healthcheck.Increase("http.server.request.duration", 30*time.Second)
+func Example_ratio() {
+	all := rule.Increase("http.server.request.duration")
 	failed := all.Where("http.response.status_code", "500", "502", "503", "504")
-	rule := healthcheck.Ratio(failed, all).MinCount(50).AtMost(.05)
-	judged(rule, func(m metric.Meter) { requests(m, 90, 10) })
-	judged(rule, func(m metric.Meter) { requests(m, 30, 10) })
+	errors := rule.Rule{Value: rule.Ratio(failed, all), MinEvents: 50, Fail: rule.Above(.05)}
+	judged(errors, func(m metric.Meter) { requests(m, 90, 10) })
+	judged(errors, func(m metric.Meter) { requests(m, 30, 10) })
 	// Output:
 	// fail 10 % of at most 5 %
 	// pass
@@ -94,9 +104,14 @@ func ExampleRatio() {
 
 // The current value of a gauge. Each queue is judged by itself, and the worst one
 // is named.
-func ExampleLast() {
-	rule := healthcheck.Last("queue.length").Per("queue.name").WhereNot("queue.name", "archive").WarnAbove(50).AtMost(80)
-	judged(rule, func(m metric.Meter) {
+func Example_last() {
+	queues := rule.Rule{
+		Value: rule.Last("queue.length").WhereNot("queue.name", "archive"),
+		Per:   []string{"queue.name"},
+		Warn:  rule.Above(50),
+		Fail:  rule.Above(80),
+	}
+	judged(queues, func(m metric.Meter) {
 		length, _ := m.Int64Gauge("queue.length", metric.WithUnit("{item}"))
 		for name, n := range map[string]int64{"mail": 10, "orders": 95, "archive": 5000} {
 			length.Record(ctx, n, metric.WithAttributes(attribute.String("queue.name", name)))
@@ -107,12 +122,12 @@ func ExampleLast() {
 }
 
 // A pool that must keep a spare connection, with a warning before that.
-func ExampleIndicator_AtLeast() {
-	rule := healthcheck.Last("pool.idle").AtLeast(1).WarnBelow(5)
-	for _, idle := range []int64{9, 3, 0} {
-		judged(rule, func(m metric.Meter) {
+func Example_below() {
+	idle := rule.Rule{Value: rule.Last("pool.idle"), Warn: rule.Below(5), Fail: rule.Below(1)}
+	for _, n := range []int64{9, 3, 0} {
+		judged(idle, func(m metric.Meter) {
 			pool, _ := m.Int64Gauge("pool.idle", metric.WithUnit("{connection}"))
-			pool.Record(ctx, idle)
+			pool.Record(ctx, n)
 		})
 	}
 	// Output:
@@ -121,19 +136,9 @@ func ExampleIndicator_AtLeast() {
 	// fail 0 of at least 1
 }
 
-// As Indicator.AtLeast; which limit is given first does not matter.
-func ExampleLimit_AtLeast() {
-	judged(healthcheck.Last("pool.idle").WarnBelow(5).AtLeast(1), func(m metric.Meter) {
-		pool, _ := m.Int64Gauge("pool.idle", metric.WithUnit("{connection}"))
-		pool.Record(ctx, 0)
-	})
-	// Output:
-	// fail 0 of at least 1
-}
-
 // How long ago something succeeded, from a gauge with the time of it.
-func ExampleAge() {
-	judged(healthcheck.Age("backup.last_success.timestamp").AtMost(26*60*60), func(m metric.Meter) {
+func Example_timeSince() {
+	judged(rule.Rule{Value: rule.TimeSince("backup.last_success.timestamp"), Fail: rule.Above(26 * time.Hour)}, func(m metric.Meter) {
 		last, _ := m.Float64Gauge("backup.last_success.timestamp", metric.WithUnit("s"))
 		last.Record(ctx, float64(time.Now().Add(-time.Hour).Unix()))
 	})

@@ -13,40 +13,53 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// provider gives a Monitor a provider of its own, and its reader.
-func provider(m *healthcheck.Monitor) *sdkmetric.ManualReader {
+// pipeline is a provider for one Monitor, and its reader: any cumulative one will do.
+func pipeline(m *healthcheck.Monitor) healthcheck.Pipeline {
 	reader := sdkmetric.NewManualReader()
-	m.MeterProvider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(m.View()))
-	m.Logger = slog.New(slog.DiscardHandler)
-	return reader
+	return healthcheck.Pipeline{
+		Reader:        reader,
+		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(m.View())),
+		Logger:        slog.New(slog.DiscardHandler),
+	}
 }
+
+// until waits for a verdict.
+func until(health *healthcheck.Monitor, is func(*verdict.Verdict) bool) *verdict.Verdict {
+	for v := range health.Watch(ctx) {
+		if is(v) {
+			return v
+		}
+	}
+	return health.Verdict()
+}
+
+func running(v *verdict.Verdict) bool { return v.Phase == "running" }
 
 // What must be loaded before there is traffic takes a hold.
 func ExampleMonitor_Hold() {
-	health := &healthcheck.Monitor{}
-	reader := provider(health)
+	health := healthcheck.New(healthcheck.Config{})
 	loaded := health.Hold("catalogue")
-	if err := health.Start(ctx, reader); err != nil {
+	if err := health.StartWith(ctx, pipeline(health)); err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer health.Stop()
-	fmt.Println(health.Status(healthcheck.Startup), health.Verdict().Output(healthcheck.Startup))
+	fmt.Println(health.Verdict().Startup.State, health.Verdict().Startup.Reason)
 	loaded()
-	health.Evaluate(ctx) // a service waits for the next judgement
-	fmt.Println(health.Status(healthcheck.Startup), health.Verdict().Lifecycle)
+	fmt.Println(until(health, running).Startup.State)
 	// Output:
 	// fail starting: catalogue
-	// pass running
+	// pass
 }
 
 // Out of traffic for an upgrade, and alive: Kubernetes restarts nothing.
 func ExampleMonitor_Maintain() {
-	health := &healthcheck.Monitor{}
-	reader := provider(health)
-	if err := health.Start(ctx, reader); err != nil {
+	health := healthcheck.New(healthcheck.Config{})
+	if err := health.StartWith(ctx, pipeline(health)); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -56,40 +69,42 @@ func ExampleMonitor_Maintain() {
 		fmt.Println(err)
 		return
 	}
-	v := health.Evaluate(ctx)
-	fmt.Println(v.Lifecycle, v.Status(healthcheck.Readiness), v.Status(healthcheck.Liveness))
+	v := until(health, func(v *verdict.Verdict) bool { return v.Phase == "maintenance" })
+	fmt.Println(v.Readiness.Reason, v.Readiness.State, v.Liveness.State)
 	lift()
-	fmt.Println(health.Evaluate(ctx).Lifecycle)
+	fmt.Println(until(health, running).Readiness.State)
 	_, err = health.Maintain("for good", time.Now().Add(48*time.Hour))
 	fmt.Println(err != nil)
 	// Output:
-	// maintenance fail pass
-	// running
+	// maintenance: upgrade of the database fail pass
+	// pass
 	// true
 }
 
-// On its way out: /ready answers 503 while everything goes on.
-func ExampleMonitor_Drain() {
-	health := &healthcheck.Monitor{}
-	reader := provider(health)
-	if err := health.Start(ctx, reader); err != nil {
+// On its way out: /ready answers 503 as soon as the context ends. What is not a server of Go
+// ends once the drain is over, too.
+func ExampleMonitor_Drained() {
+	ctx, terminate := context.WithCancel(context.Background()) // of signal.NotifyContext
+	defer terminate()
+	health := healthcheck.New(healthcheck.Config{DrainDelay: 50 * time.Millisecond})
+	if err := health.StartWith(ctx, pipeline(health)); err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer health.Stop()
-	health.Drain()
-	v := health.Evaluate(ctx)
-	fmt.Printf("%s: %s\n", v.Status(healthcheck.Readiness), v.Output(healthcheck.Readiness))
+	terminate()
+	<-health.Drained()
+	fmt.Println(health.Verdict().Readiness.State, health.Verdict().Readiness.Reason)
+	health.Stop() // grpcServer.GracefulStop() comes before
 	// Output:
-	// fail: draining
+	// fail draining
 }
 
-// The probes at paths of your own. The handler answers before Start, too.
-func ExampleMonitor_Handler() {
-	health := &healthcheck.Monitor{}
+// The probes at paths of your own. The handlers answer before Start, too.
+func ExampleMonitor_ReadinessHandler() {
+	health := healthcheck.New(healthcheck.Config{})
 	mux := http.NewServeMux()
-	mux.Handle("/livez", health.Handler(healthcheck.Liveness))
-	mux.Handle("/readyz", health.Handler(healthcheck.Readiness))
+	mux.Handle("/livez", health.LivenessHandler())
+	mux.Handle("/readyz", health.ReadinessHandler())
 	for _, path := range []string{"/livez", "/readyz"} {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
@@ -101,12 +116,12 @@ func ExampleMonitor_Handler() {
 }
 
 // Serving until the context ends, as SIGTERM ends one of signal.NotifyContext, and
-// the drain delay has passed. ListenAndServe does the same on srv.Addr.
+// the drain delay has passed. ListenAndServe does the same on the server's Addr.
 func ExampleMonitor_Serve() {
 	ctx, terminate := context.WithCancel(context.Background())
 	defer terminate()
-	health := &healthcheck.Monitor{}
-	if err := health.Start(ctx, provider(health)); err != nil {
+	health := healthcheck.New(healthcheck.Config{DrainDelay: 100 * time.Millisecond})
+	if err := health.StartWith(ctx, pipeline(health)); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -115,10 +130,8 @@ func ExampleMonitor_Serve() {
 		fmt.Println(err)
 		return
 	}
-	mux := http.NewServeMux()
-	health.Register(mux)
 	served := make(chan error)
-	go func() { served <- health.Serve(&http.Server{Handler: mux}, l, 100*time.Millisecond) }()
+	go func() { served <- health.Serve(&http.Server{Handler: health.Wrap(http.NewServeMux())}, l) }()
 
 	resp, err := http.Get("http://" + l.Addr().String() + "/ready")
 	if err != nil {
@@ -128,7 +141,7 @@ func ExampleMonitor_Serve() {
 	resp.Body.Close()
 	fmt.Println(resp.StatusCode)
 	terminate()
-	fmt.Println(<-served, health.Status(healthcheck.Readiness))
+	fmt.Println(<-served, health.Verdict().Readiness.State)
 	// Output:
 	// 200
 	// <nil> fail
@@ -136,31 +149,33 @@ func ExampleMonitor_Serve() {
 
 // An address that can't be listened on is an error at once.
 func ExampleMonitor_ListenAndServe() {
-	health := &healthcheck.Monitor{}
-	if err := health.Start(ctx, provider(health)); err != nil {
+	health := healthcheck.New(healthcheck.Config{})
+	if err := health.StartWith(ctx, pipeline(health)); err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer health.Stop()
-	fmt.Println(health.ListenAndServe(&http.Server{Addr: "127.0.0.1:99999"}, 10*time.Second))
+	fmt.Println(health.ListenAndServe(&http.Server{Addr: "127.0.0.1:99999"}))
 	// Output:
 	// healthcheck: listen tcp: address 99999: invalid port
 }
 
 // Following the verdict: tell somebody, stop taking jobs from a broker.
 func ExampleMonitor_Watch() {
-	health := &healthcheck.Monitor{}
-	if err := health.Start(ctx, provider(health)); err != nil {
+	ctx, terminate := context.WithCancel(context.Background())
+	defer terminate()
+	health := healthcheck.New(healthcheck.Config{})
+	if err := health.StartWith(ctx, pipeline(health)); err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer health.Stop()
-	for v := range health.Watch(ctx) {
-		if v.Lifecycle == healthcheck.Draining {
+	for v := range health.Watch(context.Background()) {
+		if v.Phase == "draining" {
 			fmt.Println("takes no more jobs")
 			break
 		}
-		health.Drain() // somebody's, while the loop goes on
+		terminate() // SIGTERM, while the loop goes on
 	}
 	// Output:
 	// takes no more jobs
@@ -168,51 +183,45 @@ func ExampleMonitor_Watch() {
 
 // A worker that is busy and gives no sign of life is stuck; an idle one is not.
 func ExampleMonitor_Heartbeat() {
-	health := &healthcheck.Monitor{}
-	reader := provider(health)
-	worker := health.Heartbeat("worker", 50*time.Millisecond)
-	if err := health.Start(ctx, reader); err != nil {
+	health := healthcheck.New(healthcheck.Config{})
+	if err := health.StartWith(ctx, pipeline(health)); err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer health.Stop()
-	worker.Busy()
+	worker := health.Heartbeat("worker", 50*time.Millisecond) // of a goroutine, whenever it begins
+	worker.Begin()
 	for range 3 {
-		worker.Beat() // after each part of the job
+		worker.Beat() // after each part of the job; the next part hangs
 	}
-	time.Sleep(60 * time.Millisecond) // a part that hangs
-	fmt.Println(health.Evaluate(ctx).Status(healthcheck.Liveness))
-	worker.Idle()
-	fmt.Println(health.Evaluate(ctx).Status(healthcheck.Liveness))
+	stuck := until(health, func(v *verdict.Verdict) bool { return v.Liveness.State == verdict.Fail })
+	fmt.Println(stuck.Results[0].Name, stuck.Results[0].State)
+	worker.End()
+	fmt.Println(until(health, func(v *verdict.Verdict) bool { return v.Liveness.State == verdict.Pass }).Results[0].State)
 	// Output:
-	// fail
+	// worker fail
 	// pass
 }
 
 // The queue of a worker: its length, and how long items wait in it, are exported
 // and may be judged.
-func ExampleNewQueue() {
+func ExampleMonitor_Queue() {
 	type job struct{ queued time.Time }
 	jobs := make(chan job, 4)
-	health := &healthcheck.Monitor{Checks: []healthcheck.Check{
-		{Name: "queue", Role: healthcheck.Core, Limit: healthcheck.Last("queue.length").AtMost(3)},
-		{Name: "wait", Limit: healthcheck.Quantile("queue.wait.duration", .5, time.Minute).MinCount(1).AtMost(10)},
-	}}
-	reader := provider(health)
-	queue, err := healthcheck.NewQueue(health.MeterProvider, "jobs", cap(jobs), func() int { return len(jobs) })
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{
+		{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(3), OnFail: healthcheck.NotReady},
+		{Name: "wait", Value: rule.Quantile(.5, "queue.wait.duration"), MinEvents: 1, Fail: rule.Above(10 * time.Second)},
+	}})
+	queue := health.Queue("jobs", cap(jobs), func() int { return len(jobs) })
 	defer queue.Close()
-	if err := health.Start(ctx, reader); err != nil {
+	if err := health.StartWith(ctx, pipeline(health)); err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer health.Stop()
 	show := func() {
-		for _, c := range health.Evaluate(ctx).Checks {
-			fmt.Println(strings.TrimSpace(fmt.Sprint(c.Name, " ", c.State, " ", c.Output)))
+		for _, r := range later(health).Results {
+			fmt.Println(strings.TrimSpace(fmt.Sprint(r.Name, " ", r.State, " ", r.Reason)))
 		}
 	}
 	for range 4 {
@@ -229,23 +238,41 @@ func ExampleNewQueue() {
 	// wait fail p50 over 10 s of at most 10
 }
 
-// What a verdict tells to operators: the whole response with the texts of errors.
-func ExampleVerdict() {
-	health := &healthcheck.Monitor{Checks: []healthcheck.Check{{Name: "queue", Role: healthcheck.Core, Limit: healthcheck.Last("queue.length").AtMost(3)}}}
-	reader := provider(health)
-	if _, err := healthcheck.NewQueue(health.MeterProvider, "jobs", 0, func() int { return 4 }); err != nil {
-		fmt.Println(err)
-		return
-	}
-	if err := health.Start(ctx, reader); err != nil {
+// A tenant's database comes and goes while the process runs.
+func ExampleMonitor_Add() {
+	health := healthcheck.New(healthcheck.Config{})
+	if err := health.StartWith(ctx, pipeline(health)); err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer health.Stop()
-	v := health.Evaluate(ctx)
-	fmt.Println(v.Status(healthcheck.Readiness), v.Output(healthcheck.Readiness))
-	fmt.Println(v.Since(healthcheck.Readiness).After(v.Time), v.Stale(), len(v.JSON(healthcheck.Readiness)) > 0)
+	remove, err := health.Add(healthcheck.Check{Name: "tenant 7", OnFail: healthcheck.WarnOnly, Func: func(context.Context) error { return context.DeadlineExceeded }})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(until(health, func(v *verdict.Verdict) bool { return len(v.Results) == 1 && v.Results[0].State == verdict.Fail }).Readiness.Reason)
+	remove()
+	fmt.Println(len(health.Verdict().Results), health.Verdict().Readiness.State)
 	// Output:
-	// fail queue: 4 of at most 3
-	// false false true
+	// tenant 7: 1 failure in a row, the last: timeout
+	// 0 pass
+}
+
+// For operators: everything, with the texts of errors.
+func ExampleMonitor_DetailsHandler() {
+	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{
+		Name: "database", Func: func(context.Context) error { return fmt.Errorf("no such table: orders") },
+	}}})
+	if err := health.StartWith(ctx, pipeline(health)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer health.Stop()
+	until(health, func(v *verdict.Verdict) bool { return v.Results[0].State == verdict.Fail })
+	w := httptest.NewRecorder()
+	health.DetailsHandler().ServeHTTP(w, httptest.NewRequest("GET", "/details", nil))
+	fmt.Println(w.Code, strings.Contains(w.Body.String(), "no such table"))
+	// Output:
+	// 503 true
 }

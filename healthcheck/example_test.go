@@ -8,81 +8,101 @@ import (
 	"net/http/httptest"
 	"time"
 
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// A service with its own provider: any cumulative reader will do.
+// A database: while it does not answer, the service gets no traffic.
 func Example() {
-	health := &healthcheck.Monitor{Checks: []healthcheck.Check{
-		{Name: "queue", Role: healthcheck.Core, Limit: healthcheck.Last("queue.length").AtMost(80).WarnAbove(50)},
-	}}
-	reader := sdkmetric.NewManualReader()
-	health.MeterProvider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(health.View()))
-
-	jobs := make(chan int, 100)
-	if _, err := healthcheck.NewQueue(health.MeterProvider, "jobs", cap(jobs), func() int { return len(jobs) }); err != nil {
-		fmt.Println(err)
-		return
-	}
-	if err := health.Start(context.Background(), reader); err != nil {
+	ping := func(context.Context) error { return nil } // db.PingContext
+	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "database", Func: ping}}})
+	if err := health.Start(context.Background()); err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer health.Stop()
 
 	mux := http.NewServeMux()
-	health.Register(mux)
-	ask := func() {
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "orders") })
+	handler := health.Wrap(mux)
+	for range health.Watch(context.Background()) { // until the first run of the check is over
+		if health.Verdict().Readiness.State == verdict.Pass {
+			break
+		}
+	}
+	for _, path := range []string{"/ready", "/"} {
 		w := httptest.NewRecorder()
-		mux.ServeHTTP(w, httptest.NewRequest("GET", "/ready", nil))
-		fmt.Printf("%d %q\n", w.Code, health.Verdict().Output(healthcheck.Readiness))
+		handler.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		fmt.Println(path, w.Code)
 	}
-	ask()
-	for range 95 {
-		jobs <- 1
-	}
-	health.Evaluate(context.Background()) // instead of waiting a second
-	ask()
 	// Output:
-	// 200 ""
-	// 503 "queue: 95 of at most 80"
+	// /ready 200
+	// / 200
 }
 
+// All mistakes are told at once, and can be told apart.
 func ExampleMonitor_Start() {
-	health := &healthcheck.Monitor{Checks: []healthcheck.Check{
-		{Name: "database", Role: healthcheck.Core, Interval: -time.Second, Func: func(context.Context) error { return nil }},
+	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{
+		{Name: "database", Interval: -time.Second, Func: func(context.Context) error { return nil }},
 		{Name: "database"},
-	}}
-	fmt.Println(health.Start(context.Background(), sdkmetric.NewManualReader()))
+	}})
+	err := health.Start(context.Background())
+	fmt.Println(err)
+	for mistake := range cfgerrors.All(err) {
+		fmt.Println(mistake.Item, mistake.Field)
+	}
 	// Output:
-	// healthcheck: Checks[0].Interval ("database"): -1s is negative
-	// Checks[1].Name ("database"): is used twice
-	// Checks[1].Func ("database"): a check needs a Func or a Limit
+	// healthcheck: database: Interval: -1s is negative
+	// database: Name: "database" is used twice
+	// database: Func: is nil
+	// database Interval
+	// database Name
+	// database Func
 }
 
 // The text of an error stays out of the response; its class is shown.
 func ExampleCheck() {
-	health := &healthcheck.Monitor{Checks: []healthcheck.Check{{
-		Name: "database", Role: healthcheck.Core, ComponentType: "datastore",
-		Func: func(ctx context.Context) error {
+	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{
+		Name: "database",
+		Func: func(context.Context) error {
 			return fmt.Errorf("dial postgres://user:secret@db: %w", context.DeadlineExceeded)
 		},
-	}}}
-	reader := sdkmetric.NewManualReader()
-	health.MeterProvider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(health.View()))
-	if err := health.Start(context.Background(), reader); err != nil {
+	}}})
+	if err := health.Start(context.Background()); err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer health.Stop()
-	for health.Verdict().Checks[0].State == healthcheck.Unknown {
-		health.Evaluate(context.Background())
+	for v := range health.Watch(context.Background()) {
+		if v.Results[0].State != verdict.Unknown {
+			fmt.Println(v.Readiness.Reason)
+			fmt.Println(errors.Is(v.Results[0].Err, context.DeadlineExceeded))
+			break
+		}
 	}
-	fmt.Println(health.Verdict().Output(healthcheck.Readiness))
-	fmt.Println(errors.Is(health.Verdict().Checks[0].Err, context.DeadlineExceeded))
 	// Output:
 	// database: 1 failure in a row, the last: timeout
 	// true
+}
+
+// What works badly warns: /ready says so and goes on answering 200.
+func ExampleWarning() {
+	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{
+		Name: "replicas",
+		Func: func(context.Context) error { return healthcheck.Warning(errors.New("1 of 3 replicas is behind")) },
+	}}})
+	if err := health.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer health.Stop()
+	for v := range health.Watch(context.Background()) {
+		if v.Results[0].State != verdict.Unknown {
+			fmt.Println(v.Readiness.State)
+			break
+		}
+	}
+	// Output:
+	// warn
 }

@@ -82,9 +82,11 @@ func (m *Monitor) paths() (all [len(states.Probes)]string) {
 func (m *Monitor) validatePaths() (errs []error) {
 	taken := map[string]string{}
 	paths := m.paths()
-	for p, field := range map[states.Probe]string{states.Liveness: "LivenessPath", states.Readiness: "ReadinessPath", states.Startup: "StartupPath"} {
-		path := paths[p]
-		problem := ""
+	for _, of := range []struct {
+		probe states.Probe
+		field string
+	}{{states.Liveness, "LivenessPath"}, {states.Readiness, "ReadinessPath"}, {states.Startup, "StartupPath"}} {
+		path, field, problem := paths[of.probe], of.field, ""
 		switch {
 		case !strings.HasPrefix(path, "/"):
 			problem = "does not begin with / or has nothing after it"

@@ -1,7 +1,6 @@
 package healthcheck
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"math"
@@ -12,21 +11,23 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 func TestHandlerMethods(t *testing.T) {
-	k := newKit(t).start()
-	srv := httptest.NewServer(k.mux)
+	k := newKit(t, Config{}).start()
+	srv := httptest.NewServer(k.handler)
 	defer srv.Close()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	defer client.CloseIdleConnections()
@@ -67,27 +68,33 @@ func TestHandlerMethods(t *testing.T) {
 }
 
 func TestBeforeStart(t *testing.T) {
-	m := &Monitor{}
-	for p, want := range map[Probe]int{Liveness: 200, Readiness: 503, Startup: 503} {
+	m := New(Config{})
+	for probe, c := range map[string]struct {
+		handler http.Handler
+		code    int
+	}{"liveness": {m.LivenessHandler(), 200}, "readiness": {m.ReadinessHandler(), 503}, "startup": {m.StartupHandler(), 503}, "details": {m.DetailsHandler(), 503}} {
 		w := httptest.NewRecorder()
-		m.Handler(p).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-		if w.Code != want {
-			t.Errorf("%s before Start: %d, want %d", p, w.Code, want)
+		c.handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if w.Code != c.code {
+			t.Errorf("%s before Start: %d, want %d", probe, w.Code, c.code)
 		}
+	}
+	if v := m.Verdict(); v.Liveness.State != verdict.Pass || v.Readiness.State != verdict.Fail || v.Startup.State != verdict.Fail || v.Phase != "starting" {
+		t.Errorf("the verdict before Start is %+v", v)
 	}
 }
 
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t).start()
+		k := newKit(t, Config{}).start()
 		for until, want := range map[time.Duration]string{90 * time.Second: "90", 3 * time.Hour: "300"} {
 			lift, err := k.Maintain("upgrade", time.Now().Add(until))
 			if err != nil {
 				t.Fatal(err)
 			}
-			k.Evaluate(t.Context())
+			k.evaluate()
 			w := httptest.NewRecorder()
-			k.mux.ServeHTTP(w, httptest.NewRequest("GET", "/ready", nil))
+			k.handler.ServeHTTP(w, httptest.NewRequest("GET", "/ready", nil))
 			if got := w.Header().Get("Retry-After"); w.Code != 503 || got != want {
 				t.Errorf("%d, Retry-After %q, want %q", w.Code, got, want)
 			}
@@ -100,20 +107,20 @@ func TestRetryAfter(t *testing.T) {
 // the metric.
 func TestStaleVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t).start()
-		k.want("/ready", 200, Pass)
-		k.stop() // the goroutines only: not an orderly end
+		k := newKit(t, Config{}).start()
+		k.want("/ready", 200, verdict.Pass)
+		k.halt() // the goroutines only: not an orderly end
 		wait(15 * time.Second)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 		wait(2 * time.Second)
-		k.want("/ready", 503, Fail)
-		k.want("/health", 200, Pass)
-		k.want("/startup", 200, Pass)
+		k.want("/ready", 503, verdict.Fail)
+		k.want("/health", 200, verdict.Pass)
+		k.want("/startup", 200, verdict.Pass)
 
 		wait(83 * time.Second) // 100 s in all
-		k.judge()              // it woke up again
-		for state, want := range map[State]float64{Pass: 15, Fail: 85} {
-			got := k.metric("health.probe.state.duration", attr.ProbeName.String("readiness"), attr.ProbeState.String(string(state)))
+		k.judgeNow()           // it woke up again
+		for state, want := range map[verdict.State]float64{verdict.Pass: 15, verdict.Fail: 85} {
+			got := k.metric("health.probe.state.duration", conventions.ProbeName.String("readiness"), conventions.ProbeState.String(string(state)))
 			if math.Abs(got-want) > .1 {
 				t.Errorf("%v s of %s, want %v", got, state, want)
 			}
@@ -122,22 +129,22 @@ func TestStaleVerdict(t *testing.T) {
 }
 
 func TestProbeRequestsAreCounted(t *testing.T) {
-	k := newKit(t).start()
+	k := newKit(t, Config{}).start()
 	for range 3 {
 		k.get("/ready")
 	}
-	k.Drain()
-	k.Evaluate(context.Background())
+	k.beginDrain()
+	k.evaluate()
 	k.get("/ready")
 	for code, want := range map[int]float64{200: 3, 503: 1} {
-		got := k.metric("health.probe.requests", attr.ProbeName.String("readiness"), attribute.Int("http.response.status_code", code))
+		got := k.metric("health.probe.requests", conventions.ProbeName.String("readiness"), attribute.Int("http.response.status_code", code))
 		if got != want {
 			t.Errorf("health.probe.requests{%d} is %v, want %v", code, got, want)
 		}
 	}
 }
 
-// BenchmarkProbe answers /ready with n checks; "constant" writes a body of the
+// BenchmarkProbe answers /ready with n checks, by itself and behind Wrap; "constant" writes a body of the
 // same length with the same headers and judges nothing.
 func BenchmarkProbe(b *testing.B) {
 	bench := func(b *testing.B, h http.Handler) {
@@ -151,19 +158,19 @@ func BenchmarkProbe(b *testing.B) {
 	}
 	var last []byte
 	for _, n := range []int{1, 10, 100, 1000} {
-		m := &Monitor{}
+		m := New(Config{})
 		var all judge.Judge
 		for i := range n {
-			all.Subjects = append(all.Subjects, &judge.Subject{Name: fmt.Sprintf("check-%d", i), Awaited: true, Assess: func(memory.Moment) judge.Finding {
-				return judge.Finding{State: Pass, Outcome: &run.Outcome{Ran: time.Now()}}
+			all.Subjects = append(all.Subjects, &judge.Subject{Name: fmt.Sprintf("check-%d", i), OnFail: NotReady, Awaited: true, Evaluate: func(memory.Instant) judge.Finding {
+				return judge.Finding{State: verdict.Pass, Outcome: &run.Outcome{Ran: time.Now()}}
 			}})
 		}
 		// Fresh for the whole benchmark.
-		j, _ := all.Next(nil, judge.Inputs{Now: time.Now().Add(time.Hour), Life: lifecycle.Phase{Current: Running}, Override: operator.Overrides{}.Of})
-		v := newVerdict(j, answer.Who{})
-		m.verdict.Store(v)
-		last = v.page[Readiness].Short.Body
-		b.Run(fmt.Sprintf("checks=%d", n), func(b *testing.B) { bench(b, m.Handler(Readiness)) })
+		v, _ := all.Next(nil, judge.Inputs{Now: time.Now().Add(time.Hour), Life: lifecycle.Phase{Current: states.Running}, Override: operator.Overrides{}.Of})
+		m.publish(v)
+		last = m.current.Load().page[states.Readiness].Short.Body
+		b.Run(fmt.Sprintf("checks=%d", n), func(b *testing.B) { bench(b, m.ReadinessHandler()) })
+		b.Run(fmt.Sprintf("checks=%d/wrapped", n), func(b *testing.B) { bench(b, m.Wrap(nil)) })
 	}
 	length := []string{strconv.Itoa(len(last))}
 	b.Run("constant", func(b *testing.B) {
@@ -182,20 +189,37 @@ func BenchmarkProbe(b *testing.B) {
 // TestProbeAllocations gates what the benchmark shows: nothing is allocated,
 // however many checks there are.
 func TestProbeAllocations(t *testing.T) {
-	var checks []Check
+	var c Config
 	for i := range 100 {
-		checks = append(checks, Check{Name: fmt.Sprint("check-", i), Func: func(context.Context) error { return nil }})
+		c.Checks = append(c.Checks, Check{Name: fmt.Sprint("check-", i), Func: ok})
 	}
-	k := newKit(t, checks...).start()
-	k.cancel()
-	k.Stop() // allocations are counted of the whole process; the last verdict stays served
-	h := k.Handler(Readiness)
-	r := httptest.NewRequest("GET", "/ready", nil)
-	w := &reused{header: http.Header{}}
-	h.ServeHTTP(w, r)
-	if n := testing.AllocsPerRun(1000, func() { h.ServeHTTP(w, r) }); n >= 1 {
-		t.Errorf("%v allocations per probe", n)
+	k := newKit(t, c).start()
+	service := k.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	gate := func(when string) {
+		for name, c := range map[string]struct {
+			handler http.Handler
+			path    string
+		}{
+			"LivenessHandler":    {k.LivenessHandler(), "/livez"},
+			"ReadinessHandler":   {k.ReadinessHandler(), "/readyz"},
+			"StartupHandler":     {k.StartupHandler(), "/startupz"},
+			"/health by Wrap":    {service, "/health"},
+			"/ready by Wrap":     {service, "/ready"},
+			"/startup/ by Wrap":  {service, "/startup/"},
+			"the service's path": {service, "/orders"},
+		} {
+			r := httptest.NewRequest("GET", c.path, nil)
+			w := &reused{header: http.Header{}}
+			c.handler.ServeHTTP(w, r)
+			if n := testing.AllocsPerRun(1000, func() { c.handler.ServeHTTP(w, r) }); n >= 1 {
+				t.Errorf("%s, %s: %v allocations", name, when, n)
+			}
+		}
 	}
+	k.halt() // allocations are counted of the whole process; the last verdict stays served
+	gate("ready or starting")
+	k.Stop()
+	gate("stopped")
 }
 
 // reused is a ResponseWriter that costs what copying the body does.

@@ -3,26 +3,29 @@ package healthcheck
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
-// BenchmarkJudge makes one judgement with n active checks and n rules on latency,
-// without collecting.
+func latencyRule(n int, metric string) rule.Rule {
+	return rule.Rule{Name: fmt.Sprintf("rule-%d", n), OnFail: NotReady, Value: rule.Quantile(.99, metric), Fail: rule.Above(500 * time.Millisecond)}
+}
+
+// BenchmarkJudge makes one judgement with n checks and n rules on latency, without
+// collecting.
 func BenchmarkJudge(b *testing.B) {
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("checks=%d", n), func(b *testing.B) {
-			var checks []Check
+			var c Config
 			for i := range n {
-				checks = append(checks,
-					Check{Name: fmt.Sprintf("check-%d", i), Role: Core, Func: func(context.Context) error { return nil }},
-					Check{Name: fmt.Sprintf("rule-%d", i), Role: Core, Limit: Quantile(fmt.Sprintf("m%d", i), .99, 30*time.Second).AtMost(.5)})
+				c.Checks = append(c.Checks, Check{Name: fmt.Sprintf("check-%d", i), Func: ok})
+				c.Rules = append(c.Rules, latencyRule(i, fmt.Sprintf("m%d", i)))
 			}
-			k := newKit(b, checks...)
-			k.Logger = slog.New(slog.DiscardHandler)
+			k := newKit(b, c)
 			for i := range n {
 				h, err := k.provider.Meter("test").Float64Histogram(fmt.Sprintf("m%d", i), metric.WithUnit("s"))
 				if err != nil {
@@ -33,7 +36,7 @@ func BenchmarkJudge(b *testing.B) {
 			k.start()
 			b.ReportAllocs()
 			for b.Loop() {
-				k.judge()
+				k.judgeNow()
 			}
 		})
 	}
@@ -43,11 +46,11 @@ func BenchmarkJudge(b *testing.B) {
 func BenchmarkCollect(b *testing.B) {
 	for _, n := range []int{1, 100} {
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
-			var checks []Check
+			var c Config
 			for i := range n {
-				checks = append(checks, Check{Name: fmt.Sprintf("rule-%d", i), Role: Core, Limit: Quantile("m", .99, 30*time.Second).AtMost(.5)})
+				c.Rules = append(c.Rules, latencyRule(i, "m"))
 			}
-			k := newKit(b, checks...)
+			k := newKit(b, c)
 			h, err := k.provider.Meter("test").Float64Histogram("m", metric.WithUnit("s"))
 			if err != nil {
 				b.Fatal(err)
@@ -56,7 +59,7 @@ func BenchmarkCollect(b *testing.B) {
 			k.start()
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := k.collector.Collect(context.Background()); err != nil {
+				if err := k.running.collector.Collect(context.Background()); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -10,48 +10,65 @@ import (
 	"testing"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/leaktest"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/leaktest"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// kit is a Monitor on the real SDK, in a synctest bubble or out of it.
+// kit is a Monitor on the real SDK, in a synctest bubble or out of it. A test may change
+// its pipeline and its mux before the start.
 type kit struct {
 	*Monitor
 	t        testing.TB
 	provider *sdkmetric.MeterProvider
 	reader   *sdkmetric.ManualReader
-	mux      *http.ServeMux
+	pipeline Pipeline
+	mux      *http.ServeMux // of the service
+	handler  http.Handler   // of the Monitor, around mux
 	cancel   context.CancelFunc
 }
 
+// ofChecks is a configuration of checks alone.
+func ofChecks(c ...Check) Config { return Config{Checks: c} }
+
+// ofRules is a configuration of rules alone.
+func ofRules(r ...rule.Rule) Config { return Config{Rules: r} }
+
 // newKit builds the provider with the Monitor's View; start starts it.
-func newKit(t testing.TB, checks ...Check) *kit {
+func newKit(t testing.TB, c Config) *kit {
 	t.Helper()
-	return newInstance(t, "a", nil, checks...)
+	return newInstance(t, "a", nil, c)
 }
 
 // newInstance is newKit for one of several instances, or with more options of the
 // provider.
-func newInstance(t testing.TB, id string, options []sdkmetric.Option, checks ...Check) *kit {
+func newInstance(t testing.TB, id string, options []sdkmetric.Option, c Config) *kit {
 	t.Helper()
-	k := &kit{t: t, Monitor: &Monitor{Checks: checks, Logger: slog.New(slog.DiscardHandler), TracerProvider: noop.NewTracerProvider()}}
-	k.reader = sdkmetric.NewManualReader()
+	k := &kit{t: t, Monitor: New(c), reader: sdkmetric.NewManualReader(), mux: http.NewServeMux()}
 	res := resource.NewSchemaless(
 		attribute.String("service.name", "orders"), attribute.String("service.version", "1.4.2"), attribute.String("service.instance.id", id))
 	k.provider = sdkmetric.NewMeterProvider(append(options,
 		sdkmetric.WithReader(k.reader), sdkmetric.WithView(k.View()), sdkmetric.WithResource(res))...)
-	k.MeterProvider = k.provider
+	k.pipeline = quiet(k.reader, k.provider)
+	k.handler = k.Wrap(k.mux)
 	return k
+}
+
+// quiet is a pipeline without traces and logs.
+func quiet(r sdkmetric.Reader, mp *sdkmetric.MeterProvider) Pipeline {
+	return Pipeline{Reader: r, MeterProvider: mp, TracerProvider: noop.NewTracerProvider(), Logger: slog.New(slog.DiscardHandler)}
 }
 
 func (k *kit) start() *kit {
@@ -63,23 +80,42 @@ func (k *kit) startIn(ctx context.Context) *kit {
 	k.t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	k.cancel = cancel
-	if err := k.Start(ctx, k.reader); err != nil {
+	if err := k.StartWith(ctx, k.pipeline); err != nil {
 		k.t.Fatal(err)
 	}
 	k.t.Cleanup(func() {
 		cancel()
 		k.Stop()
 	})
-	k.mux = http.NewServeMux()
-	k.Register(k.mux)
 	return k
+}
+
+// evaluate collects once and judges, instead of waiting for the next second.
+func (k *kit) evaluate() *verdict.Verdict {
+	k.t.Helper()
+	k.mu.Lock()
+	r := k.running
+	k.mu.Unlock()
+	if r != nil {
+		_ = r.collector.Collect(context.Background()) // rules tell what is missing
+		k.judgeNow()
+	}
+	return k.Verdict()
+}
+
+// halt ends the goroutines only, as if they hung: it is no orderly end.
+func (k *kit) halt() {
+	close(k.stopping)
+	k.running.cancel()
+	k.running.loops.Wait()
+	k.stopping = make(chan struct{})
 }
 
 // get asks a path and checks that code and body agree.
 func (k *kit) get(path string) (code int, body map[string]any) {
 	k.t.Helper()
 	w := httptest.NewRecorder()
-	k.mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	k.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
 		k.t.Fatalf("%s: %v: %s", path, err, w.Body)
 	}
@@ -89,16 +125,20 @@ func (k *kit) get(path string) (code int, body map[string]any) {
 	return w.Code, body
 }
 
-// want checks a probe's code and status, and that the exported metric agrees.
-func (k *kit) want(path string, code int, status State) map[string]any {
+// want checks a probe's code and status, and that the verdict and the exported metric agree.
+func (k *kit) want(path string, code int, status verdict.State) map[string]any {
 	k.t.Helper()
 	got, body := k.get(path)
 	if got != code || body["status"] != string(status) {
 		k.t.Fatalf("%s: %d %v %q; want %d %s", path, got, body["status"], body["output"], code, status)
 	}
-	p := map[string]Probe{"/health": Liveness, "/ready": Readiness, "/startup": Startup}[path]
+	v := k.Verdict()
+	p := map[string]verdict.Result{"/health": v.Liveness, "/ready": v.Readiness, "/startup": v.Startup}[path]
+	if p.State != status {
+		k.t.Fatalf("%s answers %s, but the verdict says %s (%s)", path, status, p.State, p.Reason)
+	}
 	for _, s := range states.ProbeStates {
-		v := k.metric("health.probe.status", attr.ProbeName.String(p.String()), attr.ProbeState.String(string(s)))
+		v := k.metric("health.probe.status", conventions.ProbeName.String(p.Name), conventions.ProbeState.String(string(s)))
 		if (v == 1) != (s == status) {
 			k.t.Fatalf("%s answers %s, but health.probe.status{%s} is %v", path, status, s, v)
 		}
@@ -107,19 +147,29 @@ func (k *kit) want(path string, code int, status State) map[string]any {
 }
 
 // state checks one check in the verdict and in the metrics.
-func (k *kit) state(name string, want State) {
+func (k *kit) state(name string, want verdict.State) {
 	k.t.Helper()
-	for _, c := range k.Verdict().Checks {
-		if c.Name == name && c.State != want {
-			k.t.Fatalf("%s is %s (%s); want %s", name, c.State, c.Output, want)
-		}
+	if r := k.result(name); r.State != want {
+		k.t.Fatalf("%s is %s (%s); want %s", name, r.State, r.Reason, want)
 	}
 	for _, s := range states.CheckStates {
-		v := k.metric("health.check.status", attr.CheckName.String(name), attr.CheckState.String(string(s)))
+		v := k.metric("health.check.status", conventions.CheckName.String(name), conventions.CheckState.String(string(s)))
 		if (v == 1) != (s == want) {
 			k.t.Fatalf("%s is %s, but health.check.status{%s} is %v", name, want, s, v)
 		}
 	}
+}
+
+// result is what one check, rule or heartbeat was judged to be.
+func (k *kit) result(name string) verdict.Result {
+	k.t.Helper()
+	for _, r := range k.Verdict().Results {
+		if r.Name == name {
+			return r
+		}
+	}
+	k.t.Fatalf("nothing is called %s", name)
+	return verdict.Result{}
 }
 
 // metric reads one exported value; -1 if there is no such series.
@@ -147,12 +197,21 @@ func (k *kit) metric(name string, attrs ...attribute.KeyValue) float64 {
 // wait lets time pass and the goroutines settle.
 func wait(d time.Duration) { time.Sleep(d) }
 
+func ok(context.Context) error { return nil }
+
 var errDown = errors.New("connection refused: postgres://user:hunter2@db")
 
-// foreign is what is known of the instruments of a provider without our View.
-func foreign(string) (created, known bool) { return false, false }
+func down(context.Context) error { return errDown }
 
-// ruleOf is the rule that a check makes.
-func ruleOf(c Check, s *evidence.Sampler, created func(string) (created, known bool), now time.Time, spread float64) *judge.Rule {
-	return judge.NewRule(c.limit(), c.For, c.KeepFor, s, created, now, spread)
+// foreign is what is known of the instruments of a provider without our View.
+func foreign(string) judge.Creation { return judge.NotKnown }
+
+// samplerOf is the sampler of a rule. long is that of one that ejects.
+func samplerOf(r rule.Rule, long bool, observed func(metric string) bool) *evidence.Sampler {
+	return evidence.NewSampler(queryOf(&r), long, observed)
+}
+
+// ruleOf is the judge of a rule.
+func ruleOf(r rule.Rule, s *evidence.Sampler, created judge.Created, now time.Time, jitter float64) *judge.Rule {
+	return judge.NewRule(queryOf(&r), r.For, r.KeepFor, s, created, now, jitter)
 }

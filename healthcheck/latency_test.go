@@ -20,7 +20,7 @@ func TestOutcomeToAnswer(t *testing.T) {
 	var down atomic.Bool
 	var changed atomic.Int64 // nanoseconds after began: the end of the first run with another outcome
 	var was error
-	k := newKit(t, Check{Name: "database", Role: Core, Interval: 20 * time.Millisecond, Failures: 1, Successes: 1,
+	k := newKit(t, ofChecks(Check{Name: "database", Interval: 20 * time.Millisecond, FailureThreshold: 1, SuccessThreshold: 1,
 		Func: func(context.Context) (err error) {
 			if down.Load() {
 				err = errDown
@@ -30,11 +30,11 @@ func TestOutcomeToAnswer(t *testing.T) {
 				changed.Store(int64(time.Since(began)))
 			}
 			return err
-		}}).start()
+		}})).start()
 	r := httptest.NewRequest("GET", "/ready", nil)
 	answer := func() int {
 		w := httptest.NewRecorder()
-		k.mux.ServeHTTP(w, r)
+		k.handler.ServeHTTP(w, r)
 		return w.Code
 	}
 	// answers polls until /ready answers with the code. It sleeps in between: the

@@ -1,6 +1,7 @@
 package healthcheck_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // answer is what is known of the Monitor at one moment.
@@ -23,15 +26,21 @@ type answer struct {
 
 // said is what is known of one check.
 type said struct {
-	state, override string
-	value           float64 // of a rule; NaN for none or not known
-	failures        int     // of an active check
+	state    string
+	effect   string // in force
+	override string
+	role     string  // by the code
+	value    float64 // of a rule; NaN for none or not known
+	failures int     // of an active check
+	rule     *ruleModel
+	limits   map[string]float64 // of a rule, by their type, as shown
+	unit     string             // of a value
 }
 
 var (
 	severities = map[string]int{"pass": 0, "warn": 1, "unknown": 2, "stale": 3, "fail": 4}
 	paths      = map[string]string{"readiness": "/ready", "liveness": "/health", "startup": "/startup"}
-	ofRole     = map[string]string{"core": "fail", "vital": "fail", "auxiliary": "warn", "informational": "off"}
+	roles      = map[string]string{"not-ready": "core", "restart": "vital", "warn": "auxiliary", "show": "informational"}
 )
 
 // answer is what the model expects.
@@ -39,36 +48,36 @@ func (m *model) answer(now time.Duration, began time.Time) answer {
 	a := answer{probes: map[string]string{}, blame: map[string]string{}, lifecycle: "running", checks: map[string]said{}}
 	worst := map[string]int{} // of the checks that fail readiness, warn of it, and fail liveness
 	blame := map[string]string{}
-	judge := func(name, role string, s said) {
+	judge := func(name, effect string, s said) {
+		s.role = roles[effect]
 		var ok bool
 		if s.override, ok = m.overrides[name]; !ok {
 			s.override = m.overrides["*"]
 		}
+		s.effect = cmp.Or(s.override, effect)
 		a.checks[name] = s
-		effect := s.override
-		if effect == "" {
-			effect = ofRole[role]
-		}
 		weigh := func(to string, is bool) {
 			if is && severities[s.state] > worst[to] {
 				worst[to], blame[to] = severities[s.state], name
 			}
 		}
-		weigh("fail", effect == "fail" && severities[s.state] > 1)
-		weigh("warn", effect != "off")
-		weigh("liveness", role == "vital" && s.state == "fail" && effect == "fail")
+		weigh("fail", (s.effect == "not-ready" || s.effect == "restart") && severities[s.state] > 1)
+		weigh("warn", s.effect != "show")
+		weigh("liveness", s.effect == "restart" && s.state == "fail")
 	}
 	for _, c := range m.actives {
-		judge(c.name, c.role, said{c.state(now), "", nan, c.bad})
+		judge(c.name, cmp.Or(c.effect, "not-ready"), said{state: c.state(now), value: nan, failures: c.bad})
 	}
 	for _, r := range m.rules {
-		judge(r.name, r.role, said{r.state, "", r.value, 0})
+		s := said{state: r.state, value: r.value, rule: r}
+		s.limits, s.unit = m.shown(r.ruled)
+		judge(r.name, cmp.Or(r.effect, "warn"), s)
 	}
-	beating := said{"pass", "", nan, 0}
+	beating := said{state: "pass", value: nan}
 	if m.busy > 0 && now-m.beat > m.conf.stall {
 		beating.state = "fail"
 	}
-	judge("worker", "vital", beating)
+	judge("worker", "restart", beating)
 
 	held, last := m.holds != [4]bool{}, time.Duration(0)
 	m.started = m.started || !held
@@ -142,9 +151,49 @@ func (w *world) differs(m *model) error {
 		if got := exported["health.check.consecutive_failures "+name]; got != float64(c.failures) {
 			return fmt.Errorf("health.check.consecutive_failures of %s is %v; the model says %d", name, got, c.failures)
 		}
+		for _, effect := range effects {
+			if got, want := exported["health.check.override "+effect+" "+name], is(c.override == effect); got != want {
+				return fmt.Errorf("health.check.override of %s, %s is %v; the model says %q", name, effect, got, c.override)
+			}
+		}
+		for _, edge := range edges {
+			got, ok := exported["health.check.limit "+edge+" "+name]
+			if want, is := c.limits[edge]; ok != is || !near(got, want) {
+				return fmt.Errorf("health.check.limit of %s, %s is %v (%v); the model says %v (%v)", name, edge, got, ok, want, is)
+			}
+		}
 		got, ok := exported["health.check.value "+name]
 		if !strings.HasPrefix(name, "quantile") && (ok == (c.value != c.value) || ok && !near(got, c.value)) {
 			return fmt.Errorf("health.check.value of %s is %v (%v); the model says %v", name, got, ok, c.value)
+		}
+	}
+	return w.given(want)
+}
+
+// given compares the verdict.
+func (w *world) given(want answer) error {
+	v := w.monitor.Verdict()
+	if v.Phase != want.lifecycle {
+		return fmt.Errorf("the verdict says %s; the model says %s", v.Phase, want.lifecycle)
+	}
+	for _, p := range []verdict.Result{v.Liveness, v.Readiness, v.Startup} {
+		if string(p.State) != want.probes[p.Name] || !strings.HasPrefix(p.Reason, want.blame[p.Name]) {
+			return fmt.Errorf("the verdict says that %s is %s (%s); the model says %s, and blames %q", p.Name, p.State, p.Reason, want.probes[p.Name], want.blame[p.Name])
+		}
+	}
+	if len(v.Results) != len(want.checks) {
+		return fmt.Errorf("the verdict has %d results; the model has %d", len(v.Results), len(want.checks))
+	}
+	for _, r := range v.Results {
+		c := want.checks[r.Name]
+		if string(r.State) != c.state || string(r.OnFail) != c.effect || r.Overridden != (c.override != "") {
+			return fmt.Errorf("the verdict says that %s is %s, %s (overridden: %v); the model says %s, %s", r.Name, r.State, r.OnFail, r.Overridden, c.state, c.effect)
+		}
+		if c.rule != nil && c.rule.kind != "quantile" && (r.Value == nil) != (c.value != c.value) {
+			return fmt.Errorf("the verdict has the value %v of %s; the model says %v", r.Value, r.Name, c.value)
+		}
+		if (r.Reason == "") != (r.State == verdict.Pass) && r.State != verdict.Pass {
+			return fmt.Errorf("the verdict says that %s is %s, and not why", r.Name, r.State)
 		}
 	}
 	return nil
@@ -155,12 +204,13 @@ func near(a, b float64) bool { return math.Abs(a-b) <= 1e-5*math.Max(1, math.Abs
 // served asks one probe.
 func (w *world) served(path, probe string, want answer) error {
 	rec := httptest.NewRecorder()
-	w.mux.ServeHTTP(rec, httptest.NewRequest("GET", path, nil))
+	w.handler.ServeHTTP(rec, httptest.NewRequest("GET", path, nil))
 	var body struct {
 		Status, Output, Lifecycle, Until string
 		Checks                           map[string][]struct {
-			Status, Override string
-			ObservedValue    *float64
+			Status, Override, Role, ObservedUnit     string
+			ObservedValue                            *float64
+			Limit, WarnLimit, MinLimit, MinWarnLimit *float64
 		}
 		Omitted int
 	}
@@ -180,8 +230,16 @@ func (w *world) served(path, probe string, want answer) error {
 	}
 	for name, entries := range body.Checks {
 		got, c := entries[0], want.checks[name]
-		if got.Status != c.state || got.Override != c.override {
-			return fmt.Errorf("%s is %s, override %q; the model says %s, %q", name, got.Status, got.Override, c.state, c.override)
+		if got.Status != c.state || got.Override != c.override || got.Role != c.role {
+			return fmt.Errorf("%s is %s, %s, override %q; the model says %s, %s, %q", name, got.Status, got.Role, got.Override, c.state, c.role, c.override)
+		}
+		for edge, got := range map[string]*float64{"min.fail": got.MinLimit, "min.warn": got.MinWarnLimit, "max.warn": got.WarnLimit, "max.fail": got.Limit} {
+			if want, is := c.limits[edge]; is != (got != nil) || is && !near(*got, want) {
+				return fmt.Errorf("%s of %s is %v; the model says %v", edge, name, got, want)
+			}
+		}
+		if c.rule != nil && got.ObservedValue != nil && got.ObservedUnit != c.unit {
+			return fmt.Errorf("%s has the unit %q; the model says %q", name, got.ObservedUnit, c.unit)
 		}
 		if c.value == c.value && (got.ObservedValue == nil || !near(*got.ObservedValue, c.value)) {
 			return fmt.Errorf("%s has the value %v; the model says %v", name, got.ObservedValue, c.value)

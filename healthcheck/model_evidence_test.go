@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // number is a float64 that callbacks may read.
@@ -33,6 +36,8 @@ func (s *switchable) check(ctx context.Context) error {
 	switch does {
 	case "error":
 		return errors.New("refused")
+	case "warn":
+		return healthcheck.Warning(errors.New("slow"))
 	case "panic":
 		panic("told to")
 	case "hang":
@@ -59,78 +64,135 @@ func (s *switchable) release() {
 	s.gate = make(chan struct{})
 }
 
-var roleOf = map[string]healthcheck.Role{"core": healthcheck.Core, "auxiliary": healthcheck.Auxiliary,
-	"informational": healthcheck.Informational, "vital": healthcheck.Vital}
+// metricIn is the name of a metric that exists in each of the units.
+func metricIn(base, unit string) string {
+	if unit == "s" || unit == "ms" {
+		return base + "." + unit
+	}
+	return base + unit
+}
 
-func (r rule) check() healthcheck.Check {
-	window := time.Duration(r.window) * time.Second
-	requests := healthcheck.Increase("requests", window)
+// in is a number of seconds in one of the units.
+func in(unit string, v float64) float64 {
+	if unit == "ms" {
+		return v * 1e3
+	}
+	return v
+}
+
+func limit[N rule.Number](lower bool, v N) rule.Limit {
+	if lower {
+		return rule.Below(v)
+	}
+	return rule.Above(v)
+}
+
+// bounded writes a limit: as a number, or as a duration of so many ms or seconds.
+func (r ruled) bounded(lower bool, v float64) rule.Limit {
+	unit := r.unit
+	switch r.kind {
+	case "age":
+		unit = "s"
+	case "quantile": // in seconds, but for the one without a unit
+		if unit != "" {
+			unit = "s"
+		}
+	case "gauge", "each", "level", "increase", "traffic":
+	default:
+		unit = ""
+	}
+	switch unit {
+	case "":
+		return limit(lower, v)
+	case "ms":
+		return limit(lower, time.Duration(v*1e6))
+	}
+	return limit(lower, time.Duration(v*1e9))
+}
+
+func (r ruled) rule() rule.Rule {
+	requests := rule.Increase(metricIn("requests", r.unit))
 	bad := requests.Where("outcome", "bad")
-	indicator := map[string]healthcheck.Indicator{
-		"last":     healthcheck.Last("queue.length"),
-		"share":    healthcheck.Ratio(healthcheck.Last("queue.length"), healthcheck.Last("queue.capacity")),
-		"gauge":    healthcheck.Last("gauge"),
-		"age":      healthcheck.Age("stamp"),
-		"missing":  healthcheck.Last("mistyped"),
-		"increase": bad,
-		"traffic":  requests, // of all series
-		"over":     healthcheck.Over("latency", r.bound, window).MinCount(r.minCount),
-		"quantile": healthcheck.Quantile("latency", r.quantile, window).MinCount(r.minCount),
-		"ratio":    healthcheck.Ratio(bad, requests).MinCount(r.minCount),
-	}[r.kind]
-	var l bounded = indicator
+	latency := metricIn("latency", r.unit)
+	above := rule.ShareAbove(time.Duration(r.bound*1e9), latency)
+	if r.unit == "" {
+		above = rule.ShareAbove(r.bound, latency)
+	}
+	out := rule.Rule{
+		Name: r.name, OnFail: verdict.Effect(r.effect), For: r.wait, KeepFor: r.keep, Window: time.Duration(r.window) * time.Second, MinEvents: r.minEvents,
+		Value: map[string]rule.Indicator{
+			"last":     rule.Last("queue.length"),
+			"share":    rule.Ratio(rule.Last("queue.length"), rule.Last("queue.capacity")),
+			"gauge":    rule.Last(metricIn("gauge", r.unit)),
+			"each":     rule.Last(metricIn("gauge", r.unit)),
+			"level":    rule.Last(metricIn("level", r.unit)),
+			"age":      rule.TimeSince(metricIn("stamp", r.unit)),
+			"missing":  rule.Last("mistyped"),
+			"increase": bad,
+			"traffic":  requests, // of all series
+			"count":    rule.Increase(latency),
+			"over":     above,
+			"quantile": rule.Quantile(r.quantile, latency),
+			"ratio":    rule.Ratio(bad, requests),
+		}[r.kind],
+	}
+	if r.kind == "each" {
+		out.Per = []string{"part"}
+	}
 	for n, v := range r.limits {
 		switch {
 		case v != v:
-		case n == 0:
-			l = l.AtLeast(v)
-		case n == 1:
-			l = l.WarnBelow(v)
-		case n == 2:
-			l = l.WarnAbove(v)
-		case n == 3:
-			l = l.AtMost(v)
+		case n == 0 || n == 3:
+			out.Fail = r.bounded(n == 0, v)
+		default:
+			out.Warn = r.bounded(n == 1, v)
 		}
 	}
-	return healthcheck.Check{Name: r.name, Role: roleOf[r.role], Limit: l.(healthcheck.Limit), For: r.wait, KeepFor: r.keep}
+	return out
 }
 
-// bounded is an Indicator or a Limit.
-type bounded interface {
-	AtLeast(float64) healthcheck.Limit
-	WarnBelow(float64) healthcheck.Limit
-	WarnAbove(float64) healthcheck.Limit
-	AtMost(float64) healthcheck.Limit
+// recorders are the synchronous instruments of one unit.
+type recorders struct {
+	unit     string
+	requests metric.Int64Counter
+	latency  metric.Float64Histogram
+	level    metric.Float64Gauge
 }
 
 // evidence creates the instruments that are judged.
 func (w *world) evidence(mp metric.MeterProvider) {
-	_, err := healthcheck.NewQueue(mp, "jobs", 100, func() int {
+	w.monitor.Queue("jobs", 100, func() int {
 		v := w.queue.load()
 		if math.IsNaN(v) {
 			panic("told to")
 		}
 		return int(v)
 	})
-	w.must(err)
 	meter := mp.Meter("evidence")
 	w.gauge.store(50)
-	_, err = meter.Float64ObservableGauge("gauge", metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
-		if !w.absent.Load() {
-			o.Observe(w.gauge.load())
-		}
-		return nil
-	}))
-	w.must(err)
-	_, err = meter.Float64ObservableGauge("stamp", metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
-		if v := w.stamp.load(); v > 0 {
-			o.Observe(v)
-		}
-		return nil
-	}))
-	w.must(err)
-	w.requests, err = meter.Int64Counter("requests")
-	w.must(err)
-	w.latency, err = meter.Float64Histogram("latency", metric.WithUnit("s"))
-	w.must(err)
+	for _, unit := range units {
+		declared := metric.WithUnit(strings.TrimPrefix(unit, "_seconds")) // where it is in the name, it is not declared
+		_, err := meter.Float64ObservableGauge(metricIn("gauge", unit), declared, metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+			if !w.absent.Load() {
+				o.Observe(w.gauge.load())
+			}
+			return nil
+		}))
+		w.must(err)
+		_, err = meter.Float64ObservableGauge(metricIn("stamp", unit), declared, metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+			if v := w.stamp.load(); v > 0 {
+				o.Observe(in(unit, v))
+			}
+			return nil
+		}))
+		w.must(err)
+		r := recorders{unit: unit}
+		r.requests, err = meter.Int64Counter(metricIn("requests", unit), declared)
+		w.must(err)
+		r.latency, err = meter.Float64Histogram(metricIn("latency", unit), declared)
+		w.must(err)
+		r.level, err = meter.Float64Gauge(metricIn("level", unit), declared)
+		w.must(err)
+		w.recorders = append(w.recorders, r)
+	}
 }

@@ -1,6 +1,9 @@
 package healthcheck_test
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // model says what the Monitor must answer, from the documents alone. Times are
 // since the start.
@@ -12,6 +15,8 @@ type model struct {
 	queue     float64 // NaN: no value
 	gauge     float64
 	absent    bool          // the gauge has no value
+	level     float64       // of the synchronous gauge
+	recorded  bool          // it has one
 	stamp     time.Duration // 0: no value
 	counts    [len(latencies)]int
 	samples   []sample // of each collection that succeeded
@@ -36,7 +41,8 @@ type sample struct {
 	at                    time.Duration
 	counts                [len(latencies)]int
 	queue, gauge, stamped float64
-	absent                bool
+	level                 float64
+	absent, recorded      bool
 }
 
 type window struct {
@@ -47,80 +53,130 @@ type window struct {
 type activeModel struct {
 	active
 	does              string
-	next              time.Duration
+	next              time.Duration // the next run begins, or
+	ends              time.Duration // the one under way ends by itself; zero if there is none
+	doing             string        // of the one under way
+	soon              time.Duration // from a run that fails to the next
+	spread            bool          // a pause was the phase
 	ran               time.Duration // when the last run ended
+	ended             bool          // one has
 	bad, good         int           // in a row
 	failed, ever      bool
+	warned            bool
 	out               bool // a run that timed out has not returned
 	needBad, needGood int
 }
 
-const timeout = 150 * time.Millisecond
+const timeout = time.Second // runs that time out go on at the same time of a second
 
 func newModel(c conf) *model {
 	m := &model{conf: c, gauge: 50}
 	m.holds[0] = c.held
 	for _, a := range c.actives {
-		am := &activeModel{active: a, does: a.start, needBad: a.failures, needGood: a.successes}
-		if am.needBad == 0 {
-			am.needBad = 3
+		or := func(all ...int) int { // the first that is not zero
+			return all[slices.IndexFunc(all, func(n int) bool { return n != 0 })]
 		}
-		if am.needGood == 0 {
-			am.needGood = 2
-		}
-		am.run(0)
-		am.next = a.phase()
+		am := &activeModel{active: a, does: a.start, soon: time.Second,
+			needBad: or(a.failures, c.failures, 3), needGood: or(a.successes, c.successes, 2)}
 		m.actives = append(m.actives, am)
 	}
 	for _, r := range c.rules {
-		m.rules = append(m.rules, &ruleModel{rule: r})
+		m.rules = append(m.rules, &ruleModel{ruled: r})
 	}
 	return m
 }
 
-func (a *activeModel) run(at time.Duration) {
-	if a.out {
+// until lets runs begin and end.
+func (a *activeModel) until(now time.Duration) {
+	for {
+		switch {
+		case a.doing != "" && a.ends <= now:
+			a.end(a.ends, a.doing != "heed" && a.doing != "hang")
+		case a.doing == "" && a.next <= now:
+			a.begin(a.next)
+		default:
+			return
+		}
+	}
+}
+
+func (a *activeModel) begin(at time.Duration) {
+	if a.out { // still: one failure more
 		a.bad++
 		a.failed = a.failed || a.bad >= a.needBad
+		a.next = at + a.pause()
 		return
 	}
-	ok := false
-	a.ran = at
+	a.doing, a.ends = a.does, at
 	switch a.does {
-	case "ok":
-		ok = true
 	case "slow":
-		ok, a.ran = true, at+100*time.Millisecond
-	case "hang":
-		a.out, a.ran = true, at+timeout
-	case "heed":
-		a.ran = at + timeout
+		a.ends = at + 100*time.Millisecond
+	case "hang", "heed":
+		a.ends = at + timeout
+	case "error", "panic":
+		a.end(at, false)
 	}
+}
+
+// end is that of the run under way.
+func (a *activeModel) end(at time.Duration, ok bool) {
+	a.out = a.doing == "hang" && !ok
+	a.warned, a.doing, a.ran, a.ended = a.doing == "warn", "", at, true
 	if ok {
 		a.bad, a.good, a.ever = 0, a.good+1, true
 		a.failed = a.failed && a.good < a.needGood
-	} else {
-		a.bad, a.good = a.bad+1, 0
-		a.failed = a.failed || !a.ever || a.bad >= a.needBad
+		a.next += a.pause() // since it began
+		return
 	}
+	a.bad, a.good = a.bad+1, 0
+	a.failed = a.failed || !a.ever || a.bad >= a.needBad
+	a.next = at + a.pause()
+}
+
+// release ends what hangs.
+func (a *activeModel) release(now time.Duration) {
+	if a.doing == "hang" {
+		a.end(now, true)
+	}
+	a.out = false
 }
 
 func (a *activeModel) state(now time.Duration) string {
 	switch {
+	case !a.ended:
+		return "unknown"
 	case now-a.ran > 3*a.interval+timeout:
 		return "stale"
 	case a.failed:
 		return "fail"
+	case a.warned:
+		return "warn"
 	}
 	return "pass"
+}
+
+// pause is how long after the start of a run, or the end of one that failed, the next begins.
+func (a *activeModel) pause() (p time.Duration) {
+	switch {
+	case a.bad > 0:
+		p = min(a.soon, a.interval)
+		a.soon = 2 * p
+		return p
+	case a.failed:
+		p = time.Second
+	case !a.spread:
+		p, a.spread = a.phase(), true
+	default:
+		p = a.interval
+	}
+	a.soon = time.Second
+	return p
 }
 
 // until lets the time pass.
 func (m *model) until(now time.Duration) {
 	for _, a := range m.actives {
-		for ; a.next <= now; a.next += a.interval {
-			a.run(a.next)
-		}
+		a.until(now)
 	}
 	for ; time.Duration(m.second)*time.Second <= now; m.second++ {
 		at := time.Duration(m.second) * time.Second
@@ -128,7 +184,7 @@ func (m *model) until(now time.Duration) {
 			m.files(at)
 		}
 		if !m.deaf {
-			s := sample{at, m.counts, m.queue, m.gauge, nan, m.absent}
+			s := sample{at, m.counts, m.queue, m.gauge, nan, m.level, m.absent, m.recorded}
 			if m.stamp > 0 {
 				s.stamped = (at - m.stamp).Seconds()
 			}
@@ -156,11 +212,13 @@ func (m *model) do(o op, now time.Duration) {
 	case "behave":
 		m.actives[o.n].does = o.text
 	case "release":
-		m.actives[o.n].out = false
+		m.actives[o.n].release(now)
 	case "queue":
 		m.queue = o.value
 	case "gauge":
 		m.gauge, m.absent = o.value, o.text == "absent"
+	case "level":
+		m.level, m.recorded = o.value, true
 	case "stamp":
 		m.stamp = now
 	case "record":

@@ -28,10 +28,11 @@ func newPlan(seed uint64) plan {
 }
 
 func newConf(d dice) conf {
-	c := conf{stall: time.Duration(1+d.IntN(8))*time.Second + 250*time.Millisecond, held: d.chance(30)}
+	c := conf{stall: time.Duration(1+d.IntN(8))*time.Second + 250*time.Millisecond, held: d.chance(30),
+		failures: pick(d, 0, 0, 2), successes: pick(d, 0, 0, 1)}
 	for n := range 1 + d.IntN(2) {
-		a := active{role: pick(d, roles...), interval: time.Duration(1+d.IntN(3)) * time.Second,
-			failures: d.IntN(4), successes: d.IntN(4), start: pick(d, "ok", "ok", "error", "panic")}
+		a := active{effect: pick(d, append(effects, "")...), interval: time.Duration(1+d.IntN(6)) * time.Second,
+			failures: d.IntN(4), successes: d.IntN(4), start: pick(d, "ok", "ok", "warn", "error", "panic", "heed")}
 		for try := 0; ; try++ { // a name whose runs begin at the appointed time
 			a.name = fmt.Sprintf("active%d.%d", n, try)
 			if f := a.phase() % time.Second; f >= 500*time.Millisecond && f <= 640*time.Millisecond {
@@ -40,18 +41,19 @@ func newConf(d dice) conf {
 		}
 		c.actives = append(c.actives, a)
 	}
-	kinds := []string{"last", "last", "gauge", "age", "share", "missing", "increase", "traffic", "over", "quantile", "ratio"}
+	kinds := []string{"last", "last", "gauge", "gauge", "each", "level", "age", "share", "missing", "increase", "traffic", "count", "over", "over",
+		"quantile", "quantile", "ratio"}
 	d.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	if d.chance(80) { // it spoils readiness for the whole sequence
 		kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == "missing" })
 	}
-	for n, kind := range kinds[:d.IntN(6)] {
-		c.rules = append(c.rules, newRule(d, fmt.Sprintf("%s%d", kind, n), kind))
+	for n, kind := range kinds[:d.IntN(7)] {
+		c.rules = append(c.rules, newRuled(d, fmt.Sprintf("%s%d", kind, n), kind))
 	}
 	return c
 }
 
-func newRule(d dice, name, kind string) rule {
+func newRuled(d dice, name, kind string) ruled {
 	// Over between two appointed times: a judgement at .00 may come before the
 	// collection or, at .01, after it.
 	lasting := func() time.Duration {
@@ -60,42 +62,46 @@ func newRule(d dice, name, kind string) rule {
 		}
 		return 0
 	}
-	r := rule{name: name, kind: kind, role: pick(d, roles...), wait: lasting(), keep: lasting(),
-		window: 1 + d.IntN(30), minCount: d.IntN(12), quantile: pick(d, .5, .9, .99), bound: pick(d, .1, .3, .5),
-		limits: limits{nan, nan, nan, nan}}
-	if slices.Contains([]string{"increase", "traffic", "over", "quantile", "ratio"}, kind) {
-		r.role = pick(d, roles[1:]...) // core ones are held and tried: another test's story
-	}
-	low, high := 0, []float64{20, 40, 60, 80} // of a gauge
-	switch kind {
-	case "last", "missing":
-		low = 2
-	case "age":
-		low, high = 2, []float64{0, 0, 3, 9}
-	case "share":
-		high = []float64{.2, .4, .6, .8}
-	case "increase":
-		low, high = 2, []float64{0, 0, 2, 7}
-	case "traffic":
-		high = []float64{3, 9, 100, 200}
-	case "over", "ratio":
-		low, high = 2, []float64{0, 0, .1, .5}
-	case "quantile":
-		low, high = 2, []float64{0, 0, .1, pick(d, .3, .5)}
-	}
-	for n := low; n < 4; n++ {
-		if d.chance(60) {
-			r.limits[n] = high[n]
+	r := ruled{name: name, kind: kind, effect: pick(d, append(effects, "")...), unit: pick(d, units...), wait: lasting(), keep: lasting(),
+		quantile: pick(d, .5, .9, .99), bound: pick(d, .1, .3, .5), limits: limits{nan, nan, nan, nan}}
+	if r.looksBack() {
+		r.effect = pick(d, "warn", "show", "") // others eject: another test's story
+		r.window = d.IntN(31)
+		if kind == "over" || kind == "quantile" || kind == "ratio" {
+			r.minEvents = d.IntN(12)
 		}
 	}
-	if r.limits[0] != r.limits[0] && r.limits[1] != r.limits[1] && r.limits[2] != r.limits[2] {
-		r.limits[3] = high[3]
+	all := limits{20, 40, 60, 80}
+	switch kind {
+	case "age":
+		all = limits{3, 9, 3, 9}
+	case "share":
+		all = limits{.2, .4, .6, .8}
+	case "increase":
+		all = limits{2, 7, 2, 7}
+	case "traffic", "count":
+		all = limits{3, 9, 10, 30}
+	case "over", "ratio":
+		all = limits{.1, .5, .1, .5}
+	case "quantile":
+		all = limits{nan, nan, .1, pick(d, .3, .5)}
+	}
+	warn, fail := 2, 3
+	if kind != "quantile" && d.chance(35) {
+		warn, fail = 1, 0
+	}
+	which := d.IntN(3) // one of them, or both
+	if which != 0 {
+		r.limits[warn] = all[warn]
+	}
+	if which != 1 {
+		r.limits[fail] = all[fail]
 	}
 	return r
 }
 
-// phase is when the second run begins: the same at every start, spread over
-// instances and checks.
+// phase is the first pause that no failure has cut short: the same at every start, spread
+// over instances and checks.
 func (a active) phase() time.Duration {
 	h := fnv.New32a()
 	h.Write([]byte("a\x00" + a.name)) // the instance is called a
@@ -117,23 +123,25 @@ func newOp(d dice, c conf, names []string) op {
 	if d.chance(2) {
 		o.wait = 20 + d.IntN(40)
 	}
-	verbs := map[string]int{"behave": 16, "release": 4, "queue": 14, "gauge": 10, "stamp": 4, "record": 20, "busy": 3, "beat": 3,
+	verbs := map[string]int{"behave": 16, "level": 6, "release": 4, "queue": 14, "gauge": 10, "stamp": 4, "record": 20, "busy": 3, "beat": 3,
 		"idle": 3, "hold": 2, "unhold": 4, "maintain": 2, "lift": 2, "maintenance": 2, "effects": 4, "deaf": 2, "hear": 5}
 	var all []string
-	for _, v := range []string{"behave", "release", "queue", "gauge", "stamp", "record", "busy", "beat", "idle", "hold", "unhold",
+	for _, v := range []string{"behave", "release", "queue", "gauge", "level", "stamp", "record", "busy", "beat", "idle", "hold", "unhold",
 		"maintain", "lift", "maintenance", "effects", "deaf", "hear"} {
 		all = append(all, slices.Repeat([]string{v}, verbs[v])...)
 	}
 	o.verb = pick(d, all...)
 	switch o.verb {
 	case "behave":
-		o.n, o.text = d.IntN(len(c.actives)), pick(d, "ok", "ok", "ok", "error", "error", "panic", "hang", "heed", "slow")
+		o.n, o.text = d.IntN(len(c.actives)), pick(d, "ok", "ok", "ok", "warn", "error", "error", "panic", "hang", "heed", "slow")
 	case "release":
 		o.n = d.IntN(len(c.actives))
 	case "queue":
 		o.value = pick(d, 0, 0, 10, 20, 40, 59, 60, 61, 79, 80, 81, 99, nan) // NaN: it panics
 	case "gauge":
 		o.value, o.text = pick(d, 0, 19, 20, 21, 39, 40, 50, 60, 61, 80, 81, nan), pick(d, "", "", "", "", "absent")
+	case "level":
+		o.value = pick(d, 0, 19, 20, 40, 50, 61, 80, 81, nan)
 	case "record":
 		o.n, o.value = 1+d.IntN(12), float64(d.IntN(len(latencies)))
 	case "maintain":
@@ -145,12 +153,15 @@ func newOp(d dice, c conf, names []string) op {
 		o.effects = map[string]string{}
 		for _, name := range append(names, "*") {
 			if d.chance(25) {
-				o.effects[name] = pick(d, "fail", "warn", "off")
+				o.effects[name] = pick(d, effects[:3]...) // nobody can ask for a restart
 				lines = append(lines, name+" = "+o.effects[name])
 			}
 		}
 		if d.chance(20) {
-			lines, o.effects = append(lines, pick(d, "nobody=fail", "what", names[0]+"=maybe")), nil
+			lines = append(lines, "nobody=warn") // of another release
+		}
+		if d.chance(20) {
+			lines, o.effects = append(lines, pick(d, "what", names[0]+"=maybe", "nobody=restart")), nil
 		}
 		o.text = strings.Join(lines, pick(d, "\n", ","))
 	}

@@ -8,7 +8,7 @@ import (
 // ruleModel remembers since when a rule's limits have been seen otherwise than
 // they count.
 type ruleModel struct {
-	rule
+	ruled
 	state      string
 	value      float64
 	warn, fail memory
@@ -24,7 +24,7 @@ type memory struct {
 func (m *model) judge(now time.Duration) {
 	for _, r := range m.rules {
 		seen := ""
-		seen, r.value = m.see(r.rule, now)
+		seen, r.value = m.see(r.ruled, now)
 		if r.state = seen; seen != "unknown" && seen != "stale" {
 			warn := r.warn.next(seen != "pass", now, r.wait, r.keep)
 			fail := r.fail.next(seen == "fail", now, r.wait, r.keep)
@@ -54,7 +54,7 @@ func (m *memory) next(seen bool, now, wait, keep time.Duration) bool {
 }
 
 // see is what the last collection says of a rule, and its value: NaN for none.
-func (m *model) see(r rule, now time.Duration) (state string, value float64) {
+func (m *model) see(r ruled, now time.Duration) (state string, value float64) {
 	s := m.samples[len(m.samples)-1]
 	if now-s.at > 30*time.Second {
 		return "stale", nan
@@ -69,6 +69,14 @@ func (m *model) see(r rule, now time.Duration) (state string, value float64) {
 		if v = s.gauge; s.absent {
 			v = nan
 		}
+	case "each": // without a series there is nothing to judge
+		if v = s.gauge; s.absent {
+			return "pass", nan
+		}
+	case "level":
+		if v = s.level; !s.recorded {
+			return "pass", nan
+		}
 	case "age":
 		v = s.stamped
 	case "missing":
@@ -82,8 +90,12 @@ func (m *model) see(r rule, now time.Duration) (state string, value float64) {
 }
 
 // look judges a rule that looks back.
-func (m *model) look(r rule, s sample) (state string, value float64) {
-	base := slices.IndexFunc(m.samples, func(o sample) bool { return s.at-o.at < time.Duration(r.window)*time.Second }) - 1
+func (m *model) look(r ruled, s sample) (state string, value float64) {
+	window := time.Duration(r.window) * time.Second
+	if window == 0 {
+		window = 30 * time.Second
+	}
+	base := slices.IndexFunc(m.samples, func(o sample) bool { return s.at-o.at < window }) - 1
 	old := m.samples[max(base, 0)]
 	over := func(bound float64) (n int) {
 		for i, l := range latencies {
@@ -94,26 +106,30 @@ func (m *model) look(r rule, s sample) (state string, value float64) {
 		return n
 	}
 	all, bad := over(0), over(.3)
-	few := all == 0 || all < r.minCount
+	need := r.minEvents
+	if need == 0 {
+		need = 10
+	}
+	few := all < need
 	switch r.kind {
-	case "increase":
-		if s.counts[2]+s.counts[3] == 0 {
-			return "pass", nan // there is no such series
+	case "increase", "traffic", "count":
+		n, counted := all, func(o sample) bool { return o.counts != [len(latencies)]int{} }
+		if r.kind == "increase" {
+			n, counted = bad, func(o sample) bool { return o.counts[2]+o.counts[3] > 0 }
 		}
-		return r.limits.hold(float64(bad)), float64(bad)
-	case "traffic":
-		first := slices.IndexFunc(m.samples, func(o sample) bool { return o.counts != [len(latencies)]int{} })
-		if r.limits[0] == r.limits[0] || r.limits[1] == r.limits[1] { // what must happen is looked for from the start
+		first := slices.IndexFunc(m.samples, counted)
+		lower := r.limits[0] == r.limits[0] || r.limits[1] == r.limits[1]
+		if lower { // what must happen is looked for from the start
 			first = 0
 		}
 		if first < 0 {
 			return "pass", nan
 		}
-		state = r.limits.hold(float64(all))
-		if first--; (float64(all) < r.limits[0] || float64(all) < r.limits[1]) && s.at-max(old.at, m.samples[max(first, 0)].at) < time.Duration(r.window)*time.Second {
+		state = r.limits.hold(float64(n))
+		if since := max(old.at, m.samples[max(first-1, 0)].at); lower && state != "pass" && s.at-since < window {
 			return "pass", nan // too little, in too short a time
 		}
-		return state, float64(all)
+		return state, float64(n)
 	case "over":
 		bad = over(r.bound)
 	case "quantile":
@@ -140,4 +156,54 @@ func (l limits) hold(v float64) string {
 		return "warn"
 	}
 	return "pass"
+}
+
+// edges are the types of limits, in their order.
+var edges = [...]string{"min.fail", "min.warn", "max.warn", "max.fail"}
+
+// shown are the limits of a rule in the unit of its value, and that unit. What nobody has
+// recorded has no unit yet: a duration is in seconds until then.
+func (m *model) shown(r ruled) (all map[string]float64, unit string) {
+	s := m.samples[len(m.samples)-1]
+	seen, time := true, map[string]string{"": "", "s": "s", "ms": "ms", "_seconds": "s"}[r.unit]
+	scale := 1.0
+	switch r.kind {
+	case "level":
+		seen = s.recorded
+	case "increase", "traffic", "count", "quantile":
+		seen = s.counts != [len(latencies)]int{}
+	}
+	switch r.kind {
+	case "last":
+		unit = "{item}"
+	case "share", "over", "ratio":
+		unit = "1"
+	case "age":
+		unit = "s"
+	case "count":
+		if unit = "1"; !seen {
+			unit = ""
+		}
+		if !seen && r.unit == "_seconds" {
+			unit = "s"
+		}
+	case "quantile":
+		if unit = time; seen {
+			scale = in(time, 1)
+		}
+	case "gauge", "each", "level", "increase", "traffic":
+		if unit = time; time == "ms" && !seen {
+			scale = 1e-3
+		}
+	}
+	if !seen && r.unit != "_seconds" {
+		unit = ""
+	}
+	all = map[string]float64{}
+	for n, v := range r.limits {
+		if v == v {
+			all[edges[n]] = v * scale
+		}
+	}
+	return all, unit
 }

@@ -72,8 +72,9 @@ func shrink(p plan, err error, run func(plan) error) (plan, error) {
 
 // A second of a sequence has its appointed times, so that what the model calls
 // before and after is never a race: collections, files and judgements at .00, a
-// judgement that is asked for at .30, an operation at .32, the comparison at .36, runs of checks and their timeouts
-// between .50 and .95.
+// judgement that is asked for at .30, an operation at .32, the comparison at .36. Runs of
+// checks begin between .50 and .64, or at .00 while they have not worked yet. They end at
+// once, in 100 ms, or by their timeout of 1 s.
 const (
 	poked    = 300 * time.Millisecond
 	operated = 320 * time.Millisecond
@@ -168,34 +169,42 @@ func (o op) String() string {
 
 // conf is what a sequence judges. The zero limit is NaN.
 type conf struct {
-	actives []active
-	rules   []rule
-	stall   time.Duration
-	held    bool
+	actives             []active
+	failures, successes int // of the defaults
+	rules               []ruled
+	stall               time.Duration
+	held                bool
 }
 
 type active struct {
 	name                string
-	role                string
+	effect              string // empty for the default
 	interval            time.Duration
 	failures, successes int
 	start               string
 }
 
-// limits are those that fail below, warn below, warn above and fail above.
+// limits are those that fail below, warn below, warn above and fail above: of one side.
 type limits [4]float64
 
-type rule struct {
-	name, kind, role string
-	wait, keep       time.Duration // For and KeepFor
-	window           int           // seconds
-	minCount         int
-	quantile, bound  float64
-	limits           limits
+type ruled struct {
+	name, kind, effect string
+	unit               string        // of units
+	wait, keep         time.Duration // For and KeepFor
+	window             int           // seconds
+	minEvents          int
+	quantile, bound    float64 // the bound in seconds
+	limits             limits  // of a quantile in seconds
 }
 
 var (
-	roles     = []string{"core", "auxiliary", "informational", "vital"}
-	latencies = [...]float64{.1, .3, .5, 1}
+	effects   = []string{"not-ready", "warn", "show", "restart"}
+	units     = []string{"", "s", "ms", "_seconds"} // the last is in the name
+	latencies = [...]float64{.1, .3, .5, 1}         // in seconds
 	nan       = math.NaN()
 )
+
+// looksBack reports whether a kind of rule has a window.
+func (r ruled) looksBack() bool {
+	return slices.Contains([]string{"increase", "traffic", "count", "over", "quantile", "ratio"}, r.kind)
+}

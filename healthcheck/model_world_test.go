@@ -21,60 +21,66 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // world is the Monitor on the real SDK. What it exports is read from the reader that it judges by.
 type world struct {
-	t        *testing.T
-	monitor  *healthcheck.Monitor
-	reader   *sdkmetric.ManualReader
-	mux      *http.ServeMux
-	started  time.Time
-	actives  []*switchable
-	worker   *healthcheck.Heartbeat
-	requests metric.Int64Counter
-	latency  metric.Float64Histogram
-	queue    number
-	gauge    number
-	stamp    number
-	absent   atomic.Bool
-	deaf     atomic.Bool
-	holds    [4]func()
-	lifts    []func()
-	poke     func() // asks for a judgement
-	stop     func()
+	t         *testing.T
+	monitor   *healthcheck.Monitor
+	reader    *sdkmetric.ManualReader
+	handler   http.Handler
+	started   time.Time
+	actives   []*switchable
+	worker    *healthcheck.Heartbeat
+	recorders []recorders
+	queue     number
+	gauge     number
+	stamp     number
+	absent    atomic.Bool
+	deaf      atomic.Bool
+	holds     [4]func()
+	lifts     []func()
+	poke      func() // asks for a judgement
+	drain     func() // the context of Start ends
+	stop      func()
 
-	effects, maintenance string // files
+	overrides, maintenance string // files
 }
 
-// Collect is the reader's, or fails.
-func (w *world) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
-	if w.deaf.Load() {
+// deafReader is the reader, or fails.
+type deafReader struct {
+	sdkmetric.Reader
+	deaf *atomic.Bool
+}
+
+func (r deafReader) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
+	if r.deaf.Load() {
 		return errors.New("told to fail")
 	}
-	return w.reader.Collect(ctx, rm)
+	return r.Reader.Collect(ctx, rm)
 }
 
 func newWorld(t *testing.T, dir string, c conf) *world {
-	w := &world{t: t, reader: sdkmetric.NewManualReader(), mux: http.NewServeMux(), started: time.Now()}
-	w.effects, w.maintenance = filepath.Join(dir, "effects"), filepath.Join(dir, "maintenance")
-	w.must(os.RemoveAll(w.effects))
+	w := &world{t: t, reader: sdkmetric.NewManualReader(), started: time.Now()}
+	w.overrides, w.maintenance = filepath.Join(dir, "overrides"), filepath.Join(dir, "maintenance")
+	w.must(os.RemoveAll(w.overrides))
 	w.must(os.RemoveAll(w.maintenance))
-	m := &healthcheck.Monitor{Logger: slog.New(slog.DiscardHandler), TracerProvider: noop.NewTracerProvider(),
-		EffectsFile: w.effects, MaintenanceFile: w.maintenance}
-	w.monitor = m
+	config := healthcheck.Config{OverrideFile: w.overrides, MaintenanceFile: w.maintenance,
+		Defaults: healthcheck.Check{Timeout: timeout, FailureThreshold: c.failures, SuccessThreshold: c.successes}}
 	for _, a := range c.actives {
 		s := &switchable{does: a.start, gate: make(chan struct{})}
 		w.actives = append(w.actives, s)
-		m.Checks = append(m.Checks, healthcheck.Check{Name: a.name, Role: roleOf[a.role], Func: s.check,
-			Interval: a.interval, Timeout: timeout, Failures: a.failures, Successes: a.successes})
+		config.Checks = append(config.Checks, healthcheck.Check{Name: a.name, OnFail: verdict.Effect(a.effect), Func: s.check,
+			Interval: a.interval, FailureThreshold: a.failures, SuccessThreshold: a.successes})
 	}
 	for _, r := range c.rules {
-		m.Checks = append(m.Checks, r.check())
+		config.Rules = append(config.Rules, r.rule())
 	}
+	m := healthcheck.New(config)
+	w.monitor, w.handler = m, m.Wrap(nil)
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(w.reader), sdkmetric.WithView(m.View()),
 		sdkmetric.WithResource(resource.NewSchemaless(attribute.String("service.instance.id", "a"))))
-	m.MeterProvider = provider
 	w.evidence(provider)
 	w.worker = m.Heartbeat("worker", c.stall)
 	w.poke = m.Hold("poke") // released twice it does nothing but ask for a judgement
@@ -86,6 +92,7 @@ func newWorld(t *testing.T, dir string, c conf) *world {
 		w.holds[0] = m.Hold("hold")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	w.drain = cancel
 	w.stop = func() {
 		for _, s := range w.actives {
 			s.release()
@@ -94,8 +101,8 @@ func newWorld(t *testing.T, dir string, c conf) *world {
 		m.Stop()
 		w.must(provider.Shutdown(context.Background()))
 	}
-	w.must(m.Start(ctx, w))
-	m.Register(w.mux)
+	w.must(m.StartWith(ctx, healthcheck.Pipeline{Reader: deafReader{w.reader, &w.deaf}, MeterProvider: provider,
+		TracerProvider: noop.NewTracerProvider(), Logger: slog.New(slog.DiscardHandler)}))
 	return w
 }
 
@@ -133,15 +140,21 @@ func (w *world) do(o op) {
 			outcome = "bad"
 		}
 		for range o.n {
-			w.latency.Record(w.t.Context(), l)
-			w.requests.Add(w.t.Context(), 1, metric.WithAttributes(attribute.String("outcome", outcome)))
+			for _, r := range w.recorders {
+				r.latency.Record(w.t.Context(), in(r.unit, l))
+				r.requests.Add(w.t.Context(), 1, metric.WithAttributes(attribute.String("outcome", outcome)))
+			}
+		}
+	case "level":
+		for _, r := range w.recorders {
+			r.level.Record(w.t.Context(), o.value)
 		}
 	case "busy":
-		w.worker.Busy()
+		w.worker.Begin()
 	case "beat":
 		w.worker.Beat()
 	case "idle":
-		w.worker.Idle()
+		w.worker.End()
 	case "hold":
 		w.holds[o.n]()
 		w.holds[o.n] = w.monitor.Hold("hold")
@@ -162,10 +175,10 @@ func (w *world) do(o op) {
 		}
 		w.must(os.WriteFile(w.maintenance, []byte(text), 0o600))
 	case "effects":
-		w.must(os.WriteFile(w.effects, []byte(o.text), 0o600))
+		w.must(os.WriteFile(w.overrides, []byte(o.text), 0o600))
 	case "deaf", "hear":
 		w.deaf.Store(o.verb == "deaf")
 	case "drain":
-		w.monitor.Drain()
+		w.drain()
 	}
 }

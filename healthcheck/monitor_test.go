@@ -5,81 +5,121 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"errors"
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-func ok(context.Context) error { return nil }
-
-// TestConfigurationErrors: all at once, each naming its field.
+// TestConfigurationErrors: all at once, each naming its item and its field.
 func TestConfigurationErrors(t *testing.T) {
 	const w = time.Minute
-	m := &Monitor{Checks: []Check{
-		0:  {Func: ok},
-		1:  {Name: "a", Func: ok},
-		2:  {Name: "a", Func: ok},
-		3:  {Name: "neither"},
-		4:  {Name: "both", Func: ok, Limit: Last("m").AtMost(1)},
-		5:  {Name: "interval", Func: ok, Interval: -time.Second},
-		6:  {Name: "timeout", Func: ok, Interval: time.Second, Timeout: 2 * time.Second},
-		7:  {Name: "negative", Func: ok, Timeout: -1},
-		8:  {Name: "thresholds", Func: ok, Failures: -1, Successes: -2},
-		9:  {Name: "role", Func: ok, Role: 17},
-		10: {Name: "contradiction", Limit: Last("m").AtMost(50).WarnAbove(80)},
-		11: {Name: "crossing", Limit: Last("m").AtMost(1).AtLeast(2)},
-		12: {Name: "twice", Limit: Last("m").AtMost(1).AtMost(2)},
-		13: {Name: "nan", Limit: Last("m").AtMost(math.NaN())},
-		14: {Name: "metric", Limit: Last("").AtMost(1)},
-		15: {Name: "window", Limit: Increase("m", 0).AtMost(1)},
-		16: {Name: "quantile", Limit: Quantile("m", 99, w).AtMost(1)},
-		17: {Name: "lower", Limit: Quantile("m", .99, w).AtLeast(1)},
-		18: {Name: "sides", Limit: Ratio(Last("m"), Increase("m", w)).AtMost(1)},
-		19: {Name: "windows", Limit: Ratio(Increase("m", w), Increase("m", 2*w)).AtMost(1)},
-		20: {Name: "where", Limit: Last("m").Where("k").AtMost(1)},
-		21: {Name: "count", Limit: Increase("m", w).MinCount(-1).AtMost(1)},
-		22: {Name: "per", Limit: Ratio(Increase("m", w).Per("a"), Increase("n", w)).AtMost(1)},
-		23: {Name: "ratio's where", Limit: Ratio(Last("m"), Last("n")).Where("").AtMost(1)},
-		24: {Name: "ratio's per", Limit: Ratio(Last("m"), Last("n")).Per("").AtMost(1)},
-		25: {Name: "share", Limit: Over("m", 1, w).AtMost(1.5)},
-		26: {Name: "spin", Func: ok, Interval: 1},
-		27: {Name: "*", Func: ok},
-		28: {Name: "a=b", Func: ok},
-	}}
+	m := New(Config{
+		Defaults:     Check{Name: "d", Interval: -time.Hour},
+		LivenessPath: "live", StartupPath: "/ready/", ShutdownTimeout: -1,
+		Checks: []Check{
+			{Func: ok},
+			{Name: "a", Func: ok},
+			{Name: "a", Func: ok},
+			{Name: "nothing"},
+			{Name: "interval", Func: ok, Interval: -time.Second},
+			{Name: "timeout", Func: ok, Interval: time.Second, Timeout: 2 * time.Second}, // is cut
+			{Name: "negative", Func: ok, Timeout: -1},
+			{Name: "thresholds", Func: ok, FailureThreshold: -1, SuccessThreshold: -2},
+			{Name: "effect", Func: ok, OnFail: "core"},
+			{Name: "spin", Func: ok, Interval: 1},
+			{Name: "*", Func: ok},
+			{Name: "a=b", Func: ok},
+		},
+		Rules: []rule.Rule{
+			{Name: "a", Value: rule.Last("m"), Fail: rule.Above(1)},
+			{Name: "contradiction", Value: rule.Last("m"), Fail: rule.Above(50), Warn: rule.Above(80)},
+			{Name: "two sides", Value: rule.Last("m"), Fail: rule.Above(2), Warn: rule.Below(1)},
+			{Name: "two types", Value: rule.Last("m"), Fail: rule.Above(time.Minute), Warn: rule.Above(1)},
+			{Name: "no value", Fail: rule.Above(1)},
+			{Name: "no limit", Value: rule.Last("m")},
+			{Name: "nan", Value: rule.Last("m"), Fail: rule.Above(math.NaN())},
+			{Name: "metric", Value: rule.Last(""), Fail: rule.Above(1)},
+			{Name: "window", Value: rule.Increase("m"), Window: 30, Fail: rule.Above(1)},
+			{Name: "no window", Value: rule.Last("m"), Window: w, Fail: rule.Above(1)},
+			{Name: "quantile", Value: rule.Quantile(99, "m"), Fail: rule.Above(1)},
+			{Name: "lower", Value: rule.Quantile(.99, "m"), Fail: rule.Below(1)},
+			{Name: "ratio's sides", Value: rule.Ratio(rule.Last("m"), rule.Increase("m")), Fail: rule.Above(1)},
+			{Name: "where", Value: rule.Last("m").Where("k"), Fail: rule.Above(1)},
+			{Name: "events", Value: rule.Quantile(.5, "m"), MinEvents: -1, Fail: rule.Above(1)},
+			{Name: "no events", Value: rule.Increase("m"), MinEvents: 5, Fail: rule.Above(1)},
+			{Name: "ratio's where", Value: rule.Ratio(rule.Last("m"), rule.Last("n")).Where(""), Fail: rule.Above(1)},
+			{Name: "per", Value: rule.Last("m"), Per: []string{""}, Fail: rule.Above(1)},
+			{Name: "share", Value: rule.ShareAbove(1, "m"), Fail: rule.Above(1.5)},
+			{Name: "for", Value: rule.Last("m"), For: -1, KeepFor: -2, Fail: rule.Above(1)},
+			{Name: "rule's effect", Value: rule.Last("m"), OnFail: "fail", Fail: rule.Above(1)},
+		},
+	})
 	m.Heartbeat("a", 0)
 	m.Heartbeat("beat", -1)
 	m.Heartbeat("\xff", 0) // it would keep every metric from being exported: OTLP is UTF-8
-	err := m.Start(context.Background(), nil)
+	m.Queue("q", 0, func() int { return 0 })
+	m.Queue("q", 0, func() int { return 0 })
+	m.Queue("capacity", -1, func() int { return 0 })
+	m.Queue("length", 0, nil)
+	err := m.Start(t.Context())
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{
-		`Checks[0].Name (""): is empty`, `Checks[2].Name ("a"): is used twice`, `Checks[3].Func ("neither")`, `Checks[4].Limit ("both")`,
-		`Checks[5].Interval`, `Checks[6].Timeout`, `Checks[7].Timeout`, `Checks[8].Failures`, `Checks[8].Successes`, `Checks[9].Role`,
-		`Checks[10].Limit ("contradiction"): WarnAbove(80) contradicts AtMost(50)`, `Checks[11].Limit ("crossing"): AtLeast(2) contradicts AtMost(1)`,
-		`Checks[12].Limit ("twice"): AtMost is said twice`, `Checks[13].Limit ("nan"): AtMost(NaN) is not a number`, `Checks[14].Limit`, `Checks[15].Limit`,
-		`Checks[16].Limit`, `Checks[17].Limit ("lower"): AtLeast: a quantile takes AtMost and WarnAbove only`, `Checks[18].Limit`, `Checks[19].Limit`, `Checks[20].Limit`, `Checks[21].Limit`,
-		`Checks[22].Limit`, `Checks[23].Limit`, `Checks[24].Limit`, `Checks[25].Limit ("share"): AtMost(1.5) of a share`, `Checks[26].Interval`, `Checks[27].Name`, `Checks[28].Name`,
-		`Heartbeat("a"): the name is used twice`, `Heartbeat("beat")`, `Heartbeat("\xff"): the name is longer`, `source: is nil`,
-	} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("the error does not say %q", want)
+	got := map[string]string{} // problems by item and field
+	for e := range cfgerrors.All(err) {
+		got[e.Item+"|"+e.Field] += e.Problem + "\n"
+		if !strings.Contains(err.Error(), e.Error()) {
+			t.Errorf("the text of the whole does not have %q", e)
 		}
 	}
-	if strings.Contains(err.Error(), "Checks[1]") {
-		t.Error("the error names a check that is right")
+	needs := func(name string) [2]string { return [2]string{name + "|Value", "a rule needs metrics to read"} }
+	want := [][2]string{
+		{"|Defaults", "has a Name"}, {"|Interval", "-1h0m0s is negative"}, {"|ShutdownTimeout", "-1ns is negative"},
+		{"|LivenessPath", `"live" does not begin with /`}, {"|StartupPath", `"/ready" is also ReadinessPath`},
+		{"|Name", "is empty"}, {"a|Name", `"a" is used twice`}, {"nothing|Func", "is nil"}, {"interval|Interval", "-1s is negative"},
+		{"negative|Timeout", "-1ns is negative"}, {"thresholds|FailureThreshold", "-1 is negative"}, {"thresholds|SuccessThreshold", "-2 is negative"},
+		{"effect|OnFail", `"core" is no effect: write NotReady`}, {"spin|Interval", "1ns is shorter than 10ms"},
+		{"*|Name", "can't be named in an override"}, {"a=b|Name", "can't be named in an override"},
+		{"contradiction|Warn", "Above(80) is not crossed before Fail: Above(50)"}, {"two sides|Warn", "write two rules"}, {"two types|Warn", "differ in type"},
+		{"no value|Value", "is not set: write rule.Last"}, {"no limit|Fail", "neither Fail nor Warn is set"}, {"nan|Fail", "Above(NaN) is not a number"},
+		{"metric|Value", "names no metric"}, {"window|Window", "30ns is shorter than 1s"}, {"no window|Window", "does not look back"},
+		{"quantile|Value", "the quantile 99 is not between 0 and 1: .99 is p99"}, {"lower|Fail", "write rule.Above"},
+		{"ratio's sides|Value", "two of Increase or two of Last"}, {"where|Value", "at least one value"}, {"events|MinEvents", "-1 is negative"},
+		{"no events|MinEvents", "count events"}, {"ratio's where|Value", "need an attribute"}, {"per|Per", "has an empty attribute"},
+		{"share|Fail", "Above(1.5) is never crossed: a share is from 0 to 1"}, {"for|For", "-1ns is negative"}, {"for|KeepFor", "-2ns is negative"},
+		{"rule's effect|OnFail", `"fail" is no effect`}, needs("a"), needs("nan"),
+		{"beat|Heartbeat", "the stall time -1ns is negative"}, {"\xff|Name", "is longer than 64 bytes or no plain text"},
+		{`"q"|Queue`, "the name is used twice"}, {`"capacity"|Queue`, "the capacity -1 is negative"}, {`"length"|Queue`, "length is nil"},
+	}
+	known := map[string]bool{}
+	for _, w := range want {
+		known[w[0]] = true
+		if !strings.Contains(got[w[0]], w[1]) {
+			t.Errorf("%s: %q does not say %q", w[0], got[w[0]], w[1])
+		}
+	}
+	if n := strings.Count(got["a|Name"], "used twice"); n != 3 {
+		t.Errorf("%d of 3 times a name was used again: a check, a rule, a heartbeat", n)
+	}
+	for of, problem := range got {
+		if !known[of] && !strings.HasSuffix(of, "|Value") { // each rule needs metrics
+			t.Errorf("nobody expected %s: %s", of, problem)
+		}
 	}
 	if t.Failed() {
 		t.Log(err)
@@ -87,20 +127,19 @@ func TestConfigurationErrors(t *testing.T) {
 }
 
 func TestStartTwice(t *testing.T) {
-	k := newKit(t).start()
-	if err := k.Start(context.Background(), k.reader); err == nil {
-		t.Error("a second Start is no error")
+	k := newKit(t, Config{}).start()
+	if err := k.StartWith(t.Context(), k.pipeline); !errors.Is(err, cfgerrors.ErrStarted) || !strings.Contains(err.Error(), "Config.Health") {
+		t.Errorf("a second Start: %v", err)
 	}
-	second := &Monitor{MeterProvider: k.provider}
-	if err := second.Start(context.Background(), k.reader); err == nil || !strings.Contains(err.Error(), "another Monitor") {
+	if err := New(Config{}).StartWith(t.Context(), k.pipeline); err == nil || !strings.Contains(err.Error(), "another Monitor") {
 		t.Errorf("a second Monitor on one provider: %v", err)
 	}
 }
 
-func TestDeltaSourceIsRefused(t *testing.T) {
+func TestDeltaReaderIsRefused(t *testing.T) {
 	reader := sdkmetric.NewManualReader(sdkmetric.WithTemporalitySelector(sdkmetric.DeltaTemporalitySelector))
-	m := &Monitor{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))}
-	if err := m.Start(context.Background(), reader); err == nil || !strings.Contains(err.Error(), "not cumulative") {
+	err := New(Config{}).StartWith(t.Context(), quiet(reader, sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
+	if err == nil || !strings.Contains(err.Error(), "Reader: temporality is not cumulative") {
 		t.Errorf("Start: %v", err)
 	}
 }
@@ -109,25 +148,25 @@ func TestDeltaSourceIsRefused(t *testing.T) {
 // named; a quiet instrument does not.
 func TestMistypedMetric(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t,
-			Check{Name: "typo", Role: Core, Limit: Increase("jobs.faild", time.Minute).AtMost(1)},
-			Check{Name: "quiet", Role: Core, Limit: Increase("jobs.failed", time.Minute).AtMost(1)})
+		k := newKit(t, ofRules(
+			rule.Rule{Name: "typo", OnFail: NotReady, Value: rule.Increase("jobs.faild"), Window: time.Minute, Fail: rule.Above(1)},
+			rule.Rule{Name: "quiet", OnFail: NotReady, Value: rule.Increase("jobs.failed"), Window: time.Minute, Fail: rule.Above(1)}))
 		meter := k.provider.Meter("test")
 		if _, err := meter.Int64Counter("jobs.failed"); err != nil {
 			t.Fatal(err)
 		}
 		k.start()
 		wait(time.Minute)
-		k.state("quiet", Pass)
-		if body := k.want("/ready", 503, Fail); !strings.Contains(body["output"].(string), `"jobs.faild"`) {
+		k.state("quiet", verdict.Pass)
+		if body := k.want("/ready", 503, verdict.Fail); !strings.Contains(body["output"].(string), `"jobs.faild"`) {
 			t.Errorf("output %q", body["output"])
 		}
-		k.want("/startup", 200, Pass)
+		k.want("/startup", 200, verdict.Pass)
 		if _, err := meter.Int64Counter("jobs.faild"); err != nil { // created late
 			t.Fatal(err)
 		}
 		wait(2 * time.Second)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 	})
 }
 
@@ -135,39 +174,43 @@ func TestMistypedMetric(t *testing.T) {
 // gets a minute and a counter is never missed.
 func TestForeignProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		reader := sdkmetric.NewManualReader()
-		k := &kit{t: t, reader: reader, Monitor: &Monitor{
-			MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
-			Logger:        slog.New(slog.DiscardHandler),
-			Checks: []Check{
-				{Name: "gauge", Role: Core, Limit: Last("queue.length").AtMost(1)},
-				{Name: "counter", Role: Core, Limit: Increase("jobs.failed", time.Minute).AtMost(1)},
-			}}}
+		k := &kit{t: t, reader: sdkmetric.NewManualReader(), Monitor: New(ofRules(
+			rule.Rule{Name: "gauge", OnFail: NotReady, Value: rule.Last("queue.length"), Fail: rule.Above(1)},
+			rule.Rule{Name: "counter", OnFail: NotReady, Value: rule.Increase("jobs.failed"), Window: time.Minute, Fail: rule.Above(1)},
+		))}
+		k.pipeline = quiet(k.reader, sdkmetric.NewMeterProvider(sdkmetric.WithReader(k.reader)))
+		k.handler = k.Wrap(nil)
 		k.start()
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 		wait(62 * time.Second)
-		k.state("counter", Pass)
-		k.state("gauge", Unknown)
+		k.state("counter", verdict.Pass)
+		k.state("gauge", verdict.Unknown)
 	})
 }
 
 // TestView: limits become boundaries, base views apply, and no instrument is
 // seen by two.
 func TestView(t *testing.T) {
-	m := &Monitor{Checks: []Check{
-		{Name: "a", Limit: Quantile("http.server.request.duration", .99, time.Minute).AtMost(.3).WarnAbove(.2)},
-		{Name: "b", Limit: Over("http.server.request.duration", .42, time.Minute).AtMost(.1)},
-		{Name: "c", Limit: Quantile("db.client.operation.duration", .99, time.Minute).AtMost(.02)},
-		{Name: "d", Limit: Quantile("own.bounds", .99, time.Minute).AtMost(3)},
-		{Name: "e", Limit: Quantile("plain", .99, time.Minute).AtMost(333)},
-	}}
+	m := New(ofRules(
+		rule.Rule{Name: "a", Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(300 * time.Millisecond), Warn: rule.Above(200 * time.Millisecond)},
+		rule.Rule{Name: "b", Value: rule.ShareAbove(420*time.Millisecond, "http.server.request.duration"), Fail: rule.Above(.1)},
+		rule.Rule{Name: "c", Value: rule.Quantile(.99, "db.client.operation.duration"), Fail: rule.Above(20 * time.Millisecond)},
+		rule.Rule{Name: "d", Value: rule.Quantile(.99, "own.bounds"), Fail: rule.Above(3 * time.Second)},
+		rule.Rule{Name: "e", Value: rule.Quantile(.99, "plain"), Fail: rule.Above(333)},
+		rule.Rule{Name: "f", Value: rule.Quantile(.99, "in.ms"), Fail: rule.Above(333 * time.Millisecond)},
+		rule.Rule{Name: "g", Value: rule.Quantile(.99, "of_seconds"), Fail: rule.Above(333 * time.Millisecond)},
+		rule.Rule{Name: "h", Value: rule.Quantile(.99, "late"), Fail: rule.Above(1)},
+	))
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(m.View(
 		sdkmetric.NewView(sdkmetric.Instrument{Name: "own.bounds"}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationExplicitBucketHistogram{Boundaries: []float64{1, 10}}}),
 		sdkmetric.NewView(sdkmetric.Instrument{Name: "dropped"}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}),
 	)))
 	meter := provider.Meter("test")
-	for name, unit := range map[string]string{"http.server.request.duration": "s", "db.client.operation.duration": "s", "own.bounds": "s", "plain": "", "dropped": "s", "advised": "s"} {
+	if _, err := m.AddRule(rule.Rule{Name: "i", Value: rule.Quantile(.9, "late"), Fail: rule.Above(2)}); err != nil {
+		t.Fatal(err)
+	}
+	for name, unit := range map[string]string{"http.server.request.duration": "s", "db.client.operation.duration": "s", "own.bounds": "s", "plain": "", "in.ms": "ms", "of_seconds": "", "late": "", "dropped": "s", "advised": "s"} {
 		h, err := meter.Float64Histogram(name, metric.WithUnit(unit), metric.WithExplicitBucketBoundaries(7, 8))
 		if err != nil {
 			t.Fatal(err)
@@ -187,6 +230,9 @@ func TestView(t *testing.T) {
 		"db.client.operation.duration": "[0.001 0.005 0.01 0.02 0.05 0.1 0.5 1 5 10]",
 		"own.bounds":                   "[1 3 10]",
 		"plain":                        "[0 5 10 25 50 75 100 250 333 500 750 1000 2500 5000 7500 10000]",
+		"in.ms":                        "[0 5 10 25 50 75 100 250 333 500 750 1000 2500 5000 7500 10000]",
+		"of_seconds":                   "[0 0.333 5 10 25 50 75 100 250 500 750 1000 2500 5000 7500 10000]",
+		"late":                         "[0 1 2 5 10 25 50 75 100 250 500 750 1000 2500 5000 7500 10000]", // both of the rules
 		"advised":                      "[7 8]",
 		"dropped":                      "",
 	} {
@@ -197,7 +243,7 @@ func TestView(t *testing.T) {
 }
 
 func TestMaintainErrors(t *testing.T) {
-	m := &Monitor{}
+	m := New(Config{})
 	for _, c := range []struct {
 		reason string
 		until  time.Duration
@@ -212,10 +258,10 @@ func TestMaintainErrors(t *testing.T) {
 // TestStopIsImmediate: neither a check that heeds nothing nor Stop before Start
 // holds it up.
 func TestStopIsImmediate(t *testing.T) {
-	(&Monitor{}).Stop()
+	New(Config{}).Stop()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		k := newKit(t, Check{Name: "a", Func: func(context.Context) error { <-release; return nil }}).start()
+		k := newKit(t, ofChecks(Check{Name: "a", Func: func(context.Context) error { <-release; return nil }})).start()
 		wait(time.Second)
 		began := time.Now()
 		k.Stop()
@@ -233,14 +279,14 @@ func TestStopKnowsOfTheEnd(t *testing.T) {
 	for range 20 { // goroutines may run in an order that hides it
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			k := newKit(t)
-			if err := k.Start(ctx, k.reader); err != nil {
+			k := newKit(t, Config{})
+			if err := k.StartWith(ctx, k.pipeline); err != nil {
 				t.Fatal(err)
 			}
 			cancel()
 			k.Stop()
-			if v := k.Verdict(); v.Lifecycle != Draining || v.Status(Readiness) != Fail {
-				t.Fatalf("the last verdict is %s, %s", v.Lifecycle, v.Status(Readiness))
+			if v := k.Verdict(); v.Phase != "draining" || v.Readiness.State != verdict.Fail || v.Readiness.Reason != "draining" {
+				t.Fatalf("the last verdict is %s, %+v", v.Phase, v.Readiness)
 			}
 		})
 	}
@@ -249,12 +295,10 @@ func TestStopKnowsOfTheEnd(t *testing.T) {
 // TestReaderThatEnded: silence is not health.
 func TestReaderThatEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "queue", Role: Core, Limit: Last("queue.length").AtMost(80)})
-		if _, err := NewQueue(k.provider, "jobs", 0, func() int { return 0 }); err != nil {
-			t.Fatal(err)
-		}
+		k := newKit(t, ofRules(rule.Rule{Name: "queue", OnFail: NotReady, Value: rule.Last("queue.length"), Fail: rule.Above(80)}))
+		k.Queue("jobs", 0, func() int { return 0 })
 		k.start()
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 		if err := k.provider.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -267,8 +311,8 @@ func TestReaderThatEnded(t *testing.T) {
 }
 
 func TestReaderOfNobody(t *testing.T) {
-	m := &Monitor{MeterProvider: sdkmetric.NewMeterProvider()}
-	if err := m.Start(context.Background(), sdkmetric.NewManualReader()); err == nil || !strings.Contains(err.Error(), "source: reader is not registered: it belongs to no MeterProvider") {
+	err := New(Config{}).StartWith(t.Context(), quiet(sdkmetric.NewManualReader(), sdkmetric.NewMeterProvider()))
+	if err == nil || !strings.Contains(err.Error(), "Reader: reader is not registered: it belongs to no MeterProvider") {
 		t.Errorf("Start with a reader of no provider: %v", err)
 	}
 }
@@ -276,7 +320,7 @@ func TestReaderOfNobody(t *testing.T) {
 // TestPanickingCallback is no sample and no end.
 func TestPanickingCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "errors", Role: Core, Limit: Increase("jobs.failed", 30*time.Second).AtMost(10)})
+		k := newKit(t, ofRules(rule.Rule{Name: "errors", OnFail: NotReady, Value: rule.Increase("jobs.failed"), Fail: rule.Above(10)}))
 		var panics atomic.Bool
 		_, err := k.provider.Meter("test").Int64ObservableCounter("jobs.failed", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			if panics.Load() {
@@ -294,23 +338,23 @@ func TestPanickingCallback(t *testing.T) {
 		wait(3 * time.Second)
 		panics.Store(false)
 		wait(5 * time.Second)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 	})
 }
 
 // TestBlockedLog: a log that takes nothing keeps no verdict back.
 func TestBlockedLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t)
+		k := newKit(t, Config{})
 		open := make(chan struct{})
-		k.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) { <-open; return len(b), nil }), nil))
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) { <-open; return len(b), nil }), nil))
 		k.start()
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 		for range 1000 {
-			k.Drain()
-			k.judge()
+			k.beginDrain()
+			k.judgeNow()
 		}
-		k.want("/ready", 503, Fail)
+		k.want("/ready", 503, verdict.Fail)
 		k.Stop()
 		close(open)
 		synctest.Wait()
@@ -321,95 +365,32 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// TestStaleLiveness: with liveness failing or not, a judge that stopped restarts
-// nothing unless it was asked to.
+// TestStaleLiveness: with liveness failing or not, a judge that stopped restarts nothing.
 func TestStaleLiveness(t *testing.T) {
-	for _, restart := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			k := newKit(t)
-			k.RestartWhenStale = restart
-			k.Heartbeat("worker", time.Second).Busy()
-			k.start()
-			wait(3 * time.Second)
-			k.want("/health", 503, Fail)
-			k.stop()
-			wait(time.Minute)
-			if restart {
-				k.want("/health", 503, Fail)
-			} else {
-				k.want("/health", 200, Pass)
-			}
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Config{})
+		k.Heartbeat("worker", time.Second).Begin()
+		k.start()
+		wait(3 * time.Second)
+		k.want("/health", 503, verdict.Fail)
+		k.halt()
+		wait(time.Minute)
+		k.want("/health", 200, verdict.Pass)
+		k.want("/ready", 503, verdict.Fail)
+	})
 }
 
 // TestSuspended: after SIGSTOP all ages begin anew.
 func TestSuspended(t *testing.T) {
-	m := memory.Moment{Now: time.Now()}
+	m := memory.Instant{Now: time.Now()}
 	h := &Heartbeat{stall: time.Minute, born: m.Now.Add(-time.Hour)}
 	h.active.Store(1)
-	if f := (judge.Beats{Stall: h.stall, Beats: h.since}).Assess(m); f.State != Fail {
+	if f := (judge.Beats{Stall: h.stall, Last: h.since}).Evaluate(m); f.State != verdict.Fail {
 		t.Fatalf("%s; an hour without a beat", f.State)
 	}
-	m.Awake = m.Now.Add(-30 * time.Second)
-	if f := (judge.Beats{Stall: h.stall, Beats: h.since}).Assess(m); f.State != Pass {
-		t.Errorf("%s (%s); awake for 30 s only", f.State, f.Output)
-	}
-}
-
-// TestServe: readiness fails at once, requests are served for the drain delay and
-// those in flight finish.
-func TestServe(t *testing.T) {
-	k := newKit(t).start()
-	began, finish := make(chan struct{}), make(chan struct{})
-	k.mux.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) { close(began); <-finish })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	const drain = 300 * time.Millisecond
-	go func() { served <- k.Serve(&http.Server{Handler: k.mux}, l, drain) }()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	ask := func(path string) int {
-		res, err := client.Get("http://" + l.Addr().String() + path)
-		if err != nil {
-			t.Errorf("%s: %v", path, err)
-			return 0
-		}
-		res.Body.Close()
-		return res.StatusCode
-	}
-	slow := make(chan int, 1)
-	go func() { slow <- ask("/slow") }()
-	<-began
-	start := time.Now()
-	k.cancel()
-	for ask("/ready") != 503 {
-		if time.Since(start) > 30*time.Second {
-			t.Fatal("readiness does not fail")
-		}
-	}
-	if code := ask("/health"); code != 200 {
-		t.Errorf("/health while draining: %d", code)
-	}
-	for { // the listener is open for the drain delay
-		c, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			break
-		}
-		c.Close()
-		time.Sleep(time.Millisecond)
-	}
-	if d := time.Since(start); d < drain {
-		t.Errorf("the listener closed after %v, before the drain delay", d)
-	}
-	close(finish)
-	if code := <-slow; code != 200 {
-		t.Errorf("the request in flight: %d", code)
-	}
-	if err := <-served; err != nil {
-		t.Error(err)
+	m.Resumed = m.Now.Add(-30 * time.Second)
+	if f := (judge.Beats{Stall: h.stall, Last: h.since}).Evaluate(m); f.State != verdict.Pass {
+		t.Errorf("%s (%s); awake for 30 s only", f.State, f.Reason)
 	}
 }
 
@@ -417,32 +398,18 @@ func TestServe(t *testing.T) {
 // at zero, and so do its new series.
 func TestInstrumentAfterStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "errors", Limit: Increase("jobs.failed", 30*time.Second).AtMost(1000)}).start()
+		k := newKit(t, ofRules(rule.Rule{Name: "errors", Value: rule.Increase("jobs.failed"), Fail: rule.Above(1000)})).start()
 		wait(2500 * time.Millisecond)
 		c, err := k.provider.Meter("test").Int64Counter("jobs.failed")
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Add(t.Context(), 3, metric.WithAttributes(attr.CheckName.String("a")))
+		c.Add(t.Context(), 3, metric.WithAttributes(conventions.CheckName.String("a")))
 		wait(time.Second)
-		c.Add(t.Context(), 4, metric.WithAttributes(attr.CheckName.String("b")))
+		c.Add(t.Context(), 4, metric.WithAttributes(conventions.CheckName.String("b")))
 		wait(time.Second)
-		if r := k.Verdict().Checks[0]; r.Value != 7 {
-			t.Errorf("%v (has value: %v), want 7", r.Value, r.HasValue)
+		if r := k.result("errors"); r.Value == nil || *r.Value != 7 {
+			t.Errorf("%v, want 7", r.Value)
 		}
 	})
-}
-
-func TestQueueErrors(t *testing.T) {
-	length := func() int { return 0 }
-	for _, c := range []struct {
-		name     string
-		capacity int
-		length   func() int
-		want     string
-	}{{"", 0, length, "name is empty"}, {"\xff", 0, length, "UTF-8"}, {"jobs", -1, length, "capacity"}, {"jobs", 0, nil, "length is nil"}} {
-		if _, err := NewQueue(sdkmetric.NewMeterProvider(), c.name, c.capacity, c.length); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("NewQueue(%q, %d): %v", c.name, c.capacity, err)
-		}
-	}
 }

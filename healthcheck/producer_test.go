@@ -7,6 +7,9 @@ import (
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // backlog is a Producer with one gauge, as a bridge from client_golang has.
@@ -23,16 +26,16 @@ func (b *backlog) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 func TestProducer(t *testing.T) {
 	b := new(backlog)
 	reader := sdkmetric.NewManualReader(sdkmetric.WithProducer(b))
-	k := newInstance(t, "a", []sdkmetric.Option{sdkmetric.WithReader(reader)},
-		Check{Name: "backlog", Role: Core, Limit: Last("orders_backlog").AtMost(80)},
-		Check{Name: "typo", Role: Informational, Limit: Last("orders_backlogs").AtMost(80)},
-	)
-	k.reader = reader
+	k := newInstance(t, "a", []sdkmetric.Option{sdkmetric.WithReader(reader)}, ofRules(
+		rule.Rule{Name: "backlog", OnFail: NotReady, Value: rule.Last("orders_backlog"), Fail: rule.Above(80)},
+		rule.Rule{Name: "typo", OnFail: ShowOnly, Value: rule.Last("orders_backlogs"), Fail: rule.Above(80)},
+	))
+	k.reader, k.pipeline.Reader = reader, reader
 	k.start()
-	k.want("/ready", 200, Pass)
-	k.state("typo", Unknown)
+	k.want("/ready", 200, verdict.Pass)
+	k.state("typo", verdict.Unknown)
 	b.Store(81)
-	k.Evaluate(t.Context())
-	k.want("/ready", 503, Fail)
-	k.state("backlog", Fail)
+	k.evaluate()
+	k.want("/ready", 503, verdict.Fail)
+	k.state("backlog", verdict.Fail)
 }

@@ -102,7 +102,7 @@ func (q *Queue) export(mp metric.MeterProvider) error {
 		end()
 	}
 	if before != nil {
-		before() // of a Start that failed
+		before() // of another Start
 	}
 	q.wait.Store(&wait)
 	return nil
@@ -116,6 +116,25 @@ func (q *Queue) Waited(ctx context.Context, d time.Duration) {
 	if wait := q.wait.Load(); wait != nil {
 		(*wait).Record(ctx, d.Seconds(), q.attrs)
 	}
+}
+
+// unexport takes back the export of a Start that failed.
+func (q *Queue) unexport() {
+	q.mu.Lock()
+	end := q.end
+	q.end = nil
+	q.mu.Unlock()
+	q.wait.Store(nil)
+	if end != nil {
+		end()
+	}
+}
+
+// exported reports whether a Start has exported the queue.
+func (q *Queue) exported() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.end != nil
 }
 
 // Close stops exporting the queue's length and capacity. The name stays taken.

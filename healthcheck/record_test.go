@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
@@ -14,16 +15,17 @@ import (
 // providers have one cumulative reader and the same buckets.
 func BenchmarkRecord(b *testing.B) {
 	const name = "http.server.request.duration"
-	checks := []Check{
-		{Name: "latency", Limit: Quantile(name, .99, 30*time.Second).AtMost(.3)},
-		{Name: "slow", Role: Core, Limit: Over(name, .5, 30*time.Second).AtMost(.1)},
-		{Name: "errors", Limit: Ratio(
-			Increase(name, 30*time.Second).Where("http.response.status_code", "500"), Increase(name, 30*time.Second)).AtMost(.05)},
-		{Name: "database", Role: Core, Interval: time.Second, Func: ok},
+	c := Config{
+		Checks: []Check{{Name: "database", Interval: time.Second, Func: ok}},
+		Rules: []rule.Rule{
+			{Name: "latency", Value: rule.Quantile(.99, name), Fail: rule.Above(300 * time.Millisecond)},
+			{Name: "slow", OnFail: NotReady, Value: rule.ShareAbove(500*time.Millisecond, name), Fail: rule.Above(.1)},
+			{Name: "errors", Value: rule.Ratio(rule.Increase(name).Where("http.response.status_code", "500"), rule.Increase(name)), Fail: rule.Above(.05)},
+		},
 	}
 	for _, variant := range []string{"without", "with"} {
 		b.Run(variant, func(b *testing.B) {
-			k := newKit(b, checks...)
+			k := newKit(b, c)
 			requests, err := k.provider.Meter("test").Float64Histogram(name, metric.WithUnit("s"))
 			if err != nil {
 				b.Fatal(err)

@@ -19,42 +19,40 @@ import (
 // of the others: only what stands above it in this list. internal/ is left out.
 var rooms = []struct{ name, imports string }{
 	// Words, which are data.
-	{"effect", ""},
-	{"verdict", "effect"},
-	{"states", "effect verdict"},
+	{"verdict", ""},
+	{"cfgerrors", ""},
+	{"conventions", ""},
+	{"states", "verdict"},
 	{"query", ""},
-	{"rule", "query"},
-	{"attr", ""},
-	{"bucket", ""},
+	{"rule", "query verdict"},
 	{"text", ""},
 	{"buildinfo", ""},
 	// Evidence.
-	{"guard", "text"},
-	{"evidence", "query text"},
-	{"collect", "bucket evidence guard"},
-	{"run", "attr guard"},
+	{"guard", "conventions text"},
+	{"evidence", "conventions query text"},
+	{"collect", "conventions evidence guard"},
+	{"run", "conventions guard"},
 	// Memory, and what people have asked for.
 	{"memory", "evidence verdict"},
-	{"lifecycle", "verdict"},
-	{"operator", "effect lifecycle"},
+	{"lifecycle", "states"},
+	{"operator", "lifecycle states verdict"},
 	// Judge.
-	{"judge", "effect evidence lifecycle memory query run states text verdict"},
+	{"judge", "evidence lifecycle memory query run states text verdict"},
 	// Answer.
-	{"answer", "effect judge query states text verdict"},
-	{"export", "attr bucket judge query run states verdict"},
-	{"journal", "attr judge verdict"},
-	{"", "answer attr bucket buildinfo collect effect evidence export journal judge lifecycle operator query rule run states verdict"},
+	{"answer", "conventions judge query states text verdict"},
+	{"export", "conventions judge query run states verdict"},
+	{"", "answer buildinfo cfgerrors collect conventions evidence export judge lifecycle operator query rule run states verdict"},
 	// What users add.
 	{"checks", ""},
-	{"statuspage", "healthcheck"},
-	{"grpchealth", "healthcheck"},
+	{"statuspage", "healthcheck verdict"},
+	{"grpchealth", "checks healthcheck verdict"},
 	// What tests alone use.
 	{"leaktest", ""},
 }
 
 // still are the rooms without a clock, a goroutine and a lock: what they say follows from
 // what they are given, so that history can be judged as well as the present.
-var still = []string{"effect", "verdict", "states", "query", "rule", "evidence", "memory", "judge", "answer"}
+var still = []string{"verdict", "states", "query", "rule", "evidence", "memory", "judge", "answer"}
 
 const modulePath = "github.com/otelhealth/otelhealth/"
 

@@ -65,7 +65,7 @@ func (m *Monitor) undo(r *running) {
 	r.cancel()
 	m.mu.Lock()
 	r.abandoned = true
-	unobserve := r.unobserve
+	unobserve, queues := r.unobserve, slices.Clone(m.queues)
 	for _, e := range m.entries {
 		if e.subject != nil {
 			e.end()
@@ -79,6 +79,20 @@ func (m *Monitor) undo(r *running) {
 	if unobserve != nil {
 		unobserve()
 	}
+	for _, q := range queues {
+		q.unexport()
+	}
+}
+
+// collectOnce collects, and goes on after limit: a collection can hang in somebody's callback.
+// What is missing then, the rules say.
+func (r *running) collectOnce(limit time.Duration) {
+	ctx, cancel := context.WithTimeout(r.ctx, limit)
+	go func() {
+		defer cancel()
+		_ = r.collector.Collect(ctx) // was logged
+	}()
+	<-ctx.Done()
 }
 
 // setup creates the instruments, binds each entry to its evidence and takes the first

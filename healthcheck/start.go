@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"go.opentelemetry.io/otel"
 
@@ -72,12 +73,13 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 	if err := m.setupWithin(setupLimit, r); err != nil {
 		return err
 	}
-	m.overrides.Store(&env)
-	if len(env) > 0 {
-		m.tellOverrides(env, p.Logger)
-	}
-	apply()
-	if err := m.goLive(r); err != nil {
+	if err := m.goLive(r, func() {
+		m.overrides.Store(&env)
+		if len(env) > 0 {
+			m.tellOverrides(env, p.Logger)
+		}
+		apply()
+	}); err != nil {
 		m.undo(r)
 		return err
 	}
@@ -91,14 +93,15 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 	return nil
 }
 
-// goLive judges for the first time and begins the loops.
-func (m *Monitor) goLive(r *running) error {
+// goLive judges for the first time and begins the loops. apply puts in force what operators
+// have asked for.
+func (m *Monitor) goLive(r *running, apply func()) error {
 	r.log.Begin(r.pipeline.Logger)
 	m.mu.Lock()
-	if m.phase != starting {
+	if err := m.late(r); err != nil {
 		m.mu.Unlock()
 		r.log.End(0)
-		return fmt.Errorf("Start: %w", cfgerrors.ErrStopped)
+		return err
 	}
 	for _, e := range m.entries { // added since setup
 		if e.rule != nil && r.collector == nil {
@@ -112,9 +115,18 @@ func (m *Monitor) goLive(r *running) error {
 	}
 	m.phase, m.running = started, r
 	r.loops.Add(1) // Stop waits until all have begun
+	queues := slices.Clone(m.queues)
 	m.mu.Unlock()
 	defer r.loops.Done()
 
+	for _, q := range queues { // made since setup
+		if !q.exported() {
+			if err := q.export(r.pipeline.MeterProvider); err != nil {
+				m.tellMistake(err)
+			}
+		}
+	}
+	apply()
 	m.judgeNow()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -128,13 +140,29 @@ func (m *Monitor) goLive(r *running) error {
 	return nil
 }
 
+// late is what has come up since the configuration was validated. mu is held.
+func (m *Monitor) late(r *running) error {
+	if m.phase != starting {
+		return fmt.Errorf("Start: %w", cfgerrors.ErrStopped)
+	}
+	errs := slices.Clone(m.mistakes)
+	for _, e := range m.entries {
+		if e.rule != nil && r.collector == nil {
+			errs = append(errs, needsReader(e.name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // validate says all that is wrong with the configuration.
 func (m *Monitor) validate(p Pipeline) (errs []error) {
 	c := &m.config
 	if d := c.Defaults; d.Name != "" || d.Func != nil || d.OnFail != "" {
 		errs = append(errs, &cfgerrors.Error{Field: "Defaults", Problem: "has a Name, Func or OnFail: it is for Interval, Timeout and thresholds alone"})
 	}
-	for _, err := range c.Defaults.validateTimes() {
+	defaults := c.Defaults
+	defaults.Name, defaults.OnFail = "", ""
+	for _, err := range defaults.validateTimes() {
 		errs = append(errs, fmt.Errorf("Defaults: %w", err))
 	}
 	if c.ShutdownTimeout < 0 {

@@ -8,11 +8,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // TestStory is one service's life on the real SDK: every probe, code and metric
@@ -20,11 +22,12 @@ import (
 func TestStory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down, hung, panics atomic.Bool
-		var length atomic.Int64
+		var length, runs atomic.Int64
 		release := make(chan struct{})
-		k := newKit(t,
-			Check{Name: "database", Role: Core, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1,
+		k := newKit(t, Config{
+			Checks: []Check{{Name: "database", Interval: 4 * time.Second, Timeout: time.Second, FailureThreshold: 2, SuccessThreshold: 1,
 				Func: func(context.Context) error {
+					runs.Add(1)
 					switch {
 					case hung.Load():
 						<-release // nor does it heed its context
@@ -34,13 +37,13 @@ func TestStory(t *testing.T) {
 						return errDown
 					}
 					return nil
-				}},
-			Check{Name: "queue", Role: Core, Limit: Last("queue.length").AtMost(80).WarnAbove(50)},
-			Check{Name: "latency", Limit: Quantile("http.server.request.duration", .99, 30*time.Second).AtMost(.3)},
-		)
-		if _, err := NewQueue(k.provider, "jobs", 100, func() int { return int(length.Load()) }); err != nil {
-			t.Fatal(err)
-		}
+				}}},
+			Rules: []rule.Rule{
+				{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(80), Warn: rule.Above(50), OnFail: NotReady},
+				{Name: "latency", Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(300 * time.Millisecond)},
+			},
+		})
+		k.Queue("jobs", 100, func() int { return int(length.Load()) })
 		requests, err := k.provider.Meter("test").Float64Histogram("http.server.request.duration", metric.WithUnit("s"))
 		if err != nil {
 			t.Fatal(err)
@@ -49,32 +52,32 @@ func TestStory(t *testing.T) {
 		k.start()
 		synctest.Wait()
 
-		k.want("/health", 200, Pass)
-		k.want("/startup", 503, Fail)
-		if body := k.want("/ready", 503, Fail); body["output"] != "starting: migrations" {
+		k.want("/health", 200, verdict.Pass)
+		k.want("/startup", 503, verdict.Fail)
+		if body := k.want("/ready", 503, verdict.Fail); body["output"] != "starting: migrations" {
 			t.Errorf("output %q", body["output"])
 		}
 		release0()
 		wait(100 * time.Millisecond)
-		k.want("/startup", 200, Pass)
-		k.want("/ready", 200, Pass) // without a single request
-		k.state("latency", Pass)
+		k.want("/startup", 200, verdict.Pass)
+		k.want("/ready", 200, verdict.Pass) // without a single request
+		k.state("latency", verdict.Pass)
 
 		length.Store(60)
 		wait(2 * time.Second)
-		k.want("/ready", 200, Warn)
+		k.want("/ready", 200, verdict.Warn)
 		length.Store(95)
 		wait(2 * time.Second)
-		if body := k.want("/ready", 503, Fail); body["output"] != "queue: 95 of at most 80" {
+		if body := k.want("/ready", 503, verdict.Fail); body["output"] != "queue: 95 of at most 80" {
 			t.Errorf("output %q", body["output"])
 		}
-		k.want("/health", 200, Pass)
-		if v := k.metric("health.check.value", attr.CheckName.String("queue")); v != 95 {
+		k.want("/health", 200, verdict.Pass)
+		if v := k.metric("health.check.value", conventions.CheckName.String("queue")); v != 95 {
 			t.Errorf("health.check.value is %v", v)
 		}
 		length.Store(0)
 		wait(2 * time.Second)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 
 		// 1 % over the limit is within it, one more is not; the check only warns.
 		for range 990 {
@@ -84,78 +87,89 @@ func TestStory(t *testing.T) {
 			requests.Record(t.Context(), .4)
 		}
 		wait(2 * time.Second)
-		k.state("latency", Pass)
+		k.state("latency", verdict.Pass)
 		requests.Record(t.Context(), .4)
 		wait(2 * time.Second)
-		k.state("latency", Fail)
-		k.want("/ready", 200, Warn)
+		k.state("latency", verdict.Fail)
+		k.want("/ready", 200, verdict.Warn)
 		wait(31 * time.Second)
-		k.state("latency", Pass)
-		k.want("/ready", 200, Pass)
+		k.state("latency", verdict.Pass)
+		k.want("/ready", 200, verdict.Pass)
 
+		nextRun := func() { // and a judgement of it
+			for n := runs.Load(); runs.Load() == n; {
+				wait(10 * time.Millisecond)
+			}
+			wait(50 * time.Millisecond)
+		}
 		down.Store(true)
-		wait(2100 * time.Millisecond)
-		k.state("database", Pass) // one failure of two
-		wait(2 * time.Second)
-		body := k.want("/ready", 503, Fail)
+		nextRun()
+		k.state("database", verdict.Pass) // one failure of two
+		wait(time.Second)                 // until it is asked again
+		body := k.want("/ready", 503, verdict.Fail)
 		if out := body["output"].(string); !strings.HasPrefix(out, "database: 2 failures") || strings.Contains(out, "hunter2") {
 			t.Errorf("output %q", out)
 		}
-		if n := k.metric("health.check.consecutive_failures", attr.CheckName.String("database")); n != 2 {
+		if n := k.metric("health.check.consecutive_failures", conventions.CheckName.String("database")); n != 2 {
 			t.Errorf("consecutive_failures is %v", n)
 		}
 		down.Store(false)
-		wait(2 * time.Second)
-		k.want("/ready", 200, Pass)
+		wait(time.Second)
+		k.want("/ready", 503, verdict.Fail)
+		wait(time.Second) // the third run comes 2 s after the second
+		k.want("/ready", 200, verdict.Pass)
 
 		panics.Store(true)
-		wait(4 * time.Second)
-		k.state("database", Fail)
-		if n := k.metric("health.check.duration", attr.CheckName.String("database"), attribute.String("error.type", "panic")); n < 2 {
+		nextRun()
+		wait(time.Second)
+		k.state("database", verdict.Fail)
+		if n := k.metric("health.check.duration", conventions.CheckName.String("database"), attribute.String("error.type", "panic")); n != 2 {
 			t.Errorf("health.check.duration with error.type panic has %v", n)
 		}
 		panics.Store(false)
 		wait(2 * time.Second)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 
 		hung.Store(true)
-		wait(5500 * time.Millisecond)
-		k.state("database", Fail) // by timeout
-		wait(5 * time.Second)
-		k.state("database", Stale)
-		k.want("/ready", 503, Fail)
+		nextRun()
+		k.state("database", verdict.Pass)
+		wait(2 * time.Second)
+		k.state("database", verdict.Fail) // by timeout, and because it is still out a second later
+		wait(14 * time.Second)            // three intervals and a timeout after the timeout
+		k.state("database", verdict.Stale)
+		k.want("/ready", 503, verdict.Fail)
 		hung.Store(false)
 		close(release)
-		wait(2 * time.Second)
-		k.want("/ready", 200, Pass)
+		wait(4100 * time.Millisecond)
+		k.want("/ready", 200, verdict.Pass)
 
 		lift, err := k.Maintain("upgrade", time.Now().Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
 		wait(50 * time.Millisecond)
-		k.want("/ready", 503, Fail)
-		k.want("/health", 200, Pass)
-		k.want("/startup", 200, Pass)
+		k.want("/ready", 503, verdict.Fail)
+		k.want("/health", 200, verdict.Pass)
+		k.want("/startup", 200, verdict.Pass)
 		lift()
 		wait(50 * time.Millisecond)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 		if _, err := k.Maintain("upgrade", time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		wait(61 * time.Second)
-		k.want("/ready", 200, Pass) // it ended by itself
+		k.want("/ready", 200, verdict.Pass) // it ended by itself
 
 		k.cancel()
 		wait(50 * time.Millisecond)
-		if body := k.want("/ready", 503, Fail); body["lifecycle"] != "draining" {
+		if body := k.want("/ready", 503, verdict.Fail); body["lifecycle"] != "draining" {
 			t.Errorf("lifecycle %v", body["lifecycle"])
 		}
-		k.want("/health", 200, Pass)
+		k.want("/health", 200, verdict.Pass)
 		k.Stop()
 		wait(time.Hour) // the last verdict does not grow stale
-		k.want("/health", 200, Pass)
-		k.want("/ready", 503, Fail)
+		k.want("/health", 200, verdict.Pass)
+		k.want("/ready", 503, verdict.Fail)
 	})
 }
 
@@ -163,19 +177,19 @@ func TestStory(t *testing.T) {
 func TestProbeDurations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
-		k := newKit(t, Check{Name: "a", Role: Core, Interval: time.Second, Failures: 1, Successes: 1, Func: func(context.Context) error {
+		k := newKit(t, ofChecks(Check{Name: "a", Interval: time.Second, FailureThreshold: 1, SuccessThreshold: 1, Func: func(context.Context) error {
 			if down.Load() {
 				return errDown
 			}
 			return nil
-		}}).start()
+		}})).start()
 		wait(10 * time.Second)
 		down.Store(true)
 		wait(20*time.Second + 50*time.Millisecond) // past the judgement of that second
-		spent := func(s State) float64 {
-			return k.metric("health.probe.state.duration", attr.ProbeName.String("readiness"), attr.ProbeState.String(string(s)))
+		spent := func(s verdict.State) float64 {
+			return k.metric("health.probe.state.duration", conventions.ProbeName.String("readiness"), conventions.ProbeState.String(string(s)))
 		}
-		pass, fail := spent(Pass), spent(Fail)
+		pass, fail := spent(verdict.Pass), spent(verdict.Fail)
 		if pass < 9 || pass > 11.1 || fail < 17.9 || fail > 21 || pass+fail < 28.9 || pass+fail > 30.1 {
 			t.Errorf("pass %v s, fail %v s; want about 10 and 20, together 30 as of the last second", pass, fail)
 		}
@@ -185,26 +199,26 @@ func TestProbeDurations(t *testing.T) {
 // TestStuckWorker: a vital check fails liveness only while work is pending.
 func TestStuckWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t)
+		k := newKit(t, Config{})
 		h := k.Heartbeat("worker", 30*time.Second)
 		k.start()
 		wait(time.Hour)
-		k.want("/health", 200, Pass) // idle for an hour
-		h.Busy()
+		k.want("/health", 200, verdict.Pass) // idle for an hour
+		h.Begin()
 		wait(29 * time.Second)
-		k.want("/health", 200, Pass)
+		k.want("/health", 200, verdict.Pass)
 		h.Beat()
 		wait(29 * time.Second)
-		k.want("/health", 200, Pass)
+		k.want("/health", 200, verdict.Pass)
 		wait(3 * time.Second)
-		k.want("/health", 503, Fail)
-		k.want("/ready", 503, Fail)
-		k.want("/startup", 200, Pass)
-		h.Idle()
+		k.want("/health", 503, verdict.Fail)
+		k.want("/ready", 503, verdict.Fail)
+		k.want("/startup", 200, verdict.Pass)
+		h.End()
 		wait(2 * time.Second)
-		k.want("/health", 200, Pass)
-		k.want("/ready", 200, Pass)
-		if n := k.metric("health.heartbeat.beats", attr.Heartbeat.String("worker")); n != 3 {
+		k.want("/health", 200, verdict.Pass)
+		k.want("/ready", 200, verdict.Pass)
+		if n := k.metric("health.heartbeat.beats", conventions.Heartbeat.String("worker")); n != 3 {
 			t.Errorf("%v beats", n)
 		}
 	})
@@ -214,23 +228,21 @@ func TestStuckWorker(t *testing.T) {
 // green, and keeps nothing else from being judged.
 func TestHungCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "queue", Role: Core, Limit: Last("queue.length").AtMost(80)})
+		k := newKit(t, ofRules(rule.Rule{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(80), OnFail: NotReady}))
 		h := k.Heartbeat("worker", time.Minute)
 		hang := make(chan struct{})
 		var hung atomic.Bool
-		if _, err := NewQueue(k.provider, "jobs", 0, func() int {
+		k.Queue("jobs", 0, func() int {
 			if hung.Load() {
 				<-hang
 			}
 			return 0
-		}); err != nil {
-			t.Fatal(err)
-		}
+		})
 		k.start()
 		wait(2 * time.Second)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 		hung.Store(true)
-		h.Busy()
+		h.Begin()
 		wait(13 * time.Second)
 		if code, body := k.get("/ready"); code != 503 || !strings.Contains(body["output"].(string), "collecting metrics") {
 			t.Fatalf("%d %v", code, body)
@@ -249,36 +261,34 @@ func TestHungCallback(t *testing.T) {
 	})
 }
 
-// TestSeriesBudget counts what one healthy active check costs in Prometheus: a
-// histogram has a series for each bucket, and two more.
+// TestSeriesBudget counts what one healthy check costs in Prometheus: a histogram has a
+// series for each bucket, +Inf among them, the sum and the count.
 func TestSeriesBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "database", Role: Core, Func: ok}).start()
+		k := newKit(t, ofChecks(Check{Name: "database", Func: ok})).start()
 		wait(time.Minute)
 		var rm metricdata.ResourceMetrics
 		if err := k.reader.Collect(t.Context(), &rm); err != nil {
 			t.Fatal(err)
 		}
 		n := 0
-		for name, ms := range evidence.NewCatalog(&rm) {
-			_, points, err := evidence.Points(ms[0].Data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, p := range points {
-				if v, _ := p.Attrs.Value(attr.CheckName); v.AsString() != "database" {
-					continue
-				}
+		for _, scope := range rm.ScopeMetrics {
+			for _, m := range scope.Metrics {
 				cost := 1
-				if p.Counts != nil {
-					cost = len(p.Counts) + 2
+				if h, ok := m.Data.(metricdata.Histogram[float64]); ok {
+					cost = len(h.DataPoints[0].BucketCounts) + 2
 				}
-				t.Logf("%3d %s %s", cost, name, evidence.GroupName(p.Attrs))
-				n += cost
+				_, sets := dataOf(m.Data)
+				for _, set := range sets {
+					if v, _ := set.Value(conventions.CheckName); v.AsString() == "database" {
+						t.Logf("%3d %s", cost, m.Name)
+						n += cost
+					}
+				}
 			}
 		}
-		if n > 20 {
-			t.Errorf("%d series, want at most 20", n)
+		if n == 0 || n > 20 {
+			t.Errorf("%d series, want some and at most 20", n)
 		}
 	})
 }

@@ -13,11 +13,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/attr"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+
+	"errors"
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // The traps that other health libraries fall into, one test for each.
@@ -28,17 +33,17 @@ func TestTrapStaleGreen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var hangs atomic.Bool
 		release := make(chan struct{})
-		k := newKit(t, Check{Name: "database", Role: Core, Failures: 100, Func: func(context.Context) error {
+		k := newKit(t, ofChecks(Check{Name: "database", FailureThreshold: 100, Func: func(context.Context) error {
 			if hangs.Load() {
 				<-release
 			}
 			return nil
-		}}).start()
+		}})).start()
 		wait(time.Second)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 		hangs.Store(true)
 		wait(time.Minute) // 100 failures would take far longer
-		k.want("/ready", 503, Fail)
+		k.want("/ready", 503, verdict.Fail)
 		close(release)
 	})
 }
@@ -47,19 +52,19 @@ func TestTrapStaleGreen(t *testing.T) {
 func TestTrapOneSlowCheckBlocksProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
-		k := newKit(t,
-			Check{Name: "slow", Func: func(ctx context.Context) error { <-ctx.Done(); return nil }, Timeout: 10 * time.Second},
-			Check{Name: "quick", Role: Core, Interval: time.Second, Failures: 1, Func: func(context.Context) error {
+		k := newKit(t, ofChecks(
+			Check{Name: "slow", OnFail: WarnOnly, Func: func(ctx context.Context) error { <-ctx.Done(); return nil }, Interval: 10 * time.Second, Timeout: 10 * time.Second},
+			Check{Name: "quick", Interval: time.Second, FailureThreshold: 1, Func: func(context.Context) error {
 				if down.Load() {
 					return errDown
 				}
 				return nil
-			}}).start()
+			}})).start()
 		wait(10 * time.Millisecond)
 		down.Store(true)
 		wait(3 * time.Second) // slow's first run is still out
 		began := time.Now()
-		k.want("/ready", 503, Fail)
+		k.want("/ready", 503, verdict.Fail)
 		if d := time.Since(began); d > 0 {
 			t.Errorf("the probe took %v", d)
 		}
@@ -71,12 +76,12 @@ func TestTrapSerialChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var checks []Check
 		for _, name := range strings.Split("abcdefghij", "") {
-			checks = append(checks, Check{Name: name, Role: Core, Func: func(context.Context) error { wait(20 * time.Millisecond); return nil }})
+			checks = append(checks, Check{Name: name, Func: func(context.Context) error { wait(20 * time.Millisecond); return nil }})
 		}
-		k := newKit(t, checks...).start()
-		k.want("/ready", 503, Fail)
+		k := newKit(t, ofChecks(checks...)).start()
+		k.want("/ready", 503, verdict.Fail)
 		wait(31 * time.Millisecond) // and 10 between judgements
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 	})
 }
 
@@ -84,16 +89,16 @@ func TestTrapSerialChecks(t *testing.T) {
 func TestTrapClientDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var runs atomic.Int64
-		k := newKit(t, Check{Name: "database", Role: Core, Func: func(ctx context.Context) error {
+		k := newKit(t, ofChecks(Check{Name: "database", Func: func(ctx context.Context) error {
 			runs.Add(1)
 			wait(50 * time.Millisecond)
 			return ctx.Err()
-		}}).start()
+		}})).start()
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
 		ask := func() int {
 			w := httptest.NewRecorder()
-			k.mux.ServeHTTP(w, httptest.NewRequestWithContext(gone, http.MethodGet, "/ready", nil))
+			k.handler.ServeHTTP(w, httptest.NewRequestWithContext(gone, http.MethodGet, "/ready", nil))
 			return w.Code
 		}
 		ask() // while the first run is out
@@ -112,10 +117,10 @@ func TestTrapClientDisconnect(t *testing.T) {
 // TestTrapNeverSucceededIsUp: no threshold for what has never worked.
 func TestTrapNeverSucceededIsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "database", Role: Core, Failures: 5, Func: func(context.Context) error { return errDown }}).start()
+		k := newKit(t, ofChecks(Check{Name: "database", FailureThreshold: 5, Func: down})).start()
 		wait(100 * time.Millisecond)
-		k.state("database", Fail)
-		k.want("/ready", 503, Fail)
+		k.state("database", verdict.Fail)
+		k.want("/ready", 503, verdict.Fail)
 	})
 }
 
@@ -125,11 +130,11 @@ func TestTrapGoroutinePerTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var runs atomic.Int64
-		newKit(t, Check{Name: "database", Interval: time.Second, Func: func(context.Context) error {
+		newKit(t, ofChecks(Check{Name: "database", Interval: time.Second, Func: func(context.Context) error {
 			runs.Add(1)
 			<-release
 			return nil
-		}}).start()
+		}})).start()
 		wait(time.Second)
 		before := runtime.NumGoroutine()
 		wait(50 * time.Second)
@@ -146,21 +151,23 @@ func TestTrapListenerUnderLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var k *kit
 		asks := func() {
-			if k.Verdict() != nil {
-				k.Hold("listener")()
-				k.Evaluate(context.Background())
-				k.metric("health.lifecycle.status")
+			k.Hold("listener")()
+			k.Verdict()
+			k.metric("health.lifecycle.status")
+			k.Heartbeat("listener", 0).Close()
+			if remove, err := k.Add(Check{Name: "of the listener", Func: ok}); err == nil {
+				remove()
 			}
 		}
 		var told atomic.Int64
-		k = newKit(t, Check{Name: "database", Role: Core, Func: func(context.Context) error { asks(); return nil }})
-		k.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) { told.Add(1); asks(); return len(b), nil }), nil))
+		k = newKit(t, ofChecks(Check{Name: "database", Func: func(context.Context) error { asks(); return nil }}))
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) { told.Add(1); asks(); return len(b), nil }), nil))
 		k.start()
 		wait(2 * time.Second)
-		k.want("/ready", 200, Pass)
-		k.Drain()
+		k.want("/ready", 200, verdict.Pass)
+		k.beginDrain()
 		wait(2 * time.Second)
-		k.want("/ready", 503, Fail)
+		k.want("/ready", 503, verdict.Fail)
 		if told.Load() == 0 {
 			t.Error("nothing was logged")
 		}
@@ -171,10 +178,10 @@ func TestTrapListenerUnderLock(t *testing.T) {
 func TestTrapMetricRunsCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var runs atomic.Int64
-		k := newKit(t, Check{Name: "database", Func: func(context.Context) error { runs.Add(1); return nil }}).start()
+		k := newKit(t, ofChecks(Check{Name: "database", Func: func(context.Context) error { runs.Add(1); return nil }})).start()
 		wait(time.Second)
 		for range 5 {
-			k.state("database", Pass) // collects five times
+			k.state("database", verdict.Pass) // collects five times
 		}
 		if n := runs.Load(); n != 1 {
 			t.Errorf("%d runs", n)
@@ -186,9 +193,9 @@ func TestTrapMetricRunsCheck(t *testing.T) {
 // nothing to read is no failure.
 func TestTrapUnclearInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t,
-			Check{Name: "idle", Role: Core, Limit: Increase("exports.failed", time.Minute).AtMost(3)},
-			Check{Name: "unclear", Limit: Increase("exports.queued", time.Minute).AtMost(3)})
+		k := newKit(t, ofRules(
+			rule.Rule{Name: "idle", OnFail: NotReady, Value: rule.Increase("exports.failed"), Window: time.Minute, Fail: rule.Above(3)},
+			rule.Rule{Name: "unclear", Value: rule.Increase("exports.queued"), Window: time.Minute, Fail: rule.Above(3)}))
 		m := k.provider.Meter("test")
 		if _, err := m.Int64Counter("exports.failed"); err != nil {
 			t.Fatal(err)
@@ -200,9 +207,9 @@ func TestTrapUnclearInput(t *testing.T) {
 		queued.Record(t.Context(), 9)
 		k.start()
 		wait(2 * time.Second)
-		k.state("idle", Pass)
-		k.state("unclear", Unknown)
-		if out := k.Verdict().Checks[1].Output; !strings.Contains(out, "exports.queued is of kind gauge") {
+		k.state("idle", verdict.Pass)
+		k.state("unclear", verdict.Unknown)
+		if out := k.Verdict().Results[1].Reason; !strings.Contains(out, "exports.queued is of kind gauge") {
 			t.Errorf("output %q", out)
 		}
 	})
@@ -211,17 +218,17 @@ func TestTrapUnclearInput(t *testing.T) {
 // TestTrapLiveIsHealth: a restart does not mend a database.
 func TestTrapLiveIsHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "database", Role: Core, Func: func(context.Context) error { return errDown }}).start()
+		k := newKit(t, ofChecks(Check{Name: "database", Func: down})).start()
 		wait(time.Second)
-		k.want("/ready", 503, Fail)
-		k.want("/health", 200, Pass)
+		k.want("/ready", 503, verdict.Fail)
+		k.want("/health", 200, verdict.Pass)
 	})
 }
 
 // TestTrapTwoWritersOfReadiness: many may ask, in any order; one judge decides.
 func TestTrapTwoWritersOfReadiness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t).start()
+		k := newKit(t, Config{}).start()
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
@@ -244,7 +251,7 @@ func TestTrapTwoWritersOfReadiness(t *testing.T) {
 		}
 		wg.Wait()
 		wait(50 * time.Millisecond)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 	})
 }
 
@@ -253,9 +260,9 @@ func TestTrapTwoWritersOfReadiness(t *testing.T) {
 func TestTrapSharedDependency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, instance := range []string{"a", "b", "c"} {
-			k := newInstance(t, instance, nil, Check{Name: "search", Func: func(context.Context) error { return errDown }}).start()
+			k := newInstance(t, instance, nil, ofChecks(Check{Name: "search", OnFail: WarnOnly, Func: down})).start()
 			wait(time.Second)
-			k.want("/ready", 200, Warn)
+			k.want("/ready", 200, verdict.Warn)
 		}
 	})
 }
@@ -263,12 +270,12 @@ func TestTrapSharedDependency(t *testing.T) {
 // TestTrapUnknownIs200: nobody has looked yet.
 func TestTrapUnknownIs200(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "database", Role: Core, Func: func(ctx context.Context) error { wait(time.Second); return nil }}).start()
-		k.state("database", Unknown)
-		k.want("/ready", 503, Fail)
-		k.want("/startup", 200, Pass)
+		k := newKit(t, ofChecks(Check{Name: "database", Func: func(context.Context) error { wait(time.Second); return nil }})).start()
+		k.state("database", verdict.Unknown)
+		k.want("/ready", 503, verdict.Fail)
+		k.want("/startup", 200, verdict.Pass)
 		wait(1100 * time.Millisecond)
-		k.want("/ready", 200, Pass)
+		k.want("/ready", 200, verdict.Pass)
 	})
 }
 
@@ -278,7 +285,7 @@ func TestTrapThunderingHerd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		second := func(instance string) time.Duration {
 			var times []time.Time
-			k := newInstance(t, instance, nil, Check{Name: "database", Func: func(context.Context) error { times = append(times, time.Now()); return nil }}).start()
+			k := newInstance(t, instance, nil, ofChecks(Check{Name: "database", Interval: 10 * time.Second, Func: func(context.Context) error { times = append(times, time.Now()); return nil }})).start()
 			wait(11 * time.Second)
 			k.Stop()
 			return times[1].Sub(times[0])
@@ -303,21 +310,21 @@ func TestTrapPanicKillsProcess(t *testing.T) {
 		var bad atomic.Bool
 		bad.Store(true)
 		check := func(name string, end func()) Check {
-			return Check{Name: name, Interval: time.Second, Successes: 1, Func: func(context.Context) error {
+			return Check{Name: name, OnFail: WarnOnly, Interval: time.Second, SuccessThreshold: 1, Func: func(context.Context) error {
 				if bad.Load() {
 					end()
 				}
 				return nil
 			}}
 		}
-		k := newKit(t, check("panic", func() { panic("hunter2") }), check("exit", runtime.Goexit)).start()
+		k := newKit(t, ofChecks(check("panic", func() { panic("hunter2") }), check("exit", runtime.Goexit))).start()
 		wait(5 * time.Second)
-		k.state("panic", Fail)
-		k.state("exit", Fail)
+		k.state("panic", verdict.Fail)
+		k.state("exit", verdict.Fail)
 		bad.Store(false)
 		wait(5 * time.Second)
-		k.state("panic", Pass)
-		k.state("exit", Pass)
+		k.state("panic", verdict.Pass)
+		k.state("exit", verdict.Pass)
 	})
 }
 
@@ -325,16 +332,16 @@ func TestTrapPanicKillsProcess(t *testing.T) {
 // on telling what they see.
 func TestTrapMaintenanceOnlyMutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "database", Role: Core, Func: ok}).start()
+		k := newKit(t, ofChecks(Check{Name: "database", Func: ok})).start()
 		wait(time.Second)
 		if _, err := k.Maintain("upgrade", time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		wait(50 * time.Millisecond)
-		k.want("/ready", 503, Fail)
-		k.state("database", Pass)
-		for _, l := range states.Lifecycles {
-			if v := k.metric("health.lifecycle.status", attr.Lifecycle.String(string(l))); (v == 1) != (l == Maintenance) {
+		k.want("/ready", 503, verdict.Fail)
+		k.state("database", verdict.Pass)
+		for _, l := range states.Phases {
+			if v := k.metric("health.lifecycle.status", conventions.Lifecycle.String(string(l))); (v == 1) != (l == states.Maintenance) {
 				t.Errorf("health.lifecycle.status{%s} is %v", l, v)
 			}
 		}
@@ -344,13 +351,13 @@ func TestTrapMaintenanceOnlyMutes(t *testing.T) {
 // TestTrapDrainingIsFailure: an alert can tell a roll-out from an outage.
 func TestTrapDrainingIsFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, Check{Name: "database", Role: Core, Func: ok}).start()
+		k := newKit(t, ofChecks(Check{Name: "database", Func: ok})).start()
 		wait(time.Second)
 		k.cancel()
 		wait(50 * time.Millisecond)
-		k.want("/ready", 503, Fail)
-		k.state("database", Pass)
-		if v := k.metric("health.lifecycle.status", attr.Lifecycle.String(string(Draining))); v != 1 {
+		k.want("/ready", 503, verdict.Fail)
+		k.state("database", verdict.Pass)
+		if v := k.metric("health.lifecycle.status", conventions.Lifecycle.String(string(states.Draining))); v != 1 {
 			t.Errorf("health.lifecycle.status{draining} is %v", v)
 		}
 	})
@@ -358,21 +365,21 @@ func TestTrapDrainingIsFailure(t *testing.T) {
 
 // TestTrapShutdown: Stop from everywhere at once, amid all else.
 func TestTrapShutdown(t *testing.T) {
-	k := newKit(t, Check{Name: "database", Interval: minTick, Func: ok}).start()
+	k := newKit(t, ofChecks(Check{Name: "database", Interval: minTick, Func: ok})).start()
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			k.get("/ready")
 			k.Stop()
-			k.Drain()
-			k.Evaluate(context.Background())
+			k.beginDrain()
+			k.evaluate()
 			k.metric("health.lifecycle.status")
 			k.Hold("late")()
 		})
 	}
 	wg.Wait()
-	if err := k.Start(context.Background(), k.reader); err == nil {
-		t.Error("Start after Stop is no error")
+	if err := k.StartWith(t.Context(), k.pipeline); !errors.Is(err, cfgerrors.ErrStopped) {
+		t.Errorf("Start after Stop: %v", err)
 	}
 }
 
@@ -380,13 +387,14 @@ func TestTrapShutdown(t *testing.T) {
 // nothing is TestProbeAllocations.
 func TestTrapLeak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t,
-			Check{Name: "database", Role: Core, Func: func(context.Context) error { return errDown }},
-			Check{Name: "search", Func: func(context.Context) error { panic(errDown) }}).start()
+		k := newKit(t, ofChecks(
+			Check{Name: "database", Func: down},
+			Check{Name: "slow", Func: func(context.Context) error { return Warning(errDown) }},
+			Check{Name: "search", OnFail: WarnOnly, Func: func(context.Context) error { panic(errDown) }})).start()
 		wait(time.Second)
 		for _, path := range []string{"/ready", "/ready?verbose", "/health?verbose", "/startup?verbose", "/ready?full=1&errors=true"} {
 			w := httptest.NewRecorder()
-			k.mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			k.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 			if strings.Contains(w.Body.String(), "hunter2") || strings.Contains(w.Body.String(), "postgres://") {
 				t.Errorf("%s: %s", path, w.Body)
 			}
@@ -396,15 +404,15 @@ func TestTrapLeak(t *testing.T) {
 
 // TestTrapHeadIs405: monitors that ask by HEAD see what others see.
 func TestTrapHeadIs405(t *testing.T) {
-	k := newKit(t).start()
+	k := newKit(t, Config{}).start()
 	for _, want := range []int{200, 503} {
 		w := httptest.NewRecorder()
-		k.mux.ServeHTTP(w, httptest.NewRequest(http.MethodHead, "/ready", nil))
+		k.handler.ServeHTTP(w, httptest.NewRequest(http.MethodHead, "/ready", nil))
 		if w.Code != want || w.Body.Len() > 0 {
 			t.Errorf("HEAD %d with %d bytes, want %d without", w.Code, w.Body.Len(), want)
 		}
-		k.Drain()
-		k.Evaluate(t.Context())
+		k.beginDrain()
+		k.evaluate()
 	}
 }
 
@@ -412,10 +420,10 @@ func TestTrapHeadIs405(t *testing.T) {
 // either is ever long; the window adds them up and the state stays.
 func TestTrapFlappingRestartsWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		jobs := Increase("jobs", 30*time.Second)
-		k := newKit(t,
-			Check{Name: "errors", Limit: Ratio(jobs.Where("ok", "false"), jobs).AtMost(.2)},
-			Check{Name: "queue", KeepFor: 5 * time.Second, Limit: Last("length").AtMost(80)})
+		jobs := rule.Increase("jobs")
+		k := newKit(t, ofRules(
+			rule.Rule{Name: "errors", Value: rule.Ratio(jobs.Where("ok", "false"), jobs), Fail: rule.Above(.2)},
+			rule.Rule{Name: "queue", KeepFor: 5 * time.Second, Value: rule.Last("length"), Fail: rule.Above(80)}))
 		m := k.provider.Meter("test")
 		c, err1 := m.Int64Counter("jobs")
 		g, err2 := m.Int64Gauge("length")
@@ -429,8 +437,8 @@ func TestTrapFlappingRestartsWindow(t *testing.T) {
 			g.Record(t.Context(), int64(90*(n%2)))
 			time.Sleep(time.Second)
 			if n > 2 {
-				k.state("errors", Fail)
-				k.state("queue", Fail)
+				k.state("errors", verdict.Fail)
+				k.state("queue", verdict.Fail)
 			}
 		}
 	})
@@ -442,9 +450,9 @@ const attrOK = attribute.Key("ok")
 func TestTrapRegistrationOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		after := func(name string, d time.Duration) Check {
-			return Check{Name: name, Role: Core, Func: func(context.Context) error { wait(d); return nil }}
+			return Check{Name: name, Func: func(context.Context) error { wait(d); return nil }}
 		}
-		k := newKit(t, after("b", 900*time.Millisecond), after("a", 0), after("c", 300*time.Millisecond)).start()
+		k := newKit(t, ofChecks(after("b", 900*time.Millisecond), after("a", 0), after("c", 300*time.Millisecond))).start()
 		flips, was := 0, 503
 		for range 200 {
 			code, _ := k.get("/ready")
@@ -456,7 +464,7 @@ func TestTrapRegistrationOrder(t *testing.T) {
 		if flips != 1 || was != 200 {
 			t.Errorf("%d flips to %d, want one to 200", flips, was)
 		}
-		if n := k.metric("health.check.transitions", attr.CheckName.String("a"), attr.CheckState.String("pass")); n != -1 {
+		if n := k.metric("health.check.transitions", conventions.CheckName.String("a"), conventions.CheckState.String("pass")); n != -1 {
 			t.Errorf("the first evidence counts as %v transitions", n)
 		}
 	})

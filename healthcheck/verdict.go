@@ -44,6 +44,7 @@ func (m *Monitor) Watch(ctx context.Context) iter.Seq[*verdict.Verdict] {
 			next := m.changed.wait() // before looking, or a verdict could come unseen
 			if v := m.current.Load(); v != last {
 				last = v
+				stale.Stop()
 				if !v.Time.IsZero() { // one that was never judged does not age
 					stale.Reset(time.Until(v.Time) + judge.StaleAfter + 1)
 				}

@@ -5,20 +5,22 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // TestWatch sees each change, whoever is slow, and ends with its context or with
 // the Monitor.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t)
-		var seen []Lifecycle
+		k := newKit(t, Config{})
+		var seen []string
 		ended := make(chan struct{})
 		go func() { // begins before the Monitor does
 			defer close(ended)
 			for v := range k.Watch(t.Context()) {
-				if len(seen) == 0 || seen[len(seen)-1] != v.Lifecycle {
-					seen = append(seen, v.Lifecycle)
+				if len(seen) == 0 || seen[len(seen)-1] != v.Phase {
+					seen = append(seen, v.Phase)
 				}
 			}
 		}()
@@ -32,7 +34,7 @@ func TestWatch(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		for v := range k.Watch(ctx) {
-			if slow++; v != k.Verdict() {
+			if slow++; v.Time != k.Verdict().Time {
 				t.Error("not the newest verdict")
 			}
 			wait(4500 * time.Millisecond)
@@ -40,11 +42,11 @@ func TestWatch(t *testing.T) {
 		if took := time.Since(began); slow != 3 || took != 13500*time.Millisecond {
 			t.Errorf("%d verdicts in %v, want 3 in 13.5 s", slow, took)
 		}
-		k.Drain()
+		k.beginDrain()
 		wait(time.Second)
 		k.Stop()
 		<-ended
-		if len(seen) != 3 || seen[0] != Starting || seen[1] != Running || seen[2] != Draining {
+		if len(seen) != 3 || seen[0] != "starting" || seen[1] != "running" || seen[2] != "draining" {
 			t.Errorf("seen %v", seen)
 		}
 		for range k.Watch(t.Context()) { // the last verdict, once
@@ -59,20 +61,37 @@ func TestWatch(t *testing.T) {
 // TestWatchStale: a verdict that nothing follows is given once more when it is stale.
 func TestWatchStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t).start()
+		k := newKit(t, Config{}).start()
 		wait(tick / 2)
-		k.stop() // the goroutines only: not an orderly end
+		k.halt() // the goroutines only: not an orderly end
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		var seen []State
+		var seen []verdict.State
 		for v := range k.Watch(ctx) {
-			if v.Stale() != (len(seen) == 1) {
-				t.Errorf("verdict %d: stale %v", len(seen), v.Stale())
+			seen = append(seen, v.Readiness.State)
+			if now := k.Verdict().Readiness; now != v.Readiness {
+				t.Errorf("it is given %+v, and Verdict says %+v", v.Readiness, now)
 			}
-			seen = append(seen, k.Status(Readiness))
 		}
-		if len(seen) != 2 || seen[0] != Pass || seen[1] != Fail {
+		if len(seen) != 2 || seen[0] != verdict.Pass || seen[1] != verdict.Fail {
 			t.Errorf("seen %v, want pass and, once stale, fail", seen)
+		}
+	})
+}
+
+// TestWatchBeforeStart: what was never judged does not grow stale, so it is given once.
+func TestWatchBeforeStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		n := 0
+		for v := range New(Config{}).Watch(ctx) {
+			if n++; v.Readiness.State != verdict.Fail || v.Phase != "starting" {
+				t.Errorf("%+v", v)
+			}
+		}
+		if n != 1 {
+			t.Errorf("given %d times", n)
 		}
 	})
 }

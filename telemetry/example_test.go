@@ -9,47 +9,57 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
-// A request is measured, and /metrics has it. OTEL_EXPORTER_OTLP_ENDPOINT would
-// send it to a collector, too.
+// A request is measured, /metrics has it, and the latency rule is judged by it.
+// OTEL_EXPORTER_OTLP_ENDPOINT would send it to a collector, too.
 func ExampleStart() {
-	tel, err := telemetry.Start(telemetry.Config{ServiceName: "orders", Logger: slog.New(slog.DiscardHandler)})
+	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{
+		{Name: "latency", Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(500 * time.Millisecond)},
+	}})
+	tel, err := telemetry.Start(context.Background(), telemetry.Config{ServiceName: "orders", Health: health, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer tel.Close() // exports what is left, within 3 s
+	defer tel.Close() // stops health and exports what is left, within 3 s
 
 	app := http.NewServeMux()
 	app.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "order ", r.PathValue("id")) })
 	mux := http.NewServeMux()
-	mux.Handle("/", tel.Handler(app))
-	mux.Handle("/metrics", tel.Metrics()) // beside, not inside
+	mux.Handle("/", tel.Wrap(app))
+	mux.Handle("/metrics", tel.MetricsHandler()) // beside, not inside
+	handler := health.Wrap(mux)
 
-	get := func(path string) string {
+	get := func(path string) (code int, body string) {
 		w := httptest.NewRecorder()
-		mux.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		return w.Body.String()
+		handler.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		return w.Code, w.Body.String()
 	}
 	fmt.Println(get("/orders/7"))
-	fmt.Println(strings.Contains(get("/metrics"), `http_route="/orders/{id}"`))
+	_, text := get("/metrics")
+	fmt.Println(strings.Contains(text, `http_route="/orders/{id}"`))
+	code, _ := get("/ready")
+	fmt.Println(code)
 	// Output:
-	// order 7
+	// 200 order 7
 	// true
+	// 200
 }
 
 // An end of your own choice in place of Close's 3 s.
 func ExampleTelemetry_Shutdown() {
-	tel, err := telemetry.Start(telemetry.Config{ServiceName: "orders", Logger: slog.New(slog.DiscardHandler)})
+	tel, err := telemetry.Start(context.Background(), telemetry.Config{ServiceName: "orders", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	fmt.Println(tel.Exporting, tel.Shutdown(ctx))
+	fmt.Println(tel.Shutdown(ctx))
 	// Output:
-	// false <nil>
+	// <nil>
 }

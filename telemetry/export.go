@@ -23,28 +23,43 @@ const attrSignal = attribute.Key("telemetry.signal")
 // outcomes counts what became of each signal's exports. It reaches people over
 // /metrics and the response even while nothing gets out.
 type outcomes struct {
-	failures metric.Int64Counter // created once there is a MeterProvider; nil before
-	last     map[string]*atomic.Int64
+	complaints *complaints
+	failures   atomic.Pointer[metric.Int64Counter] // created once there is a MeterProvider; nil before
+
+	metrics, traces, logs outcome
 }
 
-func newOutcomes() *outcomes {
-	return &outcomes{last: map[string]*atomic.Int64{"metrics": {}, "traces": {}, "logs": {}}}
+// outcome is what became of one signal's exports.
+type outcome struct {
+	*outcomes
+	signal string
+	last   atomic.Int64          // success, in Unix milliseconds
+	failed atomic.Pointer[error] // since the last flush began
+}
+
+func newOutcomes(c *complaints) *outcomes {
+	o := &outcomes{complaints: c}
+	o.metrics.outcomes, o.metrics.signal = o, "metrics"
+	o.traces.outcomes, o.traces.signal = o, "traces"
+	o.logs.outcomes, o.logs.signal = o, "logs"
+	return o
 }
 
 // instrument creates the instruments of the signals that are exported.
-func (o *outcomes) instrument(mp metric.MeterProvider) (err error) {
+func (o *outcomes) instrument(mp metric.MeterProvider) error {
 	meter := mp.Meter(scopeName, metric.WithSchemaURL(semconv.SchemaURL))
-	o.failures, err = meter.Int64Counter("telemetry.export.failures", metric.WithUnit("{export}"),
+	failures, err := meter.Int64Counter("telemetry.export.failures", metric.WithUnit("{export}"),
 		metric.WithDescription("Exports that failed or were accepted in part, after all retries."))
 	if err != nil {
 		return err
 	}
+	o.failures.Store(&failures)
 	_, err = meter.Float64ObservableGauge("telemetry.export.last_success.timestamp", metric.WithUnit("s"),
 		metric.WithDescription("Unix time of the last export that succeeded."),
 		metric.WithFloat64Callback(func(_ context.Context, obs metric.Float64Observer) error {
-			for signal, at := range o.last {
-				if ms := at.Load(); ms != 0 {
-					obs.Observe(float64(ms)/1e3, metric.WithAttributes(attrSignal.String(signal)))
+			for _, s := range []*outcome{&o.metrics, &o.traces, &o.logs} {
+				if ms := s.last.Load(); ms != 0 {
+					obs.Observe(float64(ms)/1e3, metric.WithAttributes(attrSignal.String(s.signal)))
 				}
 			}
 			return nil
@@ -52,14 +67,27 @@ func (o *outcomes) instrument(mp metric.MeterProvider) (err error) {
 	return err
 }
 
-// done notes the outcome of one export.
-func (o *outcomes) done(signal string, err error) error {
+// done notes the outcome of one export. The SDK hears of none: it would hand the error to
+// OpenTelemetry's error handler, which is the process's and not this pipeline's.
+func (o *outcome) done(err error) {
 	if err == nil {
-		o.last[signal].Store(time.Now().UnixMilli())
-		return nil
+		o.last.Store(time.Now().UnixMilli())
+		return
 	}
-	if o.failures != nil {
-		o.failures.Add(context.Background(), 1, metric.WithAttributes(attrSignal.String(signal), semconv.ErrorTypeKey.String(exportError(err))))
+	o.failed.Store(&err)
+	if c := o.failures.Load(); c != nil {
+		(*c).Add(context.Background(), 1, metric.WithAttributes(attrSignal.String(o.signal), semconv.ErrorTypeKey.String(exportError(err))))
+	}
+	o.complaints.Handle(err)
+}
+
+// during returns the error of an export that a flush or a shutdown has made, because its
+// caller asks for it.
+func (o *outcome) during(ctx context.Context, flush func(context.Context) error) error {
+	o.failed.Store(nil)
+	err := flush(ctx)
+	if failed := o.failed.Load(); failed != nil {
+		return errors.Join(err, *failed)
 	}
 	return err
 }
@@ -93,27 +121,71 @@ func rpcStatus(err error) *status.Status {
 
 type metricExporter struct {
 	sdkmetric.Exporter
-	outcomes *outcomes
+	outcome *outcome
 }
 
 func (x metricExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
-	return x.outcomes.done("metrics", x.Exporter.Export(ctx, rm))
+	x.outcome.done(x.Exporter.Export(ctx, rm))
+	return nil
 }
 
 type spanExporter struct {
 	sdktrace.SpanExporter
-	outcomes *outcomes
+	outcome *outcome
 }
 
 func (x spanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	return x.outcomes.done("traces", x.SpanExporter.ExportSpans(ctx, spans))
+	x.outcome.done(x.SpanExporter.ExportSpans(ctx, spans))
+	return nil
 }
 
 type logExporter struct {
 	sdklog.Exporter
-	outcomes *outcomes
+	outcome *outcome
 }
 
 func (x logExporter) Export(ctx context.Context, records []sdklog.Record) error {
-	return x.outcomes.done("logs", x.Exporter.Export(ctx, records))
+	x.outcome.done(x.Exporter.Export(ctx, records))
+	return nil
+}
+
+// exportingReader, exportingSpans and exportingLogs return to whoever flushes what their
+// exporters keep from the SDK.
+type exportingReader struct {
+	*sdkmetric.PeriodicReader
+	outcome *outcome
+}
+
+func (r exportingReader) ForceFlush(ctx context.Context) error {
+	return r.outcome.during(ctx, r.PeriodicReader.ForceFlush)
+}
+
+func (r exportingReader) Shutdown(ctx context.Context) error {
+	return r.outcome.during(ctx, r.PeriodicReader.Shutdown)
+}
+
+type exportingSpans struct {
+	sdktrace.SpanProcessor
+	outcome *outcome
+}
+
+func (p exportingSpans) ForceFlush(ctx context.Context) error {
+	return p.outcome.during(ctx, p.SpanProcessor.ForceFlush)
+}
+
+func (p exportingSpans) Shutdown(ctx context.Context) error {
+	return p.outcome.during(ctx, p.SpanProcessor.Shutdown)
+}
+
+type exportingLogs struct {
+	sdklog.Processor
+	outcome *outcome
+}
+
+func (p exportingLogs) ForceFlush(ctx context.Context) error {
+	return p.outcome.during(ctx, p.Processor.ForceFlush)
+}
+
+func (p exportingLogs) Shutdown(ctx context.Context) error {
+	return p.outcome.during(ctx, p.Processor.Shutdown)
 }

@@ -41,9 +41,10 @@ func (p eventNames) OnEmit(ctx context.Context, r *sdklog.Record) error {
 	return p.Processor.OnEmit(ctx, r)
 }
 
-// complaints logs OpenTelemetry's own errors: the same one once a minute, with
-// how often it came, and no more than a few in a minute, with how many more there
-// were. They never go to the exporters that may be their cause.
+// complaints logs the errors of exports, and with Config.SetGlobals all errors of
+// OpenTelemetry: the same one once a minute, with how often it came, and no more than a few
+// in a minute, with how many more there were. They never go to the exporters that may be
+// their cause.
 type complaints struct {
 	log    *slog.Logger
 	mu     sync.Mutex

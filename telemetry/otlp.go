@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
@@ -33,24 +32,27 @@ const (
 	pingEvery             = 6 * time.Minute  // collectors take more than one in 5 min for abuse
 )
 
-var dialOptions = []grpc.DialOption{
-	grpc.WithConnectParams(grpc.ConnectParams{
-		Backoff:           backoff.Config{BaseDelay: retryFirst, Multiplier: 1.6, Jitter: .2, MaxDelay: retryMost},
-		MinConnectTimeout: 5 * time.Second,
-	}),
-	// Its Timeout is also the kernel's: a collector whose node died sends no reset.
-	grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: deadPeer}),
-	// An attempt that gets no answer must not use up the time of the others; and the
-	// first one that fails is told of, not the last one a minute later.
-	grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-		attempt, cancel := context.WithTimeout(ctx, attemptLimit)
-		defer cancel()
-		err := invoke(attempt, method, req, reply, cc, opts...)
-		if err != nil && ctx.Err() == nil {
-			otel.Handle(err)
-		}
-		return err
-	}),
+// dialOptions are those of each exporter's connection. tell hears of each attempt that failed.
+func dialOptions(tell func(error)) []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: retryFirst, Multiplier: 1.6, Jitter: .2, MaxDelay: retryMost},
+			MinConnectTimeout: 5 * time.Second,
+		}),
+		// Its Timeout is also the kernel's: a collector whose node died sends no reset.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: deadPeer}),
+		// An attempt that gets no answer must not use up the time of the others; and the
+		// first one that fails is told of, not the last one a minute later.
+		grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			attempt, cancel := context.WithTimeout(ctx, attemptLimit)
+			defer cancel()
+			err := invoke(attempt, method, req, reply, cc, opts...)
+			if err != nil && ctx.Err() == nil {
+				tell(err)
+			}
+			return err
+		}),
+	}
 }
 
 // exportInterval of metrics, if OTEL_METRIC_EXPORT_INTERVAL says none. At the
@@ -60,7 +62,7 @@ const exportInterval = 15 * time.Second
 
 // metricReader exports metrics by OTLP.
 func metricReader(ctx context.Context, out *outcomes) (sdkmetric.Reader, error) {
-	x, err := otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(dialOptions...),
+	x, err := otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(dialOptions(out.complaints.Handle)...),
 		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}))
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
@@ -69,12 +71,12 @@ func metricReader(ctx context.Context, out *outcomes) (sdkmetric.Reader, error) 
 	if isUnset("OTEL_METRIC_EXPORT_INTERVAL") {
 		options = append(options, sdkmetric.WithInterval(exportInterval))
 	}
-	return sdkmetric.NewPeriodicReader(metricExporter{x, out}, options...), nil
+	return exportingReader{sdkmetric.NewPeriodicReader(metricExporter{x, &out.metrics}, options...), &out.metrics}, nil
 }
 
 // spanProcessor exports spans by OTLP in batches.
 func spanProcessor(ctx context.Context, out *outcomes, details bool) (sdktrace.SpanProcessor, error) {
-	options := []otlptracegrpc.Option{otlptracegrpc.WithDialOption(dialOptions...),
+	options := []otlptracegrpc.Option{otlptracegrpc.WithDialOption(dialOptions(out.complaints.Handle)...),
 		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost})}
 	var batch []sdktrace.BatchSpanProcessorOption
 	if isUnset("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT") {
@@ -87,16 +89,16 @@ func spanProcessor(ctx context.Context, out *outcomes, details bool) (sdktrace.S
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	var x sdktrace.SpanExporter = spanExporter{otlp, out}
+	var x sdktrace.SpanExporter = spanExporter{otlp, &out.traces}
 	if !details {
 		x = redactor{x}
 	}
-	return sdktrace.NewBatchSpanProcessor(x, batch...), nil
+	return exportingSpans{sdktrace.NewBatchSpanProcessor(x, batch...), &out.traces}, nil
 }
 
 // logProcessor exports log records by OTLP in batches.
 func logProcessor(ctx context.Context, out *outcomes) (sdklog.Processor, error) {
-	options := []otlploggrpc.Option{otlploggrpc.WithDialOption(dialOptions...),
+	options := []otlploggrpc.Option{otlploggrpc.WithDialOption(dialOptions(out.complaints.Handle)...),
 		otlploggrpc.WithRetry(otlploggrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost})}
 	var batch []sdklog.BatchProcessorOption
 	if isUnset("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT") {
@@ -109,7 +111,7 @@ func logProcessor(ctx context.Context, out *outcomes) (sdklog.Processor, error) 
 	if err != nil {
 		return nil, fmt.Errorf("logs: %w", err)
 	}
-	return eventNames{sdklog.NewBatchProcessor(logExporter{x, out}, batch...)}, nil
+	return exportingLogs{eventNames{sdklog.NewBatchProcessor(logExporter{x, &out.logs}, batch...)}, &out.logs}, nil
 }
 
 func isUnset(names ...string) bool {

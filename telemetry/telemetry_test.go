@@ -53,7 +53,7 @@ func start(t *testing.T, cfg Config, env map[string]string) (*Telemetry, *syncBu
 	}
 	log := &syncBuffer{}
 	cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
-	tel, err := Start(cfg)
+	tel, err := Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func scrape(t *testing.T, tel *Telemetry) string {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest("GET", "/metrics", nil)
 	r.Header.Set("Accept", "application/openmetrics-text")
-	tel.Metrics().ServeHTTP(w, r)
+	tel.MetricsHandler().ServeHTTP(w, r)
 	if w.Code != 200 {
 		t.Fatalf("/metrics: %d %s", w.Code, w.Body)
 	}
@@ -100,8 +100,8 @@ func TestVariablesWin(t *testing.T) {
 			t.Errorf("target_info lacks %s:\n%s", want, body)
 		}
 	}
-	if tel.Exporting || tel.LoggerProvider != nil || !strings.Contains(log.String(), "OTEL_SDK_DISABLED is true") {
-		t.Errorf("OTEL_SDK_DISABLED: exporting %v, logs %v; the log: %s", tel.Exporting, tel.LoggerProvider, log)
+	if tel.logs != nil || strings.Contains(body, "telemetry_export_failures") || !strings.Contains(log.String(), "OTEL_SDK_DISABLED is true") {
+		t.Errorf("OTEL_SDK_DISABLED: logs %v; the log: %s; the metrics:\n%s", tel.logs, log, body)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestVariablesWin(t *testing.T) {
 func TestExemplarSwitch(t *testing.T) {
 	for filter, want := range map[string]bool{"": true, "always_off": false} {
 		tel, _ := start(t, Config{}, map[string]string{"OTEL_METRICS_EXEMPLAR_FILTER": filter})
-		h := tel.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		h := tel.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 		if got := strings.Contains(scrape(t, tel), ` # {`); got != want {
 			t.Errorf("OTEL_METRICS_EXEMPLAR_FILTER=%q: exemplars %v, want %v", filter, got, want)
@@ -146,7 +146,7 @@ func TestBadVariables(t *testing.T) {
 	for k, v := range bad {
 		t.Setenv(k, v)
 	}
-	_, err := Start(Config{})
+	_, err := Start(t.Context(), Config{})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -248,7 +248,7 @@ func TestPanics(t *testing.T) {
 		panic("hunter2")
 	})
 	mux.HandleFunc("GET /abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	srv := httptest.NewServer(tel.Handler(mux))
+	srv := httptest.NewServer(tel.Wrap(mux))
 	defer srv.Close()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for path, want := range map[string]int{"/ok/1": 200, "/early": 500, "/nil": 500, "/late": 0, "/flushed": 0, "/abort": 0, "/none": 404} {
@@ -289,7 +289,7 @@ func TestRuntimeMetrics(t *testing.T) {
 // none of them comes out on an exemplar.
 func TestHostsMakeNoSeries(t *testing.T) {
 	tel, log := start(t, Config{}, nil)
-	h := tel.Handler(http.NotFoundHandler())
+	h := tel.Wrap(http.NotFoundHandler())
 	for range 2100 {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = strings.Repeat("hunter2", 20) + time.Now().String()

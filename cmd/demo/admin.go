@@ -23,15 +23,10 @@ func changeable(token string, loopback bool) bool { return token != "" || loopba
 // adminRoutes are for operators.
 func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults, page http.Handler, token string, loopback bool) *http.ServeMux {
 	mux := http.NewServeMux()
-	health.Register(mux)
-	mux.Handle("GET /metrics", tel.Metrics())
+	mux.Handle("GET /metrics", tel.MetricsHandler())
 	mux.Handle("/status", page)
 	mux.Handle("/status/", page)
-	mux.HandleFunc("GET /status.json", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/health+json")
-		w.Header().Set("Cache-Control", "no-store")
-		_, _ = w.Write(health.Verdict().JSON(healthcheck.Readiness))
-	})
+	mux.Handle("GET /status.json", health.DetailsHandler())
 	if !changeable(token, loopback) {
 		return mux
 	}

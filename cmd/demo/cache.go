@@ -3,16 +3,19 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/extra/redisotel/v9"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/otelhealth/otelhealth/telemetry"
 )
 
 // cache keeps results near. The service works without it, only slower, so its
-// check is auxiliary.
+// check only warns.
 type cache struct {
 	store store
 	down  atomic.Bool
@@ -28,19 +31,22 @@ type store interface {
 
 const cacheTime = time.Minute
 
-func openCache(url string) (*cache, error) {
+func openCache(url string, tel *telemetry.Telemetry) (*cache, error) {
 	if url == "" {
 		return &cache{store: &memory{values: map[string]string{}}}, nil
 	}
 	opt, err := redis.ParseURL(url)
 	if err != nil {
-		return nil, errors.New("is no URL like redis://localhost:6379/0") // the error repeats it
+		return nil, errors.New("CACHE_URL: is no URL like redis://localhost:6379/0") // the error repeats it
 	}
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = time.Second, time.Second, time.Second
 	redis.SetLogger(silence{}) // the check says what is wrong, once
 	client := redis.NewClient(opt)
-	if err := errors.Join(redisotel.InstrumentTracing(client, redisotel.WithDBStatement(false)), redisotel.InstrumentMetrics(client, redisotel.WithPoolName("cache"))); err != nil {
-		return nil, err
+	if err := errors.Join(
+		redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(tel.TracerProvider), redisotel.WithDBStatement(false)),
+		redisotel.InstrumentMetrics(client, redisotel.WithMeterProvider(tel.MeterProvider), redisotel.WithPoolName("cache")),
+	); err != nil {
+		return nil, errors.Join(fmt.Errorf("CACHE_URL: %w", err), client.Close())
 	}
 	return &cache{store: remote{client}}, nil
 }

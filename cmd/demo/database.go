@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	_ "modernc.org/sqlite"
+
+	"github.com/otelhealth/otelhealth/telemetry"
 )
 
 // database keeps the results of jobs, in SQLite or in PostgreSQL.
@@ -36,6 +38,22 @@ type errFault string
 
 func (e errFault) Error() string     { return string(e) + ": the fault is on" }
 func (e errFault) ErrorType() string { return string(e) }
+
+// openDatabase opens the one that the configuration names.
+func openDatabase(ctx context.Context, cfg config, tel *telemetry.Telemetry) (*database, error) {
+	if cfg.databaseURL == "" {
+		db, err := openSQLite(ctx, cfg.data)
+		if err != nil {
+			return nil, fmt.Errorf("-data: %w", err)
+		}
+		return db, nil
+	}
+	db, err := openPostgres(ctx, cfg.databaseURL, tel)
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	return db, nil
+}
 
 // openSQLite opens or makes the database in dir.
 func openSQLite(ctx context.Context, dir string) (*database, error) {
@@ -61,17 +79,19 @@ func openSQLite(ctx context.Context, dir string) (*database, error) {
 
 // openPostgres prepares a pool with its OpenTelemetry instrumentation. It dials
 // later: a database that is down is a state to report, not a reason not to start.
-func openPostgres(ctx context.Context, dsn string) (*database, error) {
+func openPostgres(ctx context.Context, dsn string, tel *telemetry.Telemetry) (*database, error) {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, errors.New("is no connection string like postgres://user@localhost:5432/jobs") // the error repeats it
 	}
-	cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
+	cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(tel.TracerProvider), otelpgx.WithMeterProvider(tel.MeterProvider),
+		otelpgx.WithDisableConnectionDetailsInAttributes())
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := otelpgx.RecordStats(pool, otelpgx.WithStatsAttributes(semconv.DBClientConnectionPoolName("jobs"))); err != nil {
+	if err := otelpgx.RecordStats(pool, otelpgx.WithStatsMeterProvider(tel.MeterProvider),
+		otelpgx.WithStatsAttributes(semconv.DBClientConnectionPoolName("jobs"))); err != nil {
 		return nil, err
 	}
 	db := stdlib.OpenDBFromPool(pool)

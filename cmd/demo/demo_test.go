@@ -301,7 +301,7 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("Authorization: %s is answered %d, want 401", header, res.StatusCode)
 		}
 	}
-	if code, body := d.get(d.admin + "/status.json"); code != 200 || body["lifecycle"] != "maintenance" {
+	if code, body := d.get(d.admin + "/status.json"); code != 503 || body["lifecycle"] != "maintenance" {
 		t.Errorf("/status.json: %d %v", code, body)
 	}
 	d.do("DELETE", d.admin+"/maintenance", "", "s3cret")
@@ -336,7 +336,7 @@ func TestFaults(t *testing.T) {
 		{"slow-requests", 200, "warn", "latency: p99", 200, 50},
 		{"failing-requests", 200, "warn", "errors: ", 200, 50},
 		{"hung-requests", 200, "warn", "request-age: ", 200, 5},
-		{"panicking-check", 503, "fail", "database: 2 failures in a row, the last: panic", 200, 0},
+		{"panicking-check", 503, "fail", "database: 3 failures in a row, the last: panic", 200, 0},
 		{"hung-check", 503, "fail", "database: no run has finished for", 200, 0},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
@@ -361,6 +361,16 @@ func TestFaults(t *testing.T) {
 			d.await("pass again", func() bool { _, body := d.get(d.app + "/ready"); return body["status"] == "pass" })
 			d.end()
 		})
+	}
+}
+
+// TestDrainDelay: -drain 0 is none, though the Monitor's zero is its default.
+func TestDrainDelay(t *testing.T) {
+	if d := monitored(config{}).DrainDelay; d >= 0 {
+		t.Errorf("-drain 0 becomes %v", d)
+	}
+	if d := monitored(config{drain: 3 * time.Second}).DrainDelay; d != 3*time.Second {
+		t.Errorf("-drain 3s becomes %v", d)
 	}
 }
 
@@ -401,7 +411,7 @@ func TestNoTokenNoLoopback(t *testing.T) {
 			t.Errorf("isLoopback(%s) = %v", addr, !want)
 		}
 	}
-	mux := adminRoutes(&healthcheck.Monitor{}, &telemetry.Telemetry{}, nil, http.NotFoundHandler(), "", false)
+	mux := adminRoutes(healthcheck.New(healthcheck.Config{}), &telemetry.Telemetry{}, nil, http.NotFoundHandler(), "", false)
 	r, err := http.NewRequest("PUT", "/faults/database-down", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -14,8 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
-
 	"github.com/otelhealth/otelhealth/healthcheck"
 )
 
@@ -53,17 +51,19 @@ type jobs struct {
 	wg   sync.WaitGroup
 }
 
-func newJobs(mp metric.MeterProvider, capacity int, db *database, c *cache, beat *healthcheck.Heartbeat) (*jobs, error) {
-	j := &jobs{queue: make(chan *job, capacity), db: db, cache: c, beat: beat, known: map[string]*job{}, quit: make(chan struct{})}
-	var err error
-	j.metrics, err = healthcheck.NewQueue(mp, "jobs", capacity, func() int { return len(j.queue) })
-	if err != nil {
-		return nil, err
-	}
+// newJobs makes the queue, which is judged from the start; begin lets the workers work.
+func newJobs(health *healthcheck.Monitor, cfg config) *jobs {
+	j := &jobs{queue: make(chan *job, cfg.queue), known: map[string]*job{}, quit: make(chan struct{})}
+	j.beat = health.Heartbeat("worker", cfg.stall)
+	j.metrics = health.Queue("jobs", cfg.queue, func() int { return len(j.queue) })
+	return j
+}
+
+func (j *jobs) begin(db *database, c *cache) {
+	j.db, j.cache = db, c
 	for range workers {
 		j.wg.Go(j.work)
 	}
-	return j, nil
 }
 
 // stop lets the workers finish what was accepted, within a time.
@@ -172,8 +172,8 @@ func (j *jobs) work() {
 
 // do hashes the input and stores the hash.
 func (j *jobs) do(n *job) {
-	j.beat.Busy()
-	defer j.beat.Idle()
+	j.beat.Begin()
+	defer j.beat.End()
 	j.metrics.Waited(context.Background(), time.Since(n.queued))
 	j.set(n, "running")
 	sum := sha256.Sum256([]byte(n.Input))

@@ -11,7 +11,7 @@
 // ADMIN_TOKEN, if set, is the bearer token of the routes that change something;
 // without it they exist only where -admin-addr is a loopback address. DATABASE_URL
 // (postgres://…) and CACHE_URL (redis://…) take the place of SQLite and of a cache
-// in this process. HEALTH_EFFECTS overrides what failing checks do. The OTEL_*
+// in this process. HEALTH_OVERRIDES replaces what failing checks do. The OTEL_*
 // variables configure export.
 package main
 
@@ -69,7 +69,7 @@ type config struct {
 	token           string
 	databaseURL     string
 	cacheURL        string
-	effects         string
+	overrides       string
 	maintenance     string
 	traceURL        string
 }
@@ -81,10 +81,10 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&cfg.adminAddr, "admin-addr", "localhost:8001", "`address` of /metrics, /status and the faults")
 	flags.IntVar(&cfg.load, "load", 10, "POSTs a second that the demo sends to itself; 0 for none")
 	flags.IntVar(&cfg.queue, "queue", 100, "`jobs` that the queue holds")
-	flags.DurationVar(&cfg.drain, "drain", 5*time.Second, "how long to serve on after SIGTERM, while readiness fails")
+	flags.DurationVar(&cfg.drain, "drain", 5*time.Second, "how long to serve on after SIGTERM, while readiness fails; 0 for not at all")
 	flags.DurationVar(&cfg.stall, "stall", time.Minute, "how long a job may show no progress before liveness fails")
 	flags.StringVar(&cfg.data, "data", "", "`directory` to keep the database in; a temporary one if empty")
-	flags.StringVar(&cfg.effects, "effects", "", "`file` that overrides what failing checks do: NAME=fail, NAME=warn, NAME=off")
+	flags.StringVar(&cfg.overrides, "overrides", "", "`file` that replaces what failing checks do: NAME=not-ready, NAME=warn, NAME=show")
 	flags.StringVar(&cfg.maintenance, "maintenance", "", "`file` that puts the demo into maintenance: {\"reason\": …, \"until\": …}")
 	flags.StringVar(&cfg.traceURL, "trace-url", "", "`URL` of a trace for the status page, {trace} standing for its id")
 	version := flags.Bool("version", false, "print the version and exit")

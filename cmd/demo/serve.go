@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/healthcheck/statuspage"
 	"github.com/otelhealth/otelhealth/internal/buildinfo"
 	"github.com/otelhealth/otelhealth/telemetry"
@@ -23,35 +24,40 @@ func releaseVersion() string { return buildinfo.Version() }
 
 const requestDuration = "http.server.request.duration"
 
-// checks are what the demo is judged by.
-func checks(cfg config, db *database, c *cache) []healthcheck.Check {
-	requests := healthcheck.Increase(requestDuration, 30*time.Second)
+// monitored is what health is configured with. The checks come later, with what they check.
+func monitored(cfg config) healthcheck.Config {
+	drain := cfg.drain
+	if drain == 0 {
+		drain = -1 // none; zero would be the default
+	}
+	return healthcheck.Config{Rules: rules(cfg), DrainDelay: drain, OverrideFile: cfg.overrides, MaintenanceFile: cfg.maintenance}
+}
+
+// rules are what the demo's metrics must be.
+func rules(cfg config) []rule.Rule {
+	requests := rule.Increase(requestDuration)
 	capacity := float64(cfg.queue)
-	return []healthcheck.Check{
-		{
-			Name:  "latency",
-			Limit: healthcheck.Quantile(requestDuration, .99, 30*time.Second).MinCount(100).AtMost(.5),
-		},
-		{ // a full queue answers 503: that is not an error, it is the queue check's business
-			Name:  "errors",
-			Limit: healthcheck.Ratio(requests.Where("http.response.status_code", "500", "502", "504"), requests).MinCount(100).AtMost(.05),
+	return []rule.Rule{
+		{Name: "latency", Value: rule.Quantile(.99, requestDuration), Fail: rule.Above(500 * time.Millisecond), MinEvents: 100},
+		{ // a full queue answers 503: that is not an error, it is the queue rule's business
+			Name: "errors", Fail: rule.Above(.05), MinEvents: 100,
+			Value: rule.Ratio(requests.Where("http.response.status_code", "500", "502", "504"), requests),
 		},
 		{
-			Name: "queue", Role: healthcheck.Core,
-			Limit: healthcheck.Last("queue.length").Where("queue.name", "jobs").AtMost(.8 * capacity).WarnAbove(.5 * capacity),
-		},
-		{
-			Name: "database", Role: healthcheck.Core, ComponentType: "datastore",
-			Func: db.ping, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1,
-		},
-		{
-			Name: "cache", ComponentType: "datastore",
-			Func: c.ping, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1,
+			Name: "queue", OnFail: healthcheck.NotReady,
+			Value: rule.Last("queue.length").Where("queue.name", "jobs"), Fail: rule.Above(.8 * capacity), Warn: rule.Above(.5 * capacity),
 		},
 		{ // when all requests hang, none is in the histogram that latency looks at
-			Name:  "request-age",
-			Limit: healthcheck.Last("http.server.oldest_request.age").AtMost(10),
+			Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second),
 		},
+	}
+}
+
+// checks ask what the demo depends on.
+func checks(db *database, c *cache) []healthcheck.Check {
+	return []healthcheck.Check{
+		{Name: "database", Func: db.ping},
+		{Name: "cache", Func: c.ping, OnFail: healthcheck.WarnOnly},
 	}
 }
 
@@ -79,42 +85,36 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	defer adminServer.Close()
 	defer l.admin.Close()
 	defer l.app.Close()
-	// Prepared before the providers are: their instruments come to life with those.
-	var db *database
-	if cfg.databaseURL != "" {
-		if db, err = openPostgres(ctx, cfg.databaseURL); err != nil {
-			return fmt.Errorf("DATABASE_URL: %w", err)
-		}
-	} else if db, err = openSQLite(ctx, cfg.data); err != nil {
-		return fmt.Errorf("-data: %w", err)
-	}
-	defer func() { err = errors.Join(err, db.close()) }()
-	cached, err := openCache(cfg.cacheURL)
-	if err != nil {
-		return fmt.Errorf("CACHE_URL: %w", err)
-	}
-	defer cached.store.Close()
 
-	health := &healthcheck.Monitor{Checks: checks(cfg, db, cached), EffectsFile: cfg.effects, MaintenanceFile: cfg.maintenance}
-	tel, err := telemetry.Start(telemetry.Config{ServiceName: serviceName, View: health.View})
+	health := healthcheck.New(monitored(cfg))
+	jobs := newJobs(health, cfg)
+	release := health.Hold("the database and the cache are being opened")
+	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: serviceName, Health: health})
 	if err != nil {
 		return err
 	}
 	defer tel.Close() // after everything else, so that it tells of the end
 
-	// Its own and not the global ones, which a second demo in the process takes over.
-	health.MeterProvider, health.TracerProvider, health.Logger = tel.MeterProvider, tel.TracerProvider, tel.Logger
-	if tel.Exporting { // for people: a dead collector moves no traffic
-		health.Checks = append(health.Checks, healthcheck.Check{
-			Name: "telemetry", Role: healthcheck.Informational,
-			Limit: healthcheck.Increase("telemetry.export.failures", 2*time.Minute).AtMost(0),
-		})
-	}
-
-	jobs, err := newJobs(tel.MeterProvider, cfg.queue, db, cached, health.Heartbeat("worker", cfg.stall))
+	// They are instrumented, so they come after the providers, and their checks after them.
+	db, err := openDatabase(ctx, cfg, tel)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	cached, err := openCache(cfg.cacheURL, tel)
+	if err != nil {
+		return err
+	}
+	defer cached.store.Close()
+	defer health.Stop() // before what it checks is closed
+	for _, c := range checks(db, cached) {
+		if _, err := health.Add(c); err != nil {
+			return err
+		}
+	}
+	release()
+
+	jobs.begin(db, cached)
 	defer jobs.stop()
 	var requests traffic
 	faults := newFaults(db, cached, jobs, &requests)
@@ -122,27 +122,18 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	defer context.AfterFunc(ctx, func() { // requests in flight must end, or the drain can't
 		requests.hang.set(false)
 	})()
-	api := tel.Handler(requests.handler(jobs.routes()))
-	if err := health.Start(ctx, tel.Reader); err != nil {
-		return err
-	}
-	defer health.Stop()
 
 	loopback := isLoopback(l.admin.Addr())
-	options, names := statuspage.Options{TraceURL: cfg.traceURL}, ""
+	page, names := statuspage.Config{TraceURL: cfg.traceURL}, ""
 	if changeable(cfg.token, loopback) {
-		options.MaintenancePath, names = "/maintenance", faults.names()
+		page.MaintenancePath, names = "/maintenance", faults.names()
 	}
-	page := statuspage.New(ctx, health, options)
-	adminServer.Handler = adminRoutes(health, tel, faults, page, cfg.token, loopback)
+	adminServer.Handler = health.Wrap(adminRoutes(health, tel, faults, statuspage.New(ctx, health, page), cfg.token, loopback))
 	go func() { _ = adminServer.Serve(l.admin) }() // ends with Close
 
-	mux := http.NewServeMux()
-	health.Register(mux)
-	mux.Handle("/", api)
 	banner(stdout, l.app.Addr(), l.admin.Addr(), names)
 	go generateLoad(ctx, "http://"+l.app.Addr().String()+"/jobs", cfg.load)
-	return health.Serve(newServer(mux), l.app, cfg.drain)
+	return health.Serve(newServer(health.Wrap(tel.Wrap(requests.handler(jobs.routes())))), l.app)
 }
 
 // newServer has the limits that keep a slow or hostile client from holding a
@@ -174,7 +165,7 @@ try       curl -i http://%[2]s/ready
 	if !isLoopback(admin) || !strings.HasSuffix(admin.String(), ":8001") {
 		command += "-admin-addr " + admin.String() + " "
 	}
-	fmt.Fprintf(w, `          %[1]sdatabase-down        after four seconds 503, and the page says why
+	fmt.Fprintf(w, `          %[1]sdatabase-down        within ten seconds 503, and the page says why
           %[1]s-off database-down   200 again
 faults    %[2]s
 `, command, faults)

@@ -29,7 +29,7 @@ func (c check) detection() time.Duration {
 	}
 	d, pause := c.interval+c.timeout, time.Second
 	for range c.failures - 1 { // a failed run is repeated sooner, and here each takes its timeout
-		d += max(c.timeout, min(pause, c.interval))
+		d += min(pause, c.interval) + c.timeout
 		pause *= 2
 	}
 	return d

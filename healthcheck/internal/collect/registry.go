@@ -15,7 +15,13 @@ import (
 // goroutine may use it. The zero Registry is empty.
 type Registry struct {
 	asked atomic.Bool
-	kinds sync.Map // by name
+	kinds sync.Map // of instrument, by name
+}
+
+// instrument is what is known of one.
+type instrument struct {
+	kind sdkmetric.InstrumentKind // 0 if no View was asked
+	unit string
 }
 
 // Boundaries are the limits that must become bucket boundaries of a histogram, in its unit.
@@ -33,14 +39,14 @@ func (r *Registry) View(limits Boundaries, base ...sdkmetric.View) sdkmetric.Vie
 				break
 			}
 		}
-		name := cmp.Or(stream.Name, i.Name)
+		name, unit := cmp.Or(stream.Name, i.Name), cmp.Or(stream.Unit, i.Unit)
 		if _, dropped := stream.Aggregation.(sdkmetric.AggregationDrop); !dropped {
-			r.kinds.Store(name, i.Kind)
+			r.kinds.Store(name, instrument{i.Kind, unit})
 		}
 		if i.Kind != sdkmetric.InstrumentKindHistogram {
 			return stream, matched
 		}
-		add := limits(name, i.Unit)
+		add := limits(name, unit)
 		if len(add) == 0 {
 			return stream, matched
 		}
@@ -61,8 +67,8 @@ func (r *Registry) Asked() bool { return r.asked.Load() }
 // Has reports whether an instrument was created, and whether it is a synchronous one, which has
 // no series before somebody records a value.
 func (r *Registry) Has(name string) (yes, synchronous bool) {
-	kind, yes := r.kinds.Load(name)
-	switch kind {
+	i, yes := r.of(name)
+	switch i.kind {
 	case sdkmetric.InstrumentKindGauge, sdkmetric.InstrumentKindUpDownCounter, sdkmetric.InstrumentKindCounter, sdkmetric.InstrumentKindHistogram:
 		return yes, true
 	}
@@ -72,9 +78,25 @@ func (r *Registry) Has(name string) (yes, synchronous bool) {
 // Cumulates reports whether a metric's series may begin anywhere: an observable
 // counter shows what somebody else has counted, a synchronous one begins at zero.
 func (r *Registry) Cumulates(name string) bool {
-	kind, seen := r.kinds.Load(name)
-	return !seen || (kind != sdkmetric.InstrumentKindCounter && kind != sdkmetric.InstrumentKindHistogram)
+	i, seen := r.of(name)
+	return !seen || (i.kind != sdkmetric.InstrumentKindCounter && i.kind != sdkmetric.InstrumentKindHistogram)
+}
+
+// Unit is the unit of an instrument that the View was asked about, and "histogram" if it is
+// one.
+func (r *Registry) Unit(name string) (unit, kind string, known bool) {
+	i, _ := r.of(name)
+	if i.kind == sdkmetric.InstrumentKindHistogram {
+		kind = "histogram"
+	}
+	return i.unit, kind, i.kind != 0
+}
+
+func (r *Registry) of(name string) (i instrument, known bool) {
+	found, known := r.kinds.Load(name)
+	i, _ = found.(instrument)
+	return i, known
 }
 
 // note registers a metric that is in a collection.
-func (r *Registry) note(name string) { r.kinds.LoadOrStore(name, sdkmetric.InstrumentKind(0)) }
+func (r *Registry) note(name string) { r.kinds.LoadOrStore(name, instrument{}) }

@@ -12,12 +12,12 @@ import (
 
 // amounts are the cumulative numbers of one group of series: one number for a
 // gauge or counter, the bucket counts for a histogram.
-type Amounts []float64
+type amounts []float64
 
 // group is the sum of the series that share the attributes Per names.
 type group struct {
 	attrs  attribute.Set
-	amount Amounts
+	amount amounts
 	series int
 }
 
@@ -96,7 +96,7 @@ func (g *gathered) add(i *query.Indicator, p series) error {
 	attrs := groupOf(i, p.Attrs)
 	sum, seen := g.groups[attrs.Equivalent()]
 	if !seen {
-		sum = &group{attrs: attrs, amount: Amounts{0}}
+		sum = &group{attrs: attrs, amount: amounts{0}}
 		g.groups[attrs.Equivalent()] = sum
 	}
 	sum.series++
@@ -112,8 +112,8 @@ func (g *gathered) add(i *query.Indicator, p series) error {
 		}
 		sum.amount[0] += p.Value
 	default:
-		if len(p.Counts) != len(p.bounds)+1 || !slices.IsSorted(p.bounds) || slices.ContainsFunc(p.bounds, infinite) {
-			return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.Counts), len(p.bounds))
+		if len(p.counts) != len(p.bounds)+1 || !slices.IsSorted(p.bounds) || slices.ContainsFunc(p.bounds, infinite) {
+			return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.counts), len(p.bounds))
 		}
 		if g.bounds == nil {
 			g.bounds = append([]float64{}, p.bounds...) // the collection is lent, not given; none is not nil
@@ -121,9 +121,9 @@ func (g *gathered) add(i *query.Indicator, p series) error {
 			return fmt.Errorf("series have different bucket boundaries")
 		}
 		if !seen {
-			sum.amount = make(Amounts, len(p.Counts))
+			sum.amount = make(amounts, len(p.counts))
 		}
-		for n, v := range p.Counts {
+		for n, v := range p.counts {
 			sum.amount[n] += float64(v)
 		}
 	}
@@ -149,7 +149,7 @@ func gatherRatio(i *query.Indicator, c Catalog) (gathered, error) {
 		} else if i.Num.Kind == query.KindLast {
 			continue
 		}
-		out.groups[key] = &group{d.attrs, Amounts{n, d.amount[0]}, series}
+		out.groups[key] = &group{d.attrs, amounts{n, d.amount[0]}, series}
 	}
 	return out, errors.Join(err1, err2)
 }

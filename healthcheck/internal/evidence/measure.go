@@ -25,7 +25,7 @@ type Measure struct {
 // held holds the growth of one window against the limits. A limit on a histogram is held
 // against the count beyond it. That count is exact, because a limit that is no bucket
 // boundary is refused.
-func held(r *query.Rule, growth Amounts, bounds []float64) (m Measure, err error) {
+func held(r *query.Rule, growth amounts, bounds []float64) (m Measure, err error) {
 	in := &r.Indicator
 	switch in.Kind {
 	case query.KindIncrease:
@@ -54,7 +54,7 @@ func held(r *query.Rule, growth Amounts, bounds []float64) (m Measure, err error
 	return m, nil
 }
 
-func heldQuantile(r *query.Rule, growth Amounts, bounds []float64) (m Measure, err error) {
+func heldQuantile(r *query.Rule, growth amounts, bounds []float64) (m Measure, err error) {
 	in := &r.Indicator
 	m.count = total(growth)
 	m.Empty = m.count == 0 || m.count < in.MinEvents
@@ -64,13 +64,14 @@ func heldQuantile(r *query.Rule, growth Amounts, bounds []float64) (m Measure, e
 		if err != nil {
 			return m, err
 		}
-		if b.Edge == query.MaxFail || m.Bad == 0 {
+		counts := b.Edge == query.MaxFail || len(r.Bounds) == 1
+		if counts {
 			m.Bad = over
 		}
 		if m.Empty {
 			continue
 		}
-		if b.Edge == query.MaxFail || len(r.Bounds) == 1 {
+		if counts {
 			m.Share = over / m.count
 		}
 		// The allowance makes 10 of 100 not "over 10 %" in binary fractions.
@@ -79,7 +80,7 @@ func heldQuantile(r *query.Rule, growth Amounts, bounds []float64) (m Measure, e
 		}
 	}
 	if !m.Empty {
-		m.Value = Quantile(in.Quantile, growth, bounds)
+		m.Value = quantile(in.Quantile, growth, bounds)
 	}
 	return m, nil
 }
@@ -95,7 +96,7 @@ func worst(r *query.Rule, v float64) (worst *query.Bound) {
 }
 
 // beyond counts the measurements greater than v.
-func beyond(i *query.Indicator, field string, growth Amounts, bounds []float64, v float64) (float64, error) {
+func beyond(i *query.Indicator, field string, growth amounts, bounds []float64, v float64) (float64, error) {
 	n, exact := slices.BinarySearch(bounds, v)
 	if !exact {
 		return 0, &query.Mistake{Field: field, Problem: fmt.Sprintf("%s is no bucket boundary of %s: build the MeterProvider with Monitor.View, or take one of the histogram's own", text.Number(v), i.Metric)}
@@ -103,7 +104,7 @@ func beyond(i *query.Indicator, field string, growth Amounts, bounds []float64, 
 	return total(growth[n+1:]), nil
 }
 
-func total(a Amounts) (sum float64) {
+func total(a amounts) (sum float64) {
 	for _, v := range a {
 		sum += v
 	}
@@ -112,7 +113,7 @@ func total(a Amounts) (sum float64) {
 
 // quantile interpolates within the bucket that holds it, as Prometheus'
 // histogram_quantile does.
-func Quantile(q float64, counts Amounts, bounds []float64) float64 {
+func quantile(q float64, counts amounts, bounds []float64) float64 {
 	rank := q * total(counts)
 	below := 0.0
 	for n, c := range counts {

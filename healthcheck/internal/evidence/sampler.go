@@ -18,7 +18,7 @@ import (
 type Sampler struct {
 	rule     *query.Rule              // as it was written: durations are in seconds
 	resolved *query.Rule              // in the unit of the metric; nil until it was seen
-	unit     string                   // of the metric, as resolved
+	seen     shape                    // of the metric, as resolved
 	observed func(metric string) bool // its series need not begin at zero
 	Long     bool                     // keep four windows, for a rule that may take the instance out
 	unseen   []string                 // metrics that no collection has had yet
@@ -106,15 +106,12 @@ func (s *Sampler) read(r *Reading, c Catalog) error {
 	} else {
 		g, err = gather(in, c)
 	}
-	r.Unit = in.Unit(g.unit, g.kind)
+	if g.kind != "" {
+		err = cmp.Or(err, s.resolve(shape{g.kind, g.unit}))
+	}
+	r.Rule, r.Unit = s.asked(), in.Unit(s.seen.unit, s.seen.kind)
 	if err != nil {
 		return err
-	}
-	if g.kind != "" {
-		if err := s.resolve(g.unit, g.kind); err != nil {
-			return err
-		}
-		r.Rule = s.resolved
 	}
 	if in.Windowed() {
 		return s.readWindows(r, g)
@@ -149,18 +146,18 @@ func (s *Sampler) readWindows(r *Reading, g gathered) error {
 	}
 	if len(g.groups) == 0 && in.Kind == query.KindIncrease && len(in.GroupBy) == 0 && s.rule.Lower() && !s.observed(in.Metric) {
 		var all attribute.Set
-		g.groups = map[attribute.Distinct]*group{all.Equivalent(): {amount: Amounts{0}}} // created, and has counted nothing
+		g.groups = map[attribute.Distinct]*group{all.Equivalent(): {amount: amounts{0}}} // created, and has counted nothing
 	}
 	// Instruments may be created after the Monitor is; only now it is known which.
 	observed := g.kind == "counter" && slices.ContainsFunc(in.Metrics(), s.observed)
-	s.hidden.add(r.At, Amounts{g.overflow}, in.Window, in.Window)
+	s.hidden.add(r.At, amounts{g.overflow}, in.Window, in.Window)
 	for key, gr := range g.groups {
 		w := s.windows[key]
 		if w == nil {
 			w = &window{attrs: gr.attrs, series: gr.series}
 			s.windows[key] = w
 			if !s.last.IsZero() && !observed { // it was not there at the last collection: it began at zero
-				w.add(s.last, make(Amounts, len(gr.amount)), in.Window, keep)
+				w.add(s.last, make(amounts, len(gr.amount)), in.Window, keep)
 			}
 		}
 		if gr.series != w.series && observed {
@@ -199,10 +196,10 @@ func (s *Sampler) readWindows(r *Reading, g gathered) error {
 }
 
 // resolve brings the rule's bounds into the unit of its metric.
-func (s *Sampler) resolve(unit, kind string) (err error) {
-	if s.resolved == nil || s.unit != unit {
-		s.resolved, err = s.rule.Resolved(unit, kind)
-		s.unit = unit
+func (s *Sampler) resolve(seen shape) (err error) {
+	if s.resolved == nil || s.seen != seen {
+		s.resolved, err = s.rule.Resolved(seen.unit, seen.kind)
+		s.seen = seen
 	}
 	return err
 }

@@ -12,7 +12,7 @@ import (
 type series struct {
 	Attrs  attribute.Set
 	Value  float64
-	Counts []uint64  // of a histogram
+	counts []uint64  // of a histogram
 	bounds []float64 // of a histogram
 }
 
@@ -64,7 +64,7 @@ func sum[N int64 | float64](d metricdata.Sum[N]) (string, []series, error) {
 func histogram[N int64 | float64](d metricdata.Histogram[N]) (string, []series, error) {
 	out := make([]series, len(d.DataPoints))
 	for i, p := range d.DataPoints {
-		out[i] = series{Attrs: p.Attributes, Value: float64(p.Count), Counts: p.BucketCounts, bounds: p.Bounds}
+		out[i] = series{Attrs: p.Attributes, Value: float64(p.Count), counts: p.BucketCounts, bounds: p.Bounds}
 	}
 	return "histogram", out, cumulative(d.Temporality)
 }

@@ -16,7 +16,7 @@ type window struct {
 
 type slot struct {
 	at     time.Time
-	amount Amounts
+	amount amounts
 }
 
 // slotsPerWindow bounds both the memory of a window and how much longer than
@@ -24,7 +24,7 @@ type slot struct {
 const slotsPerWindow = 30
 
 // add appends a snapshot. A decrease is a reset: history starts anew.
-func (w *window) add(at time.Time, a Amounts, span, keep time.Duration) {
+func (w *window) add(at time.Time, a amounts, span, keep time.Duration) {
 	if n := len(w.slots); n > 0 && decreased(w.slots[n-1].amount, a) {
 		w.slots = w.slots[:0]
 	}
@@ -41,7 +41,7 @@ func (w *window) add(at time.Time, a Amounts, span, keep time.Duration) {
 	w.slots = append(w.slots[:0], w.slots[drop:]...)
 }
 
-func decreased(old, new Amounts) bool {
+func decreased(old, new amounts) bool {
 	if len(old) != len(new) {
 		return true
 	}
@@ -56,7 +56,7 @@ func decreased(old, new Amounts) bool {
 // growth is the difference between the newest snapshot and the newest one that
 // is at least span old; the oldest one where none is. covered is the time between
 // the two.
-func (w *window) growth(span time.Duration) (d Amounts, covered time.Duration) {
+func (w *window) growth(span time.Duration) (d amounts, covered time.Duration) {
 	last := w.slots[len(w.slots)-1]
 	base := w.slots[0]
 	for _, s := range w.slots {
@@ -65,7 +65,7 @@ func (w *window) growth(span time.Duration) (d Amounts, covered time.Duration) {
 		}
 		base = s
 	}
-	d = make(Amounts, len(last.amount))
+	d = make(amounts, len(last.amount))
 	for i := range d {
 		d[i] = last.amount[i] - base.amount[i]
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 )
 
-// MaxClasses bounds the error.type values of one check.
-const MaxClasses = 16
+// maxClasses bounds the error.type values of one check.
+const maxClasses = 16
 
 // maxClass is the length of a class, in bytes.
 const maxClass = 128
@@ -51,7 +51,7 @@ func (c Classes) Describe(err error) (class, said string) {
 // bounded is the class itself, or _OTHER once there are too many.
 func (c Classes) bounded(class string) string {
 	if !c[class] {
-		if len(c) >= MaxClasses {
+		if len(c) >= maxClasses {
 			return conventions.ErrorTypeOther
 		}
 		c[class] = true
@@ -121,7 +121,7 @@ func Kinds(err error) string {
 		if p, ok := err.(errPanic); ok {
 			name = "panic of " + panicText(p.value)
 		}
-		if !slices.Contains(all, name) && len(all) < MaxClasses {
+		if !slices.Contains(all, name) && len(all) < maxClasses {
 			all = append(all, name)
 		}
 	}

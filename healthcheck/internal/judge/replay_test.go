@@ -1,19 +1,15 @@
-package judge_test
+package judge
 
 import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-
-	"github.com/otelhealth/otelhealth/healthcheck/effect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
 // history is a day of one histogram: 20 requests a second, and an hour at noon in which
@@ -24,39 +20,36 @@ func history(second int) (good, bad uint64) {
 	return uint64(20*second - 4*slow), uint64(4 * slow)
 }
 
-// replay judges a day of the past by limits, each with a verdict of its own: in force and
+// replay judges a day of the past by rules, each with a verdict of its own: in force and
 // in shadow, over the same history.
-func replay(limits ...rule.Limit) (unready []time.Duration, flips []int) {
+func replay(rules ...rule.Rule) (unready []time.Duration, flips []int) {
 	began := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	type one struct {
 		sampler *evidence.Sampler
-		judge   judge.Judge
-		last    *judge.Verdict
+		judge   Judge
+		last    *Verdict
 	}
 	var all []*one
-	for _, l := range limits {
-		limit := (*query.Limit)(&l)
-		s := evidence.NewSampler(limit, true, func(string) bool { return false })
-		r := judge.NewRule(limit, 0, 0, s, func(string) (bool, bool) { return true, true }, began, .5)
-		all = append(all, &one{sampler: s, judge: judge.Judge{Subjects: []*judge.Subject{{Name: "latency", Role: effect.Core, Limit: limit, Assess: r.Assess}}}})
+	for _, r := range rules {
+		judged, s := newRule(r, true, began, .5)
+		all = append(all, &one{sampler: s, judge: Judge{Subjects: []*Subject{{Name: "latency", OnFail: states.NotReady, Rule: judged.rule, Evaluate: judged.Evaluate}}}})
 	}
 	unready, flips = make([]time.Duration, len(all)), make([]int, len(all))
-	var none attribute.Set
 	for n := range 24 * 3600 {
 		now := began.Add(time.Duration(n) * time.Second)
 		good, bad := history(n)
-		at := evidence.Catalog{"m": {{Name: "m", Unit: "s", Data: metricdata.Histogram[float64]{Temporality: metricdata.CumulativeTemporality,
-			DataPoints: []metricdata.HistogramDataPoint[float64]{{Attributes: none, Bounds: []float64{.25, .5, 1}, BucketCounts: []uint64{good, 0, bad, 0}, Count: good + bad}}}}}}
+		at := collection("s", metricdata.Histogram[float64]{Temporality: metricdata.CumulativeTemporality, DataPoints: []metricdata.HistogramDataPoint[float64]{
+			{Bounds: []float64{.25, .5, 1}, BucketCounts: []uint64{good, 0, bad, 0}, Count: good + bad}}})
 		for i, o := range all {
 			o.sampler.Sample(now, at)
-			var changes []judge.Change
-			o.last, changes = o.judge.Next(o.last, judge.Inputs{Now: now, Life: lifecycle.Phase{Current: verdict.Running}, Override: func(string) effect.Effect { return "" }})
+			var changes []Change
+			o.last, changes = o.judge.Next(o.last, Inputs{Now: now, Life: lifecycle.Phase{Current: states.Running}, Override: func(string) verdict.Effect { return "" }})
 			for _, c := range changes {
-				if c.Check == nil && c.Probe == verdict.Readiness {
+				if c.Check == nil && c.Probe == states.Readiness {
 					flips[i]++
 				}
 			}
-			if o.last.Rulings[verdict.Readiness].State == verdict.Fail {
+			if o.last.Probes[states.Readiness].State == verdict.Fail {
 				unready[i] += time.Second
 			}
 		}
@@ -64,12 +57,14 @@ func replay(limits ...rule.Limit) (unready []time.Duration, flips []int) {
 	return unready, flips
 }
 
-// TestReplay judges a day of 2020 without a Monitor, a provider or a clock, by the limit in
+// TestReplay judges a day of 2020 without a Monitor, a provider or a clock, by the rule in
 // force and by one in shadow.
 func TestReplay(t *testing.T) {
-	p99 := rule.Quantile("m", .99, 30*time.Second)
+	p99 := func(fail time.Duration) rule.Rule {
+		return rule.Rule{Value: rule.Quantile(.99, "m"), Fail: rule.Above(fail)}
+	}
 	start := time.Now()
-	unready, flips := replay(p99.AtMost(.5), p99.AtMost(1))
+	unready, flips := replay(p99(500*time.Millisecond), p99(time.Second))
 	t.Logf("a day twice in %v: in force %v not ready, %d flips; in shadow %v, %d", time.Since(start), unready[0], flips[0], unready[1], flips[1])
 	if unready[0] < 10*time.Minute || unready[0] > time.Hour || flips[0] == 0 {
 		t.Errorf("in force: %v not ready in %d flips; want some of an hour", unready[0], flips[0])

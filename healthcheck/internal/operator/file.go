@@ -24,20 +24,21 @@ import (
 // a link is swapped. A file that is absent or empty says nothing. One that can't be
 // used keeps the last good content in force and is logged once.
 type File struct {
+	Field string // of the configuration, for whoever tells an error of Load
+
 	path  string
-	field string // of the configuration, for errors
 	parse func(text string) (use func(), err error)
 	last  string // in force
 	bad   string // refused, and logged
 	why   error
 }
 
-// MaxFile is the size of a file, in bytes.
-const MaxFile = 64 << 10
+// maxFile is the size of a file, in bytes.
+const maxFile = 64 << 10
 
-// NewFile is a file that has not been read. field is how errors call it.
+// NewFile is a file that has not been read.
 func NewFile(path, field string, parse func(text string) (use func(), err error)) *File {
-	return &File{path: path, field: field, parse: parse}
+	return &File{Field: field, path: path, parse: parse}
 }
 
 // Load reads the file. use puts what it says in force, if it has changed.
@@ -45,7 +46,7 @@ func (f *File) Load() (use func(), err error) {
 	text, err := f.read()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", f.field, err)
+		return nil, err
 	case text == f.last:
 		f.bad, f.why = "", nil
 		return func() {}, nil
@@ -54,7 +55,7 @@ func (f *File) Load() (use func(), err error) {
 	}
 	apply, err := f.parse(text)
 	if err != nil {
-		f.bad, f.why = text, fmt.Errorf("%s: %s: %w", f.field, f.path, err)
+		f.bad, f.why = text, fmt.Errorf("%s: %w", f.path, err)
 		return nil, f.why
 	}
 	return func() { f.last, f.bad, f.why = text, "", nil; apply() }, nil
@@ -69,12 +70,12 @@ func (f *File) read() (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
+	b, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
 		return "", err
 	}
-	if len(b) > MaxFile {
-		return "", fmt.Errorf("%s is larger than %d bytes", f.path, MaxFile)
+	if len(b) > maxFile {
+		return "", fmt.Errorf("%s is larger than %d bytes", f.path, maxFile)
 	}
 	return string(b), nil
 }
@@ -97,7 +98,7 @@ func Watch(ctx context.Context, files []*File, log *slog.Logger) {
 			if err == nil {
 				use()
 			} else if text = err.Error(); text != said[f] {
-				log.Error("a file can't be used; what it said before stays in force", "error", err)
+				log.Error("a file can't be used; what it said before stays in force", "error", f.Field+": "+text)
 			}
 			said[f] = text
 		}

@@ -163,7 +163,7 @@ type Number struct {
 
 func (n Number) String() string {
 	if n.Duration {
-		return time.Duration(n.Value * float64(time.Second)).String()
+		return time.Duration(math.Round(n.Value * 1e9)).String()
 	}
 	return fmt.Sprint(n.Value)
 }
@@ -171,16 +171,16 @@ func (n Number) String() string {
 // in is the number in a unit. A duration needs a unit of time, and a bare number must not
 // meet one.
 func (n Number) in(unit, field, metric string) (Number, error) {
-	size, isTime := seconds[unit]
+	size, isTime := nanoseconds[unit]
 	switch {
 	case n.Duration && isTime:
-		return Number{n.Value / size, true}, nil
+		return Number{math.Round(n.Value*1e9) / size, true}, nil
 	case n.Duration && unit == "":
 		return n, &Mistake{field, fmt.Sprintf("%v is a duration, and %s has no unit: give the instrument the unit s, or write a number", n, metric)}
 	case n.Duration:
 		return n, &Mistake{field, fmt.Sprintf("%v is a duration, and %s is in %q: write a number", n, metric, unit)}
 	case isTime:
-		d := time.Duration(n.Value * size * float64(time.Second))
+		d := time.Duration(math.Round(n.Value * size))
 		return n, &Mistake{field, fmt.Sprintf("%v is a number without a unit, and %s is in %q: write a time.Duration; %v would be %s", n, metric, unit, n, goDuration(d))}
 	}
 	return n, nil

@@ -2,9 +2,10 @@ package query
 
 import "strings"
 
-// seconds are the units of time in UCUM, in seconds.
-var seconds = map[string]float64{
-	"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400,
+// nanoseconds are the units of time in UCUM. They are whole numbers, so that a duration comes
+// out as the number that a person would write.
+var nanoseconds = map[string]float64{
+	"ns": 1, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9, "min": 60e9, "h": 3600e9, "d": 86400e9,
 }
 
 // suffixes are the units of time in names of Prometheus.
@@ -26,7 +27,7 @@ func TimeUnit(metric, unit string) string {
 }
 
 // Seconds is how many seconds a unit of time has; 0 for another unit.
-func Seconds(unit string) float64 { return seconds[unit] }
+func Seconds(unit string) float64 { return nanoseconds[unit] / 1e9 }
 
 // Unit is the unit of the indicator, given the unit and the kind of its metric.
 func (i *Indicator) Unit(metric, kind string) string {

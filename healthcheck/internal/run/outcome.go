@@ -32,7 +32,8 @@ type Outcome struct {
 // next is the outcome after one more run. Thresholds apply once the check has
 // ever passed: a check that never worked does not get the benefit of the doubt.
 func (o *Outcome) next(c *Func, err error, class string) *Outcome {
-	n := Outcome{Err: err, Class: class, Warned: warns(err)}
+	_, warns := warning(err)
+	n := Outcome{Err: err, Class: class, Warned: warns}
 	fresh := o == nil
 	if !fresh {
 		n.Failed, n.LastSuccess = o.Failed, o.LastSuccess
@@ -71,8 +72,9 @@ type Warning struct{ Err error }
 func (w Warning) Error() string { return w.Err.Error() }
 func (w Warning) Unwrap() error { return w.Err }
 
-// warns reports whether an error is a warning. Its methods are somebody else's code.
-func warns(err error) (yes bool) {
+// warning is what an error warns of, if it does. Its methods are somebody else's code.
+func warning(err error) (of error, yes bool) {
 	defer func() { _ = recover() }()
-	return errors.As(err, new(Warning))
+	w, yes := errors.AsType[Warning](err)
+	return w.Err, yes
 }

@@ -38,6 +38,7 @@ type Runner struct {
 	changed func() // the outcome's state is another
 	classes guard.Classes
 	soon    time.Duration // until the next run, while runs fail
+	spread  bool          // the phase is this instance's own
 	late    <-chan error  // of a run that timed out and has not returned
 }
 
@@ -51,19 +52,23 @@ func New(check Func, jitter float64, tracer trace.Tracer, record Record, changed
 // may ask.
 func (r *Runner) Last() *Outcome { return r.last.Load() }
 
-// firstPause is the time from the first failed run to the next. It doubles up to the
+// firstPause is the time from the end of the first failed run to the next. It doubles up to the
 // interval, so a failure is confirmed, or taken back, in seconds.
 const firstPause = time.Second
 
 // Loop runs the check until ctx is done: at once, then every interval, and sooner after a
 // failure. The phase is spread over instances, so that a fleet that starts together
-// does not ask together.
+// does not ask together, also where what it asks about was down at first.
 func (r *Runner) Loop(ctx context.Context) {
 	next := time.Now()
-	for first := true; ctx.Err() == nil; first = false { // when both are done, select takes either
+	for ctx.Err() == nil { // when both are done, select takes either
 		r.run(ctx)
-		next = next.Add(r.pause(first))
-		if now := time.Now(); next.Before(now) { // suspended: don't catch up
+		now := time.Now()
+		if o := r.Last(); o != nil && !o.worked() {
+			next = now // a run that timed out needs a moment to return
+		}
+		next = next.Add(r.pause())
+		if next.Before(now) { // suspended: don't catch up
 			next = now
 		}
 		wait := time.NewTimer(time.Until(next))
@@ -76,8 +81,8 @@ func (r *Runner) Loop(ctx context.Context) {
 	}
 }
 
-// pause is the time from the start of one run to the next.
-func (r *Runner) pause(first bool) time.Duration {
+// pause is the time from the start of one run to the next, and from the end of a failed one.
+func (r *Runner) pause() time.Duration {
 	interval, soon := r.Check.Interval, r.soon
 	switch o := r.Last(); {
 	case o != nil && !o.worked():
@@ -88,14 +93,15 @@ func (r *Runner) pause(first bool) time.Duration {
 		return min(firstPause, interval)
 	}
 	r.soon = firstPause
-	if first {
-		return r.Phase()
+	if !r.spread { // not before: runs that fail at the start come at the same times everywhere
+		r.spread = true
+		return r.phase()
 	}
 	return interval
 }
 
-// Phase is the time from the first run to the second.
-func (r *Runner) Phase() time.Duration {
+// phase is the first pause that is not cut short by a failure.
+func (r *Runner) phase() time.Duration {
 	return time.Duration(float64(r.Check.Interval) * (.5 + .5*r.jitter))
 }
 
@@ -132,7 +138,11 @@ func (r *Runner) run(ctx context.Context) {
 		return // the monitor stopped: says nothing about what is checked
 	}
 
-	class, text := r.classes.Describe(err)
+	told := err
+	if of, warns := warning(err); warns {
+		told = of
+	}
+	class, text := r.classes.Describe(told)
 	o := r.Last().next(&r.Check, err, class)
 	if !o.worked() {
 		span.SetStatus(codes.Error, class)

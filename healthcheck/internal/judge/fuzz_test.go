@@ -1,4 +1,4 @@
-package healthcheck
+package judge
 
 import (
 	"math"
@@ -6,14 +6,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // tape turns a fuzzer's bytes into choices; it ends in zeros.
@@ -33,7 +34,8 @@ func (p *tape) number() float64 {
 }
 
 func (p *tape) attrs() attribute.Set {
-	return []attribute.Set{{}, set("code", "500"), set("code", "200", "route", "/"), set("route", "\xff"),
+	code, route := attribute.Key("code"), attribute.Key("route")
+	return []attribute.Set{{}, attribute.NewSet(code.String("500")), attribute.NewSet(code.String("200"), route.String("/")), attribute.NewSet(route.String("\xff")),
 		attribute.NewSet(attribute.Bool("otel.metric.overflow", true)),
 		attribute.NewSet(attribute.String("otel.metric.overflow", "true"), attribute.Int("code", 500))}[p.next(6)]
 }
@@ -72,7 +74,8 @@ func exponentials[N int64 | float64](p *tape) []metricdata.ExponentialHistogramD
 }
 
 func (p *tape) data() metricdata.Aggregation {
-	t := []metricdata.Temporality{cum, cum, cum, delta, metricdata.Temporality(9)}[p.next(5)]
+	const cumulative = metricdata.CumulativeTemporality
+	t := []metricdata.Temporality{cumulative, cumulative, cumulative, metricdata.DeltaTemporality, metricdata.Temporality(9)}[p.next(5)]
 	switch p.next(12) {
 	case 0:
 		return metricdata.Gauge[int64]{DataPoints: numbers[int64](p)}
@@ -108,13 +111,20 @@ func (p *tape) collection() *metricdata.ResourceMetrics {
 // five states, with a number or with none.
 func FuzzEvaluate(f *testing.F) {
 	const w = 3 * time.Second
-	limits := []Limit{
-		Last("m").AtMost(1).WarnAbove(.3), Last("m").Per("code").AtLeast(.3), Age("m").AtMost(60), Age("m").Where("code", "500").AtMost(60),
-		Increase("m", w).AtMost(10), Increase("m", w).Per("code", "route").AtLeast(1), Increase("m", w).Where("code", "500").WarnAbove(1),
-		Over("m", .3, w).MinCount(0).AtMost(.1), Over("m", .3, w).Per("route").AtMost(.1),
-		Quantile("m", .99, w).MinCount(0).AtMost(.3), Quantile("m", .5, w).WhereNot("code", "200").AtMost(1).WarnAbove(.3),
-		Ratio(Increase("m", w).Where("code", "500"), Increase("m", w)).MinCount(0).AtMost(.1), Ratio(Increase("n", w), Increase("m", w)).Per("code").AtLeast(.1),
-		Ratio(Last("n"), Last("m")).AtMost(1), Ratio(Last("m"), Last("n")).Per("code").AtMost(1),
+	last, growth := rule.Last("m"), rule.Increase("m")
+	ms := func(n time.Duration) time.Duration { return n * time.Millisecond }
+	all := []rule.Rule{
+		{Value: last, Fail: rule.Above(1), Warn: rule.Above(.3)}, {Value: last, Per: []string{"code"}, Fail: rule.Below(.3)},
+		{Value: last, Fail: rule.Above(ms(1000)), Warn: rule.Above(ms(300))}, {Value: last, Per: []string{"code"}, Fail: rule.Below(ms(300))},
+		{Value: rule.TimeSince("m"), Fail: rule.Above(time.Minute)}, {Value: rule.TimeSince("m").Where("code", "500"), Fail: rule.Above(time.Minute)},
+		{Value: growth, Window: w, Fail: rule.Above(10)}, {Value: growth, Window: w, Per: []string{"code", "route"}, Fail: rule.Below(1)},
+		{Value: growth.Where("code", "500"), Window: w, Warn: rule.Above(1)}, {Value: growth, Window: w, Fail: rule.Below(ms(10))},
+		{Value: rule.ShareAbove(ms(300), "m"), Window: w, MinEvents: 1, Fail: rule.Above(.1)}, {Value: rule.ShareAbove(.3, "m"), Window: w, Per: []string{"route"}, Fail: rule.Above(.1)},
+		{Value: rule.Quantile(.99, "m"), Window: w, MinEvents: 1, Fail: rule.Above(ms(300))}, {Value: rule.Quantile(.99, "m"), Window: w, Fail: rule.Above(.3)},
+		{Value: rule.Quantile(.5, "m").WhereNot("code", "200"), Window: w, Fail: rule.Above(ms(1000)), Warn: rule.Above(ms(300))},
+		{Value: rule.Ratio(growth.Where("code", "500"), growth), Window: w, MinEvents: 1, Fail: rule.Above(.1)},
+		{Value: rule.Ratio(rule.Increase("n"), growth), Window: w, Per: []string{"code"}, Fail: rule.Below(.1)},
+		{Value: rule.Ratio(rule.Last("n"), last), Fail: rule.Above(1)}, {Value: rule.Ratio(last, rule.Last("n")), Per: []string{"code"}, Fail: rule.Above(1)},
 	}
 	f.Add([]byte{})
 	for kind := range byte(12) {
@@ -125,28 +135,43 @@ func FuzzEvaluate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, bytes []byte) {
 		p := &tape{bytes}
 		now := time.Unix(1e9, 0)
-		var rules []*judge.Rule
-		for n, l := range limits {
-			for _, role := range []Role{Auxiliary, Core} {
-				s := evidence.NewSampler((*query.Limit)(&l), role == Core && l.Indicator.Windowed(), func(string) bool { return n%2 == 0 })
-				rules = append(rules, ruleOf(Check{Name: "rule", Role: role, Limit: l, For: time.Second, KeepFor: time.Second}, s,
-					func(string) (bool, bool) { return true, n%3 == 0 }, now, .5))
+		type judged struct {
+			*Rule
+			samples *evidence.Sampler
+		}
+		var rules []judged
+		for n, r := range all {
+			r.For, r.KeepFor = time.Second, time.Second
+			for _, ejects := range []bool{false, true} {
+				q := &query.Rule{
+					Indicator: query.Indicator(r.Value).With(r.Window, r.MinEvents, r.Per),
+					Bounds:    query.Bounds(query.Limit(r.Fail), query.Limit(r.Warn)),
+				}
+				if bad := q.Validate(); len(bad) > 0 {
+					t.Fatal(bad)
+				}
+				s := evidence.NewSampler(q, ejects && q.Indicator.Windowed(), func(string) bool { return n%2 == 0 })
+				created := []Creation{NotKnown, Recorded, Observed}[n%3]
+				rules = append(rules, judged{NewRule(q, r.For, r.KeepFor, s, func(string) Creation { return created }, now, .5), s})
 			}
 		}
 		for range 5 {
 			c := evidence.NewCatalog(p.collection())
 			now = now.Add([]time.Duration{time.Second, time.Second, 0, 5 * time.Second, time.Minute, -time.Second}[p.next(6)])
 			for _, r := range rules {
-				r.Sampler.Sample(now, c)
-				got := r.Assess(memory.Moment{Now: now.Add(time.Duration(p.next(2)) * time.Minute)})
+				r.samples.Sample(now, c)
+				got := r.Evaluate(memory.Instant{Now: now.Add(time.Duration(p.next(2)) * time.Minute)})
 				if !slices.Contains(states.CheckStates[:], got.State) {
-					t.Fatalf("%+v: state %q", r.Limit, got.State)
+					t.Fatalf("%+v: state %q", r.rule, got.State)
 				}
-				if got.State != Pass && got.Output == "" {
-					t.Fatalf("%+v: %s without a reason", r.Limit, got.State)
+				if got.State != verdict.Pass && got.Reason == "" {
+					t.Fatalf("%+v: %s without a reason", r.rule, got.State)
 				}
 				if !query.Finite(got.Value) || !query.Finite(got.Share) {
-					t.Fatalf("%+v: %s with the value %v, share %v", r.Limit, got.State, got.Value, got.Share)
+					t.Fatalf("%+v: %s with the value %v, share %v", r.rule, got.State, got.Value, got.Share)
+				}
+				if got.Rule == nil || len(got.Rule.Bounds) != len(r.rule.Bounds) {
+					t.Fatalf("%+v: %s with the bounds %+v", r.rule, got.State, got.Rule)
 				}
 			}
 		}

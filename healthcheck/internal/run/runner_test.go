@@ -1,0 +1,153 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+var errDown = errors.New("down")
+
+// timesOf runs a check for a while and returns when its runs began, since the first.
+func timesOf(t *testing.T, jitter float64, long time.Duration, f Func) (starts []time.Duration, last *Outcome) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		inner := f.Run
+		f.Run = func(ctx context.Context) error {
+			starts = append(starts, time.Since(began))
+			return inner(ctx)
+		}
+		r := New(f, jitter, noop.NewTracerProvider().Tracer(""), func(context.Context, string, *Outcome) {}, func() {})
+		ctx, cancel := context.WithTimeout(t.Context(), long)
+		defer cancel()
+		r.Loop(ctx)
+		last = r.Last()
+	})
+	return starts, last
+}
+
+func checkTimes(t *testing.T, got []time.Duration, want ...time.Duration) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("runs began at %v; want %v", got, want)
+	}
+	for n := range want {
+		if got[n] != want[n] {
+			t.Fatalf("runs began at %v; want %v", got, want)
+		}
+	}
+}
+
+// TestPhase spreads later runs over instances, the same at every start.
+func TestPhase(t *testing.T) {
+	works := Func{Run: func(context.Context) error { return nil }, Interval: 10 * time.Second, Timeout: time.Second, FailureThreshold: 3, SuccessThreshold: 2}
+	for jitter, second := range map[float64]time.Duration{0: 5 * time.Second, .5: 7500 * time.Millisecond, 1: 10 * time.Second} {
+		starts, _ := timesOf(t, jitter, 29*time.Second, works)
+		want := []time.Duration{0}
+		for at := second; at < 29*time.Second; at += 10 * time.Second {
+			want = append(want, at)
+		}
+		checkTimes(t, starts, want...)
+	}
+}
+
+// TestPhaseAfterFailures: instances whose first runs failed together part once they work.
+func TestPhaseAfterFailures(t *testing.T) {
+	s := time.Second
+	var n atomic.Int64
+	f := Func{Interval: 10 * s, Timeout: s, FailureThreshold: 3, SuccessThreshold: 1, Run: func(context.Context) error {
+		if n.Add(1) < 3 {
+			return errDown
+		}
+		return nil
+	}}
+	starts, _ := timesOf(t, .5, 24*s, f)
+	//                  fails +1 +2   works, half and a quarter of an interval, a whole one
+	checkTimes(t, starts, 0, 1*s, 3*s, 10500*time.Millisecond, 20500*time.Millisecond)
+}
+
+// TestRetries: the run after a failed one comes 1, 2, 4 s later, and so on up to the interval;
+// after a success of a failed check the next comes 1 s later.
+func TestRetries(t *testing.T) {
+	s := time.Second
+	f := Func{Interval: 5 * s, Timeout: 2 * s, FailureThreshold: 3, SuccessThreshold: 2}
+
+	f.Run = func(context.Context) error { return errDown }
+	starts, last := timesOf(t, 1, 23*s, f)
+	checkTimes(t, starts, 0, 1*s, 3*s, 7*s, 12*s, 17*s, 22*s)
+	if !last.Failed || last.Failures != 7 {
+		t.Errorf("%+v", last)
+	}
+
+	var n atomic.Int64
+	f.Run = func(context.Context) error { // works, fails four times, works
+		if i := n.Add(1); i > 1 && i < 6 {
+			return errDown
+		}
+		return nil
+	}
+	starts, last = timesOf(t, 1, 24*s, f)
+	//                  works fails  +1   +2   +4   works, +1: recovered, +5
+	checkTimes(t, starts, 0, 5*s, 6*s, 8*s, 12*s, 17*s, 18*s, 23*s)
+	if last.Failed || last.Successes != 3 {
+		t.Errorf("%+v", last)
+	}
+
+	n.Store(0)
+	f.Run = func(context.Context) error { // one failure is taken back within a second, and the next begins at 1 s again
+		if i := n.Add(1); i == 2 || i == 4 {
+			return errDown
+		}
+		return nil
+	}
+	starts, _ = timesOf(t, 1, 18*s, f)
+	checkTimes(t, starts, 0, 5*s, 6*s, 11*s, 12*s, 17*s)
+
+	n.Store(0)
+	f.Interval = 500 * time.Millisecond // never longer than the interval
+	f.Run = func(context.Context) error { return errDown }
+	starts, _ = timesOf(t, 1, 1800*time.Millisecond, f)
+	checkTimes(t, starts, 0, s/2, s, 3*s/2)
+}
+
+// TestRetriesOfWhatHangs: the pause begins at the timeout, so that a run that heeds its context
+// has returned by then and counts once. One that heeds nothing counts at the end of each
+// pause and is not run again.
+func TestRetriesOfWhatHangs(t *testing.T) {
+	s := time.Second
+	f := Func{Interval: 5 * s, Timeout: 2 * s, FailureThreshold: 3, SuccessThreshold: 2}
+	f.Run = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	starts, last := timesOf(t, 1, 17*s, f)
+	checkTimes(t, starts, 0, 3*s, 7*s, 13*s)
+	if last.Failures != 4 || last.Class != "timeout" {
+		t.Errorf("%+v", last)
+	}
+
+	synctest.Test(t, func(t *testing.T) {
+		open := make(chan struct{})
+		f.Run = func(context.Context) error { <-open; return nil }
+		r := New(f, 1, noop.NewTracerProvider().Tracer(""), func(context.Context, string, *Outcome) {}, func() {})
+		ctx, cancel := context.WithCancel(t.Context())
+		go r.Loop(ctx)
+		time.Sleep(s / 2)
+		for second, want := range []int{0, 0, 1, 2, 2, 3, 3, 3, 3, 4} {
+			failures := 0
+			if o := r.Last(); o != nil {
+				failures = o.Failures
+			}
+			if failures != want {
+				t.Errorf("after %d.5 s: %d failures, want %d", second, failures, want)
+			}
+			time.Sleep(s)
+		}
+		cancel()
+		close(open)
+		synctest.Wait()
+	})
+}
