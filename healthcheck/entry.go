@@ -83,7 +83,7 @@ func (m *Monitor) bind(e *entry, r *running) {
 		f := c.toRun()
 		runner := run.New(f, jitter, r.tracer, r.instruments.RecordRun, m.askJudge)
 		e.subject = &judge.Subject{
-			Name: e.name, OnFail: c.OnFail, Awaited: true, Added: m.phase == started && len(m.life.Phase(time.Now()).Holds) == 0,
+			Name: e.name, OnFail: c.OnFail, Awaited: true,
 			Interval: f.Interval, Timeout: f.Timeout, Evaluate: judge.Runs{Runner: runner}.Evaluate,
 		}
 		ctx, cancel := context.WithCancel(r.ctx)
@@ -102,6 +102,8 @@ func (m *Monitor) bind(e *entry, r *running) {
 	default:
 		e.subject = &judge.Subject{Name: e.name, OnFail: states.Restart, Evaluate: judge.Beats{Stall: e.beat.stall, Last: e.beat.since}.Evaluate}
 	}
+	// Under a Hold it counts at once, or the process could start without it.
+	e.subject.Late = m.phase == started && len(m.life.Phase(time.Now()).Holds) == 0
 	m.judging.Lock()
 	defer m.judging.Unlock()
 	m.judge.Subjects = append(m.judge.Subjects, e.subject)
@@ -138,7 +140,7 @@ func (m *Monitor) Add(c Check) (remove func(), err error) {
 	return m.add(&entry{name: c.Name, check: &c}, "Add")
 }
 
-// AddRule adds a rule as Add adds a check. It collects once, to see whether the rule fits its
+// AddRule adds a rule as Add adds a check; it is judged at once. It collects once, to see whether the rule fits its
 // metric: the limit of a Quantile must be a bucket boundary of a histogram that exists.
 func (m *Monitor) AddRule(r rule.Rule) (remove func(), err error) {
 	return m.add(&entry{name: r.Name, rule: &r}, "AddRule")
