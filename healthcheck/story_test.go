@@ -136,8 +136,10 @@ func TestStory(t *testing.T) {
 		nextRun()
 		k.state("database", verdict.Pass)
 		wait(time.Second)
-		k.state("database", verdict.Fail) // by timeout, and because it is still out
-		wait(14 * time.Second)            // three intervals and a timeout after the timeout
+		k.state("database", verdict.Pass) // one timeout
+		wait(time.Second)
+		k.state("database", verdict.Fail) // it is still out
+		wait(13 * time.Second)            // three intervals and a timeout after the timeout
 		k.state("database", verdict.Stale)
 		k.want("/ready", 503, verdict.Fail)
 		hung.Store(false)
