@@ -136,9 +136,9 @@ func TestStory(t *testing.T) {
 		nextRun()
 		k.state("database", verdict.Pass)
 		wait(time.Second)
-		k.state("database", verdict.Pass) // one timeout
+		k.state("database", verdict.Pass) // one timeout of two failures
 		wait(time.Second)
-		k.state("database", verdict.Fail) // it is still out
+		k.state("database", verdict.Fail) // because it is still out a second later
 		wait(13 * time.Second)            // three intervals and a timeout after the timeout
 		k.state("database", verdict.Stale)
 		k.want("/ready", 503, verdict.Fail)
