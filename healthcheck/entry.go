@@ -99,6 +99,7 @@ func (m *Monitor) bind(e *entry, r *running) {
 	default:
 		e.subject = &judge.Subject{Name: e.name, OnFail: states.Restart, Evaluate: judge.Beats{Stall: e.beat.stall, Last: e.beat.since}.Evaluate}
 	}
+	e.subject.Late = m.phase == started
 	m.judging.Lock()
 	defer m.judging.Unlock()
 	m.judge.Subjects = append(m.judge.Subjects, e.subject)
@@ -133,7 +134,7 @@ func (m *Monitor) Add(c Check) (remove func(), err error) {
 	return m.add(&entry{name: c.Name, check: &c}, "Add")
 }
 
-// AddRule adds a rule as Add adds a check. It collects once, to see whether the rule fits its
+// AddRule adds a rule as Add adds a check; it is judged at once. It collects once, to see whether the rule fits its
 // metric: the limit of a Quantile must be a bucket boundary of a histogram that exists.
 func (m *Monitor) AddRule(r rule.Rule) (remove func(), err error) {
 	return m.add(&entry{name: r.Name, rule: &r}, "AddRule")

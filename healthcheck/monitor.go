@@ -124,6 +124,6 @@ func (m *Monitor) Drained() <-chan struct{} { return m.drained }
 // beginDrain takes the instance out of traffic for good, because it is about to end.
 func (m *Monitor) beginDrain() {
 	m.life.Drain()
-	m.askJudge()
+	m.judgeNow() // no server ends before the word is out
 	time.AfterFunc(max(0, m.config.DrainDelay), m.drain)
 }

@@ -103,12 +103,12 @@ func (m *Monitor) goLive(r *running, apply func()) error {
 		r.log.End(0)
 		return err
 	}
-	m.phase, m.running = started, r
 	for _, e := range m.entries { // added since setup
 		if e.subject == nil {
 			m.bind(e, r)
 		}
 	}
+	m.phase, m.running = started, r
 	r.loops.Add(1) // Stop waits until all have begun
 	queues := slices.Clone(m.queues)
 	m.mu.Unlock()
