@@ -45,6 +45,7 @@ var rooms = []struct{ name, imports string }{
 	// What users add.
 	{"checks", ""},
 	{"statuspage", "healthcheck verdict"},
+	{"healthtest", "healthcheck query rule verdict"},
 	{"grpchealth", "checks healthcheck verdict"},
 	// What tests alone use.
 	{"leaktest", ""},
