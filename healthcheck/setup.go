@@ -105,7 +105,7 @@ func (m *Monitor) setup(r *running) error {
 		if err := r.collector.Collect(r.ctx); errors.Is(err, sdkmetric.ErrReaderNotRegistered) {
 			return &cfgerrors.Error{Field: "Reader", Problem: err.Error() + ": it belongs to no MeterProvider, as where the SDK is disabled"}
 		} else if err != nil { // who we are, and whether we are alone
-			return fmt.Errorf("Reader: %w", err)
+			return fmt.Errorf("collecting from Reader: %w", err)
 		}
 		if len(r.collector.Metric("health.lifecycle.status")) > 0 {
 			return &cfgerrors.Error{Field: "MeterProvider", Problem: "another Monitor exports to it already; one process, one Monitor"}
@@ -134,7 +134,7 @@ func (m *Monitor) setup(r *running) error {
 		return nil
 	}
 	if err := r.collector.Collect(r.ctx); err != nil {
-		return fmt.Errorf("Reader: %w", err)
+		return fmt.Errorf("collecting from Reader: %w", err)
 	}
 	return errors.Join(r.cumulative(), m.misfits())
 }

@@ -163,7 +163,7 @@ func (m *Monitor) validate(p Pipeline) (errs []error) {
 	defaults := c.Defaults
 	defaults.Name, defaults.OnFail = "", ""
 	for _, err := range defaults.validateTimes() {
-		errs = append(errs, fmt.Errorf("Defaults: %w", err))
+		errs = append(errs, fmt.Errorf("in Defaults: %w", err))
 	}
 	if c.ShutdownTimeout < 0 {
 		errs = append(errs, &cfgerrors.Error{Field: "ShutdownTimeout", Problem: fmt.Sprintf("%v is negative", c.ShutdownTimeout)})
