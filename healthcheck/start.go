@@ -110,6 +110,7 @@ func (m *Monitor) goLive(r *running) error {
 			m.bind(e, r)
 		}
 	}
+	m.want()
 	m.phase, m.running = started, r
 	r.loops.Add(1) // Stop waits until all have begun
 	m.mu.Unlock()
