@@ -1,10 +1,5 @@
-// Command prometheusonly is a service with client_golang's metrics and no OTLP: it is judged
-// from those, and /metrics has them as they were and health_* beside them.
-//
-// The bridge shows client_golang's registry to the Monitor. Names are as on /metrics. A
-// limit on a quantile must be a bucket boundary, since Monitor.View can't add one here,
-// and a series must be there from the start: a CounterVec has none until its children
-// are made.
+// Command prometheusonly is a service with client_golang's metrics and no OpenTelemetry: rules go
+// by the names on /metrics, which has health_* beside what the service had before.
 package main
 
 import (
@@ -23,11 +18,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
-	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/promhealth"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
 func main() {
@@ -49,28 +43,26 @@ func main() {
 // serve serves until ctx ends. Then /ready answers 503, and requests are served for
 // the drain delay more.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
-	native := prometheus.NewRegistry() // or prometheus.DefaultRegisterer and DefaultGatherer
-	latency := promauto.With(native).NewHistogram(prometheus.HistogramOpts{Name: "orders_duration_seconds", Buckets: []float64{.05, .1, .25, .5, 1, 2.5}})
+	reg := prometheus.NewRegistry() // with the default registry, give nil to promhealth.Start
+	latency := promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
+		Name: "http_request_duration_seconds", Help: "Duration of requests.", Buckets: prometheus.DefBuckets,
+	}, []string{"code", "method"})
 
-	health := &healthcheck.Monitor{Checks: []healthcheck.Check{
-		{Name: "database", Role: healthcheck.Core, Func: db.PingContext, Interval: 2 * time.Second, Timeout: time.Second, Failures: 2, Successes: 1},
-		{Name: "latency", Limit: healthcheck.Quantile("orders_duration_seconds", .99, 30*time.Second).AtMost(.5)},
-	}}
-	own := prometheus.NewRegistry() // one of its own, or the bridge would bridge the bridge
-	exporter, err := otelprom.New(otelprom.WithRegisterer(own))
-	if err != nil {
+	health := healthcheck.New(healthcheck.Config{
+		Checks: []healthcheck.Check{
+			{Name: "database", Func: db.PingContext, Interval: 2 * time.Second, Timeout: time.Second, FailureThreshold: 2, SuccessThreshold: 1},
+		},
+		Rules: []rule.Rule{
+			{Name: "latency", Value: rule.Quantile(.99, "http_request_duration_seconds"), Fail: rule.Above(500 * time.Millisecond)},
+		},
+		DrainDelay: drain,
+	})
+	if err := promhealth.Start(ctx, health, reg); err != nil {
 		return err
 	}
-	source := sdkmetric.NewManualReader(sdkmetric.WithProducer(bridge.NewMetricProducer(bridge.WithGatherer(native))))
-	health.MeterProvider = sdkmetric.NewMeterProvider(
-		sdkmetric.WithReader(exporter), sdkmetric.WithReader(source), sdkmetric.WithView(health.View()))
-	if err := health.Start(ctx, source); err != nil {
-		return err
-	}
 
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
-		defer func(began time.Time) { latency.Observe(time.Since(began).Seconds()) }(time.Now())
+	app := http.NewServeMux()
+	app.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
 		var state string
 		if err := db.QueryRowContext(r.Context(), "SELECT state FROM orders WHERE id = $1", r.PathValue("id")).Scan(&state); err != nil {
 			http.Error(w, "no order", http.StatusInternalServerError)
@@ -78,7 +70,8 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.Gatherers{native, own}, promhttp.HandlerOpts{}))
-	health.Register(mux)
-	return health.Serve(&http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, l, drain)
+	mux := http.NewServeMux() // scrapes and probes are no requests to judge by
+	mux.Handle("/", promhttp.InstrumentHandlerDuration(latency, app))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
