@@ -119,6 +119,16 @@ func (m *Monitor) begin(e *entry) {
 
 // creation tells what is known of an instrument.
 func (m *Monitor) creation(metric string) judge.Creation {
+	if f := m.registry.Families(); f != nil {
+		switch registered, quiet, known := f.Known(metric); {
+		case known && !registered:
+			return judge.NotCreated
+		case known && quiet:
+			return judge.Recorded
+		case known:
+			return judge.Observed
+		}
+	}
 	created, synchronous := m.registry.Has(metric)
 	switch {
 	case created && synchronous:
@@ -190,6 +200,7 @@ func (m *Monitor) enter(e *entry, method string) (r *running, err error) {
 	}
 	m.entries = append(m.entries, e)
 	m.bind(e, r)
+	m.want()
 	m.begin(e)
 	return r, nil
 }
@@ -200,6 +211,7 @@ func (m *Monitor) remove(e *entry) {
 	r, subject := m.running, e.subject
 	if subject != nil {
 		e.end()
+		m.want()
 	}
 	m.mu.Unlock()
 	if subject == nil {
@@ -216,6 +228,13 @@ func (m *Monitor) remove(e *entry) {
 
 // misfit says how a rule does not fit its metric, as far as that was seen.
 func (m *Monitor) misfit(e *entry) error {
+	if f := m.registry.Families(); f != nil {
+		for _, name := range queryOf(e.rule).Indicator.Metrics() {
+			if problem := f.Refuse(name); problem != "" {
+				return &cfgerrors.Error{Item: e.name, Field: "Value", Problem: name + " " + problem}
+			}
+		}
+	}
 	read, _ := e.sampler.Reading()
 	if read != nil && read.Mistake != nil {
 		return &cfgerrors.Error{Item: e.name, Field: read.Mistake.Field, Problem: read.Mistake.Problem}

@@ -100,6 +100,7 @@ func (r *running) collectOnce(limit time.Duration) {
 func (m *Monitor) setup(r *running) error {
 	p := r.pipeline
 	r.tracer = p.TracerProvider.Tracer(conventions.Scope, trace.WithSchemaURL(conventions.SchemaURL))
+	m.registry.Ask(p.Reader)
 	if p.Reader != nil {
 		r.collector = collect.New(p.Reader, &m.registry, p.Logger, m.collected)
 		if err := r.collector.Collect(r.ctx); errors.Is(err, sdkmetric.ErrReaderNotRegistered) {
@@ -168,6 +169,7 @@ func (m *Monitor) bindAll(r *running) error {
 	for _, e := range m.entries {
 		m.bind(e, r)
 	}
+	m.want()
 	return nil
 }
 

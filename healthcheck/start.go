@@ -113,6 +113,7 @@ func (m *Monitor) goLive(r *running, apply func()) error {
 			m.bind(e, r)
 		}
 	}
+	m.want()
 	m.phase, m.running = started, r
 	r.loops.Add(1) // Stop waits until all have begun
 	queues := slices.Clone(m.queues)
