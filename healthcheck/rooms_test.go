@@ -47,6 +47,7 @@ var rooms = []struct{ name, imports string }{
 	{"statuspage", "healthcheck verdict"},
 	{"healthtest", "healthcheck query rule verdict"},
 	{"grpchealth", "checks healthcheck verdict"},
+	{"promhealth", "cfgerrors conventions healthcheck"},
 	// What tests alone use.
 	{"leaktest", ""},
 }
