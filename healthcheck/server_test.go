@@ -204,7 +204,9 @@ func TestSeveralServers(t *testing.T) {
 	first.RegisterOnShutdown(func() { others.Add(1) })
 	second.RegisterOnShutdown(func() { others.Add(1) })
 	served := make(chan error, 1)
-	go func() { served <- k.ListenAndServe(first, second, &http.Server{Addr: last, Handler: k.DetailsHandler()}) }()
+	go func() {
+		served <- k.ListenAndServe(first, second, &http.Server{Addr: last, Handler: k.DetailsHandler()})
+	}()
 	for url, proto := range map[string]string{"http://" + plain + "/ready": "HTTP/1.1", "https://" + secure + "/ready": "HTTP/2.0", "http://" + last + "/": "HTTP/1.1"} {
 		if res := eventually(t, client, url); res.StatusCode != 200 || res.Proto != proto {
 			t.Errorf("%s: %d by %s", url, res.StatusCode, res.Proto)
