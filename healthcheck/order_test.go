@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
@@ -430,6 +431,17 @@ func TestEverythingAtOnce(t *testing.T) {
 	}
 }
 
+// asked is a provider that tells when it is asked for a meter.
+type asked struct {
+	metric.MeterProvider
+	tell func()
+}
+
+func (a asked) Meter(name string, o ...metric.MeterOption) metric.Meter {
+	a.tell()
+	return a.MeterProvider.Meter(name, o...)
+}
+
 // TestLostBesideStart: what comes while Start asks the provider is judged and exported, or is
 // its error.
 func TestLostBesideStart(t *testing.T) {
@@ -471,6 +483,15 @@ func TestLostBesideStart(t *testing.T) {
 		}
 		if got := k.metric("queue.length", conventions.Queue.String("jobs")); got != 5 {
 			t.Errorf("queue.length is %v", got)
+		}
+		m := New(Config{})
+		add := sync.OnceFunc(func() {
+			if _, err := m.AddRule(rule.Rule{Name: "pool", Value: rule.Last("pool"), Fail: rule.Above(0)}); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := m.StartWith(t.Context(), Pipeline{MeterProvider: asked{noop.NewMeterProvider(), add}}); err == nil || !strings.Contains(err.Error(), "telemetry.Config{Health: health}") {
+			t.Errorf("a rule meanwhile, and no Reader: %v", err)
 		}
 		if _, err := during(Config{}, func(k *kit) { k.Heartbeat("", 0) }); err == nil || !strings.Contains(err.Error(), "Name: is empty") {
 			t.Errorf("a wrong heartbeat meanwhile: %v", err)

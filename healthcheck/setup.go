@@ -167,6 +167,9 @@ func (m *Monitor) bindAll(r *running) error {
 		return cfgerrors.ErrStopped // nobody reads it
 	}
 	for _, e := range m.entries {
+		if e.rule != nil && r.collector == nil { // added since the configuration was validated
+			return needsReader(e.name)
+		}
 		m.bind(e, r)
 	}
 	m.want()
