@@ -105,8 +105,8 @@ func checkStories() []story {
 		"Check database on 1 of shop/orders says nothing new; what it said last may be wrong by now.", ""}
 	flaps := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "A check changes its state again and again.",
 		"Check database on 1 of shop/orders has changed its state 12 times in half an hour.", ""}
-	override := alarm{"severity=warning health_check_name=latency health_check_effect=off " + jobOnly, "An operator's override has been on for an hour.",
-		"For an hour, failing of check latency of shop/orders has had the effect off, by an operator's override.", ""}
+	override := alarm{"severity=warning health_check_name=latency health_check_effect=show " + jobOnly, "An operator's override has been on for an hour.",
+		"For an hour, failing of check latency of shop/orders has had the effect show, by an operator's override.", ""}
 	last := func(values string) [][2]string {
 		l := of(1) + `,health_check_name="database"`
 		return join(ready(1), sample("health_check_last_run_timestamp_seconds{"+l+"}", values), sample("health_check_interval_seconds{"+l+"}", "10x100"),
