@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"context"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // rig is a Monitor with the service's rules, and the instruments that they read.
@@ -27,14 +27,11 @@ type rig struct {
 // newRig starts one with an import that has just ended.
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{T: t, health: &healthcheck.Monitor{Checks: Checks(), Logger: slog.New(slog.DiscardHandler)}}
+	r := &rig{T: t, health: healthcheck.New(healthcheck.Config{Rules: Rules})}
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(r.health.View()))
-	r.health.MeterProvider = provider
 	// As in the service: only the names must be the same.
-	if _, err := healthcheck.NewQueue(provider, "orders", 100, func() int { return int(r.length.Load()) }); err != nil {
-		t.Fatal(err)
-	}
+	r.health.Queue("orders", 100, func() int { return int(r.length.Load()) })
 	meter := provider.Meter("test")
 	var err error
 	if r.delivery, err = meter.Float64Histogram("delivery.duration", metric.WithUnit("s")); err != nil {
@@ -44,10 +41,13 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r.importEnds()
-	if err := r.health.Start(t.Context(), reader); err != nil {
+	err = r.health.StartWith(t.Context(), healthcheck.Pipeline{
+		Reader: reader, MeterProvider: provider, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.health.Stop)
+	time.Sleep(500 * time.Millisecond) // rules are judged at each full second; look between two of them
 	return r
 }
 
@@ -66,35 +66,34 @@ func (r *rig) deliver(n int, took time.Duration, carrier, errorType string) {
 	}
 }
 
-// after lets time pass, judges, and wants a check's state and, if it says one, its
-// reason.
-func (r *rig) after(d time.Duration, check string, want healthcheck.State, why string) {
+// after lets time pass, and wants a rule's state and, if it says one, its reason. A second is
+// enough to collect and to judge.
+func (r *rig) after(d time.Duration, rule string, want verdict.State, why string) {
 	r.Helper()
 	time.Sleep(d) // of the bubble: it takes none
-	synctest.Wait()
-	for _, c := range r.health.Evaluate(context.Background()).Checks {
-		if c.Name == check {
-			if c.State != want || c.Output != why {
-				r.Errorf("%s is %s %q, want %s %q", check, c.State, c.Output, want, why)
+	for _, c := range r.health.Verdict().Results {
+		if c.Name == rule {
+			if c.State != want || c.Reason != why {
+				r.Errorf("%s is %s %q, want %s %q", rule, c.State, c.Reason, want, why)
 			}
 			return
 		}
 	}
-	r.Errorf("there is no check %q", check)
+	r.Errorf("there is no rule %q", rule)
 }
 
 // ready wants readiness to be in a state.
-func (r *rig) ready(want healthcheck.State) {
+func (r *rig) ready(want verdict.State) {
 	r.Helper()
-	if got := r.health.Verdict().Status(healthcheck.Readiness); got != want {
-		r.Errorf("readiness is %s, want %s: %s", got, want, r.health.Verdict().Output(healthcheck.Readiness))
+	if got := r.health.Verdict().Readiness; got.State != want {
+		r.Errorf("readiness is %s, want %s: %s", got.State, want, got.Reason)
 	}
 }
 
 const (
-	pass = healthcheck.Pass
-	warn = healthcheck.Warn
-	fail = healthcheck.Fail
+	pass = verdict.Pass
+	warn = verdict.Warn
+	fail = verdict.Fail
 )
 
 // TestNames: each rule has found its instrument. This alone finds a mistyped name, an
@@ -102,9 +101,10 @@ const (
 func TestNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		for _, c := range r.health.Evaluate(t.Context()).Checks {
+		time.Sleep(time.Second)
+		for _, c := range r.health.Verdict().Results {
 			if c.State != pass {
-				t.Errorf("%s is %s: %s", c.Name, c.State, c.Output)
+				t.Errorf("%s is %s: %s", c.Name, c.State, c.Reason)
 			}
 		}
 		r.ready(pass)
@@ -117,7 +117,7 @@ func TestQueue(t *testing.T) {
 		r := newRig(t)
 		r.length.Store(80) // a limit's own value is within it
 		r.after(time.Second, "queue", pass, "80, warns above 50, but not for 5s yet")
-		r.after(5*time.Second, "queue", warn, "80, warns above 50")
+		r.after(6*time.Second, "queue", warn, "80, warns above 50")
 		r.ready(warn)
 		r.length.Store(10)
 		r.after(time.Second, "queue", pass, "")
@@ -127,7 +127,7 @@ func TestQueue(t *testing.T) {
 		r.after(time.Second, "queue", pass, "")
 		r.length.Store(81)
 		r.after(4*time.Second, "queue", pass, "81 of at most 80, but not for 5s yet")
-		r.after(2*time.Second, "queue", fail, "81 of at most 80")
+		r.after(3*time.Second, "queue", fail, "81 of at most 80")
 		r.ready(fail)
 	})
 }

@@ -27,7 +27,7 @@ type head struct {
 	Until     string        `json:"until,omitempty"`
 	ServiceID string        `json:"serviceId"`
 	ReleaseID string        `json:"releaseId"`
-	Time      string        `json:"time"`
+	Time      string        `json:"time,omitempty"`
 }
 
 type bodyOptions struct {

@@ -5,9 +5,11 @@ package interop
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -16,31 +18,30 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// kit is a Monitor on the real SDK, seen from outside of its package.
+// kit is a Monitor on the real SDK, seen from outside of its package. It lives in a synctest
+// bubble.
 type kit struct {
 	*healthcheck.Monitor
 	t        *testing.T
 	provider *sdkmetric.MeterProvider
 	reader   *sdkmetric.ManualReader
-	mux      *http.ServeMux
+	handler  http.Handler
 	drain    context.CancelFunc
 }
 
-func newKit(t *testing.T, checks ...healthcheck.Check) *kit {
+func newKit(t *testing.T, c healthcheck.Config) *kit {
 	t.Helper()
-	k := &kit{t: t, Monitor: &healthcheck.Monitor{
-		Checks: checks, Logger: slog.New(slog.DiscardHandler), TracerProvider: noop.NewTracerProvider()}}
-	k.reader = sdkmetric.NewManualReader()
-	res := resource.NewSchemaless(attribute.String("service.name", "orders"), attribute.String("service.version", "1.4.2"))
+	k := &kit{t: t, Monitor: healthcheck.New(c), reader: sdkmetric.NewManualReader()}
+	res := resource.NewSchemaless( // the times of ejections depend on the instance
+		attribute.String("service.name", "orders"), attribute.String("service.version", "1.4.2"), attribute.String("service.instance.id", "a"))
 	k.provider = sdkmetric.NewMeterProvider(
 		sdkmetric.WithReader(k.reader), sdkmetric.WithView(k.View()), sdkmetric.WithResource(res))
-	k.MeterProvider = k.provider
-	k.mux = http.NewServeMux()
-	k.Register(k.mux)
+	k.handler = k.Wrap(nil)
 	return k
 }
 
@@ -48,7 +49,9 @@ func (k *kit) start() *kit {
 	k.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	k.drain = cancel
-	if err := k.Start(ctx, k.reader); err != nil {
+	err := k.StartWith(ctx, healthcheck.Pipeline{Reader: k.reader, MeterProvider: k.provider,
+		TracerProvider: noop.NewTracerProvider(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
 		k.t.Fatal(err)
 	}
 	k.t.Cleanup(func() {
@@ -58,17 +61,28 @@ func (k *kit) start() *kit {
 	return k
 }
 
-// want collects and judges now, and checks one check's state.
-func (k *kit) want(name string, state healthcheck.State) healthcheck.Result {
+// judged waits until what is true now is collected and judged. Both happen every second, and
+// a judgement follows at once a collection with news.
+func judged() { time.Sleep(1100 * time.Millisecond) }
+
+// want checks one check's state in the last verdict.
+func (k *kit) want(name string, state verdict.State) verdict.Result {
 	k.t.Helper()
-	for _, c := range k.Evaluate(k.t.Context()).Checks {
-		if c.Name == name {
-			if c.State != state {
-				k.t.Fatalf("%s is %s (%s, value %v %s); want %s", name, c.State, c.Output, c.Value, c.Unit, state)
+	for _, r := range k.Verdict().Results {
+		if r.Name == name {
+			if r.State != state {
+				k.t.Fatalf("%s is %s (%s, %s); want %s", name, r.State, r.Reason, valueOf(r), state)
 			}
-			return c
+			return r
 		}
 	}
 	k.t.Fatalf("there is no check %s", name)
 	panic("unreachable")
+}
+
+func valueOf(r verdict.Result) string {
+	if r.Value == nil {
+		return "no value"
+	}
+	return fmt.Sprintf("value %v %s", *r.Value, r.Unit)
 }

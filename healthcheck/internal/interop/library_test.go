@@ -3,12 +3,14 @@ package interop
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"net"
 	"runtime/metrics"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/XSAM/otelsql"
@@ -23,18 +25,20 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
-	_ "modernc.org/sqlite"
+	"modernc.org/sqlite"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// mistyped wants a check to say that there is no instrument of the name that it
+// mistyped wants a rule to say that there is no instrument of the name that it
 // reads, and which.
-func (k *kit) mistyped(check, metric string) {
+func (k *kit) mistyped(rule, metric string) {
 	k.t.Helper()
-	c := k.want(check, healthcheck.Unknown)
-	if want := fmt.Sprintf("no instrument named %q has been created", metric); c.Output != want {
-		k.t.Errorf("%s: %q, want %q", check, c.Output, want)
+	r := k.want(rule, verdict.Unknown)
+	if want := fmt.Sprintf("no instrument named %q has been created", metric); r.Reason != want {
+		k.t.Errorf("%s: %q, want %q", rule, r.Reason, want)
 	}
 }
 
@@ -55,115 +59,102 @@ func (k *kit) exported() {
 }
 
 // TestGoRuntime: rules on contrib/instrumentation/runtime.
-func TestGoRuntime(t *testing.T) {
+func TestGoRuntime(t *testing.T) { synctest.Test(t, testGoRuntime) }
+
+func testGoRuntime(t *testing.T) {
 	const crowd, most = 1000, 16 << 20
 	rest := []metrics.Sample{{Name: "/sched/goroutines:goroutines"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	metrics.Read(rest)
-	k := newKit(t,
-		healthcheck.Check{Name: "goroutines", Limit: healthcheck.Last("go.goroutine.count").AtMost(float64(rest[0].Value.Uint64() + crowd/2))},
-		healthcheck.Check{Name: "stacks", Limit: healthcheck.Last("go.memory.used").Where("go.memory.type", "stack").
-			AtMost(float64(rest[1].Value.Uint64() + most))},
-		healthcheck.Check{Name: "kinds", Limit: healthcheck.Last("go.memory.used").Per("go.memory.type").AtMost(1 << 40)},
-		healthcheck.Check{Name: "processors", Limit: healthcheck.Last("go.processor.limit").AtLeast(1)},
-		healthcheck.Check{Name: "allocating", Limit: healthcheck.Increase("go.memory.allocated", time.Minute).AtMost(4 * most)},
-		healthcheck.Check{Name: "ambiguous", Limit: healthcheck.Last("go.memory.used").AtMost(1)},
-		healthcheck.Check{Name: "typo", Limit: healthcheck.Last("go.goroutines.count").AtMost(1)},
-	)
+	goroutines, stacks := rest[0].Value.Uint64(), rest[1].Value.Uint64()
+	k := newKit(t, healthcheck.Config{Rules: []rule.Rule{
+		{Name: "goroutines", Value: rule.Last("go.goroutine.count"), Fail: rule.Above(float64(goroutines + crowd/2))},
+		{Name: "stacks", Value: rule.Last("go.memory.used").Where("go.memory.type", "stack"), Fail: rule.Above(float64(stacks + most))},
+		{Name: "kinds", Value: rule.Last("go.memory.used"), Per: []string{"go.memory.type"}, Fail: rule.Above(1 << 40)},
+		{Name: "processors", Value: rule.Last("go.processor.limit"), Fail: rule.Below(1)},
+		{Name: "allocating", Value: rule.Increase("go.memory.allocated"), Window: time.Minute, Fail: rule.Above(4 * most)},
+		{Name: "ambiguous", Value: rule.Last("go.memory.used"), Fail: rule.Above(1)},
+		{Name: "typo", Value: rule.Last("go.goroutines.count"), Fail: rule.Above(1)},
+	}})
 	err := goruntime.Start(goruntime.WithMeterProvider(k.provider), goruntime.WithMinimumReadMemStatsInterval(time.Nanosecond))
 	if err != nil {
 		t.Fatal(err)
 	}
 	k.start()
 	k.exported()
+	judged()
 	for name, unit := range map[string]string{"goroutines": "{goroutine}", "stacks": "By", "kinds": "By", "processors": "{thread}", "allocating": "By"} {
-		if c := k.want(name, healthcheck.Pass); !c.HasValue || c.Unit != unit || (c.Value <= 0 && name != "allocating") {
-			t.Errorf("%s: value %v %s (%t), want some of %s", name, c.Value, c.Unit, c.HasValue, unit)
+		if r := k.want(name, verdict.Pass); r.Value == nil || r.Unit != unit || (*r.Value <= 0 && name != "allocating") {
+			t.Errorf("%s: %s, want some of %s", name, valueOf(r), unit)
 		}
 	}
-	if c := k.want("ambiguous", healthcheck.Unknown); !strings.Contains(c.Output, "go.memory.used") {
-		t.Errorf("ambiguous: %q", c.Output)
+	if r := k.want("ambiguous", verdict.Unknown); !strings.Contains(r.Reason, "go.memory.used") {
+		t.Errorf("ambiguous: %q", r.Reason)
 	}
 	k.mistyped("typo", "go.goroutines.count")
 
-	end, ready := make(chan struct{}), make(chan struct{})
+	end := make(chan struct{})
 	leave := sync.OnceFunc(func() { close(end) })
 	defer leave()
 	for range crowd {
-		go func() {
-			deep(200)
-			ready <- struct{}{}
-			<-end
-		}()
-	}
-	for range crowd {
-		<-ready
+		go deep(200, end)
 	}
 	waste := make([]byte, 8*most)
 	defer func() { clear(waste) }()
+	judged()
 	for _, name := range []string{"goroutines", "stacks", "allocating"} {
-		k.want(name, healthcheck.Fail)
+		k.want(name, verdict.Fail)
 	}
 	leave()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
-		if state(k, "goroutines") == healthcheck.Pass {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("goroutines does not pass again")
-		}
-	}
+	judged()
+	k.want("goroutines", verdict.Pass)
 }
 
-// deep makes the stack grow.
+// deep makes the stack grow, and waits at its end, so that the stack does not shrink.
 //
 //go:noinline
-func deep(n int) (sum byte) {
+func deep(n int, end <-chan struct{}) (sum byte) {
 	var frame [256]byte
 	frame[n%len(frame)] = byte(n)
 	if n > 0 {
-		sum = deep(n - 1)
+		sum = deep(n-1, end)
+	} else {
+		<-end
 	}
 	return sum + frame[(n+1)%len(frame)]
 }
 
-func state(k *kit, name string) healthcheck.State {
-	for _, c := range k.Evaluate(k.t.Context()).Checks {
-		if c.Name == name {
-			return c.State
-		}
-	}
-	return ""
-}
+// services is grpc.health.v1 with services that take their time and one that fails.
+type services struct{ *health.Server }
 
-// slow is grpc.health.v1 with a service that takes its time and one that fails.
-type slow struct{ *health.Server }
-
-func (s slow) Check(ctx context.Context, in *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
+func (services) Check(_ context.Context, in *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
 	switch in.Service {
+	case "fast":
+		time.Sleep(300 * time.Millisecond)
 	case "slow":
-		time.Sleep(320 * time.Millisecond)
+		time.Sleep(303 * time.Millisecond)
 	case "broken":
 		return nil, status.Error(codes.Internal, "broken")
 	}
 	return &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVING}, nil
 }
 
-// TestGRPC: rules on otelgrpc. The limit of 301 ms lies between its boundaries and
-// becomes one of them.
-func TestGRPC(t *testing.T) {
-	const name, window = "rpc.server.call.duration", time.Minute
-	k := newKit(t,
-		healthcheck.Check{Name: "latency", Limit: healthcheck.Quantile(name, .9, window).AtMost(.301)},
-		healthcheck.Check{Name: "slow calls", Limit: healthcheck.Over(name, .302, window).AtMost(.1)},
-		healthcheck.Check{Name: "errors", Limit: healthcheck.Ratio(
-			healthcheck.Increase(name, window).Where("rpc.response.status_code", "INTERNAL"),
-			healthcheck.Increase(name, window)).AtMost(.05)},
-		healthcheck.Check{Name: "one method", Limit: healthcheck.Quantile(name, .9, window).
-			Where("rpc.method", "grpc.health.v1.Health/Check").AtMost(.301)},
-		healthcheck.Check{Name: "typo", Limit: healthcheck.Quantile("rpc.server.duration", .9, window).AtMost(.301)},
-	)
+// TestGRPC: rules on otelgrpc. The limits of 301 and 302 ms lie between its boundaries of 250 and
+// 500 ms and become boundaries, so they tell calls of 300 ms from calls of 303 ms.
+func TestGRPC(t *testing.T) { synctest.Test(t, testGRPC) }
+
+func testGRPC(t *testing.T) {
+	const name, window, limit = "rpc.server.call.duration", time.Minute, 301 * time.Millisecond
+	k := newKit(t, healthcheck.Config{Rules: []rule.Rule{
+		{Name: "latency", Value: rule.Quantile(.9, name), Window: window, Fail: rule.Above(limit)},
+		{Name: "slow calls", Value: rule.ShareAbove(302*time.Millisecond, name), Window: window, Fail: rule.Above(.1)},
+		{Name: "errors", Value: rule.Ratio(rule.Increase(name).Where("rpc.response.status_code", "INTERNAL"), rule.Increase(name)),
+			Window: window, Fail: rule.Above(.05)},
+		{Name: "one method", Value: rule.Quantile(.9, name).Where("rpc.method", "grpc.health.v1.Health/Check"),
+			Window: window, Fail: rule.Above(limit)},
+		{Name: "typo", Value: rule.Quantile(.9, "rpc.server.duration"), Window: window, Fail: rule.Above(limit)},
+	}})
 	srv := grpc.NewServer(grpc.StatsHandler(otelgrpc.NewServerHandler(otelgrpc.WithMeterProvider(k.provider))))
-	healthpb.RegisterHealthServer(srv, slow{health.NewServer()})
+	healthpb.RegisterHealthServer(srv, services{health.NewServer()})
 	l := bufconn.Listen(1 << 16)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
@@ -192,42 +183,39 @@ func TestGRPC(t *testing.T) {
 			})
 		}
 	}
-	// counted waits until the server has recorded n calls.
-	counted := func(n uint64) {
+	// calls makes n calls, and checks that each is recorded once it is judged.
+	all := 0
+	calls := func(n int, service string) {
 		t.Helper()
-		var got uint64
-		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-			if got = histogramCount(k, name); got == n {
-				return
-			}
+		call(n, service)
+		judged()
+		if all += n; histogramCount(k, name) != uint64(all) {
+			t.Fatalf("%s has %d measurements, want %d", name, histogramCount(k, name), all)
 		}
-		t.Fatalf("%s has %d measurements, want %d", name, got, n)
 	}
 
 	k.start()
+	judged()
 	rules := []string{"latency", "slow calls", "errors", "one method"}
 	for _, rule := range rules {
-		if c := k.want(rule, healthcheck.Pass); c.HasValue {
-			t.Errorf("%s has the value %v without a call", rule, c.Value)
+		if r := k.want(rule, verdict.Pass); r.Value != nil {
+			t.Errorf("%s has the value %v without a call", rule, *r.Value)
 		}
 	}
-	call(400, "fast")
-	counted(400)
+	calls(400, "fast")
 	k.exported()
 	for _, rule := range rules {
-		if c := k.want(rule, healthcheck.Pass); !c.HasValue {
+		if r := k.want(rule, verdict.Pass); r.Value == nil {
 			t.Errorf("%s has no value", rule)
 		}
 	}
-	call(60, "slow")
-	counted(460)
+	calls(60, "slow")
 	for _, rule := range []string{"latency", "slow calls", "one method"} {
-		k.want(rule, healthcheck.Fail)
+		k.want(rule, verdict.Fail)
 	}
-	k.want("errors", healthcheck.Pass)
-	call(60, "broken")
-	counted(520)
-	k.want("errors", healthcheck.Fail)
+	k.want("errors", verdict.Pass)
+	calls(60, "broken")
+	k.want("errors", verdict.Fail)
 	k.mistyped("typo", "rpc.server.duration") // its name until semantic conventions 1.39
 }
 
@@ -251,23 +239,33 @@ func histogramCount(k *kit, name string) (n uint64) {
 	return n
 }
 
+// nap is how long the SQL function nap() takes.
+const nap = 20 * time.Millisecond
+
+func init() {
+	sqlite.MustRegisterScalarFunction("nap", 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+		time.Sleep(nap)
+		return int64(1), nil
+	})
+}
+
 // TestSQL: rules on otelsql, the pool's and the operations'.
-func TestSQL(t *testing.T) {
+func TestSQL(t *testing.T) { synctest.Test(t, testSQL) }
+
+func testSQL(t *testing.T) {
 	const pool, operations, window = "db.sql.connection.open", "db.client.operation.duration", time.Minute
 	const most = 4
-	k := newKit(t,
-		healthcheck.Check{Name: "pool", Role: healthcheck.Core,
-			Limit: healthcheck.Last(pool).Where("status", "inuse").AtMost(most - 1).WarnAbove(most / 2)},
-		healthcheck.Check{Name: "each", Limit: healthcheck.Last(pool).Per("status").AtMost(most - 1)},
-		healthcheck.Check{Name: "share", Limit: healthcheck.Ratio(
-			healthcheck.Last(pool).Where("status", "inuse"), healthcheck.Last("db.sql.connection.max_open")).AtMost(.8)},
-		healthcheck.Check{Name: "waits", Limit: healthcheck.Increase("db.sql.connection.wait", window).AtMost(0)},
-		healthcheck.Check{Name: "latency", Limit: healthcheck.Quantile(operations, .9, window).Where("db.operation.name", "sql.conn.query").AtMost(3)},
-		healthcheck.Check{Name: "slow", Limit: healthcheck.Quantile(operations, .9, window).
-			Where("db.operation.name", "sql.conn.query").AtMost(.000_000_001)},
-		healthcheck.Check{Name: "errors", Limit: healthcheck.Increase(operations, window).WhereNot("error.type", "").AtMost(0)},
-		healthcheck.Check{Name: "typo", Limit: healthcheck.Last("db.sql.connections.open").AtMost(1)},
-	)
+	latency := rule.Quantile(.9, operations).Where("db.operation.name", "sql.conn.query")
+	k := newKit(t, healthcheck.Config{Rules: []rule.Rule{
+		{Name: "pool", OnFail: healthcheck.NotReady, Value: rule.Last(pool).Where("status", "inuse"), Fail: rule.Above(most - 1), Warn: rule.Above(most / 2)},
+		{Name: "each", Value: rule.Last(pool), Per: []string{"status"}, Fail: rule.Above(most - 1)},
+		{Name: "share", Value: rule.Ratio(rule.Last(pool).Where("status", "inuse"), rule.Last("db.sql.connection.max_open")), Fail: rule.Above(.8)},
+		{Name: "waits", Value: rule.Increase("db.sql.connection.wait"), Window: window, Fail: rule.Above(0)},
+		{Name: "latency", Value: latency, Window: window, Fail: rule.Above(nap + time.Millisecond)},
+		{Name: "slow", Value: latency, Window: window, Fail: rule.Above(nap - time.Millisecond)},
+		{Name: "errors", Value: rule.Increase(operations).WhereNot("error.type", ""), Window: window, Fail: rule.Above(0)},
+		{Name: "typo", Value: rule.Last("db.sql.connections.open"), Fail: rule.Above(1)},
+	}})
 	options := []otelsql.Option{otelsql.WithMeterProvider(k.provider), otelsql.WithAttributes(attribute.String("db.system.name", "sqlite"))}
 	db, err := otelsql.Open("sqlite", "file:"+t.TempDir()+"/test.db", options...)
 	if err != nil {
@@ -285,30 +283,32 @@ func TestSQL(t *testing.T) {
 		}
 	}()
 	k.start()
+	judged()
 	for _, rule := range []string{"pool", "each", "share", "waits", "latency", "slow", "errors"} {
-		k.want(rule, healthcheck.Pass)
+		k.want(rule, verdict.Pass)
 	}
 	k.mistyped("typo", "db.sql.connections.open")
 
 	for range 20 {
 		var one int
-		if err := db.QueryRowContext(t.Context(), "SELECT 1").Scan(&one); err != nil {
+		if err := db.QueryRowContext(t.Context(), "SELECT nap()").Scan(&one); err != nil {
 			t.Fatal(err)
 		}
 	}
 	k.exported()
+	judged()
 	for _, rule := range []string{"pool", "each", "share", "waits", "latency"} {
-		if c := k.want(rule, healthcheck.Pass); !c.HasValue {
+		if r := k.want(rule, verdict.Pass); r.Value == nil {
 			t.Errorf("%s has no value", rule)
 		}
 	}
-	k.want("slow", healthcheck.Fail) // no query takes less than a nanosecond
-
-	k.want("errors", healthcheck.Pass)
+	k.want("slow", verdict.Fail)
+	k.want("errors", verdict.Pass)
 	if _, err := db.ExecContext(t.Context(), "SELEKT 1"); err == nil {
 		t.Fatal("no error")
 	}
-	k.want("errors", healthcheck.Fail)
+	judged()
+	k.want("errors", verdict.Fail)
 
 	var taken []*sql.Conn
 	for range most {
@@ -323,20 +323,22 @@ func TestSQL(t *testing.T) {
 	if _, err := db.Conn(ctx); err == nil {
 		t.Fatal("a connection too many")
 	}
-	if c := k.want("pool", healthcheck.Fail); c.Value != most {
-		t.Errorf("%v connections, want %d", c.Value, most)
+	judged()
+	if r := k.want("pool", verdict.Fail); r.Value == nil || *r.Value != most {
+		t.Errorf("%s, want %d connections", valueOf(r), most)
 	}
-	k.want("each", healthcheck.Fail)
-	k.want("share", healthcheck.Fail)
-	k.want("waits", healthcheck.Fail)
-	if v := k.Verdict(); v.Status(healthcheck.Readiness) != healthcheck.Fail || v.Output(healthcheck.Readiness) != "pool: 4 of at most 3" {
-		t.Errorf("%s: %q", v.Status(healthcheck.Readiness), v.Output(healthcheck.Readiness))
+	k.want("each", verdict.Fail)
+	k.want("share", verdict.Fail)
+	k.want("waits", verdict.Fail)
+	if v := k.Verdict().Readiness; v.State != verdict.Fail || v.Reason != "pool: 4 of at most 3" {
+		t.Errorf("%s: %q", v.State, v.Reason)
 	}
 	for _, c := range taken {
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	k.want("pool", healthcheck.Pass)
-	k.want("share", healthcheck.Pass)
+	judged()
+	k.want("pool", verdict.Pass)
+	k.want("share", verdict.Pass)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -21,6 +22,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	. "github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 const schemaFile = "../../../docs/response.schema.json"
@@ -80,19 +83,20 @@ func (w *witness) check(t *testing.T, what string, body []byte) {
 // all validates every answer that the process can give now.
 func (w *witness) all(k *kit, what string) {
 	k.t.Helper()
-	for path, p := range map[string]Probe{"/health": Liveness, "/ready": Readiness, "/startup": Startup} {
+	get := func(h http.Handler, path string) []byte {
+		r := httptest.NewRecorder()
+		h.ServeHTTP(r, httptest.NewRequest("GET", path, nil))
+		w.check(k.t, what+" "+path, r.Body.Bytes())
+		return r.Body.Bytes()
+	}
+	for _, path := range []string{"/health", "/ready", "/startup"} {
 		for _, query := range []string{"", "?verbose"} {
-			r := httptest.NewRecorder()
-			k.mux.ServeHTTP(r, httptest.NewRequest("GET", path+query, nil))
-			w.check(k.t, what+" "+path+query, r.Body.Bytes())
-			if strings.Contains(r.Body.String(), `"error":`) {
+			if bytes.Contains(get(k.handler, path+query), []byte(`"error":`)) {
 				k.t.Errorf("%s: %s%s has the text of an error", what, path, query)
 			}
 		}
-		if v := k.Verdict(); v != nil {
-			w.check(k.t, what+" "+path+" for operators", v.JSON(p))
-		}
 	}
+	get(k.DetailsHandler(), "/details")
 }
 
 func fine(context.Context) error { return nil }
@@ -122,12 +126,12 @@ func TestEveryBody(t *testing.T) {
 		return i
 	}
 	wait := time.Sleep
-	rule := func(name string, l Limit) Check { return Check{Name: name, Limit: l} }
-	core := func(c Check) Check { c.Role = Core; return c }
+	ofChecks := func(c ...Check) Config { return Config{Checks: c} }
+	ofRules := func(r ...rule.Rule) Config { return Config{Rules: r} }
 
 	cases := map[string]func(t *testing.T){
 		"starting and holds": func(t *testing.T) {
-			k := newKit(t)
+			k := newKit(t, Config{})
 			w.all(k, "before Start")
 			one, two := k.Hold("migrations"), k.Hold("cache")
 			k.start()
@@ -142,22 +146,38 @@ func TestEveryBody(t *testing.T) {
 			wait(time.Second)
 			w.all(k, "a hold after startup")
 		},
+		"never started": func(t *testing.T) {
+			k := newKit(t, Config{
+				Checks: []Check{{Name: "down", Func: down}}, Rules: []rule.Rule{{Name: "last", Value: rule.Last("the.gauge"), Fail: rule.Above(80)}}})
+			k.Heartbeat("worker", time.Second)
+			k.Hold("migrations")
+			w.all(k, "before Start with checks")
+			if _, err := k.Maintain("upgrade", time.Now().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			w.all(k, "maintenance before Start")
+			k.Stop()
+			w.all(k, "stopped before Start")
+			wait(time.Hour)
+			w.all(k, "stopped before Start, an hour later")
+		},
 		"active checks": func(t *testing.T) {
 			var failing atomic.Bool
 			hang := make(chan struct{})
-			k := newKit(t,
-				Check{Name: "fine", Role: Core, ComponentType: "datastore", Func: fine},
-				Check{Name: "down", Role: Informational, Func: down},
-				Check{Name: "flaky", Interval: time.Second, Func: func(context.Context) error {
+			k := newKit(t, ofChecks(
+				Check{Name: "fine", Func: fine},
+				Check{Name: "down", OnFail: ShowOnly, Func: down},
+				Check{Name: "flaky", OnFail: WarnOnly, Interval: time.Second, Timeout: time.Second, Func: func(context.Context) error {
 					if failing.Load() {
 						return context.Canceled
 					}
 					return nil
 				}},
-				Check{Name: "panicking", Func: func(context.Context) error { panic("hunter2") }},
-				Check{Name: "hanging", Interval: time.Second, Func: func(context.Context) error { <-hang; return nil }},
-				Check{Name: `"<&>'` + strings.Repeat("ü", 20), Func: fine},
-			).start()
+				Check{Name: "warning", Func: func(context.Context) error { return Warning(errors.New("hunter2")) }},
+				Check{Name: "panicking", OnFail: WarnOnly, Func: func(context.Context) error { panic("hunter2") }},
+				Check{Name: "hanging", OnFail: WarnOnly, Interval: time.Second, Timeout: time.Second, Func: func(context.Context) error { <-hang; return nil }},
+				Check{Name: `"<&>'` + strings.Repeat("ü", 20), OnFail: WarnOnly, Func: fine},
+			)).start()
 			w.all(k, "nothing has run")
 			wait(1500 * time.Millisecond)
 			w.all(k, "the first runs")
@@ -176,31 +196,33 @@ func TestEveryBody(t *testing.T) {
 		},
 		"every kind of rule": func(t *testing.T) {
 			const window = 10 * time.Second
-			k := newKit(t,
-				core(rule("last", Last("the.gauge").Where("of", "last").AtMost(80).WarnAbove(50))),
-				core(rule("least", Last("the.gauge").Where("of", "last").AtLeast(-1).WarnBelow(0))),
-				rule("age", Age("the.gauge").Where("of", "age").AtMost(60)),
-				rule("increase", Increase("the.bad.counter", window).AtMost(3).WarnAbove(.5)),
-				rule("too few", Increase("the.counter", window).AtLeast(1).WarnBelow(2)),
-				rule("over", Over("the.latency", .25, window).AtMost(.1)),
-				rule("quantile", Quantile("the.latency", .99, window).AtMost(.25).WarnAbove(.123456789)),
-				rule("ratio", Ratio(Increase("the.bad.counter", window), Increase("the.counter", window)).AtMost(.05)),
-				rule("quotient", Ratio(Last("the.gauge").Where("of", "last"), Last("the.gauge").Where("of", "whole")).AtMost(.8)),
-				core(rule("held", Quantile("the.latency", .5, 1500*time.Millisecond).AtMost(.25))),
-				Check{Name: "patient", Limit: Last("the.gauge").Where("of", "last").AtMost(80), For: 3 * time.Second, KeepFor: 5 * time.Second},
-				rule("typo", Quantile("the.latencey", .99, window).AtMost(1)),
-				rule("ambiguous", Last("the.gauge").AtMost(1)),
-				rule("wrong kind", Last("the.latency").AtMost(1)),
-			)
+			of := func(what string) rule.Indicator { return rule.Last("the.gauge").Where("of", what) }
+			k := newKit(t, ofRules(
+				rule.Rule{Name: "last", OnFail: NotReady, Value: of("last"), Fail: rule.Above(80 * time.Second), Warn: rule.Above(50 * time.Second)},
+				rule.Rule{Name: "least", OnFail: NotReady, Value: of("last"), Fail: rule.Below(-time.Second), Warn: rule.Below(0 * time.Second)},
+				rule.Rule{Name: "age", Value: rule.TimeSince("the.gauge").Where("of", "age"), Fail: rule.Above(time.Minute)},
+				rule.Rule{Name: "increase", Value: rule.Increase("the.bad.counter"), Window: window, Fail: rule.Above(3), Warn: rule.Above(.5)},
+				rule.Rule{Name: "too few", Value: rule.Increase("the.counter"), Window: window, Fail: rule.Below(1), Warn: rule.Below(2)},
+				rule.Rule{Name: "over", Value: rule.ShareAbove(250*time.Millisecond, "the.latency"), Window: window, Fail: rule.Above(.1)},
+				rule.Rule{Name: "quantile", Value: rule.Quantile(.99, "the.latency"), Window: window,
+					Fail: rule.Above(250 * time.Millisecond), Warn: rule.Above(123456789 * time.Nanosecond)},
+				rule.Rule{Name: "ratio", Value: rule.Ratio(rule.Increase("the.bad.counter"), rule.Increase("the.counter")), Window: window, Fail: rule.Above(.05)},
+				rule.Rule{Name: "quotient", Value: rule.Ratio(of("last"), of("whole")), Fail: rule.Above(.8)},
+				rule.Rule{Name: "ejecting", OnFail: NotReady, Value: rule.Quantile(.5, "the.latency"), Window: 1500 * time.Millisecond, Fail: rule.Above(250 * time.Millisecond)},
+				rule.Rule{Name: "patient", Value: of("last"), Fail: rule.Above(80 * time.Second), For: 3 * time.Second, KeepFor: 5 * time.Second},
+				rule.Rule{Name: "typo", Value: rule.Quantile(.99, "the.latencey"), Window: window, Fail: rule.Above(time.Second)},
+				rule.Rule{Name: "ambiguous", Value: rule.Last("the.gauge"), Fail: rule.Above(time.Second)},
+				rule.Rule{Name: "wrong kind", Value: rule.Last("the.latency"), Fail: rule.Above(time.Second)},
+			))
 			i := create(k)
-			of := func(what string) metric.RecordOption { return metric.WithAttributes(attribute.String("of", what)) }
+			series := func(what string) metric.RecordOption { return metric.WithAttributes(attribute.String("of", what)) }
 			k.start()
 			wait(2 * time.Second)
 			w.all(k, "no measurements")
-			last := func(v float64) { i.gauge.Record(t.Context(), v, of("last")) }
+			last := func(v float64) { i.gauge.Record(t.Context(), v, series("last")) }
 			last(10)
-			i.gauge.Record(t.Context(), 100, of("whole"))
-			i.gauge.Record(t.Context(), float64(time.Now().Unix()), of("age"))
+			i.gauge.Record(t.Context(), 100, series("whole"))
+			i.gauge.Record(t.Context(), float64(time.Now().Unix()), series("age"))
 			traffic := func(n int, latency float64) {
 				for range n {
 					i.latency.Record(t.Context(), latency)
@@ -229,46 +251,66 @@ func TestEveryBody(t *testing.T) {
 			w.all(k, "too little")
 			last(-1e21)
 			wait(time.Minute)
-			w.all(k, "on trial")
+			w.all(k, "much too little")
 			if err := k.provider.Shutdown(t.Context()); err != nil {
 				t.Error(err)
 			}
 			wait(time.Minute)
 			w.all(k, "the reader has ended")
 		},
-		"groups": func(t *testing.T) {
-			k := newKit(t,
-				core(rule("queues", Last("queue.length").Per("queue.name").AtMost(80))),
-				rule("plain", Last("the.gauge").Per("status", "of", "a.b").AtMost(80)),
-			)
+		"an ejection": func(t *testing.T) {
+			k := newKit(t, ofRules(rule.Rule{Name: "latency", OnFail: NotReady, Value: rule.Quantile(.5, "the.latency"),
+				Window: 3 * time.Second, Fail: rule.Above(250 * time.Millisecond)}))
 			i := create(k)
-			for name, n := range map[string]int{"jobs": 95, "mail": 3, strings.Repeat("ü<", 100): 0} {
-				if _, err := NewQueue(k.provider, name, 100, func() int { return n }); err != nil {
-					t.Fatal(err)
+			k.start()
+			wait(500 * time.Millisecond) // what follows is recorded between two collections
+			traffic := func(what string, seconds int, latency float64) {
+				for range seconds {
+					for range 20 {
+						i.latency.Record(t.Context(), latency)
+					}
+					wait(time.Second)
+					w.all(k, what)
 				}
 			}
+			traffic("its usual traffic", 12, .1)
+			traffic("slow, then ejected", 40, 99)
+			k.want("latency", verdict.Fail)
+			wait(40 * time.Second)
+			k.want("latency", verdict.Warn)
+			w.all(k, "on probation")
+		},
+		"groups": func(t *testing.T) {
+			k := newKit(t, ofRules(
+				rule.Rule{Name: "queues", OnFail: NotReady, Value: rule.Last("queue.length"), Per: []string{"queue.name"}, Fail: rule.Above(80)},
+				rule.Rule{Name: "plain", Value: rule.Last("the.gauge"), Per: []string{"status", "of", "a.b"}, Fail: rule.Above(80 * time.Second)},
+			))
+			i := create(k)
+			for name, n := range map[string]int{"jobs": 95, "mail": 3, strings.Repeat("ü<", 21): 0} {
+				k.Queue(name, 100, func() int { return n })
+			}
 			i.gauge.Record(t.Context(), 90, metric.WithAttributes(
-				attribute.String("status", "neither"), attribute.Int("of", 7), attribute.BoolSlice("a.b", []bool{true})))
+				attribute.String("status", strings.Repeat("ü<", 100)), attribute.Int("of", 7), attribute.BoolSlice("a.b", []bool{true})))
 			k.start()
 			wait(2 * time.Second)
 			w.all(k, "groups")
 		},
 		"heartbeat": func(t *testing.T) {
-			k := newKit(t)
+			k := newKit(t, Config{})
 			h := k.Heartbeat("worker", 10*time.Second)
 			k.start()
 			w.all(k, "idle")
-			h.Busy()
+			h.Begin()
 			wait(5 * time.Second)
 			w.all(k, "busy")
 			wait(10 * time.Second)
 			w.all(k, "stuck")
-			if s := k.Verdict().Status(Liveness); s != Fail {
+			if s := k.Verdict().Liveness.State; s != verdict.Fail {
 				t.Errorf("liveness is %s", s)
 			}
 		},
 		"maintenance and draining": func(t *testing.T) {
-			k := newKit(t, Check{Name: "down", Role: Core, Func: down}).start()
+			k := newKit(t, ofChecks(Check{Name: "down", Func: down})).start()
 			if _, err := k.Maintain(strings.Repeat("<\x01", 400), time.Now().Add(5*time.Minute+time.Nanosecond)); err != nil {
 				t.Fatal(err)
 			}
@@ -287,10 +329,10 @@ func TestEveryBody(t *testing.T) {
 			w.all(k, "stopped")
 		},
 		"overrides": func(t *testing.T) {
-			t.Setenv("HEALTH_EFFECTS", "a=fail,b=warn,c=off,worker=warn")
-			k := newKit(t, Check{Name: "a", Func: down}, Check{Name: "b", Role: Core, Func: down},
-				Check{Name: "c", Role: Core, Func: down}, Check{Name: "d", Role: Core, Func: fine})
-			k.Heartbeat("worker", time.Second).Busy()
+			t.Setenv("HEALTH_OVERRIDES", "a=not-ready,b=warn,c=show,worker=warn")
+			k := newKit(t, ofChecks(Check{Name: "a", OnFail: WarnOnly, Func: down}, Check{Name: "b", Func: down},
+				Check{Name: "c", Func: down}, Check{Name: "d", Func: fine}))
+			k.Heartbeat("worker", time.Second).Begin()
 			k.start()
 			wait(3 * time.Second)
 			w.all(k, "overrides")
@@ -298,23 +340,21 @@ func TestEveryBody(t *testing.T) {
 		"200 checks": func(t *testing.T) {
 			var checks []Check
 			for n := range 200 {
-				checks = append(checks, Check{Name: fmt.Sprintf("check-%03d-%s", n, strings.Repeat("x", 40)), Func: fine})
+				checks = append(checks, Check{Name: fmt.Sprintf("check-%03d-%s", n, strings.Repeat("x", 40)), OnFail: WarnOnly, Func: fine})
 			}
-			k := newKit(t, append(checks, core(Check{Name: "down", Func: down}))...).start()
+			k := newKit(t, ofChecks(append(checks, Check{Name: "down", Func: down})...)).start()
 			wait(time.Second)
 			w.all(k, "200 checks")
 		},
 		"a callback that hangs": func(t *testing.T) {
-			k := newKit(t, rule("last", Last("queue.length").AtMost(1)))
+			k := newKit(t, ofRules(rule.Rule{Name: "last", Value: rule.Last("queue.length"), Fail: rule.Above(1)}))
 			hang, hung := make(chan struct{}), atomic.Bool{}
-			if _, err := NewQueue(k.provider, "jobs", 0, func() int {
+			k.Queue("jobs", 0, func() int {
 				if hung.Load() {
 					<-hang
 				}
 				return 0
-			}); err != nil {
-				t.Fatal(err)
-			}
+			})
 			k.start()
 			wait(time.Second)
 			hung.Store(true)
@@ -387,7 +427,7 @@ func allowed(t *testing.T) (list []string) {
 // TestSchemaRefuses: a schema that takes everything proves nothing.
 func TestSchemaRefuses(t *testing.T) {
 	schema := loadSchema(t)
-	text, err := os.ReadFile("../../testdata/readiness-admin.json")
+	text, err := os.ReadFile("../../testdata/readiness-details.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -405,26 +445,29 @@ func TestSchemaRefuses(t *testing.T) {
 		"a wrong lifecycle":             func(b object) { b["lifecycle"] = "stopped" },
 		"no serviceId":                  func(b object) { delete(b, "serviceId") },
 		"no releaseId":                  func(b object) { delete(b, "releaseId") },
-		"no time":                       func(b object) { delete(b, "time") },
+		"judged, but at no time":        func(b object) { delete(b, "time") },
 		"no checks":                     func(b object) { delete(b, "checks") },
 		"checks that are a list":        func(b object) { b["checks"] = []any{} },
 		"fail without output":           func(b object) { delete(b, "output") },
 		"pass with output":              func(b object) { b["status"] = "pass" },
 		"a time that is none":           func(b object) { b["time"] = "2000-13-01T00:00:03Z" },
 		"a local time":                  func(b object) { b["time"] = "2000-01-01T01:00:03+01:00" },
-		"judged, but at no time":        func(b object) { b["time"] = "" },
+		"an empty time":                 func(b object) { b["time"] = "" },
 		"until without maintenance":     func(b object) { b["until"] = b["time"] },
 		"maintenance without until":     func(b object) { b["lifecycle"] = "maintenance" },
 		"omitted: 0":                    func(b object) { b["omitted"] = json.Number("0") },
 		"a check without status":        func(b object) { delete(check(b, "queue"), "status") },
 		"a check of unknown status":     func(b object) { check(b, "queue")["status"] = "down" },
 		"an unknown field of a check":   func(b object) { check(b, "queue")["affected"] = "x" },
-		"the default role":              func(b object) { check(b, "queue")["role"] = "auxiliary" },
+		"a check without role":          func(b object) { delete(check(b, "queue"), "role") },
+		"a role that is an effect":      func(b object) { check(b, "queue")["role"] = "warn" },
+		"a component type":              func(b object) { check(b, "queue")["componentType"] = "datastore" },
 		"a value in quotes":             func(b object) { check(b, "queue")["observedValue"] = "95" },
 		"a limit of null":               func(b object) { check(b, "queue")["limit"] = nil },
 		"a unit without a value":        func(b object) { delete(check(b, "queue"), "observedValue") },
 		"an attribute that is a number": func(b object) { check(b, "queue")["queue.name"] = json.Number("1") },
 		"a failing check without since": func(b object) { delete(check(b, "queue"), "since") },
+		"an override that means show":   func(b object) { check(b, "queue")["override"] = "off" },
 		"an override that is none":      func(b object) { check(b, "queue")["override"] = "none" },
 		"a quantile of 99":              func(b object) { check(b, "latency")["quantile"] = json.Number("99") },
 		"a quantile without a window":   func(b object) { delete(check(b, "latency"), "window") },
