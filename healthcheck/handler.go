@@ -43,7 +43,7 @@ func (m *Monitor) DetailsHandler() http.Handler {
 // passes everything else on to next; to nobody if next is nil. While readiness fails, every
 // answer closes its connection, so that a client with an open one goes to another instance.
 //
-// It belongs outside of instrumentation: health.Wrap(tel.Wrap(mux)).
+// It belongs outside of instrumentation: health.Wrap(tel.Instrument(mux)).
 func (m *Monitor) Wrap(next http.Handler) http.Handler {
 	if next == nil {
 		next = http.NotFoundHandler()

@@ -125,7 +125,7 @@ func TestTraceGoesOn(t *testing.T) {
 		tel, _ := start(t, Config{}, map[string]string{"OTEL_PROPAGATORS": propagators})
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Traceparent", "00-"+id+"-b7ad6b7169203331-01")
-		tel.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		tel.Instrument(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			got := trace.SpanContextFromContext(r.Context()).TraceID()
 			if !got.IsValid() || (got.String() == id) != want {
 				t.Errorf("OTEL_PROPAGATORS=%q: the trace is %s", propagators, got)
@@ -151,7 +151,7 @@ func TestSideBySide(t *testing.T) {
 			mux := http.NewServeMux()
 			mux.HandleFunc("GET /slow", func(http.ResponseWriter, *http.Request) { time.Sleep(time.Second) })
 			mux.HandleFunc("GET /", func(http.ResponseWriter, *http.Request) {})
-			return service{tel, health, health.Wrap(tel.Wrap(mux))}
+			return service{tel, health, health.Wrap(tel.Instrument(mux))}
 		}
 		orders, billing := begin("orders"), begin("billing")
 		orders.health.Queue("jobs", 0, func() int { return 9 })
