@@ -46,6 +46,7 @@ func TestPublic(t *testing.T) {
 	section("environment", literals(t, `^(OTEL|HEALTH)_[A-Z0-9_]+$`, "healthcheck", "telemetry"))
 	section("paths and queries", literals(t, `^(/[a-z][a-z/.]*|verbose)$`, "healthcheck", "healthcheck/statuspage"))
 	section("fields of the response", schemaFields(t))
+	section("fields of the maintenance file", fields(t, "healthcheck/internal/operator"))
 	section("words: states, effects, phases, roles, limits", slices.Concat(
 		literals(t, `^[a-z]+([-.][a-z]+)*$`, "healthcheck/verdict", "healthcheck/internal/states"),
 		literals(t, `^(max|min)\.(warn|fail)$`, "healthcheck/internal/query")))
@@ -171,6 +172,22 @@ func literals(t *testing.T, pattern string, packages ...string) (all []string) {
 	}
 	if len(all) == 0 {
 		t.Errorf("nothing in %v matches %s", packages, pattern)
+	}
+	return all
+}
+
+// fields are the names in the JSON that a package reads.
+func fields(t *testing.T, name string) (all []string) {
+	tag := regexp.MustCompile(`json:"([a-z]+)`)
+	for _, f := range sources(t, name) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if field, ok := n.(*ast.Field); ok && field.Tag != nil {
+				if m := tag.FindStringSubmatch(field.Tag.Value); m != nil {
+					all = append(all, m[1])
+				}
+			}
+			return true
+		})
 	}
 	return all
 }

@@ -118,7 +118,7 @@ func TestSetGlobals(t *testing.T) {
 	}
 }
 
-// TestTraceGoesOn through Wrap, without a global propagator.
+// TestTraceGoesOn through Instrument, without a global propagator.
 func TestTraceGoesOn(t *testing.T) {
 	const id = "0af7651916cd43dd8448eb211c80319c"
 	for propagators, want := range map[string]bool{"": true, "none": false} {
@@ -191,7 +191,7 @@ func TestSideBySide(t *testing.T) {
 	})
 }
 
-// TestRulesAtStart: a rule on what Wrap will record passes from the first judgement on, though
+// TestRulesAtStart: a rule on what Instrument will record passes from the first judgement on, though
 // nothing is wrapped yet.
 func TestRulesAtStart(t *testing.T) {
 	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{
