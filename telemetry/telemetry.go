@@ -83,7 +83,7 @@ import (
 
 // Config is what the OTEL_* variables don't say. The zero value is usable.
 type Config struct {
-	ServiceName    string // OTEL_SERVICE_NAME wins; the executable's name if both are empty
+	ServiceName    string // OTEL_SERVICE_NAME wins; unknown_service:EXECUTABLE if both are empty
 	ServiceVersion string // the build's version or commit if empty
 
 	// Health is started by Start: it judges by these metrics, and its verdicts go to these
