@@ -9,6 +9,7 @@ WORKDIR /src
 COPY go.work go.mod go.sum ./
 COPY healthcheck/go.mod healthcheck/go.sum healthcheck/
 COPY healthcheck/grpchealth/go.mod healthcheck/grpchealth/go.sum healthcheck/grpchealth/
+COPY healthcheck/promhealth/go.mod healthcheck/promhealth/go.sum healthcheck/promhealth/
 RUN go mod download
 COPY . .
 ARG TARGETOS TARGETARCH

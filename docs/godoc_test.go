@@ -12,7 +12,7 @@ import (
 )
 
 var packages = []string{
-	"healthcheck", "healthcheck/rule", "healthcheck/verdict", "healthcheck/cfgerrors", "healthcheck/checks", "healthcheck/grpchealth",
+	"healthcheck", "healthcheck/rule", "healthcheck/verdict", "healthcheck/cfgerrors", "healthcheck/checks", "healthcheck/grpchealth", "healthcheck/promhealth",
 	"healthcheck/statuspage", "healthcheck/healthtest", "telemetry",
 }
 

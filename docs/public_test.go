@@ -9,6 +9,7 @@ import (
 	"go/ast"
 	"go/doc"
 	"go/format"
+	"go/parser"
 	"go/token"
 	"os"
 	"path/filepath"
@@ -45,6 +46,7 @@ func TestPublic(t *testing.T) {
 	section("environment", literals(t, `^(OTEL|HEALTH)_[A-Z0-9_]+$`, "healthcheck", "telemetry"))
 	section("paths and queries", literals(t, `^(/[a-z][a-z/.]*|verbose)$`, "healthcheck", "healthcheck/statuspage"))
 	section("fields of the response", schemaFields(t))
+	section("fields of the maintenance file", fields(t, "healthcheck/internal/operator"))
 	section("words: states, effects, phases, roles, limits", slices.Concat(
 		literals(t, `^[a-z]+([-.][a-z]+)*$`, "healthcheck/verdict", "healthcheck/internal/states"),
 		literals(t, `^(max|min)\.(warn|fail)$`, "healthcheck/internal/query")))
@@ -174,6 +176,22 @@ func literals(t *testing.T, pattern string, packages ...string) (all []string) {
 	return all
 }
 
+// fields are the names in the JSON that a package reads.
+func fields(t *testing.T, name string) (all []string) {
+	tag := regexp.MustCompile(`json:"([a-z]+)`)
+	for _, f := range sources(t, name) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if field, ok := n.(*ast.Field); ok && field.Tag != nil {
+				if m := tag.FindStringSubmatch(field.Tag.Value); m != nil {
+					all = append(all, m[1])
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
 // constants are the constants of packages whose names match, with their values.
 func constants(t *testing.T, pattern string, packages ...string) (all []string) {
 	match := regexp.MustCompile(pattern)
@@ -198,19 +216,23 @@ func constants(t *testing.T, pattern string, packages ...string) (all []string) 
 	return all
 }
 
+// sources are the files of a package without its tests.
 func sources(t *testing.T, name string) (files []*ast.File) {
-	_, all := load(t, filepath.Join("..", filepath.FromSlash(name)))
-	for _, f := range all {
-		if !strings.HasSuffix(f.Name.Name, "_test") && !isTest(f) {
-			files = append(files, f)
+	paths, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(name), "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
 		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
 	}
 	return files
-}
-
-// isTest reports whether a file imports testing.
-func isTest(f *ast.File) bool {
-	return slices.ContainsFunc(f.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"testing"` })
 }
 
 // schemaFields are the names in the schema of the response.

@@ -6,6 +6,7 @@ replace (
 	github.com/otelhealth/otelhealth => ../
 	github.com/otelhealth/otelhealth/healthcheck => ../healthcheck
 	github.com/otelhealth/otelhealth/healthcheck/grpchealth => ../healthcheck/grpchealth
+	github.com/otelhealth/otelhealth/healthcheck/promhealth => ../healthcheck/promhealth
 )
 
 require (
@@ -21,10 +22,10 @@ require (
 	github.com/otelhealth/otelhealth v0.0.0
 	github.com/otelhealth/otelhealth/healthcheck v0.0.0
 	github.com/otelhealth/otelhealth/healthcheck/grpchealth v0.0.0
+	github.com/otelhealth/otelhealth/healthcheck/promhealth v0.0.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.72.0
-	go.opentelemetry.io/contrib/bridges/prometheus v0.72.0
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.72.0
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0
 	go.opentelemetry.io/contrib/instrumentation/runtime v0.72.0

@@ -76,7 +76,7 @@ func TestBodies(t *testing.T) {
 			requests.Record(t.Context(), .1)
 		}
 		length.Store(95)
-		wait(3 * time.Second) // a second after the last run that counts, since more of the same asks for no judgement
+		wait(3400 * time.Millisecond) // half a second after what happens at whole seconds, and no run is due
 		v := k.current.Load()
 		for _, p := range states.Probes {
 			golden(t, p.String(), v.page[p].Short.Body)
@@ -193,4 +193,19 @@ func fits(t *testing.T, body []byte, limit, all int, must ...string) {
 			t.Errorf("%s is not shown", name)
 		}
 	}
+}
+
+// TestDecidingCheckComes first in a short body, though a check that only warns is in a worse state.
+func TestDecidingCheckComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Config{
+			Checks: []Check{{Name: "a", OnFail: WarnOnly, Func: down}},
+			Rules:  []rule.Rule{{Name: "z", OnFail: NotReady, Value: rule.Last("no.such"), Fail: rule.Above(1)}},
+		}).start()
+		wait(5 * time.Second)
+		body := string(k.current.Load().page[states.Readiness].Short.Body)
+		if !strings.Contains(body, `"output":"z: `) || strings.Index(body, `"z":[`) > strings.Index(body, `"a":[`) {
+			t.Errorf("z decides and does not come first: %s", body)
+		}
+	})
 }

@@ -83,7 +83,7 @@ func (m *Monitor) bind(e *entry, r *running) {
 		f := c.toRun()
 		runner := run.New(f, jitter, r.tracer, r.instruments.RecordRun, m.askJudge)
 		e.subject = &judge.Subject{
-			Name: e.name, OnFail: c.OnFail, Awaited: true, Added: m.phase == started && len(m.life.Phase(time.Now()).Holds) == 0,
+			Name: e.name, OnFail: c.OnFail, Awaited: true,
 			Interval: f.Interval, Timeout: f.Timeout, Evaluate: judge.Runs{Runner: runner}.Evaluate,
 		}
 		ctx, cancel := context.WithCancel(r.ctx)
@@ -102,6 +102,8 @@ func (m *Monitor) bind(e *entry, r *running) {
 	default:
 		e.subject = &judge.Subject{Name: e.name, OnFail: states.Restart, Evaluate: judge.Beats{Stall: e.beat.stall, Last: e.beat.since}.Evaluate}
 	}
+	// Under a Hold it counts at once, or the process could start without it.
+	e.subject.Late = m.phase == started && len(m.life.Phase(time.Now()).Holds) == 0
 	m.judging.Lock()
 	defer m.judging.Unlock()
 	m.judge.Subjects = append(m.judge.Subjects, e.subject)
@@ -117,6 +119,16 @@ func (m *Monitor) begin(e *entry) {
 
 // creation tells what is known of an instrument.
 func (m *Monitor) creation(metric string) judge.Creation {
+	if f := m.registry.Families(); f != nil {
+		switch registered, quiet, known := f.Known(metric); {
+		case known && !registered:
+			return judge.NotCreated
+		case known && quiet:
+			return judge.Recorded
+		case known:
+			return judge.Observed
+		}
+	}
 	created, synchronous := m.registry.Has(metric)
 	switch {
 	case created && synchronous:
@@ -138,7 +150,7 @@ func (m *Monitor) Add(c Check) (remove func(), err error) {
 	return m.add(&entry{name: c.Name, check: &c}, "Add")
 }
 
-// AddRule adds a rule as Add adds a check. It collects once, to see whether the rule fits its
+// AddRule adds a rule as Add adds a check; it is judged at once. It collects once, to see whether the rule fits its
 // metric: the limit of a Quantile must be a bucket boundary of a histogram that exists.
 func (m *Monitor) AddRule(r rule.Rule) (remove func(), err error) {
 	return m.add(&entry{name: r.Name, rule: &r}, "AddRule")
@@ -188,6 +200,7 @@ func (m *Monitor) enter(e *entry, method string) (r *running, err error) {
 	}
 	m.entries = append(m.entries, e)
 	m.bind(e, r)
+	m.want()
 	m.begin(e)
 	return r, nil
 }
@@ -198,6 +211,7 @@ func (m *Monitor) remove(e *entry) {
 	r, subject := m.running, e.subject
 	if subject != nil {
 		e.end()
+		m.want()
 	}
 	m.mu.Unlock()
 	if subject == nil {
@@ -214,6 +228,13 @@ func (m *Monitor) remove(e *entry) {
 
 // misfit says how a rule does not fit its metric, as far as that was seen.
 func (m *Monitor) misfit(e *entry) error {
+	if f := m.registry.Families(); f != nil {
+		for _, name := range queryOf(e.rule).Indicator.Metrics() {
+			if problem := f.Refuse(name); problem != "" {
+				return &cfgerrors.Error{Item: e.name, Field: "Value", Problem: name + " " + problem}
+			}
+		}
+	}
 	read, _ := e.sampler.Reading()
 	if read != nil && read.Mistake != nil {
 		return &cfgerrors.Error{Item: e.name, Field: read.Mistake.Field, Problem: read.Mistake.Problem}

@@ -40,10 +40,10 @@ func (m *Monitor) DetailsHandler() http.Handler {
 }
 
 // Wrap answers the three paths of the configuration, with or without a trailing slash, and
-// passes everything else on to next; to nobody if next is nil. While readiness fails, every
-// answer closes its connection, so that a client with an open one goes to another instance.
+// passes everything else on to next; to nobody if next is nil. While readiness fails, each answer
+// of next closes its connection, so that a client with an open one goes to another instance.
 //
-// It belongs outside of instrumentation: health.Wrap(tel.Wrap(mux)).
+// It belongs outside of instrumentation: health.Wrap(tel.Instrument(mux)).
 func (m *Monitor) Wrap(next http.Handler) http.Handler {
 	if next == nil {
 		next = http.NotFoundHandler()

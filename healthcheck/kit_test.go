@@ -18,7 +18,6 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/leaktest"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
@@ -202,16 +201,3 @@ func ok(context.Context) error { return nil }
 var errDown = errors.New("connection refused: postgres://user:hunter2@db")
 
 func down(context.Context) error { return errDown }
-
-// foreign is what is known of the instruments of a provider without our View.
-func foreign(string) judge.Creation { return judge.NotKnown }
-
-// samplerOf is the sampler of a rule. long is that of one that ejects.
-func samplerOf(r rule.Rule, long bool, observed func(metric string) bool) *evidence.Sampler {
-	return evidence.NewSampler(queryOf(&r), long, observed)
-}
-
-// ruleOf is the judge of a rule.
-func ruleOf(r rule.Rule, s *evidence.Sampler, created judge.Created, now time.Time, jitter float64) *judge.Rule {
-	return judge.NewRule(queryOf(&r), r.For, r.KeepFor, s, created, now, jitter)
-}

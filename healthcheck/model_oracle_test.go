@@ -67,7 +67,10 @@ type activeModel struct {
 	needBad, needGood int
 }
 
-const timeout = time.Second // runs that time out go on at the same time of a second
+const (
+	timeout = time.Second            // runs that time out go on at the same time of a second,
+	rest    = 500 * time.Millisecond // or half a second after it: this long at least after the end of a failed one
+)
 
 func newModel(c conf) *model {
 	m := &model{conf: c, gauge: 50}
@@ -104,7 +107,7 @@ func (a *activeModel) begin(at time.Duration) {
 	if a.out { // still: one failure more
 		a.bad++
 		a.failed = a.failed || a.bad >= a.needBad
-		a.next = at + a.pause()
+		a.next += a.pause()
 		return
 	}
 	a.doing, a.ends = a.does, at
@@ -130,7 +133,7 @@ func (a *activeModel) end(at time.Duration, ok bool) {
 	}
 	a.bad, a.good = a.bad+1, 0
 	a.failed = a.failed || !a.ever || a.bad >= a.needBad
-	a.next = at + a.pause()
+	a.next = max(a.next+a.pause(), at+rest)
 }
 
 // release ends what hangs.
@@ -155,7 +158,7 @@ func (a *activeModel) state(now time.Duration) string {
 	return "pass"
 }
 
-// pause is how long after the start of a run, or the end of one that failed, the next begins.
+// pause is how long after the start of a run the next one begins.
 func (a *activeModel) pause() (p time.Duration) {
 	switch {
 	case a.bad > 0:

@@ -73,8 +73,8 @@ func shrink(p plan, err error, run func(plan) error) (plan, error) {
 // A second of a sequence has its appointed times, so that what the model calls
 // before and after is never a race: collections, files and judgements at .00, a
 // judgement that is asked for at .30, an operation at .32, the comparison at .36. Runs of
-// checks begin between .50 and .64, or at .00 while they have not worked yet. They end at
-// once, in 100 ms, or by their timeout of 1 s.
+// checks begin between .50 and .64, or .00 and .14. They end at once, in 100 ms, or by their
+// timeout of 1 s.
 const (
 	poked    = 300 * time.Millisecond
 	operated = 320 * time.Millisecond

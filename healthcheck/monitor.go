@@ -2,7 +2,6 @@ package healthcheck
 
 import (
 	"cmp"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -67,7 +66,7 @@ func New(c Config) *Monitor {
 	m.drain = sync.OnceFunc(func() { close(m.drained) })
 	m.stop = sync.OnceFunc(m.end)
 	m.service.Store(&service{who: answer.Who{
-		Name: cmp.Or(os.Getenv("OTEL_SERVICE_NAME"), buildinfo.Name()), Version: buildinfo.Version(), Terse: c.Terse,
+		Name: buildinfo.Name(), Version: buildinfo.Version(), Terse: c.Terse,
 	}})
 	m.overrides.Store(&operator.Overrides{})
 	m.beats.Store(&[]*Heartbeat{})
@@ -124,6 +123,6 @@ func (m *Monitor) Drained() <-chan struct{} { return m.drained }
 // beginDrain takes the instance out of traffic for good, because it is about to end.
 func (m *Monitor) beginDrain() {
 	m.life.Drain()
-	m.askJudge()
+	m.judgeNow() // no server ends before the word is out
 	time.AfterFunc(max(0, m.config.DrainDelay), m.drain)
 }

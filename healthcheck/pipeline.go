@@ -34,6 +34,29 @@ func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
 func (m *Monitor) boundaries(metric, unit string) (all []float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.limits(metric, unit)
+}
+
+// want tells a reader of families what the rules read. mu is held, so that the last word is right.
+func (m *Monitor) want() {
+	f := m.registry.Families()
+	if f == nil {
+		return
+	}
+	all := map[string][]float64{}
+	for _, e := range m.entries {
+		if e.rule == nil {
+			continue
+		}
+		for _, name := range queryOf(e.rule).Indicator.Metrics() {
+			all[name] = m.limits(name, "")
+		}
+	}
+	f.Want(all)
+}
+
+// limits are those of the rules that count a histogram's measurements. mu is held.
+func (m *Monitor) limits(metric, unit string) (all []float64) {
 	for _, e := range m.entries {
 		if e.rule == nil {
 			continue

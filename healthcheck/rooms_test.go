@@ -45,7 +45,9 @@ var rooms = []struct{ name, imports string }{
 	// What users add.
 	{"checks", ""},
 	{"statuspage", "healthcheck verdict"},
+	{"healthtest", "healthcheck query rule verdict"},
 	{"grpchealth", "checks healthcheck verdict"},
+	{"promhealth", "cfgerrors conventions healthcheck"},
 	// What tests alone use.
 	{"leaktest", ""},
 }

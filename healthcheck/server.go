@@ -14,6 +14,9 @@ import (
 // ListenAndServe listens on the Addr of each server and serves as [Monitor.Serve] does. The
 // servers shut down side by side, and the last one, such as the operators', after the others.
 func (m *Monitor) ListenAndServe(servers ...*http.Server) error {
+	if err := m.serves(servers); err != nil {
+		return fmt.Errorf("healthcheck: ListenAndServe: %w", err)
+	}
 	var listeners []net.Listener
 	for _, srv := range servers {
 		addr := srv.Addr

@@ -100,12 +100,13 @@ func (r *running) collectOnce(limit time.Duration) {
 func (m *Monitor) setup(r *running) error {
 	p := r.pipeline
 	r.tracer = p.TracerProvider.Tracer(conventions.Scope, trace.WithSchemaURL(conventions.SchemaURL))
+	m.registry.Ask(p.Reader)
 	if p.Reader != nil {
 		r.collector = collect.New(p.Reader, &m.registry, p.Logger, m.collected)
 		if err := r.collector.Collect(r.ctx); errors.Is(err, sdkmetric.ErrReaderNotRegistered) {
 			return &cfgerrors.Error{Field: "Reader", Problem: err.Error() + ": it belongs to no MeterProvider, as where the SDK is disabled"}
 		} else if err != nil { // who we are, and whether we are alone
-			return fmt.Errorf("Reader: %w", err)
+			return fmt.Errorf("collecting from Reader: %w", err)
 		}
 		if len(r.collector.Metric("health.lifecycle.status")) > 0 {
 			return &cfgerrors.Error{Field: "MeterProvider", Problem: "another Monitor exports to it already; one process, one Monitor"}
@@ -134,7 +135,7 @@ func (m *Monitor) setup(r *running) error {
 		return nil
 	}
 	if err := r.collector.Collect(r.ctx); err != nil {
-		return fmt.Errorf("Reader: %w", err)
+		return fmt.Errorf("collecting from Reader: %w", err)
 	}
 	return errors.Join(r.cumulative(), m.misfits())
 }
@@ -166,8 +167,12 @@ func (m *Monitor) bindAll(r *running) error {
 		return cfgerrors.ErrStopped // nobody reads it
 	}
 	for _, e := range m.entries {
+		if e.rule != nil && r.collector == nil { // added since the configuration was validated
+			return needsReader(e.name)
+		}
 		m.bind(e, r)
 	}
+	m.want()
 	return nil
 }
 

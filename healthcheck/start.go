@@ -89,7 +89,8 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 	if len(files) > 0 {
 		go operator.Watch(r.ctx, files, p.Logger)
 	}
-	context.AfterFunc(ctx, m.beginDrain)
+	stay := context.AfterFunc(ctx, m.beginDrain)
+	context.AfterFunc(r.ctx, func() { stay() }) // a context that lives on must not keep a stopped Monitor
 	return nil
 }
 
@@ -113,6 +114,7 @@ func (m *Monitor) goLive(r *running, apply func()) error {
 			m.bind(e, r)
 		}
 	}
+	m.want()
 	m.phase, m.running = started, r
 	r.loops.Add(1) // Stop waits until all have begun
 	queues := slices.Clone(m.queues)
@@ -163,7 +165,7 @@ func (m *Monitor) validate(p Pipeline) (errs []error) {
 	defaults := c.Defaults
 	defaults.Name, defaults.OnFail = "", ""
 	for _, err := range defaults.validateTimes() {
-		errs = append(errs, fmt.Errorf("Defaults: %w", err))
+		errs = append(errs, fmt.Errorf("in Defaults: %w", err))
 	}
 	if c.ShutdownTimeout < 0 {
 		errs = append(errs, &cfgerrors.Error{Field: "ShutdownTimeout", Problem: fmt.Sprintf("%v is negative", c.ShutdownTimeout)})

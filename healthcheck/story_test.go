@@ -133,9 +133,11 @@ func TestStory(t *testing.T) {
 		hung.Store(true)
 		nextRun()
 		k.state("database", verdict.Pass)
-		wait(2 * time.Second)
-		k.state("database", verdict.Fail) // by timeout, and because it is still out a second later
-		wait(14 * time.Second)            // three intervals and a timeout after the timeout
+		wait(time.Second)
+		k.state("database", verdict.Pass) // one timeout of two failures
+		wait(time.Second)
+		k.state("database", verdict.Fail) // because it is still out a second later
+		wait(13 * time.Second)            // three intervals and a timeout after the timeout
 		k.state("database", verdict.Stale)
 		k.want("/ready", 503, verdict.Fail)
 		hung.Store(false)

@@ -30,7 +30,7 @@ func ExampleStart() {
 	app := http.NewServeMux()
 	app.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "order ", r.PathValue("id")) })
 	mux := http.NewServeMux()
-	mux.Handle("/", tel.Wrap(app))
+	mux.Handle("/", tel.Instrument(app))
 	mux.Handle("/metrics", tel.MetricsHandler()) // beside, not inside
 	handler := health.Wrap(mux)
 

@@ -302,7 +302,7 @@ func TestInstruments(t *testing.T) {
 	tel, _ := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + address})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /jobs/{id}", func(http.ResponseWriter, *http.Request) {})
-	tel.Wrap(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/jobs/1", nil))
+	tel.Instrument(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/jobs/1", nil))
 	if err := tel.metrics.ForceFlush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

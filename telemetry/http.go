@@ -32,16 +32,16 @@ var ownViews = []sdkmetric.View{
 	sdkmetric.NewView(sdkmetric.Instrument{Name: "http.server.response.body.size"}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}),
 }
 
-// Wrap records a span and http.server.request.duration for each request to
+// Instrument records a span and http.server.request.duration for each request to
 // next, and http.server.active_requests and http.server.oldest_request.age while
 // it lasts. next is usually an [http.ServeMux], whose patterns become http.route;
 // another router's do where r.Pattern is set to them, as in the examples.
 //
 // A panic of next is recorded as a 500 and answered with one; where part of an
 // answer was sent already, the connection is cut. Probes and /metrics belong outside
-// of it, as in health.Wrap(tel.Wrap(mux)); requests that are meant to stay open, such as
+// of it, as in health.Wrap(tel.Instrument(mux)); requests that are meant to stay open, such as
 // event streams, too, or they are the oldest request for ever.
-func (t *Telemetry) Wrap(next http.Handler) http.Handler {
+func (t *Telemetry) Instrument(next http.Handler) http.Handler {
 	measured := otelhttp.NewMiddleware("",
 		otelhttp.WithMeterProvider(t.MeterProvider), otelhttp.WithTracerProvider(t.TracerProvider), otelhttp.WithPropagators(t.propagator),
 		otelhttp.WithServerName(t.service), // or server.address were the client's Host header

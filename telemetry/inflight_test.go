@@ -23,7 +23,7 @@ func TestInFlight(t *testing.T) {
 			panic("hunter2")
 		})
 		mux.HandleFunc("/abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-		h := tel.Wrap(mux)
+		h := tel.Instrument(mux)
 		var requests sync.WaitGroup
 		ask := func(method, path string) {
 			requests.Go(func() {

@@ -118,14 +118,14 @@ func TestSetGlobals(t *testing.T) {
 	}
 }
 
-// TestTraceGoesOn through Wrap, without a global propagator.
+// TestTraceGoesOn through Instrument, without a global propagator.
 func TestTraceGoesOn(t *testing.T) {
 	const id = "0af7651916cd43dd8448eb211c80319c"
 	for propagators, want := range map[string]bool{"": true, "none": false} {
 		tel, _ := start(t, Config{}, map[string]string{"OTEL_PROPAGATORS": propagators})
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Traceparent", "00-"+id+"-b7ad6b7169203331-01")
-		tel.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		tel.Instrument(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			got := trace.SpanContextFromContext(r.Context()).TraceID()
 			if !got.IsValid() || (got.String() == id) != want {
 				t.Errorf("OTEL_PROPAGATORS=%q: the trace is %s", propagators, got)
@@ -151,7 +151,7 @@ func TestSideBySide(t *testing.T) {
 			mux := http.NewServeMux()
 			mux.HandleFunc("GET /slow", func(http.ResponseWriter, *http.Request) { time.Sleep(time.Second) })
 			mux.HandleFunc("GET /", func(http.ResponseWriter, *http.Request) {})
-			return service{tel, health, health.Wrap(tel.Wrap(mux))}
+			return service{tel, health, health.Wrap(tel.Instrument(mux))}
 		}
 		orders, billing := begin("orders"), begin("billing")
 		orders.health.Queue("jobs", 0, func() int { return 9 })
@@ -191,7 +191,7 @@ func TestSideBySide(t *testing.T) {
 	})
 }
 
-// TestRulesAtStart: a rule on what Wrap will record passes from the first judgement on, though
+// TestRulesAtStart: a rule on what Instrument will record passes from the first judgement on, though
 // nothing is wrapped yet.
 func TestRulesAtStart(t *testing.T) {
 	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{

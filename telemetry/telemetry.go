@@ -8,7 +8,7 @@
 //		return err
 //	}
 //	defer tel.Close()
-//	srv.Handler = health.Wrap(tel.Wrap(mux))
+//	srv.Handler = health.Wrap(tel.Instrument(mux))
 //
 // It is configured by the standard OTEL_* variables; [Config] has what they have
 // not. Without an OTLP endpoint nothing is dialled and /metrics works all the
@@ -83,7 +83,7 @@ import (
 
 // Config is what the OTEL_* variables don't say. The zero value is usable.
 type Config struct {
-	ServiceName    string // OTEL_SERVICE_NAME wins; the executable's name if both are empty
+	ServiceName    string // OTEL_SERVICE_NAME wins; unknown_service:EXECUTABLE if both are empty
 	ServiceVersion string // the build's version or commit if empty
 
 	// Health is started by Start: it judges by these metrics, and its verdicts go to these
@@ -226,7 +226,7 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env environment) erro
 	if t.inflight, err = newInflight(t.metrics); err != nil {
 		return err
 	}
-	t.Wrap(http.NotFoundHandler()) // makes the instruments of requests, or rules on them would miss them at first
+	t.Instrument(http.NotFoundHandler()) // makes the instruments of requests, or rules on them would miss them at first
 
 	return runtime.Start(runtime.WithMeterProvider(t.metrics)) // go.*
 }

@@ -109,7 +109,7 @@ func TestVariablesWin(t *testing.T) {
 func TestExemplarSwitch(t *testing.T) {
 	for filter, want := range map[string]bool{"": true, "always_off": false} {
 		tel, _ := start(t, Config{}, map[string]string{"OTEL_METRICS_EXEMPLAR_FILTER": filter})
-		h := tel.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		h := tel.Instrument(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 		if got := strings.Contains(scrape(t, tel), ` # {`); got != want {
 			t.Errorf("OTEL_METRICS_EXEMPLAR_FILTER=%q: exemplars %v, want %v", filter, got, want)
@@ -248,7 +248,7 @@ func TestPanics(t *testing.T) {
 		panic("hunter2")
 	})
 	mux.HandleFunc("GET /abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	srv := httptest.NewServer(tel.Wrap(mux))
+	srv := httptest.NewServer(tel.Instrument(mux))
 	defer srv.Close()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for path, want := range map[string]int{"/ok/1": 200, "/early": 500, "/nil": 500, "/late": 0, "/flushed": 0, "/abort": 0, "/none": 404} {
@@ -289,7 +289,7 @@ func TestRuntimeMetrics(t *testing.T) {
 // none of them comes out on an exemplar.
 func TestHostsMakeNoSeries(t *testing.T) {
 	tel, log := start(t, Config{}, nil)
-	h := tel.Wrap(http.NotFoundHandler())
+	h := tel.Instrument(http.NotFoundHandler())
 	for range 2100 {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = strings.Repeat("hunter2", 20) + time.Now().String()

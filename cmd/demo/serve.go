@@ -133,7 +133,7 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 
 	banner(stdout, l.app.Addr(), l.admin.Addr(), names)
 	go generateLoad(ctx, "http://"+l.app.Addr().String()+"/jobs", cfg.load)
-	return health.Serve(newServer(health.Wrap(tel.Wrap(requests.handler(jobs.routes())))), l.app)
+	return health.Serve(newServer(health.Wrap(tel.Instrument(requests.handler(jobs.routes())))), l.app)
 }
 
 // newServer has the limits that keep a slow or hostile client from holding a

@@ -63,7 +63,7 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	defer tel.Close() // exports the end of it
 
 	app := chi.NewRouter()
-	app.Use(tel.Wrap, route) // first, so that other middleware counts as part of the request
+	app.Use(tel.Instrument, route) // first, so that other middleware counts as part of the request
 	app.Use(middleware.RequestID, middleware.Timeout(30*time.Second))
 	app.Route("/orders", func(orders chi.Router) {
 		orders.Get("/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -77,13 +77,13 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	})
 
 	mux := http.NewServeMux()
-	mux.Handle("/", app) // which has tel.Wrap inside
+	mux.Handle("/", app) // which has tel.Instrument inside
 	mux.Handle("GET /metrics", tel.MetricsHandler())
-	// Outside of tel.Wrap: probes are no requests.
+	// Outside of tel.Instrument: probes are no requests.
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
-// route tells tel.Wrap the pattern that chi matched, for http.route. chi writes it
+// route tells tel.Instrument the pattern that chi matched, for http.route. chi writes it
 // into the request too, but into a copy where other middleware has made one.
 func route(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

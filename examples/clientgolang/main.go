@@ -1,7 +1,5 @@
-// Command clientgolang is a service with client_golang's metrics and no OpenTelemetry of its own:
-// it is judged from the metrics on its /metrics, which has health_* beside them.
-//
-// The limit of a Quantile must be a bucket boundary of the histogram.
+// Command clientgolang is a service with client_golang's metrics and no OpenTelemetry: rules go
+// by the names on /metrics, which has health_* beside what the service had before.
 package main
 
 import (
@@ -45,21 +43,24 @@ func main() {
 // serve serves until ctx ends. Then /ready answers 503, and requests are served for
 // the drain delay more.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
-	registry := prometheus.NewRegistry() // or nil, for client_golang's default one
-	latency := promauto.With(registry).NewHistogram(prometheus.HistogramOpts{Name: "orders_duration_seconds", Buckets: []float64{.05, .1, .25, .5, 1, 2.5}})
+	reg := prometheus.NewRegistry() // with the default registry, give nil to promhealth.Start
+	latency := promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
+		Name: "http_request_duration_seconds", Help: "Duration of requests.", Buckets: prometheus.DefBuckets,
+	}, []string{"code", "method"})
 
 	health := healthcheck.New(healthcheck.Config{
-		Checks:     []healthcheck.Check{{Name: "database", Func: db.PingContext}},
-		Rules:      []rule.Rule{{Name: "latency", Value: rule.Quantile(.99, "orders_duration_seconds"), Fail: rule.Above(500 * time.Millisecond)}},
+		Checks: []healthcheck.Check{{Name: "database", Func: db.PingContext}},
+		Rules: []rule.Rule{
+			{Name: "latency", Value: rule.Quantile(.99, "http_request_duration_seconds"), Fail: rule.Above(500 * time.Millisecond)},
+		},
 		DrainDelay: drain,
 	})
-	if err := promhealth.Start(ctx, health, registry); err != nil {
+	if err := promhealth.Start(ctx, health, reg); err != nil {
 		return err
 	}
 
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
-		defer func(began time.Time) { latency.Observe(time.Since(began).Seconds()) }(time.Now())
+	app := http.NewServeMux()
+	app.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
 		var state string
 		if err := db.QueryRowContext(r.Context(), "SELECT state FROM orders WHERE id = $1", r.PathValue("id")).Scan(&state); err != nil {
 			http.Error(w, "no order", http.StatusInternalServerError)
@@ -67,6 +68,8 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux := http.NewServeMux() // scrapes and probes are no requests to judge by
+	mux.Handle("/", promhttp.InstrumentHandlerDuration(latency, app))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }

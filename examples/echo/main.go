@@ -1,6 +1,6 @@
 // Command echo is a service on echo 5 that is judged from its own requests.
 //
-// With github.com/labstack/echo-opentelemetry instead of tel.Wrap the rules on
+// With github.com/labstack/echo-opentelemetry instead of tel.Instrument the rules on
 // http.server.request.duration are the same; but a request to an unknown path has the
 // route of a neighbour, and nothing counts the requests under way.
 package main
@@ -70,16 +70,16 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		return c.String(http.StatusOK, fmt.Sprintf("order %s: %s", c.Param("id"), state))
 	})
-	handler := tel.Wrap(app)
+	handler := tel.Instrument(app)
 
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
 	mux.Handle("GET /metrics", tel.MetricsHandler())
-	// Outside of tel.Wrap: probes are no requests.
+	// Outside of tel.Instrument: probes are no requests.
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
-// route tells tel.Wrap the pattern that echo matched, for http.route. Echo 5 writes
+// route tells tel.Instrument the pattern that echo matched, for http.route. Echo 5 writes
 // one into the request by itself, but that of some neighbour if it knows no such path.
 // It is the first middleware: others may put a copy of the request in its place.
 func route(next echo.HandlerFunc) echo.HandlerFunc {

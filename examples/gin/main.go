@@ -1,6 +1,6 @@
 // Command gin is a service on gin that is judged from its own requests.
 //
-// With otelgin instead of tel.Wrap the rule on http.server.request.duration is the
+// With otelgin instead of tel.Instrument the rule on http.server.request.duration is the
 // same; but a panic is in no metric unless gin.Recovery comes after it, and nothing
 // counts the requests under way.
 package main
@@ -60,7 +60,7 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	}
 	defer tel.Close() // exports the end of it
 
-	app := gin.New() // no gin.Recovery: tel.Wrap answers a panic with a 500, and counts it
+	app := gin.New() // no gin.Recovery: tel.Instrument answers a panic with a 500, and counts it
 	app.Use(route)
 	app.GET("/orders/:id", func(c *gin.Context) {
 		var state string
@@ -70,16 +70,16 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		c.String(http.StatusOK, "order %s: %s", c.Param("id"), state)
 	})
-	handler := tel.Wrap(app)
+	handler := tel.Instrument(app)
 
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
 	mux.Handle("GET /metrics", tel.MetricsHandler())
-	// Outside of tel.Wrap: probes are no requests.
+	// Outside of tel.Instrument: probes are no requests.
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
-// route tells tel.Wrap the pattern that gin matched, for http.route. It is the
+// route tells tel.Instrument the pattern that gin matched, for http.route. It is the
 // first middleware: others may put a copy of the request in its place.
 func route(c *gin.Context) {
 	c.Request.Pattern = c.FullPath()

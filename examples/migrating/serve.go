@@ -18,5 +18,5 @@ func Serve(ctx context.Context, config healthcheck.Config, app http.Handler) err
 		return err
 	}
 	defer tel.Close()
-	return monitor.ListenAndServe(&http.Server{Addr: "localhost:8000", Handler: monitor.Wrap(tel.Wrap(app))})
+	return monitor.ListenAndServe(&http.Server{Addr: "localhost:8000", Handler: monitor.Wrap(tel.Instrument(app))})
 }

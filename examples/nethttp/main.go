@@ -65,11 +65,11 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
 	})
-	handler := tel.Wrap(app) // patterns become http.route
+	handler := tel.Instrument(app) // patterns become http.route
 
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
 	mux.Handle("GET /metrics", tel.MetricsHandler())
-	// Outside of tel.Wrap: probes are no requests.
+	// Outside of tel.Instrument: probes are no requests.
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }

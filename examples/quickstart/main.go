@@ -69,7 +69,7 @@ func serve(ctx context.Context, l net.Listener) error {
 	})
 
 	mux := http.NewServeMux()
-	mux.Handle("/", tel.Wrap(orders)) // measures the requests
+	mux.Handle("/", tel.Instrument(orders)) // measures the requests
 	mux.Handle("/metrics", tel.MetricsHandler())
 	fmt.Println("orders: http://" + l.Addr().String())
 	return health.Serve(&http.Server{Handler: health.Wrap(mux)}, l)

@@ -6,7 +6,7 @@ import (
 )
 
 // Class gives an error the class that answers and metrics show instead of its text: the
-// error.type. Unwrap gives the error itself, and healthcheck.Warning may be put around it.
+// error.type. Unwrap gives the error itself. For a warning, put healthcheck.Warning around it.
 // Class(nil, class) is nil.
 //
 // A check should have few classes, and none that is made of data: the Monitor cuts a class to

@@ -473,12 +473,12 @@ func TestComeAndGo(t *testing.T) {
 		first()
 		time.Sleep(30 * time.Second)
 		want("database", "f{6}")
-		want("a", "[up]pp {3}") // it is unknown if it is judged before its first run
+		want("a", "u?p{2,3} {3}") // unknown until its first run has ended
 		want("b", "f{6}")
 		third := add("a", errDown)
 		second()
 		time.Sleep(10 * time.Second)
-		want("a", "[up]pp {2,3}f{1,2}")
+		want("a", "u?p{2,3} {2,3}f{1,2}")
 		want("b", "f{6} {1}")
 		want("database", "f{7}")
 		third()

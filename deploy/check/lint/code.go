@@ -28,8 +28,8 @@ func (c check) detection() time.Duration {
 		return time.Second + c.wait // rules are judged every second
 	}
 	d, pause := c.interval+c.timeout, time.Second
-	for range c.failures - 1 { // a failed run is repeated sooner, and here each takes its timeout
-		d += min(pause, c.interval) + c.timeout
+	for range c.failures - 1 { // a failed run is repeated sooner, half a second after its end at least
+		d += max(min(pause, c.interval), c.timeout+time.Second/2)
 		pause *= 2
 	}
 	return d

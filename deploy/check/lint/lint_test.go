@@ -52,7 +52,7 @@ func TestReadChecks(t *testing.T) {
 		}
 		got[c.name] = c.detection().String()
 	}
-	for name, want := range map[string]string{"database": "14s", "latency": "1s", "queue": "1s"} {
+	for name, want := range map[string]string{"database": "12s", "latency": "1s", "queue": "1s"} {
 		if got[name] != want {
 			t.Errorf("%s is detected after %q, want %s", name, got[name], want)
 		}
@@ -200,8 +200,8 @@ func TestBroken(t *testing.T) {
 		{name: "scaling by nothing", old: "            cpu: 50m\n", new: "", want: []string{"goes by the utilization of cpu, of which demo requests none"}},
 		{name: "less than least", old: "minReplicas: 2", new: "minReplicas: 6", want: []string{"minReplicas 6 are more than maxReplicas 5"}},
 		{name: "an alert before the detection", old: "for: 1m", new: "for: 15s",
-			want: []string{`alert DatabaseDown: for 15s is shorter than what a verdict takes to be seen: 7s of the check "database" and 15s until the next export`}},
-		{name: "a slow check", code: "package p\n\nvar _ = healthcheck.Check{Name: \"database\", Func: f, Interval: time.Minute}\n", want: []string{`1m9s of the check "database"`}},
+			want: []string{`alert DatabaseDown: for 15s is shorter than what a verdict takes to be seen: 6.5s of the check "database" and 15s until the next export`}},
+		{name: "a slow check", code: "package p\n\nvar _ = healthcheck.Check{Name: \"database\", Func: f, Interval: time.Minute}\n", want: []string{`1m7s of the check "database"`}},
 		{name: "the SDK's interval of export", old: "- name: OTEL_EXPORTER", new: export("60000"), want: []string{"for 1m0s is shorter"}},
 		{name: "a rare export", old: "- name: OTEL_EXPORTER", new: export("90000"), want: []string{"looks back 2m0s, which is less than two exports of 1m30s", "is shorter"}},
 		{name: "a check that is gone", code: "package p\n\nvar _ = healthcheck.Check{Name: \"store\", Func: f}\n", want: []string{`is about the check "database", which the code does not have`}},

@@ -1,5 +1,10 @@
 // Package faultdb is a database/sql database that a test can break: any query has one
 // row, the word "paid".
+//
+// A test in another process breaks it by a file. The driver is named faultdb, and the name of
+// the file is the data source:
+//
+//	db, err := sql.Open("faultdb", "broken") // nothing answers while the file broken exists
 package faultdb
 
 import (
@@ -8,6 +13,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -17,6 +23,17 @@ type DB struct {
 	Down    atomic.Bool  // nothing answers
 	Delay   atomic.Int64 // nanoseconds that a query takes; a ping takes none
 	Queries atomic.Int64 // under way
+
+	file string // nothing answers while it exists
+}
+
+func init() { sql.Register("faultdb", files{}) }
+
+// files opens databases that are broken by a file.
+type files struct{}
+
+func (files) Open(file string) (driver.Conn, error) {
+	return (&DB{file: file}).Connect(context.Background())
 }
 
 // Open opens it.
@@ -26,6 +43,9 @@ var errDown = errors.New("faultdb: the database is down")
 
 func (d *DB) up() error {
 	if d.Down.Load() {
+		return errDown
+	}
+	if _, err := os.Stat(d.file); d.file != "" && err == nil {
 		return errDown
 	}
 	return nil

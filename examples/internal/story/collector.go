@@ -15,11 +15,21 @@ import (
 
 // Collector takes OTLP over HTTP and keeps the last export.
 type Collector struct {
+	URL string
+
 	last atomic.Pointer[collectorpb.ExportMetricsServiceRequest]
 }
 
 // NewCollector starts one, where the OTEL_* variables then lead.
 func NewCollector(t *testing.T) *Collector {
+	c := Collect(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.URL)
+	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
+	return c
+}
+
+// Collect starts one for another process.
+func Collect(t *testing.T) *Collector {
 	c := &Collector{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -35,8 +45,7 @@ func NewCollector(t *testing.T) *Collector {
 		c.last.Store(export)
 	}))
 	t.Cleanup(server.Close)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
-	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
+	c.URL = server.URL
 	return c
 }
 

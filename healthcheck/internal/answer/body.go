@@ -3,6 +3,7 @@ package answer
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,7 +60,7 @@ func body(v *judge.Verdict, who Who, p states.Probe, r judge.ProbeResult, opt bo
 			}
 		}
 	}
-	// The worst offender first, then the rules with their numbers, then the rest.
+	// What decides first, then the rules with their numbers, then the rest.
 	take(func(n int, _ *judge.Result) bool { return n == 0 })
 	take(func(_ int, c *judge.Result) bool { return c.Subject.Rule != nil })
 	take(func(int, *judge.Result) bool { return true })
@@ -82,8 +83,8 @@ func body(v *judge.Verdict, who Who, p states.Probe, r judge.ProbeResult, opt bo
 	return append(b, "}\n"...)
 }
 
-// relevant lists the checks that a probe shows: those that do not pass, worst
-// first, then rules, then the others, each by name. Liveness looks at nothing
+// relevant lists the checks that a probe shows: first the one that decides, then those that do
+// not pass, worst first, then rules, then the others, each by name. Liveness looks at nothing
 // outside the process, so it shows heartbeats and the like; startup shows none.
 func relevant(v *judge.Verdict, p states.Probe) []*judge.Result {
 	var list []*judge.Result
@@ -95,6 +96,8 @@ func relevant(v *judge.Verdict, p states.Probe) []*judge.Result {
 	}
 	rank := func(c *judge.Result) int {
 		switch {
+		case c == v.Probes[p].Cause:
+			return math.MinInt8
 		case c.State != verdict.Pass:
 			return -states.Severity(c.State)
 		case c.Subject.Rule != nil:

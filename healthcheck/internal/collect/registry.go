@@ -14,14 +14,48 @@ import (
 // and those that rules found in a collection without it, such as metrics of a Producer. Any
 // goroutine may use it. The zero Registry is empty.
 type Registry struct {
-	asked atomic.Bool
-	kinds sync.Map // of instrument, by name
+	asked    atomic.Bool
+	kinds    sync.Map // of instrument, by name
+	families atomic.Pointer[Families]
 }
 
 // instrument is what is known of one.
 type instrument struct {
 	kind sdkmetric.InstrumentKind // 0 if no View was asked
 	unit string
+}
+
+// Families is what a Reader is besides where its metrics are not all instruments of a MeterProvider,
+// but families in the registry of another library. Its methods wait for nothing and never call the
+// Monitor.
+type Families interface {
+	// Want names the metrics that rules read from now on, each with the limits of its rules, in
+	// the metric's unit.
+	Want(metrics map[string][]float64)
+
+	// Known tells whether a metric is registered, and whether it is quiet: it may have no series yet.
+	// known is false where nobody can tell.
+	Known(metric string) (registered, quiet, known bool)
+
+	// Refuse says why no rule may read a metric. It is empty where one may.
+	Refuse(metric string) (problem string)
+}
+
+// Ask has the Registry ask what a reader knows of families, if it is one that does.
+func (r *Registry) Ask(reader any) {
+	if f, ok := reader.(Families); ok {
+		r.families.Store(&f)
+	} else {
+		r.families.Store(nil)
+	}
+}
+
+// Families are those that the reader knows of; nil where it is an ordinary one.
+func (r *Registry) Families() Families {
+	if f := r.families.Load(); f != nil {
+		return *f
+	}
+	return nil
 }
 
 // Boundaries are the limits that must become bucket boundaries of a histogram, in its unit.

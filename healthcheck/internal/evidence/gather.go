@@ -40,6 +40,9 @@ func gather(i *query.Indicator, c Catalog) (gathered, error) {
 	g := gathered{groups: map[attribute.Distinct]*group{}}
 	var first shape
 	for n, m := range c[i.Metric] {
+		if m.Data == nil && m.Description != "" { // a source of its own says why it has no data
+			return g, fmt.Errorf("%s %s", i.Metric, m.Description)
+		}
 		kind, points, err := Points(m.Data)
 		if err != nil {
 			return g, fmt.Errorf("%s: %w", i.Metric, err)

@@ -3,6 +3,7 @@ package evidence
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
@@ -99,9 +100,25 @@ func worst(r *query.Rule, v float64) (worst *query.Bound) {
 func beyond(i *query.Indicator, field string, growth amounts, bounds []float64, v float64) (float64, error) {
 	n, exact := slices.BinarySearch(bounds, v)
 	if !exact {
-		return 0, &query.Mistake{Field: field, Problem: fmt.Sprintf("%s is no bucket boundary of %s: build the MeterProvider with Monitor.View, or take one of the histogram's own", text.Number(v), i.Metric)}
+		return 0, &query.Mistake{Field: field, Problem: fmt.Sprintf("%s is no bucket boundary of %s: %sbuild the MeterProvider with Monitor.View", text.Number(v), i.Metric, near(bounds, n))}
 	}
 	return total(growth[n+1:]), nil
+}
+
+// maxNear is how many boundaries on each side of a limit are named.
+const maxNear = 4
+
+// near names the boundaries around the one at n, which a limit may be.
+func near(bounds []float64, n int) string {
+	low, high := max(0, n-maxNear), min(len(bounds), n+maxNear)
+	if low == high {
+		return ""
+	}
+	var all []string
+	for _, b := range bounds[low:high] {
+		all = append(all, text.Number(b))
+	}
+	return fmt.Sprintf("take one of its own (%s), or ", strings.Join(all, ", "))
 }
 
 func total(a amounts) (sum float64) {

@@ -27,7 +27,7 @@ type Subject struct {
 	OnFail            verdict.Effect // in the code
 	Rule              *query.Rule    // nil of others
 	Awaited           bool           // it has evidence only after its first run, so that its first state is no change
-	Added             bool           // while the process runs: it counts from its first evidence on
+	Late              bool           // added to a process that runs: it is not judged before there is evidence
 	Interval, Timeout time.Duration  // of a check; zero of others
 	Evaluate          func(memory.Instant) Finding
 }
@@ -36,6 +36,7 @@ type Subject struct {
 type Finding struct {
 	State    verdict.State
 	Reason   string
+	None     bool // there is no evidence yet
 	HasValue bool
 	Value    float64
 	Unit     string
@@ -56,7 +57,6 @@ type Result struct {
 	Overridden bool
 	Moved      bool // the state has changed since the first evidence
 	known      bool // there was evidence once
-	awaiting   bool // the first evidence, and counts for nothing until then
 }
 
 // Inputs are what one judgement looks at, besides the subjects.
@@ -88,12 +88,17 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 	at := memory.Instant{Now: now, Resumed: j.resumed}
 	v = &Verdict{
 		Time: now, Phase: in.Life.Current, Until: in.Life.Until,
-		Checks:  make([]Result, len(j.Subjects)),
+		Checks:  make([]Result, 0, len(j.Subjects)), // never grown: changes point into it
 		started: prev != nil && prev.started || len(in.Life.Holds) == 0,
 	}
-	for n, s := range j.Subjects {
+	for _, s := range j.Subjects {
+		n := len(v.Checks)
+		result := s.result(at, in.Override(s.Name))
+		if s.Late && result.Finding.None {
+			continue
+		}
+		v.Checks = append(v.Checks, result)
 		r := &v.Checks[n]
-		*r = s.result(at, in.Override(s.Name))
 		if old := prev.of(n, s); old != nil {
 			r.Moved, r.known = old.Moved, old.known || r.State != verdict.Unknown
 			if old.State == r.State {
@@ -102,7 +107,7 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 				r.Moved = old.known
 				changes = append(changes, Change{Check: r, Was: old.State})
 			}
-		} else if !s.Awaited && r.State != verdict.Pass {
+		} else if (s.Late || !s.Awaited) && r.State != verdict.Pass {
 			changes = append(changes, Change{Check: r}) // this one is wrong from the start
 		}
 	}
@@ -128,7 +133,7 @@ func (s *Subject) result(at memory.Instant, override verdict.Effect) Result {
 	f := s.Evaluate(at)
 	r := Result{
 		Subject: s, Finding: f, State: f.State, Since: at.Now, Reason: text.Shorten(f.Reason, maxReason),
-		OnFail: s.OnFail, known: f.State != verdict.Unknown, awaiting: s.Added && s.Awaited && f.Outcome == nil,
+		OnFail: s.OnFail, known: f.State != verdict.Unknown,
 	}
 	if override != "" {
 		r.OnFail, r.Overridden = override, true

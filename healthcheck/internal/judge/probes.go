@@ -49,12 +49,12 @@ func (v *Verdict) readiness(life lifecycle.Phase, collecting time.Duration) Prob
 		return ProbeResult{State: verdict.Fail, Reason: fmt.Sprintf("collecting metrics has taken %v so far", collecting.Truncate(time.Second))}
 	}
 	failing := func(c *Result) bool {
-		return (c.OnFail == states.NotReady || c.OnFail == states.Restart) && !states.Good(c.State) && !c.awaiting
+		return (c.OnFail == states.NotReady || c.OnFail == states.Restart) && !states.Good(c.State)
 	}
 	if r, found := v.worst(verdict.Fail, failing); found {
 		return r
 	}
-	warning := func(c *Result) bool { return c.OnFail != states.ShowOnly && c.State != verdict.Pass && !c.awaiting }
+	warning := func(c *Result) bool { return c.OnFail != states.ShowOnly && c.State != verdict.Pass }
 	if r, found := v.worst(verdict.Warn, warning); found {
 		return r
 	}

@@ -106,7 +106,7 @@ func (r *Rule) ejecting(f Finding, o memory.Observation, at memory.Instant) Find
 func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 	read, current := r.sampler.Reading()
 	if read == nil {
-		return Finding{State: verdict.Unknown, Reason: "metrics have not been collected yet", Rule: r.rule}, false
+		return Finding{State: verdict.Unknown, Reason: "metrics have not been collected yet", None: true, Rule: r.rule}, false
 	}
 	f = Finding{State: verdict.Pass, Unit: read.Unit, Rule: read.Rule}
 	if age := at.Since(read.At); age > evidence.StaleAfter {

@@ -17,7 +17,7 @@ type Runs struct{ *run.Runner }
 func (r Runs) Evaluate(at memory.Instant) Finding {
 	o := r.Last()
 	if o == nil {
-		return Finding{State: verdict.Unknown, Reason: "has not run yet"}
+		return Finding{State: verdict.Unknown, Reason: "has not run yet", None: true}
 	}
 	f := Finding{State: verdict.Pass, Outcome: o, Value: o.Took.Seconds(), Unit: "s", HasValue: true}
 	age := at.Since(o.Ran)

@@ -52,9 +52,13 @@ func New(check Func, jitter float64, tracer trace.Tracer, record Record, changed
 // may ask.
 func (r *Runner) Last() *Outcome { return r.last.Load() }
 
-// firstPause is the time from the end of the first failed run to the next. It doubles up to the
+// firstPause is the time from the start of the first failed run to the next. It doubles up to the
 // interval, so a failure is confirmed, or taken back, in seconds.
 const firstPause = time.Second
+
+// rest is the time from the end of a failed run to the next, at least: a run that timed out
+// and heeds its context has returned by then, and does not count twice.
+const rest = time.Second / 2
 
 // Loop runs the check until ctx is done: at once, then every interval, and sooner after a
 // failure. The phase is spread over instances, so that a fleet that starts together
@@ -63,13 +67,13 @@ func (r *Runner) Loop(ctx context.Context) {
 	next := time.Now()
 	for ctx.Err() == nil { // when both are done, select takes either
 		r.run(ctx)
-		now := time.Now()
-		if o := r.Last(); o != nil && !o.worked() {
-			next = now // a run that timed out needs a moment to return
-		}
 		next = next.Add(r.pause())
-		if next.Before(now) { // suspended: don't catch up
-			next = now
+		earliest := time.Now() // suspended: don't catch up
+		if o := r.Last(); o != nil && !o.worked() {
+			earliest = earliest.Add(min(rest, r.Check.Interval))
+		}
+		if next.Before(earliest) {
+			next = earliest
 		}
 		wait := time.NewTimer(time.Until(next))
 		select {
@@ -81,7 +85,7 @@ func (r *Runner) Loop(ctx context.Context) {
 	}
 }
 
-// pause is the time from the start of one run to the next, and from the end of a failed one.
+// pause is the time from the start of one run to the next.
 func (r *Runner) pause() time.Duration {
 	interval, soon := r.Check.Interval, r.soon
 	switch o := r.Last(); {

@@ -116,16 +116,16 @@ func TestRetries(t *testing.T) {
 	checkTimes(t, starts, 0, s/2, s, 3*s/2)
 }
 
-// TestRetriesOfWhatHangs: the pause begins at the timeout, so that a run that heeds its context
-// has returned by then and counts once. One that heeds nothing counts at the end of each
-// pause and is not run again.
+// TestRetriesOfWhatHangs: half a second passes after a timeout at least, so that a run that heeds
+// its context has returned by then and counts once. One that heeds nothing counts at the end of
+// each pause and is not run again.
 func TestRetriesOfWhatHangs(t *testing.T) {
 	s := time.Second
 	f := Func{Interval: 5 * s, Timeout: 2 * s, FailureThreshold: 3, SuccessThreshold: 2}
 	f.Run = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	starts, last := timesOf(t, 1, 17*s, f)
-	checkTimes(t, starts, 0, 3*s, 7*s, 13*s)
-	if last.Failures != 4 || last.Class != "timeout" {
+	checkTimes(t, starts, 0, 5*s/2, 5*s, 9*s, 14*s)
+	if last.Failures != 5 || last.Class != "timeout" {
 		t.Errorf("%+v", last)
 	}
 
@@ -135,14 +135,14 @@ func TestRetriesOfWhatHangs(t *testing.T) {
 		r := New(f, 1, noop.NewTracerProvider().Tracer(""), func(context.Context, string, *Outcome) {}, func() {})
 		ctx, cancel := context.WithCancel(t.Context())
 		go r.Loop(ctx)
-		time.Sleep(s / 2)
+		time.Sleep(s / 4)
 		for second, want := range []int{0, 0, 1, 2, 2, 3, 3, 3, 3, 4} {
 			failures := 0
 			if o := r.Last(); o != nil {
 				failures = o.Failures
 			}
 			if failures != want {
-				t.Errorf("after %d.5 s: %d failures, want %d", second, failures, want)
+				t.Errorf("after %d.25 s: %d failures, want %d", second, failures, want)
 			}
 			time.Sleep(s)
 		}

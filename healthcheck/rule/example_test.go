@@ -1,4 +1,4 @@
-package healthcheck_test
+package rule_test
 
 import (
 	"context"
@@ -57,7 +57,7 @@ func requests(m metric.Meter, fast, slow int) {
 
 // The 99th percentile of a window, by counting: more than 1 % of the requests took
 // longer than half a second.
-func Example_quantile() {
+func ExampleQuantile() {
 	latency := rule.Rule{Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(500 * time.Millisecond)}
 	judged(latency, func(m metric.Meter) { requests(m, 99, 1) })
 	judged(latency, func(m metric.Meter) { requests(m, 98, 2) })
@@ -70,7 +70,7 @@ func Example_quantile() {
 
 // The share of requests that took longer than half a second: warn above 1 %, fail
 // above 5 %.
-func Example_shareAbove() {
+func ExampleShareAbove() {
 	slow := rule.Rule{Value: rule.ShareAbove(500*time.Millisecond, "http.server.request.duration"), Warn: rule.Above(.01), Fail: rule.Above(.05)}
 	judged(slow, func(m metric.Meter) { requests(m, 98, 2) })
 	judged(slow, func(m metric.Meter) { requests(m, 90, 10) })
@@ -80,7 +80,7 @@ func Example_shareAbove() {
 }
 
 // No more than three restarts of a connection in a minute.
-func Example_increase() {
+func ExampleIncrease() {
 	judged(rule.Rule{Value: rule.Increase("reconnects"), Window: time.Minute, Fail: rule.Above(3)}, func(m metric.Meter) {
 		reconnects, _ := m.Int64Counter("reconnects", metric.WithUnit("{reconnect}"))
 		reconnects.Add(ctx, 5)
@@ -91,7 +91,7 @@ func Example_increase() {
 
 // The share of requests that were answered with 500 to 599, once there are 50 of
 // them, whatever their number is: Where and WhereNot compare text.
-func Example_ratio() {
+func ExampleRatio() {
 	all := rule.Increase("http.server.request.duration")
 	failed := all.Where("http.response.status_code", "500", "502", "503", "504")
 	errors := rule.Rule{Value: rule.Ratio(failed, all), MinEvents: 50, Fail: rule.Above(.05)}
@@ -104,7 +104,7 @@ func Example_ratio() {
 
 // The current value of a gauge. Each queue is judged by itself, and the worst one
 // is named.
-func Example_last() {
+func ExampleLast() {
 	queues := rule.Rule{
 		Value: rule.Last("queue.length").WhereNot("queue.name", "archive"),
 		Per:   []string{"queue.name"},
@@ -122,7 +122,7 @@ func Example_last() {
 }
 
 // A pool that must keep a spare connection, with a warning before that.
-func Example_below() {
+func ExampleBelow() {
 	idle := rule.Rule{Value: rule.Last("pool.idle"), Warn: rule.Below(5), Fail: rule.Below(1)}
 	for _, n := range []int64{9, 3, 0} {
 		judged(idle, func(m metric.Meter) {
@@ -137,11 +137,26 @@ func Example_below() {
 }
 
 // How long ago something succeeded, from a gauge with the time of it.
-func Example_timeSince() {
+func ExampleTimeSince() {
 	judged(rule.Rule{Value: rule.TimeSince("backup.last_success.timestamp"), Fail: rule.Above(26 * time.Hour)}, func(m metric.Meter) {
 		last, _ := m.Float64Gauge("backup.last_success.timestamp", metric.WithUnit("s"))
 		last.Record(ctx, float64(time.Now().Add(-time.Hour).Unix()))
 	})
 	// Output:
 	// pass
+}
+
+// A limit fails, a milder one warns, and a value equal to a limit is within it.
+func ExampleAbove() {
+	queue := rule.Rule{Value: rule.Last("queue.length"), Warn: rule.Above(50), Fail: rule.Above(80)}
+	for _, n := range []int64{50, 80, 81} {
+		judged(queue, func(m metric.Meter) {
+			length, _ := m.Int64Gauge("queue.length", metric.WithUnit("{item}"))
+			length.Record(ctx, n)
+		})
+	}
+	// Output:
+	// pass
+	// warn 80, warns above 50
+	// fail 81 of at most 80
 }

@@ -1,0 +1,152 @@
+// Package healthtest tests rules and checks in virtual time: a test of a 10-minute window takes
+// milliseconds, and comes out the same on every machine.
+//
+//	func TestLatency(t *testing.T) {
+//		healthtest.Run(t, healthcheck.Config{Rules: rules}, func(t *healthtest.T) {
+//			healthtest.Record(t, 20, "delivery.duration", 3*time.Second)
+//			t.Want(time.Second, "latency", verdict.Fail, "")
+//		})
+//	}
+//
+// A Want that is not met says what it saw:
+//
+//	latency after 1s: want pass; it is fail, reason: p95 4.875 s of at most 2, value: 4.875 s
+//
+// What judges is the Monitor of production, on the real metric SDK with the Monitor's View. Only
+// time is not real.
+package healthtest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// T is a test with a Monitor that has started. It belongs to the goroutine of the test.
+type T struct {
+	*testing.T
+	Meter metric.Meter // for instruments of yours: the rules read them
+
+	config   healthcheck.Config
+	monitor  *healthcheck.Monitor
+	due      time.Time // up to where Want and WantReady have let time pass
+	began    time.Time
+	recorded map[string]recorder
+}
+
+// Run starts a Monitor and runs f in a bubble of [synctest.Test], where time stands still while f
+// computes, and passes at once while it sleeps: in Want, in WantReady, and in time.Sleep. The
+// Monitor stops after f. Its changes of state are in the log of the test. A mistake in c ends the
+// test.
+//
+// The rules of a bubble hold. The clock begins at midnight UTC on 2000-01-01. Run, Parallel and
+// Deadline of T must not be called. Time passes only while all goroutines of the bubble wait for
+// each other or for time, so a check must not wait for the network: give it one that is made for
+// the test. After f no time passes any more, so every goroutine must have ended by then, or end
+// with its context. Checks run in goroutines of their own; what they share with f is an atomic
+// value, or has a lock.
+//
+// The variable HEALTH_OVERRIDES and the files of c are read as in production.
+func Run(t *testing.T, c healthcheck.Config, f func(*T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		m := healthcheck.New(c)
+		ask := asker(m)
+		read := reader{sdkmetric.NewManualReader()}
+		provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(read.ManualReader), sdkmetric.WithView(m.View()),
+			// What depends on the instance is the same everywhere.
+			sdkmetric.WithResource(resource.NewSchemaless(attribute.String("service.name", t.Name()), attribute.String("service.instance.id", "healthtest"))))
+		defer func() { _ = provider.Shutdown(context.WithoutCancel(t.Context())) }() // a ManualReader keeps nothing back
+		if err := m.StartWith(t.Context(), healthcheck.Pipeline{
+			Reader: read, MeterProvider: provider, TracerProvider: noop.NewTracerProvider(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		defer m.Stop()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go judging(ctx, ask)
+		began := time.Now()
+		wrapped := &T{T: t, Meter: provider.Meter("healthtest"), config: c, monitor: m, began: began, due: began, recorded: map[string]recorder{}}
+		wrapped.pass(0)
+		f(wrapped)
+	})
+}
+
+// pass lets d pass. Time that f has slept meanwhile counts.
+func (t *T) pass(d time.Duration) {
+	if now := time.Now().Add(-settle); now.After(t.due) {
+		t.due = now
+	}
+	t.due = t.due.Add(max(0, d))
+	time.Sleep(time.Until(t.due.Add(settle)))
+	synctest.Wait()
+}
+
+// Want lets d pass and wants a check, rule or heartbeat to be in a state, for a reason that
+// contains a text; any reason if that is empty.
+//
+// Rules read their metrics each second and are judged at once, so a second lets them see what was
+// recorded. Checks are judged when a run ends.
+func (t *T) Want(d time.Duration, name string, s verdict.State, reason string) {
+	t.Helper()
+	t.pass(d)
+	v := t.monitor.Verdict()
+	var names []string
+	for i := range v.Results {
+		r := &v.Results[i]
+		if r.Name == name {
+			t.compare(name, r, s, reason)
+			return
+		}
+		names = append(names, r.Name)
+	}
+	t.Fatalf("there is no check, rule or heartbeat %q; there are: %s", name, cmp.Or(strings.Join(names, ", "), "none"))
+}
+
+// WantReady lets d pass and wants readiness to be in a state.
+func (t *T) WantReady(d time.Duration, s verdict.State) {
+	t.Helper()
+	t.pass(d)
+	t.compare("readiness", &t.monitor.Verdict().Readiness, s, "")
+}
+
+func (t *T) compare(name string, r *verdict.Result, s verdict.State, reason string) {
+	t.Helper()
+	if r.State == s && strings.Contains(r.Reason, reason) {
+		return
+	}
+	wanted := string(s)
+	if reason != "" {
+		wanted += fmt.Sprintf(" with %q in its reason", reason)
+	}
+	text := fmt.Sprintf("%s after %v: want %s; it is %s", name, t.due.Sub(t.began), wanted, r.State)
+	if r.Reason != "" {
+		text += ", reason: " + r.Reason
+	} else {
+		text += ", without a reason"
+	}
+	if r.Value != nil {
+		text += fmt.Sprintf(", value: %.6g %s", *r.Value, r.Unit)
+	} else if name != "readiness" {
+		text += ", without a value"
+	}
+	if r.Err != nil {
+		text += ", error: " + r.Err.Error()
+	}
+	t.Error(text)
+}

@@ -1,0 +1,45 @@
+package evidence_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// TestProblems: a metric without data says why, also beside one that has some; a limit that is no boundary names the
+// ones next to it.
+func TestProblems(t *testing.T) {
+	histogram := metricdata.Metrics{Name: "m", Data: metricdata.Histogram[float64]{
+		Temporality: metricdata.CumulativeTemporality,
+		DataPoints:  []metricdata.HistogramDataPoint[float64]{{Bounds: []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, BucketCounts: make([]uint64, 11)}},
+	}}
+	unbounded := metricdata.Metrics{Name: "m", Data: metricdata.Histogram[float64]{
+		Temporality: metricdata.CumulativeTemporality,
+		DataPoints:  []metricdata.HistogramDataPoint[float64]{{BucketCounts: make([]uint64, 1)}},
+	}}
+	none := metricdata.Metrics{Name: "m", Description: "can't be read: its collector panicked"}
+	for _, c := range []struct {
+		metrics []metricdata.Metrics
+		want    string
+	}{
+		{[]metricdata.Metrics{none}, "m can't be read: its collector panicked"},
+		{[]metricdata.Metrics{histogram, none}, "m can't be read: its collector panicked"},
+		{[]metricdata.Metrics{{Name: "m"}}, "can't be judged"},
+		{[]metricdata.Metrics{histogram}, "5.5 is no bucket boundary of m: take one of its own (2, 3, 4, 5, 6, 7, 8, 9), or build"},
+		{[]metricdata.Metrics{unbounded}, "5.5 is no bucket boundary of m: build"},
+	} {
+		r := &query.Rule{
+			Indicator: query.Indicator{Kind: query.KindQuantile, Metric: "m", Quantile: .9}.With(0, 0, nil),
+			Bounds:    []query.Bound{{Edge: query.MaxFail, Number: query.Number{Value: 5.5}}},
+		}
+		s := evidence.NewSampler(r, false, func(string) bool { return false })
+		s.Sample(time.Now(), evidence.Catalog{"m": c.metrics})
+		if got, _ := s.Reading(); !strings.Contains(got.Problem, c.want) {
+			t.Errorf("%q; want %q", got.Problem, c.want)
+		}
+	}
+}

@@ -1,0 +1,243 @@
+package promhealth
+
+import (
+	"context"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+const (
+	// patience is how long a collection waits for collectors. It is short, because the Monitor
+	// collects rarely where collecting takes long, and for all rules together.
+	patience = 10 * time.Millisecond
+
+	// firstPatience is that of the first collection after rules have come, whose mistakes Start
+	// and AddRule return.
+	firstPatience = time.Second
+
+	// standing is how long the last result of a collector stands in for the next one.
+	standing = 10 * time.Second
+
+	// share of the time: a collector that takes a second is asked every 50, but before its last
+	// result does not stand any more.
+	share    = 50
+	maxPause = standing / 2
+
+	// The registry is searched again after minLook, then twice that, up to maxLook.
+	minLook = time.Second
+	maxLook = 30 * time.Second
+)
+
+// families collects the families that rules name, and no others.
+type families struct {
+	registries []*prometheus.Registry
+	gatherers  prometheus.Gatherers // of other types: they show all they have or nothing
+
+	mu     sync.Mutex // of Want
+	wanted atomic.Pointer[wanted]
+	known  atomic.Pointer[map[string]presence] // as of the last look
+	queues atomic.Bool                         // the Monitor has instruments of queues
+
+	// The rest belongs to collect.
+	patience time.Duration
+	looking  *look
+	looked   *wanted // what was looked up last
+	next     time.Time
+	pause    time.Duration
+	sources  []*source
+}
+
+// wanted are names of families with the limits on them. It is immutable.
+type wanted struct {
+	limits map[string][]float64
+}
+
+// presence is what is known of a family: that it is registered, and whether it may be without
+// series.
+type presence struct{ quiet bool }
+
+func newFamilies(r Registry) *families {
+	f := &families{patience: patience}
+	f.wanted.Store(&wanted{})
+	f.known.Store(&map[string]presence{})
+	f.add(r)
+	return f
+}
+
+// add finds the registries that a Gatherer consists of.
+func (f *families) add(g prometheus.Gatherer) {
+	switch g := g.(type) {
+	case *prometheus.Registry:
+		if !slices.Contains(f.registries, g) {
+			f.registries = append(f.registries, g)
+		}
+	case joined:
+		f.add(g.Gatherer)
+	case prometheus.Gatherers:
+		for _, each := range g {
+			f.add(each)
+		}
+	default:
+		f.gatherers = append(f.gatherers, g)
+	}
+}
+
+// Want names the families that rules read. A limit stays, because it is a boundary of what was
+// read before.
+func (f *families) Want(metrics map[string][]float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old, limits := f.wanted.Load().limits, map[string][]float64{}
+	for name, more := range metrics {
+		limits[name] = merge(old[name], more)
+	}
+	if !maps.EqualFunc(old, limits, func(a, b []float64) bool { return len(a) == len(b) }) {
+		f.wanted.Store(&wanted{limits})
+	}
+}
+
+// Known tells what the last look has found.
+func (f *families) Known(name string) (registered, quiet, known bool) {
+	if f.isInstrument(name) {
+		return false, false, false
+	}
+	p, registered := (*f.known.Load())[name]
+	return registered, p.quiet, registered || len(f.gatherers) == 0
+}
+
+// isInstrument reports whether a family is the Monitor's own, which the reader has.
+func (f *families) isInstrument(name string) bool {
+	own := byName[name]
+	return own != nil && (own.isVerdict() || f.queues.Load())
+}
+
+// Refuse refuses rules on the verdict.
+func (f *families) Refuse(name string) (problem string) {
+	if own := byName[name]; own != nil && own.isVerdict() {
+		return "is made of what the rules say: a rule on it would judge itself"
+	}
+	return ""
+}
+
+// collect gives the families that are wanted now. It waits only so long.
+func (f *families) collect(ctx context.Context) []metricdata.Metrics {
+	want := f.wanted.Load()
+	wait := f.patience
+	if want != f.looked {
+		wait = max(wait, firstPatience)
+	}
+	limit := time.NewTimer(wait)
+	defer limit.Stop()
+	over := func(done <-chan struct{}) bool { // reports whether it is done in time
+		select {
+		case <-done:
+			return true
+		default:
+		}
+		select {
+		case <-done:
+			return true
+		case <-limit.C:
+			limit.Reset(0)
+		case <-ctx.Done():
+		}
+		return false
+	}
+	f.look(want, over)
+	now := time.Now()
+	for _, s := range f.sources { // all at once, so that a slow one costs no other
+		s.ask(now)
+	}
+	out := make([]metricdata.Metrics, 0, len(want.limits))
+	for _, s := range f.sources {
+		if s.flight != nil && over(s.flight.done) {
+			s.land()
+		}
+		out = s.appendTo(out, time.Now())
+	}
+	return f.appendMissing(out, want)
+}
+
+// look searches the registries, if it is time, and takes over what was found.
+func (f *families) look(want *wanted, over func(<-chan struct{}) bool) {
+	now := time.Now()
+	if want != f.looked {
+		f.pause, f.next = minLook, now
+	}
+	if len(want.limits) == 0 {
+		f.sources, f.looked = nil, want
+		f.known.Store(&map[string]presence{})
+		return
+	}
+	if f.looking != nil && f.looking.want != want && over(f.looking.done) {
+		f.looking = nil // too old
+	}
+	if f.looking == nil && !now.Before(f.next) {
+		f.next, f.pause = now.Add(f.pause), min(2*f.pause, maxLook)
+		f.looking = f.start(want)
+	}
+	f.looked = want
+	if f.looking == nil || !over(f.looking.done) {
+		return
+	}
+	if f.looking.want == want {
+		f.sources = adopt(f.sources, f.looking.sources)
+		f.known.Store(&f.looking.known)
+	}
+	f.looking = nil
+}
+
+// appendMissing says of each family that is wanted and has no collector why it can't be judged.
+func (f *families) appendMissing(out []metricdata.Metrics, want *wanted) []metricdata.Metrics {
+	has := map[string]bool{}
+	for _, s := range f.sources {
+		for _, name := range s.spec.wanted {
+			has[name] = true
+		}
+	}
+	for name := range want.limits {
+		if has[name] || f.isInstrument(name) {
+			continue
+		}
+		why := "is not registered: is it as on /metrics?"
+		switch {
+		case strings.Contains(name, "."):
+			why = "is not registered: rules go by the names on /metrics, such as " + underscored(name)
+		case f.looking != nil:
+			why = "could not be looked up yet: Describe of some collector has not returned"
+		}
+		out = append(out, problem(name, why))
+	}
+	return out
+}
+
+// problem is a family that can't be judged.
+func problem(name, why string) metricdata.Metrics {
+	return metricdata.Metrics{Name: name, Description: why}
+}
+
+// adopt gives what was found the memory of what was there before.
+func adopt(old, found []*source) []*source {
+	before := map[string]*source{}
+	for _, s := range old {
+		before[s.spec.key] = s
+	}
+	for i, s := range found {
+		if b := before[s.spec.key]; b != nil && b.spec.same(s.spec) {
+			delete(before, s.spec.key)
+			if !s.spec.comparable() || !reflect.DeepEqual(b.spec.parts, s.spec.parts) {
+				b.spec = s.spec // what was answered before may lack something
+			}
+			found[i] = b
+		}
+	}
+	return found
+}

@@ -1,0 +1,260 @@
+package promhealth
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// look is one search of the registries for the families that are wanted.
+type look struct {
+	want    *wanted
+	before  []*spec           // found by the last one
+	not     func(string) bool // names that the reader has
+	done    chan struct{}
+	sources []*source // once done
+	known   map[string]presence
+}
+
+// start searches in a goroutine of its own, because somebody's Describe may block.
+func (f *families) start(want *wanted) *look {
+	l := &look{want: want, not: f.isInstrument, done: make(chan struct{}), known: map[string]presence{}}
+	for _, s := range f.sources {
+		l.before = append(l.before, s.spec)
+	}
+	go func() {
+		defer close(l.done)
+		for _, r := range f.registries {
+			l.search(r)
+		}
+		if len(f.gatherers) > 0 {
+			l.gathered(f.gatherers)
+		}
+	}()
+	return l
+}
+
+// wants are the parts that rules read of a family.
+func (l *look) wants(name string) (parts []part) {
+	for _, w := range []struct {
+		suffix string
+		what
+	}{{"", whole}, {"_count", count}, {"_sum", sum}} {
+		if limits, yes := l.want.limits[name+w.suffix]; yes && !l.not(name+w.suffix) {
+			parts = append(parts, part{name + w.suffix, w.what, around(limits)})
+		}
+	}
+	return parts
+}
+
+// search finds the collectors of a registry that have a family that is wanted.
+func (l *look) search(r *prometheus.Registry) {
+	in := search{registry: r, all: describe(r)}
+	byText, found := map[string]described{}, map[string]bool{}
+	for _, d := range in.all {
+		byText[d.text] = d
+	}
+	take := func(s spec) {
+		for _, d := range s.outer {
+			found[d.text] = true
+		}
+		l.take(s)
+	}
+	try := func(group []described, c prometheus.Collector) {
+		if c == nil {
+			return // it has gone, or describes something else each time
+		}
+		if s, ok := bind(c, group); ok {
+			s.registry, s.key = r, fmt.Sprintf("%p %s", r, s.key)
+			take(s)
+		}
+	}
+	for _, s := range l.before {
+		group, same := make([]described, 0, len(s.outer)), s.collector != nil && s.unique()
+		for _, d := range s.outer {
+			now, is := byText[d.text]
+			if !is {
+				break
+			}
+			group, same = append(group, now), same && now.desc == d.desc
+		}
+		switch {
+		case s.registry != r || len(group) < len(s.outer):
+		case same:
+			take(*s)
+		default:
+			try(group, existing(r, group))
+		}
+	}
+	for k, d := range in.all {
+		if len(l.wants(d.name)) == 0 || found[d.text] {
+			continue
+		}
+		try(in.owner(k))
+	}
+}
+
+// bind finds out what a wrapped Registerer has put around a collector.
+func bind(c prometheus.Collector, group []described) (s spec, ok bool) {
+	own := describe(c)
+	s = spec{collector: c, outer: group, names: map[*prometheus.Desc]string{}}
+	s.prefix, s.labels, ok = wrapping(own, group)
+	for _, d := range own {
+		s.names[d.desc] = d.name
+	}
+	texts := make([]string, len(group))
+	for i, d := range group {
+		texts[i] = d.text
+	}
+	slices.Sort(texts)
+	s.key = strings.Join(texts, "\n")
+	return s, ok
+}
+
+// take makes a source of a collector.
+func (l *look) take(s spec) {
+	parts := map[string][]part{}
+	for _, name := range s.names {
+		if wanted := l.wants(s.prefix + name); len(wanted) > 0 {
+			parts[name] = wanted
+		}
+	}
+	if len(parts) == 0 {
+		return
+	}
+	s.want(parts)
+	for _, name := range s.wanted {
+		before, twice := l.known[name]
+		l.known[name] = presence{quiet: mayBeQuiet(s.collector) && (!twice || before.quiet)}
+	}
+	l.sources = append(l.sources, newSource(&s))
+}
+
+func newSource(s *spec) *source { return &source{spec: s, cache: newCache(lends(s.collector))} }
+
+// gathered makes a source of a Gatherer for all that was not found yet.
+func (l *look) gathered(g prometheus.Gatherer) {
+	parts := map[string][]part{}
+	for name := range l.want.limits {
+		if _, found := l.known[name]; found {
+			continue
+		}
+		// Whether it is the count or the sum of another one, only the names in the answer tell.
+		for _, base := range []string{name, strings.TrimSuffix(name, "_count"), strings.TrimSuffix(name, "_sum")} {
+			parts[base] = l.wants(base)
+		}
+	}
+	if len(parts) > 0 {
+		s := &spec{key: "Gatherer", gatherer: g}
+		s.want(parts)
+		l.sources = append(l.sources, newSource(s))
+	}
+}
+
+// mayBeQuiet reports whether a collector may send no series because nobody has made a child or
+// observed anything. A histogram can't be told from a summary here, and always has a series.
+func mayBeQuiet(c prometheus.Collector) bool {
+	_, summary := c.(prometheus.Summary)
+	return lends(c) || summary
+}
+
+// lends reports whether a collector is a vec, whose series lend the same labels each time.
+func lends(c prometheus.Collector) bool {
+	switch c.(type) {
+	case *prometheus.GaugeVec, *prometheus.CounterVec, *prometheus.HistogramVec, *prometheus.SummaryVec:
+		return true
+	}
+	return false
+}
+
+// search is the search of one registry.
+type search struct {
+	registry *prometheus.Registry
+	all      []described
+	again    [][]described // in other orders
+}
+
+const (
+	// orders is how often a registry is asked for its descriptions, to see which stay together.
+	orders = 4
+
+	// maxProbes bounds the search for a collector that has many families.
+	maxProbes = 4096
+)
+
+// owner finds the collector that has described all[k], and all that it has described. A registry
+// lists what one collector describes in a row, and doesn't say where the row ends; but it takes
+// the collectors in another order each time.
+//
+// Each probe has all[k] in it. So none can be in the way of a collector that no rule names.
+func (s *search) owner(k int) (group []described, c prometheus.Collector) {
+	if c := existing(s.registry, s.all[k:k+1]); c != nil {
+		return s.all[k : k+1], c
+	}
+	for len(s.again) < orders {
+		s.again = append(s.again, describe(s.registry))
+	}
+	low, high := k, k+1
+	for low > 0 && s.together(k, low-1) {
+		low--
+	}
+	for high < len(s.all) && s.together(k, high) {
+		high++
+	}
+	probes := 0
+	for size := high - low; size > 1; size-- {
+		for from := max(low, k-size+1); from <= k && from+size <= high; from++ {
+			if probes++; probes > maxProbes {
+				return nil, nil
+			}
+			if c := existing(s.registry, s.all[from:from+size]); c != nil {
+				return s.all[from : from+size], c
+			}
+		}
+	}
+	return nil, nil
+}
+
+// together reports whether all[i] is as far from all[k] in the other orders too.
+func (s *search) together(k, i int) bool {
+	for _, other := range s.again {
+		at := slices.IndexFunc(other, func(d described) bool { return d.text == s.all[k].text })
+		j := at + i - k
+		if at < 0 || j < 0 || j >= len(other) || other[j].text != s.all[i].text {
+			return false
+		}
+	}
+	return true
+}
+
+// existing is the collector that describes exactly this. Register says so of one that describes
+// the same, and nothing else in client_golang does. If the collector has been unregistered since
+// it was described, the probe is registered for some microseconds, in which the same can't be
+// registered by others. Therefore descriptions are compared first, and probes are few.
+func existing(r *prometheus.Registry, p probe) prometheus.Collector {
+	err := r.Register(p)
+	var already prometheus.AlreadyRegisteredError
+	switch {
+	case err == nil:
+		r.Unregister(p)
+	case errors.As(err, &already):
+		if _, ours := already.ExistingCollector.(probe); !ours {
+			return already.ExistingCollector
+		}
+	}
+	return nil
+}
+
+// probe describes what another collector describes, and collects nothing.
+type probe []described
+
+func (p probe) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range p {
+		ch <- d.desc
+	}
+}
+
+func (probe) Collect(chan<- prometheus.Metric) {}

@@ -1,0 +1,133 @@
+package promhealth
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
+)
+
+// own are some metrics of a Monitor as a collector. It describes each family, so that a registry
+// refuses a second one at once, and a pedantic registry takes it. It asks the SDK's reader, which
+// knows nothing of families: a scrape never asks what rules read.
+type own struct {
+	monitor *healthcheck.Monitor
+	reader  *sdkmetric.ManualReader
+	has     func(family) bool
+	spare   sync.Pool // of *metricdata.ResourceMetrics
+	descs   sync.Map  // by name and labels
+}
+
+func newOwn(m *healthcheck.Monitor, r *sdkmetric.ManualReader, has func(family) bool) *own {
+	return &own{monitor: m, reader: r, has: has}
+}
+
+// stopped reports whether the Monitor has been stopped. Until then it takes offence at the name.
+func (o *own) stopped() bool {
+	_, err := o.monitor.Add(healthcheck.Check{})
+	return errors.Is(err, cfgerrors.ErrStopped)
+}
+
+func (o *own) Describe(ch chan<- *prometheus.Desc) {
+	for _, f := range exported {
+		if o.has(f) {
+			ch <- f.desc(f.labels)
+		}
+	}
+}
+
+func (o *own) Collect(ch chan<- prometheus.Metric) {
+	rm, _ := o.spare.Get().(*metricdata.ResourceMetrics)
+	if rm == nil {
+		rm = &metricdata.ResourceMetrics{}
+	}
+	defer o.spare.Put(rm)
+	_ = o.reader.Collect(context.Background(), rm) // what a callback of a queue leaves out is missing
+	for _, sm := range rm.ScopeMetrics {
+		for _, m := range sm.Metrics {
+			f := byInstrument[m.Name]
+			if f == nil {
+				f = byName[m.Name]
+			}
+			if f == nil || !o.has(*f) {
+				continue // for the other one, or of a newer healthcheck: a pedantic registry would refuse everything
+			}
+			switch d := m.Data.(type) {
+			case metricdata.Gauge[int64]:
+				send(o, ch, f, prometheus.GaugeValue, d.DataPoints)
+			case metricdata.Gauge[float64]:
+				send(o, ch, f, prometheus.GaugeValue, d.DataPoints)
+			case metricdata.Sum[int64]:
+				send(o, ch, f, kindOf(d.IsMonotonic), d.DataPoints)
+			case metricdata.Sum[float64]:
+				send(o, ch, f, kindOf(d.IsMonotonic), d.DataPoints)
+			case metricdata.Histogram[float64]:
+				o.sendHistogram(ch, f, d.DataPoints)
+			}
+		}
+	}
+}
+
+func kindOf(monotonic bool) prometheus.ValueType {
+	if monotonic {
+		return prometheus.CounterValue
+	}
+	return prometheus.GaugeValue
+}
+
+func send[N int64 | float64](o *own, ch chan<- prometheus.Metric, f *family, kind prometheus.ValueType, points []metricdata.DataPoint[N]) {
+	for i := range points {
+		desc, values := o.labelled(f, points[i].Attributes)
+		if m, err := prometheus.NewConstMetric(desc, kind, float64(points[i].Value), values...); err == nil {
+			ch <- m
+		}
+	}
+}
+
+func (o *own) sendHistogram(ch chan<- prometheus.Metric, f *family, points []metricdata.HistogramDataPoint[float64]) {
+	for _, p := range points {
+		buckets, n := make(map[float64]uint64, len(p.Bounds)), uint64(0)
+		for i, b := range p.Bounds {
+			n += p.BucketCounts[i]
+			buckets[b] = n
+		}
+		desc, values := o.labelled(f, p.Attributes)
+		if m, err := prometheus.NewConstHistogram(desc, p.Count, p.Sum, buckets, values...); err == nil {
+			ch <- m
+		}
+	}
+}
+
+// labelled gives the description of a series, which has only the labels that the series has, and
+// the labels' values.
+func (o *own) labelled(f *family, set attribute.Set) (*prometheus.Desc, []string) {
+	var id strings.Builder
+	id.WriteString(f.name)
+	values := make([]string, 0, set.Len())
+	for i := set.Iter(); i.Next(); {
+		kv := i.Attribute()
+		id.WriteByte(' ')
+		id.WriteString(string(kv.Key))
+		values = append(values, strings.ToValidUTF8(conventions.Text(kv.Value), "?"))
+	}
+	if d, ok := o.descs.Load(id.String()); ok {
+		return d.(*prometheus.Desc), values
+	}
+	var keys []string
+	for i := set.Iter(); i.Next(); {
+		keys = append(keys, underscored(string(i.Attribute().Key)))
+	}
+	d, _ := o.descs.LoadOrStore(id.String(), f.desc(keys))
+	return d.(*prometheus.Desc), values
+}
+
+func underscored(name string) string { return strings.ReplaceAll(name, ".", "_") }

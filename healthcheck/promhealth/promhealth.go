@@ -1,0 +1,181 @@
+// Package promhealth judges a service by the metrics that it has in a registry of
+// client_golang, and puts the verdict into the same registry. The service needs no OpenTelemetry:
+//
+//	health := healthcheck.New(healthcheck.Config{
+//		Checks: []healthcheck.Check{{Name: "database", Func: db.PingContext}},
+//		Rules: []rule.Rule{{
+//			Name:  "latency",
+//			Value: rule.Quantile(.99, "http_request_duration_seconds"),
+//			Fail:  rule.Above(500 * time.Millisecond),
+//		}},
+//	})
+//	if err := promhealth.Start(ctx, health, nil); err != nil { // nil: the default registry
+//		return err
+//	}
+//	return http.ListenAndServe(":8000", health.Wrap(mux))
+//
+// # Names and units
+//
+// Rules go by the names and labels on /metrics, with what a wrapped Registerer puts before or
+// beside them. A name that ends in _seconds, _milliseconds, _microseconds or _nanoseconds, also
+// before _total or _sum, is in that unit, and a bound on it is a time.Duration. Any other bound is a
+// number.
+//
+// # What is evidence
+//
+//   - Counters: Increase, and Ratio of two.
+//   - Gauges and untyped metrics: Last, TimeSince, and Ratio of two Last.
+//   - Histograms: Quantile, ShareAbove and Increase. A limit must be one of the histogram's own
+//     bucket boundaries, because nobody can add one here. Start says so, or AddRule, if the
+//     histogram has been registered and, in case of a vec, has a child. If it gets its first child
+//     later, the rule is unknown and says so.
+//   - Native histograms: the same, and a limit may be any number. It is moved up to the next
+//     boundary of the native buckets, by 9 % at most if NativeHistogramBucketFactor is 1.1. A
+//     histogram that has both kinds of buckets is read by its classic ones.
+//   - Summaries: each quantile is a gauge that has the label quantile, so write
+//     rule.Last("x_seconds").Where("quantile", "0.99"). It goes back to normal when MaxAge of the
+//     summary has passed, which is 10 minutes by default.
+//   - The names x_count and x_sum of a histogram or a summary x: counters.
+//   - What healthcheck.Monitor.Queue makes: queue_length, queue_capacity and
+//     queue_wait_duration_seconds, whose buckets get the limits of rules. They are registered
+//     with the first queue.
+//
+// Requests to /metrics and to the probes are evidence too if they pass the middleware that measures
+// requests. Mount them outside of it, or leave them out by WhereNot.
+//
+// # What is not
+//
+// The metrics health_* are the verdict, and a rule on one is an error. A collector whose Describe
+// sends nothing (client_golang calls it unchecked) can't be found: a rule on its metrics is unknown.
+//
+// # Late or missing
+//
+// A metric is known as soon as it is registered. So a vec that has no child yet passes, with no
+// value, and so does a summary without observations. A metric that is not registered is unknown at
+// once, and is looked for again after 1 s, 2 s, 4 s and so on, up to every 30 s. As often, what is
+// registered is compared with what is asked, so that a metric that was unregistered or replaced is
+// not judged on. A new series of a counter that was not there at the last look takes its first value for
+// its beginning.
+//
+// Only the collectors that a rule names are asked, at most once a second, and each at most a
+// fiftieth of the time. The whole registry is never gathered. A named collector that panics or
+// returns an error makes the rules on it unknown, and no other. While one is slow its last result
+// stands; once that is 10 s old, the rules on it are unknown. No judgement, scrape or Stop waits
+// for it. Describe must not block: client_golang asks for that too. A Gatherer of another type than
+// *prometheus.Registry and prometheus.Gatherers can't be asked for some of its metrics: it is gathered
+// whole, within the same limits, and its metrics are known once they have a series.
+//
+// # The verdict in the registry
+//
+// The metrics are health_check_status, health_probe_status and so on, as the README lists them, without
+// labels of a scope and without target_info. They stay after Stop, so that the last scrape shows
+// the end. The next Start in the same registry takes their place. The serviceId in responses is
+// the service.name of OTEL_RESOURCE_ATTRIBUTES or OTEL_SERVICE_NAME, or else the name of the
+// executable.
+//
+// # Concurrency
+//
+// Start may be called from any goroutine. Metrics may be registered, unregistered, changed and
+// scraped meanwhile, and while the Monitor runs.
+package promhealth
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
+)
+
+// A Registry has the metrics of a service: a *prometheus.Registry, or controller-runtime's
+// metrics.Registry.
+type Registry interface {
+	prometheus.Registerer
+	prometheus.Gatherer
+}
+
+// Join makes a Registry of two halves. health_* is registered in the first one, and rules read the
+// second. With it two Monitors can be in one registry, each with a label of its own:
+//
+//	promhealth.Join(prometheus.WrapRegistererWith(prometheus.Labels{"service": "orders"}, reg), reg)
+//
+// prometheus.Gatherers is a second half too.
+func Join(r prometheus.Registerer, g prometheus.Gatherer) Registry { return joined{r, g} }
+
+type joined struct {
+	prometheus.Registerer
+	prometheus.Gatherer
+}
+
+// Start registers health_* in r, which is the default registry of client_golang if nil, and starts m as
+// healthcheck.Monitor.StartWith does. It returns the errors of that. If it fails, nothing stays
+// registered. A registry that has the metrics of another Monitor is an error; see Join.
+func Start(ctx context.Context, m *healthcheck.Monitor, r Registry) error {
+	if r == nil {
+		r = Join(prometheus.DefaultRegisterer, prometheus.DefaultGatherer)
+	}
+	in := &reader{ManualReader: sdkmetric.NewManualReader(), families: newFamilies(r)}
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(in), sdkmetric.WithView(m.View(in.view)), sdkmetric.WithResource(service()))
+	verdicts := newOwn(m, in.ManualReader, family.isVerdict)
+	if err := register(r, verdicts); err != nil {
+		return fmt.Errorf("promhealth: %w", err)
+	}
+	if err := m.StartWith(ctx, healthcheck.Pipeline{Reader: in, MeterProvider: provider}); err != nil {
+		r.Unregister(verdicts)
+		return err
+	}
+	in.exportQueues(func() {
+		if err := register(r, newOwn(m, in.ManualReader, family.isQueue)); err != nil {
+			slog.Default().Warn("the queues of a Monitor are not on /metrics: something else has one of their names", "error", err.Error())
+		}
+	})
+	return nil
+}
+
+// register registers the metrics of a Monitor, in the place of those of one that has stopped.
+func register(r prometheus.Registerer, o *own) error {
+	err := r.Register(o)
+	var already prometheus.AlreadyRegisteredError
+	if !errors.As(err, &already) {
+		if err != nil {
+			err = fmt.Errorf("the metrics of the Monitor can't be registered; where one of two Monitors has a prometheus.WrapRegistererWith, the other needs one with the same labels and other values: %w", err)
+		}
+		return err
+	}
+	other, is := already.ExistingCollector.(*own)
+	switch {
+	case !is:
+		return err
+	case other.stopped() && r.Unregister(other):
+		return r.Register(o)
+	case other.monitor == o.monitor:
+		return fmt.Errorf("Start: %w", cfgerrors.ErrStarted)
+	}
+	return errors.New("another Monitor is in this registry already; for two in a process write for each promhealth.Join(prometheus.WrapRegistererWith(prometheus.Labels{…}, reg), reg)")
+}
+
+// service is who answers. The SDK would call it unknown_service, which nobody who has no
+// OpenTelemetry has a reason to set right.
+func service() *resource.Resource {
+	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+	own := resource.NewSchemaless(attribute.String(string(conventions.ServiceName), cmp.Or(name, "service")))
+	said := resource.Environment()
+	merged, err := resource.Merge(own, resource.NewSchemaless(said.Attributes()...))
+	if err != nil {
+		return own
+	}
+	return merged
+}

@@ -1,0 +1,305 @@
+package healthcheck
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// listen takes a free port.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// freeAddr is an address that nobody listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l := listen(t)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// certified is a certificate for 127.0.0.1, and a client that trusts it.
+func certified(t *testing.T) (*tls.Config, *http.Client) {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(nil)
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	client := srv.Client()
+	t.Cleanup(client.CloseIdleConnections)
+	return &tls.Config{Certificates: srv.TLS.Certificates}, client
+}
+
+// eventually asks until there is an answer, while a server begins.
+func eventually(t *testing.T, client *http.Client, url string) *http.Response {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		res, err := client.Get(url)
+		if err == nil {
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			return res
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("%s: %v", url, err)
+		}
+	}
+}
+
+// TestServe: readiness fails at once, requests are served for the drain delay and
+// those in flight finish.
+func TestServe(t *testing.T) {
+	const drain = 300 * time.Millisecond
+	k := newKit(t, Config{DrainDelay: drain})
+	began, finish := make(chan struct{}), make(chan struct{})
+	k.mux.HandleFunc("/slow", func(http.ResponseWriter, *http.Request) { close(began); <-finish })
+	k.start()
+	l := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- k.Serve(&http.Server{Handler: k.handler}, l) }()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	ask := func(path string) int {
+		res, err := client.Get("http://" + l.Addr().String() + path)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			return 0
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	slow := make(chan int, 1)
+	go func() { slow <- ask("/slow") }()
+	<-began
+	start := time.Now()
+	k.cancel() // the end of the context ends Serve
+	for ask("/ready") != 503 {
+		if time.Since(start) > 30*time.Second {
+			t.Fatal("readiness does not fail")
+		}
+	}
+	if code := ask("/health"); code != 200 {
+		t.Errorf("/health while draining: %d", code)
+	}
+	for { // the listener is open for the drain delay
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			break
+		}
+		c.Close()
+		time.Sleep(time.Millisecond)
+	}
+	if d := time.Since(start); d < drain {
+		t.Errorf("the listener closed after %v, before the drain delay", d)
+	}
+	select {
+	case <-k.Drained():
+	default:
+		t.Error("the servers shut down before Drained is closed")
+	}
+	close(finish)
+	if code := <-slow; code != 200 {
+		t.Errorf("the request in flight: %d", code)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if v := k.Verdict(); v.Readiness.State != verdict.Fail {
+		t.Errorf("after Serve readiness is %s", v.Readiness.State)
+	}
+}
+
+// TestStopEndsServe at once: there is no drain delay for what judges nothing any more.
+func TestStopEndsServe(t *testing.T) {
+	k := newKit(t, Config{DrainDelay: time.Hour}).start()
+	l := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- k.Serve(&http.Server{Handler: k.handler}, l) }()
+	eventually(t, http.DefaultClient, "http://"+l.Addr().String()+"/health")
+	defer http.DefaultClient.CloseIdleConnections()
+	k.Stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoDrainDelay: a negative one is none.
+func TestNoDrainDelay(t *testing.T) {
+	k := newKit(t, Config{DrainDelay: -1}).start()
+	l := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- k.Serve(&http.Server{Handler: k.handler}, l) }()
+	k.cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShutdownTimeout: a request that does not end is cut off, and told.
+func TestShutdownTimeout(t *testing.T) {
+	k := newKit(t, Config{DrainDelay: -1, ShutdownTimeout: 10 * time.Millisecond})
+	began, left := make(chan struct{}), make(chan struct{})
+	k.mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) { close(began); <-r.Context().Done(); close(left) })
+	k.start()
+	l := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- k.Serve(&http.Server{Handler: k.handler}, l) }()
+	go func() {
+		if res, err := http.Get("http://" + l.Addr().String() + "/slow"); err == nil {
+			res.Body.Close()
+			t.Error("the request was answered")
+		}
+	}()
+	<-began
+	k.cancel()
+	if err := <-served; !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "requests in flight were cut off after 10ms") {
+		t.Errorf("Serve: %v", err)
+	}
+	<-left
+}
+
+// TestServerThatFails ends Serve with its error, and stops the Monitor.
+func TestServerThatFails(t *testing.T) {
+	k := newKit(t, Config{}).start()
+	l := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- k.Serve(&http.Server{Handler: k.handler}, l) }()
+	eventually(t, http.DefaultClient, "http://"+l.Addr().String()+"/health")
+	defer http.DefaultClient.CloseIdleConnections()
+	l.Close()
+	if err := <-served; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve: %v", err)
+	}
+	k.want("/ready", 503, verdict.Fail)
+	<-k.Drained()
+}
+
+// TestSeveralServers of ListenAndServe, one of them by TLS: they shut down side by side, and
+// the last one, the operators', goes on answering until the others have ended.
+func TestSeveralServers(t *testing.T) {
+	config, client := certified(t)
+	k := newKit(t, Config{DrainDelay: -1})
+	began, finish := make(chan struct{}), make(chan struct{})
+	k.mux.HandleFunc("/slow", func(http.ResponseWriter, *http.Request) { close(began); <-finish })
+	k.start()
+	plain, secure, last := freeAddr(t), freeAddr(t), freeAddr(t)
+	var others atomic.Int64
+	first := &http.Server{Addr: plain, Handler: k.handler}
+	second := &http.Server{Addr: secure, Handler: k.handler, TLSConfig: config}
+	first.RegisterOnShutdown(func() { others.Add(1) })
+	second.RegisterOnShutdown(func() { others.Add(1) })
+	served := make(chan error, 1)
+	go func() {
+		served <- k.ListenAndServe(first, second, &http.Server{Addr: last, Handler: k.DetailsHandler()})
+	}()
+	for url, proto := range map[string]string{"http://" + plain + "/ready": "HTTP/1.1", "https://" + secure + "/ready": "HTTP/2.0", "http://" + last + "/": "HTTP/1.1"} {
+		if res := eventually(t, client, url); res.StatusCode != 200 || res.Proto != proto {
+			t.Errorf("%s: %d by %s", url, res.StatusCode, res.Proto)
+		}
+	}
+	slow := make(chan error, 1)
+	go func() {
+		res, err := client.Get("https://" + secure + "/slow")
+		if err == nil {
+			res.Body.Close()
+		}
+		slow <- err
+	}()
+	<-began
+	k.cancel()
+	for start := time.Now(); others.Load() < 2; time.Sleep(time.Millisecond) {
+		if time.Since(start) > 30*time.Second {
+			t.Fatal("the others do not shut down")
+		}
+	}
+	if res := eventually(t, client, "http://"+last+"/"); res.StatusCode != 503 {
+		t.Errorf("the last one answers %d while the second has a request in flight", res.StatusCode)
+	}
+	close(finish)
+	if err := <-slow; err != nil {
+		t.Errorf("the request in flight: %v", err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if c, err := net.Dial("tcp", last); err == nil {
+		c.Close()
+		t.Error("the last one listens still")
+	}
+}
+
+// TestServersThatCannotServe are errors at once, and no listener is left open.
+func TestServersThatCannotServe(t *testing.T) {
+	for name, c := range map[string]struct {
+		servers func(taken string) []*http.Server
+		want    string
+	}{
+		"none":            {func(string) []*http.Server { return nil }, "servers: there is none"},
+		"no certificates": {func(string) []*http.Server { return []*http.Server{{Addr: "127.0.0.1:0", TLSConfig: &tls.Config{}}} }, "set Certificates or GetCertificate"},
+		"a taken address": {func(taken string) []*http.Server { return []*http.Server{{Addr: "127.0.0.1:0"}, {Addr: taken}} }, "address already in use"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := listen(t)
+			defer l.Close()
+			k := newKit(t, Config{}).start()
+			if err := k.ListenAndServe(c.servers(l.Addr().String())...); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// TestTLSIsChosenByCertificates, however they are given.
+func TestTLSIsChosenByCertificates(t *testing.T) {
+	config, client := certified(t)
+	cert := &config.Certificates[0]
+	for name, c := range map[string]*tls.Config{
+		"Certificates":       config,
+		"GetCertificate":     {GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil }},
+		"GetConfigForClient": {GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return config, nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, Config{DrainDelay: -1}).start()
+			l := listen(t)
+			served := make(chan error, 1)
+			go func() { served <- k.Serve(&http.Server{Handler: k.handler, TLSConfig: c.Clone()}, l) }()
+			if res := eventually(t, client, "https://"+l.Addr().String()+"/ready"); res.StatusCode != 200 || res.TLS == nil {
+				t.Errorf("%d, TLS %v", res.StatusCode, res.TLS)
+			}
+			k.cancel()
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+			client.CloseIdleConnections()
+		})
+	}
+}
+
+// TestListenBeforeStart: a call that is too early changes nothing, so the Monitor can still start.
+func TestListenBeforeStart(t *testing.T) {
+	m := New(Config{})
+	err := m.ListenAndServe(&http.Server{Addr: "no address"})
+	if !errors.Is(err, cfgerrors.ErrNotStarted) {
+		t.Errorf("ListenAndServe before Start: %v", err)
+	}
+	if err := m.Start(t.Context()); err != nil {
+		t.Errorf("Start after it: %v", err)
+	}
+	m.Stop()
+}

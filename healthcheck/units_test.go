@@ -1,0 +1,194 @@
+package healthcheck
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// unitCases are bounds that are written wrongly, and what to write instead.
+var unitCases = map[string]struct {
+	metric, unit string
+	rule         rule.Rule
+	field, want  string
+}{
+	"ms meant, s": {"took", "s", rule.Rule{Value: rule.Quantile(.99, "took"), Fail: rule.Above(500)}, "Fail", `write a time.Duration; 500 would be 500*time.Second`},
+	"on ms":       {"took", "ms", rule.Rule{Value: rule.Quantile(.99, "took"), Fail: rule.Above(500)}, "Fail", `write a time.Duration; 500 would be 500*time.Millisecond`},
+	"on us":       {"took", "us", rule.Rule{Value: rule.Quantile(.99, "took"), Fail: rule.Above(500)}, "Fail", `500*time.Microsecond`},
+	"on µs":       {"took", "µs", rule.Rule{Value: rule.Quantile(.99, "took"), Fail: rule.Above(500)}, "Fail", `500*time.Microsecond`},
+	"on ns":       {"took", "ns", rule.Rule{Value: rule.Quantile(.99, "took"), Fail: rule.Above(500)}, "Fail", `500*time.Nanosecond`},
+	"on min":      {"took", "min", rule.Rule{Value: rule.Quantile(.99, "took"), Fail: rule.Above(5)}, "Fail", `5*time.Minute`},
+	"on h":        {"took", "h", rule.Rule{Value: rule.Quantile(.99, "took"), Fail: rule.Above(.5)}, "Fail", `30*time.Minute`},
+	"Prometheus":  {"took_seconds", "", rule.Rule{Value: rule.Quantile(.99, "took_seconds"), Fail: rule.Above(.5)}, "Fail", `500*time.Millisecond`},
+	"a warning":   {"took", "s", rule.Rule{Value: rule.Quantile(.99, "took"), Warn: rule.Above(2)}, "Warn", `2*time.Second`},
+	"share's":     {"took", "s", rule.Rule{Value: rule.ShareAbove(.5, "took"), Fail: rule.Above(.01)}, "Value", `500*time.Millisecond`},
+	"swapped":     {"took", "s", rule.Rule{Value: rule.ShareAbove(.01, "took"), Fail: rule.Above(.5)}, "Value", `10*time.Millisecond`},
+	"of items":    {"sizes", "{item}", rule.Rule{Value: rule.Quantile(.99, "sizes"), Fail: rule.Above(30 * time.Second)}, "Fail", `30s is a duration, and sizes is in "{item}": write a number`},
+	"of bytes":    {"sizes", "By", rule.Rule{Value: rule.ShareAbove(time.Second, "sizes"), Fail: rule.Above(.1)}, "Value", `1s is a duration, and sizes is in "By": write a number`},
+	"without one": {"sizes", "", rule.Rule{Value: rule.Quantile(.99, "sizes"), Fail: rule.Above(time.Second)}, "Fail", `give the instrument the unit s`},
+	"a count":     {"sizes", "s", rule.Rule{Value: rule.Increase("sizes"), Fail: rule.Above(time.Second)}, "Fail", `1s is a duration`},
+	"a share":     {"sizes", "s", rule.Rule{Value: rule.ShareAbove(time.Second, "sizes"), Fail: rule.Above(100 * time.Millisecond)}, "Fail", `100ms is a duration`},
+}
+
+// TestUnits: a bound in the wrong unit is an error of Start as soon as the instrument exists,
+// though nobody has recorded anything; of AddRule too. It shows what to write.
+func TestUnits(t *testing.T) {
+	for name, c := range unitCases {
+		t.Run(name, func(t *testing.T) {
+			c.rule.Name = "latency"
+			told := func(by string, err error) {
+				t.Helper()
+				if err == nil {
+					t.Errorf("%s says nothing", by)
+					return
+				}
+				n := 0
+				for e := range cfgerrors.All(err) {
+					if n++; e.Item != "latency" || e.Field != c.field || !strings.Contains(e.Problem, c.want) {
+						t.Errorf("%s: %+v, want %s: … %s", by, e, c.field, c.want)
+					}
+				}
+				if n != 1 {
+					t.Errorf("%s: %d mistakes in %v", by, n, err)
+				}
+			}
+			for _, records := range []bool{false, true} {
+				k := newKit(t, ofRules(c.rule))
+				h, err := k.provider.Meter("test").Float64Histogram(c.metric, metric.WithUnit(c.unit))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if records {
+					h.Record(t.Context(), 1)
+				}
+				told("Start", k.StartWith(t.Context(), k.pipeline))
+
+				k = newKit(t, Config{})
+				if _, err := k.provider.Meter("test").Float64Histogram(c.metric, metric.WithUnit(c.unit)); err != nil {
+					t.Fatal(err)
+				}
+				k.start()
+				_, err = k.AddRule(c.rule)
+				told("AddRule", err)
+				if n := len(k.Verdict().Results); n != 0 {
+					t.Errorf("AddRule failed, and %d rules are judged", n)
+				}
+			}
+		})
+	}
+}
+
+// TestUnitsAtFirstSight: an instrument that is created later makes the rule unknown, and its
+// reason shows what to write.
+func TestUnitsAtFirstSight(t *testing.T) {
+	for name, c := range unitCases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c.rule.Name, c.rule.MinEvents = "latency", 0
+				k := newKit(t, ofRules(c.rule)).start()
+				wait(500 * time.Millisecond)
+				h, err := k.provider.Meter("test").Float64Histogram(c.metric, metric.WithUnit(c.unit))
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.Record(t.Context(), 1)
+				wait(time.Second)
+				k.state("latency", verdict.Unknown)
+				if r := k.result("latency"); !strings.HasPrefix(r.Reason, c.field+": ") || !strings.Contains(r.Reason, c.want) {
+					t.Errorf("%q, want %s: … %s", r.Reason, c.field, c.want)
+				}
+			})
+		})
+	}
+}
+
+// TestUnitsOfGauges: a time in a gauge is a duration too, in whatever unit it is, and so is the
+// time since one.
+func TestUnitsOfGauges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := float64(time.Now().Unix())
+		for unit, second := range map[string]float64{"s": 1, "ms": 1e3, "us": 1e6, "min": 1. / 60} {
+			k := newKit(t, ofRules(
+				rule.Rule{Name: "lag", Value: rule.Last("lag"), Fail: rule.Above(30 * time.Second)},
+				rule.Rule{Name: "within", Value: rule.Last("lag"), Fail: rule.Above(32 * time.Second)},
+				rule.Rule{Name: "backup", Value: rule.TimeSince("backup"), Fail: rule.Above(time.Hour)},
+				rule.Rule{Name: "longer", Value: rule.TimeSince("backup"), Fail: rule.Above(3 * time.Hour)},
+			))
+			meter := k.provider.Meter("test")
+			lag, err1 := meter.Float64Gauge("lag", metric.WithUnit(unit))
+			backup, err2 := meter.Float64Gauge("backup", metric.WithUnit(unit))
+			if err1 != nil || err2 != nil {
+				t.Fatal(err1, err2)
+			}
+			lag.Record(t.Context(), 31*second)
+			backup.Record(t.Context(), (now-2*3600)*second)
+			k.start()
+			k.state("lag", verdict.Fail)
+			k.state("within", verdict.Pass)
+			k.state("backup", verdict.Fail)
+			k.state("longer", verdict.Pass)
+			if r := k.result("backup"); r.Unit != "s" || r.Value == nil || *r.Value < 7199 || *r.Value > 7201 {
+				t.Errorf("in %s: %v %s, want two hours in s", unit, r.Value, r.Unit)
+			}
+			k.Stop()
+		}
+		k := newKit(t, ofRules(rule.Rule{Name: "backup", Value: rule.TimeSince("backup"), Fail: rule.Above(3600)}))
+		if _, err := k.provider.Meter("test").Float64Gauge("backup", metric.WithUnit("s")); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.StartWith(t.Context(), k.pipeline); err == nil || !strings.Contains(err.Error(), "3600 would be 1*time.Hour") {
+			t.Errorf("a bare number of TimeSince: %v", err)
+		}
+	})
+}
+
+// TestPointlessBounds: what is crossed always or never is an error, without any metric.
+func TestPointlessBounds(t *testing.T) {
+	all := rule.Increase("requests")
+	failed := all.Where("code", "500")
+	other := rule.Increase("errors")
+	for name, c := range map[string]struct {
+		rule rule.Rule
+		want string // none if it is right
+	}{
+		"5 for 5 %":               {rule.Rule{Value: rule.Ratio(failed, all), Fail: rule.Above(5)}, "is never crossed: a share is from 0 to 1"},
+		"all of them":             {rule.Rule{Value: rule.Ratio(failed, all), Fail: rule.Above(1)}, "is never crossed: a share is from 0 to 1"},
+		"a share of 5":            {rule.Rule{Value: rule.ShareAbove(time.Second, "took"), Fail: rule.Above(5)}, "is never crossed: a share is from 0 to 1"},
+		"a warning at 1":          {rule.Rule{Value: rule.ShareAbove(time.Second, "took"), Warn: rule.Above(1.)}, "is never crossed: a share is from 0 to 1"},
+		"a share below 0":         {rule.Rule{Value: rule.ShareAbove(time.Second, "took"), Fail: rule.Below(0)}, "is never crossed: a share is from 0 to 1"},
+		"a share below 2":         {rule.Rule{Value: rule.ShareAbove(time.Second, "took"), Fail: rule.Below(2)}, "is always crossed: a share is from 0 to 1"},
+		"a share above -1":        {rule.Rule{Value: rule.ShareAbove(time.Second, "took"), Fail: rule.Above(-1)}, "is always crossed: a share is from 0 to 1"},
+		"a count below 0":         {rule.Rule{Value: all, Fail: rule.Below(0)}, "is never crossed"},
+		"a count above -1":        {rule.Rule{Value: all, Fail: rule.Above(-1)}, "is always crossed"},
+		"a duration above -1s":    {rule.Rule{Value: rule.Quantile(.9, "took"), Fail: rule.Above(-time.Second)}, "is always crossed"},
+		"a share above -1s":       {rule.Rule{Value: rule.ShareAbove(-time.Second, "took"), Fail: rule.Above(.1)}, "is below every duration"},
+		"a window of 30 ns":       {rule.Rule{Value: all, Window: 30, Fail: rule.Above(1)}, "30ns is shorter than 1s"},
+		"p99 as 99":               {rule.Rule{Value: rule.Quantile(99, "took"), Fail: rule.Above(time.Second)}, "the quantile 99 is not between 0 and 1: .99 is p99"},
+		"5 %":                     {rule.Rule{Value: rule.Ratio(failed, all), Fail: rule.Above(.05)}, ""},
+		"any at all":              {rule.Rule{Value: rule.Ratio(failed, all), Fail: rule.Above(0)}, ""},
+		"errors of two metrics":   {rule.Rule{Value: rule.Ratio(other, all), Fail: rule.Above(5)}, ""},
+		"no part of the other":    {rule.Rule{Value: rule.Ratio(all, failed), Fail: rule.Above(5)}, ""},
+		"a ratio of two gauges":   {rule.Rule{Value: rule.Ratio(rule.Last("m"), rule.Last("n")), Fail: rule.Above(5)}, ""},
+		"a gauge below -1":        {rule.Rule{Value: rule.Last("m"), Fail: rule.Below(-1)}, ""},
+		"a quantile of -1":        {rule.Rule{Value: rule.Quantile(.9, "sizes"), Fail: rule.Above(-1)}, ""},
+		"a narrower part of some": {rule.Rule{Value: rule.Ratio(failed.Where("route", "/"), failed), Fail: rule.Above(2)}, "is never crossed: a share is from 0 to 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.rule.Name = "r"
+			_, err := New(Config{}).AddRule(c.rule)
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
