@@ -104,7 +104,7 @@ func TestDrain(t *testing.T) {
 	if code != 0 || took > drain+10*time.Second || closed < drain {
 		t.Errorf("exit code %d %v after SIGTERM; it listened for %v, with -drain %v", code, took, closed, drain)
 	}
-	if strings.Contains(d.Output(), "accepted jobs were not run") {
+	if strings.Contains(d.Output(), "accepted jobs did not run") {
 		t.Error("jobs were lost")
 	}
 	t.Logf("%d requests, of which %d were in flight at SIGTERM and %d ended after it; listened for %v, ended after %v",
