@@ -142,11 +142,7 @@ func (r *Runner) run(ctx context.Context) {
 		return // the monitor stopped: says nothing about what is checked
 	}
 
-	told := err
-	if of, warns := warning(err); warns {
-		told = of
-	}
-	class, text := r.classes.Describe(told)
+	class, text := r.classes.Describe(err)
 	o := r.Last().next(&r.Check, err, class)
 	if !o.worked() {
 		span.SetStatus(codes.Error, class)
