@@ -99,8 +99,8 @@ func (c Check) validateTimes() (errs []error) {
 	case c.Interval > 0 && c.Interval < minInterval:
 		bad("Interval", "%v is shorter than %v", c.Interval, minInterval)
 	}
-	if c.Timeout < 0 {
-		bad("Timeout", "%v is negative", c.Timeout)
+	if p := badDuration(c.Timeout); p != "" {
+		bad("Timeout", "%s", p)
 	}
 	if c.FailureThreshold < 0 {
 		bad("FailureThreshold", "%d is negative", c.FailureThreshold)
@@ -123,6 +123,17 @@ func badName(name string) (problem string) {
 		return fmt.Sprintf("%.80q is longer than %d bytes or no plain text", name, maxName)
 	case name == "*" || strings.ContainsAny(name, ",=#") || strings.TrimSpace(name) != name:
 		return fmt.Sprintf("%q can't be named in an override: it is *, has one of , = # or a space at an end", name)
+	}
+	return ""
+}
+
+// badDuration says why a duration can't be meant: a bare number counts nanoseconds.
+func badDuration(d time.Duration) (problem string) {
+	switch {
+	case d < 0:
+		return fmt.Sprintf("%v is negative", d)
+	case d > 0 && d < time.Millisecond:
+		return fmt.Sprintf("%v is shorter than 1ms: write %d*time.Second, or what you mean", d, int64(d))
 	}
 	return ""
 }

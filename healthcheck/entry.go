@@ -61,14 +61,16 @@ func (e *entry) validate(taken map[string]bool) (errs []error) {
 		for _, m := range queryOf(e.rule).Validate() {
 			bad(m.Field, m.Problem)
 		}
-		if e.rule.For < 0 {
-			bad("For", fmt.Sprintf("%v is negative", e.rule.For))
+		if p := badDuration(e.rule.For); p != "" {
+			bad("For", p)
 		}
-		if e.rule.KeepFor < 0 {
-			bad("KeepFor", fmt.Sprintf("%v is negative", e.rule.KeepFor))
+		if p := badDuration(e.rule.KeepFor); p != "" {
+			bad("KeepFor", p)
 		}
-	case e.beat != nil && e.beat.stall < 0:
-		bad("Heartbeat", fmt.Sprintf("the stall time %v is negative", e.beat.stall))
+	case e.beat != nil:
+		if p := badDuration(e.beat.stall); p != "" {
+			bad("Heartbeat", "the stall time "+p)
+		}
 	}
 	return errs
 }
@@ -97,6 +99,7 @@ func (m *Monitor) bind(e *entry, r *running) {
 		ejects := (effect == states.NotReady || effect == states.Restart) && q.Indicator.Windowed()
 		e.sampler = evidence.NewSampler(q, ejects, m.registry.Cumulates)
 		judged := judge.NewRule(q, e.rule.For, e.rule.KeepFor, e.sampler, m.creation, time.Now(), jitter)
+		judged.Unfit = func() *query.Mistake { return m.unfit(q) }
 		e.subject = &judge.Subject{Name: e.name, OnFail: effect, Rule: q, Evaluate: judged.Evaluate}
 		e.end = r.collector.Add(e.sampler)
 	default:
@@ -153,6 +156,7 @@ func (m *Monitor) Add(c Check) (remove func(), err error) {
 // AddRule adds a rule as Add adds a check; it is judged at once. It collects once, to see whether the rule fits its
 // metric: the limit of a Quantile must be a bucket boundary of a histogram that exists.
 func (m *Monitor) AddRule(r rule.Rule) (remove func(), err error) {
+	r.Per = slices.Clone(r.Per)
 	return m.add(&entry{name: r.Name, rule: &r}, "AddRule")
 }
 
@@ -240,15 +244,44 @@ func (m *Monitor) misfit(e *entry) error {
 		return &cfgerrors.Error{Item: e.name, Field: read.Mistake.Field, Problem: read.Mistake.Problem}
 	}
 	q := queryOf(e.rule)
-	if unit, kind, known := m.registry.Unit(q.Indicator.Metric); known { // though it may have no series yet
-		_, err := q.Resolved(unit, kind)
-		if bad, is := errors.AsType[*query.Mistake](err); is {
-			return &cfgerrors.Error{Item: e.name, Field: bad.Field, Problem: bad.Problem}
-		}
+	if bad := m.unfit(q); bad != nil { // though it may have no series yet
+		return &cfgerrors.Error{Item: e.name, Field: bad.Field, Problem: bad.Problem}
 	}
 	if read != nil && len(read.Groups) == 0 && needsBoundary(q) && !m.registry.Asked() {
 		return &cfgerrors.Error{Item: e.name, Field: "Value", Problem: "the limit is no bucket boundary, because the MeterProvider does not ask the Monitor's View: " +
 			"write sdkmetric.NewMeterProvider(sdkmetric.WithView(health.View()), …)"}
+	}
+	return nil
+}
+
+// unfit says how a rule does not fit an instrument that was created and has recorded nothing.
+func (m *Monitor) unfit(q *query.Rule) *query.Mistake {
+	metric := q.Indicator.Metric
+	unit, kind, known := m.registry.Unit(metric)
+	if !known {
+		return nil
+	}
+	r, err := q.Resolved(unit, kind)
+	if bad, is := errors.AsType[*query.Mistake](err); is {
+		return bad
+	}
+	boundaries := m.registry.Boundaries(metric)
+	if !needsBoundary(q) || boundaries == nil {
+		return nil
+	}
+	late := func(field string, n query.Number, v float64) *query.Mistake {
+		if slices.Contains(boundaries, v) {
+			return nil
+		}
+		return &query.Mistake{Field: field, Problem: fmt.Sprintf("%v is no bucket boundary of %s, which exists already: put the rule into Config.Rules, or add it before the histogram is created", n, metric)}
+	}
+	if r.Indicator.Kind == query.KindShareAbove {
+		return late("Value", q.Indicator.Bound, r.Indicator.Bound.Value)
+	}
+	for n, b := range r.Bounds {
+		if bad := late(b.Edge.Field(), q.Bounds[n].Number, b.Value); bad != nil {
+			return bad
+		}
 	}
 	return nil
 }

@@ -77,9 +77,10 @@ func TestHeartbeatAfterStart(t *testing.T) {
 		k := newKit(t, Config{}).start()
 		wait(2 * time.Second)
 		worker := k.Heartbeat("worker", 5*time.Second)
-		if again := k.Heartbeat("worker", time.Hour); again != worker {
+		if again := k.Heartbeat("worker", 5*time.Second); again != worker {
 			t.Error("the same name is another heartbeat")
 		}
+		worker.Close() // by one of the two
 		worker.Begin()
 		wait(2 * time.Second)
 		k.state("worker", verdict.Pass)
@@ -212,4 +213,41 @@ func TestConfigIsCopied(t *testing.T) {
 		k.want("/ready", 503, verdict.Fail)
 		k.state("database", verdict.Fail)
 	})
+}
+
+// TestEndTooMany does not hide the next piece of work.
+func TestEndTooMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Config{}).start()
+		h := k.Heartbeat("worker", time.Second)
+		h.End()
+		h.Begin()
+		wait(5 * time.Second)
+		k.want("/health", 503, verdict.Fail)
+	})
+}
+
+// TestHeartbeatShared: another stall time is told, and the first Close takes nothing from the other
+// worker.
+func TestHeartbeatShared(t *testing.T) {
+	m := New(Config{})
+	m.Heartbeat("worker", time.Second)
+	m.Heartbeat("worker", time.Hour)
+	if err := m.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "worker: Heartbeat") {
+		t.Errorf("two stall times: %v", err)
+	}
+	(&Heartbeat{}).Close() // nobody's
+}
+
+// TestPerIsCopied: what the caller does with his slice later changes nothing.
+func TestPerIsCopied(t *testing.T) {
+	per := []string{"queue.name"}
+	m := New(ofRules(rule.Rule{Name: "queue", Value: rule.Last("queue.length"), Per: per, Fail: rule.Above(1)}))
+	per[0] = ""
+	err := m.StartWith(t.Context(), Pipeline{Reader: sdkmetric.NewManualReader()})
+	for e := range cfgerrors.All(err) {
+		if e.Field == "Per" {
+			t.Error(e)
+		}
+	}
 }

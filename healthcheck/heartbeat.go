@@ -2,8 +2,11 @@ package healthcheck
 
 import (
 	"cmp"
+	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 )
 
 // A Heartbeat tells a worker that is busy from one that is stuck. Once work is under way for
@@ -19,25 +22,31 @@ type Heartbeat struct {
 	beats  atomic.Int64
 	active atomic.Int64
 	last   atomic.Int64 // nanoseconds after born, of the last beat
+	users  atomic.Int64 // calls of Heartbeat, less those of Close
 	remove func()
 }
+
+// defaultStall is the stall time of a heartbeat.
+const defaultStall = time.Minute
 
 // Heartbeat is the heartbeat of a worker: a new one, or the one that has the name already. The
 // stall time is 60s if zero; choose it well over the longest time between two beats of healthy
 // work. A name that is taken or no name, and a negative stall time, are errors of Start. After Start they are
 // logged, and the heartbeat is not judged.
 func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
-	if h := m.heartbeatOf(name); h != nil {
+	stall = cmp.Or(stall, defaultStall)
+	if h := m.heartbeatOf(name, stall); h != nil {
 		return h
 	}
-	h := &Heartbeat{name: name, stall: cmp.Or(stall, time.Minute), born: time.Now()}
+	h := &Heartbeat{name: name, stall: stall, born: time.Now()}
+	h.users.Store(1)
 	e := &entry{name: name, beat: h}
 	h.remove = func() {
 		m.remove(e)
 		m.observeBeats()
 	}
 	if _, err := m.enter(e, "Heartbeat"); err != nil {
-		if other := m.heartbeatOf(name); other != nil { // made meanwhile
+		if other := m.heartbeatOf(name, stall); other != nil { // made meanwhile
 			return other
 		}
 		h.remove = func() {}
@@ -49,8 +58,21 @@ func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
 	return h
 }
 
-// heartbeatOf is the heartbeat of a name; nil if there is none.
-func (m *Monitor) heartbeatOf(name string) *Heartbeat {
+// heartbeatOf is the heartbeat of a name, for one user more; nil if there is none. Another stall
+// time is a mistake, because only one can count.
+func (m *Monitor) heartbeatOf(name string, stall time.Duration) *Heartbeat {
+	h := m.findHeartbeat(name)
+	if h == nil {
+		return nil
+	}
+	h.users.Add(1)
+	if h.stall != stall {
+		m.tellMistake(&cfgerrors.Error{Item: name, Field: "Heartbeat", Problem: fmt.Sprintf("the stall time is %v and %v: two callers differ", h.stall, stall)})
+	}
+	return h
+}
+
+func (m *Monitor) findHeartbeat(name string) *Heartbeat {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range m.entries {
@@ -111,12 +133,18 @@ func (h *Heartbeat) End() {
 		return
 	}
 	h.Beat()
-	h.active.Add(-1)
+	for { // one too many must not hide the next piece of work
+		n := h.active.Load()
+		if n <= 0 || h.active.CompareAndSwap(n, n-1) {
+			return
+		}
+	}
 }
 
-// Close removes the heartbeat: it is judged and exported no more.
+// Close gives the heartbeat up. Once each caller of [Monitor.Heartbeat] has, it is judged and
+// exported no more.
 func (h *Heartbeat) Close() {
-	if h != nil {
+	if h != nil && h.remove != nil && h.users.Add(-1) == 0 {
 		h.remove()
 	}
 }

@@ -74,6 +74,7 @@ func New(c Config) *Monitor {
 		m.entries = append(m.entries, &entry{name: check.Name, check: &check})
 	}
 	for _, r := range c.Rules {
+		r.Per = slices.Clone(r.Per)
 		m.entries = append(m.entries, &entry{name: r.Name, rule: &r})
 	}
 	m.publish(judge.Unjudged(m.life.Phase(time.Now())))

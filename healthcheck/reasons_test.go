@@ -19,6 +19,8 @@ var noReasons = map[string]string{
 	"check.validatetimes":      "configuration",
 	"entry.validate":           "configuration",
 	"badname":                  "configuration",
+	"badduration":              "configuration",
+	"monitor.heartbeatof":      "the caller's mistake",
 	"indicator.validate":       "configuration",
 	"indicator.validateseries": "configuration",
 	"indicator.pointless":      "configuration",

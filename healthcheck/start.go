@@ -167,8 +167,11 @@ func (m *Monitor) validate(p Pipeline) (errs []error) {
 	for _, err := range defaults.validateTimes() {
 		errs = append(errs, fmt.Errorf("in Defaults: %w", err))
 	}
-	if c.ShutdownTimeout < 0 {
-		errs = append(errs, &cfgerrors.Error{Field: "ShutdownTimeout", Problem: fmt.Sprintf("%v is negative", c.ShutdownTimeout)})
+	if p := badDuration(c.ShutdownTimeout); p != "" {
+		errs = append(errs, &cfgerrors.Error{Field: "ShutdownTimeout", Problem: p})
+	}
+	if p := badDuration(max(0, c.DrainDelay)); p != "" { // a negative one is none
+		errs = append(errs, &cfgerrors.Error{Field: "DrainDelay", Problem: p})
 	}
 	errs = append(errs, m.validatePaths()...)
 	m.mu.Lock()

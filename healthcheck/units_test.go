@@ -1,12 +1,14 @@
 package healthcheck
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
@@ -85,14 +87,25 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestUnitsAtFirstSight: an instrument that is created later makes the rule unknown, and its
-// reason shows what to write.
+// TestUnitsAtFirstSight: what no name rules out is an error of the instrument that is created later:
+// the rule is unknown, and its reason shows what to write.
 func TestUnitsAtFirstSight(t *testing.T) {
 	for name, c := range unitCases {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c.rule.Name, c.rule.MinEvents = "latency", 0
-				k := newKit(t, ofRules(c.rule)).start()
+				k := newKit(t, ofRules(c.rule))
+				ctx, cancel := context.WithCancel(t.Context())
+				t.Cleanup(func() {
+					cancel()
+					k.Stop()
+				})
+				if err := k.StartWith(ctx, k.pipeline); err != nil { // known before the metric is
+					if !strings.Contains(err.Error(), c.field+": ") || !strings.Contains(err.Error(), c.want) {
+						t.Errorf("%q, want %s: … %s", err, c.field, c.want)
+					}
+					return
+				}
 				wait(500 * time.Millisecond)
 				h, err := k.provider.Meter("test").Float64Histogram(c.metric, metric.WithUnit(c.unit))
 				if err != nil {
@@ -190,5 +203,98 @@ func TestPointlessBounds(t *testing.T) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestNanoseconds: a bare number for a duration counts nanoseconds, and nobody means that.
+func TestNanoseconds(t *testing.T) {
+	m := New(Config{
+		Checks:     []Check{{Name: "database", Func: ok, Timeout: 2}},
+		Rules:      []rule.Rule{{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(80), For: 30, KeepFor: 30}},
+		DrainDelay: 10, ShutdownTimeout: 10, Defaults: Check{Timeout: 3},
+	})
+	m.Heartbeat("worker", 60)
+	err := m.StartWith(t.Context(), Pipeline{Reader: sdkmetric.NewManualReader()})
+	fields := map[string]bool{}
+	for e := range cfgerrors.All(err) {
+		fields[e.Item+"."+e.Field] = true
+	}
+	for _, want := range []string{"database.Timeout", "queue.For", "queue.KeepFor", ".DrainDelay", ".ShutdownTimeout", ".Timeout", "worker.Heartbeat"} {
+		if !fields[want] {
+			t.Errorf("no mistake of %s in %v", want, err)
+		}
+	}
+}
+
+// TestTypesKnownAtStart: what the indicator or the name rules out is an error before there is a
+// metric.
+func TestTypesKnownAtStart(t *testing.T) {
+	all := rule.Increase("requests")
+	for name, r := range map[string]rule.Rule{
+		"a number of TimeSince":     {Value: rule.TimeSince("backup"), Fail: rule.Above(3600)},
+		"a number of _seconds":      {Value: rule.Last("lag_seconds"), Fail: rule.Above(5)},
+		"a bound of _seconds":       {Value: rule.ShareAbove(.5, "request_duration_seconds"), Fail: rule.Above(.01)},
+		"a duration of a share":     {Value: rule.ShareAbove(time.Second, "latency"), Fail: rule.Above(50 * time.Millisecond)},
+		"a duration of a ratio":     {Value: rule.Ratio(all.Where("code", "500"), all), Fail: rule.Above(time.Second)},
+		"a part above 1, reordered": {Value: rule.Ratio(all.Where("code", "502", "500"), all.Where("code", "500", "502")), Fail: rule.Above(5)},
+		"a part of a subset":        {Value: rule.Ratio(all.Where("code", "500"), all.Where("code", "500", "200")), Fail: rule.Above(5)},
+	} {
+		r.Name = "rule"
+		err := New(ofRules(r)).StartWith(t.Context(), Pipeline{Reader: sdkmetric.NewManualReader()})
+		found := false
+		for e := range cfgerrors.All(err) {
+			found = found || e.Item == "rule"
+		}
+		if !found {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestMillisecondsAsSeconds: a gauge of Unix milliseconds without its unit is no age of minus 50,000
+// years that passes for ever.
+func TestMillisecondsAsSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, ofRules(rule.Rule{Name: "backup", Value: rule.TimeSince("backup.time"), Fail: rule.Above(time.Hour)}))
+		gauge, err := k.provider.Meter("test").Int64Gauge("backup.time")
+		if err != nil {
+			t.Fatal(err)
+		}
+		gauge.Record(t.Context(), time.Now().UnixMilli())
+		k.start()
+		wait(2 * time.Second)
+		k.state("backup", verdict.Unknown)
+	})
+}
+
+// TestUnitBeforeTheFirstRecord: a unit that is known from the creation on is judged then, not with the first
+// request.
+func TestUnitBeforeTheFirstRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, ofRules(rule.Rule{Name: "latency", OnFail: NotReady, Value: rule.Quantile(.99, "latency"), Fail: rule.Above(500)})).start()
+		if _, err := k.provider.Meter("test").Float64Histogram("latency", metric.WithUnit("s")); err != nil {
+			t.Fatal(err)
+		}
+		wait(2 * time.Second)
+		k.state("latency", verdict.Unknown)
+		if r := k.Verdict().Readiness.Reason; !strings.Contains(r, "write a time.Duration") {
+			t.Errorf("the reason is %q", r)
+		}
+	})
+}
+
+// TestLateLimit: a limit that comes after the histogram is refused, though nothing was recorded.
+func TestLateLimit(t *testing.T) {
+	k := newKit(t, Config{}).start()
+	if _, err := k.provider.Meter("test").Float64Histogram("latency", metric.WithUnit("s")); err != nil {
+		t.Fatal(err)
+	}
+	late := rule.Rule{Name: "latency", Value: rule.Quantile(.99, "latency"), Fail: rule.Above(333 * time.Millisecond)}
+	if _, err := k.AddRule(late); err == nil || !strings.Contains(err.Error(), "Config.Rules") {
+		t.Errorf("AddRule of 333 ms: %v", err)
+	}
+	late.Fail = rule.Above(500 * time.Millisecond) // a boundary that it has
+	if _, err := k.AddRule(late); err != nil {
+		t.Errorf("AddRule of 500 ms: %v", err)
 	}
 }

@@ -23,6 +23,8 @@ type Registry struct {
 type instrument struct {
 	kind sdkmetric.InstrumentKind // 0 if no View was asked
 	unit string
+
+	boundaries []float64 // of a histogram with buckets
 }
 
 // Families is what a Reader is besides where its metrics are not all instruments of a MeterProvider,
@@ -74,25 +76,33 @@ func (r *Registry) View(limits Boundaries, base ...sdkmetric.View) sdkmetric.Vie
 			}
 		}
 		name, unit := cmp.Or(stream.Name, i.Name), cmp.Or(stream.Unit, i.Unit)
+		created := instrument{kind: i.Kind, unit: unit}
+		if i.Kind == sdkmetric.InstrumentKindHistogram {
+			add := limits(name, unit)
+			switch agg := stream.Aggregation.(type) {
+			case sdkmetric.AggregationExplicitBucketHistogram:
+				agg.Boundaries = conventions.Merge(agg.Boundaries, add)
+				stream.Aggregation, created.boundaries = agg, agg.Boundaries
+			case nil, sdkmetric.AggregationDefault:
+				created.boundaries = conventions.Merge(conventions.Of(i), add)
+				if len(add) > 0 { // without a limit, the instrument's own advice stays
+					stream.Aggregation = sdkmetric.AggregationExplicitBucketHistogram{Boundaries: created.boundaries}
+				}
+			}
+			matched = matched || len(add) > 0
+		}
 		if _, dropped := stream.Aggregation.(sdkmetric.AggregationDrop); !dropped {
-			r.kinds.Store(name, instrument{i.Kind, unit})
+			r.kinds.Store(name, created)
 		}
-		if i.Kind != sdkmetric.InstrumentKindHistogram {
-			return stream, matched
-		}
-		add := limits(name, unit)
-		if len(add) == 0 {
-			return stream, matched
-		}
-		switch agg := stream.Aggregation.(type) {
-		case sdkmetric.AggregationExplicitBucketHistogram:
-			agg.Boundaries = conventions.Merge(agg.Boundaries, add)
-			stream.Aggregation = agg
-		case nil, sdkmetric.AggregationDefault:
-			stream.Aggregation = sdkmetric.AggregationExplicitBucketHistogram{Boundaries: conventions.Merge(conventions.Of(i), add)}
-		}
-		return stream, true
+		return stream, matched
 	}
+}
+
+// Boundaries are those of a histogram that the View was asked about, as far as a view can see
+// them.
+func (r *Registry) Boundaries(name string) []float64 {
+	i, _ := r.of(name)
+	return i.boundaries
 }
 
 // Asked reports whether a MeterProvider uses the View.

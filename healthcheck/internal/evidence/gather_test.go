@@ -218,8 +218,8 @@ func TestUnits(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {
-			if mistakes := queryOf(c.rule).Validate(); len(mistakes) > 0 {
-				t.Fatal(mistakes)
+			if mistakes := queryOf(c.rule).Validate(); len(mistakes) > 0 && (len(mistakes) > 1 || c.bad == "" || !strings.HasPrefix(mistakes[0].Error(), c.bad)) {
+				t.Fatal(mistakes) // some are known before the metric is
 			}
 			s := samplerOf(c.rule)
 			s.Sample(now, c.data)

@@ -47,6 +47,9 @@ type Reading struct {
 // have failed.
 const StaleAfter = 30 * time.Second
 
+// maxAhead is how far a timestamp may be ahead of now: clocks differ.
+const maxAhead = 5 * time.Minute
+
 // longWindows is how many windows a limit must be crossed over before evidence
 // from traffic may take an instance out.
 const longWindows = 4
@@ -122,6 +125,9 @@ func (s *Sampler) read(r *Reading, c Catalog) error {
 		switch in.Kind {
 		case query.KindTimeSince:
 			m.Value = float64(r.At.UnixNano())/1e9 - a[0]*cmp.Or(query.Seconds(query.TimeUnit(in.Metric, g.unit)), 1)
+			if -m.Value > maxAhead.Seconds() {
+				return fmt.Errorf("%s is %s s ahead of now: a gauge of milliseconds needs the unit ms", in.Metric, text.Number(-m.Value))
+			}
 		case query.KindRatio:
 			if m.Empty = a[1] == 0; !m.Empty {
 				m.Value = a[0] / a[1]

@@ -20,6 +20,7 @@ type Rule struct {
 	wait       time.Duration
 	keep       time.Duration
 	created    Created
+	Unfit      func() *query.Mistake // how the rule does not fit an instrument that has recorded nothing; nil if nobody knows
 	began      time.Time
 	hysteresis memory.Hysteresis
 	ejection   *memory.Ejection // of a rule on traffic that may take the instance out; nil of others
@@ -122,6 +123,12 @@ func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 		return f, false
 	}
 	if len(read.Groups) == 0 {
+		if r.Unfit != nil {
+			if bad := r.Unfit(); bad != nil { // at once, and not with the first record
+				f.State, f.Reason = verdict.Unknown, bad.Error()
+				return f, false
+			}
+		}
 		f.State, f.Reason = r.missing(at)
 		return f, false
 	}

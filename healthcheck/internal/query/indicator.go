@@ -161,13 +161,18 @@ func (i *Indicator) part() bool {
 		return false
 	}
 	for _, d := range i.Den.Matchers { // the numerator is at least as narrow
-		if !slices.ContainsFunc(i.Num.Matchers, d.equal) {
+		if !slices.ContainsFunc(i.Num.Matchers, d.includes) {
 			return false
 		}
 	}
 	return true
 }
 
-func (m Matcher) equal(o Matcher) bool {
-	return m.Key == o.Key && m.Not == o.Not && slices.Equal(m.Values, o.Values)
+// includes reports whether each series that o takes is one that m takes, for one attribute.
+func (m Matcher) includes(o Matcher) bool {
+	narrow, wide := o.Values, m.Values
+	if m.Not {
+		narrow, wide = wide, narrow
+	}
+	return m.Key == o.Key && m.Not == o.Not && !slices.ContainsFunc(narrow, func(v string) bool { return !slices.Contains(wide, v) })
 }

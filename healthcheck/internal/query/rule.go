@@ -78,6 +78,9 @@ func (r *Rule) Validate() (all []*Mistake) {
 	if len(r.Bounds) == 0 {
 		add("Fail", "neither Fail nor Warn is set: write rule.Above or rule.Below")
 	}
+	for _, bad := range r.mistyped() {
+		add(bad.Field, "%s", bad.Problem)
+	}
 	for _, b := range r.Bounds {
 		switch {
 		case !Finite(b.Value):
@@ -132,11 +135,43 @@ func (i *Indicator) pointless(b Bound) string {
 	return ""
 }
 
+// mistyped says which bounds have a type that the indicator, or the name of the metric, rules out.
+func (r *Rule) mistyped() (all []*Mistake) {
+	i := &r.Indicator
+	named := TimeUnit(i.Metric, "") // _seconds and the like
+	check := func(n Number, unit, field string) {
+		if _, err := n.in(unit, field, i.Metric); err != nil && Finite(n.Value) {
+			if m, ok := err.(*Mistake); ok {
+				all = append(all, m)
+			}
+		}
+	}
+	if i.Kind == KindShareAbove && named != "" {
+		check(i.Bound, named, "Value")
+	}
+	unit := ""
+	switch i.Kind {
+	case KindTimeSince, KindShareAbove, KindRatio:
+		unit = i.Unit("", "")
+	case KindLast, KindQuantile:
+		unit = named
+	}
+	for _, b := range r.Bounds {
+		if unit != "" {
+			check(b.Number, unit, b.Edge.Field())
+		}
+	}
+	return all
+}
+
 // Resolved is the rule with each number in the unit of its metric. unit is the metric's,
 // kind is what it is, or empty where that is not known yet.
 func (r *Rule) Resolved(unit, kind string) (*Rule, error) {
 	out := Rule{Indicator: r.Indicator, Bounds: append([]Bound(nil), r.Bounds...)}
 	i := &out.Indicator
+	if i.Kind == KindTimeSince && unit != "" && unit != "1" && Seconds(unit) == 0 {
+		return nil, &Mistake{"Value", fmt.Sprintf("%s is in %q, and TimeSince reads a time: seconds since 1970, or another unit of time", i.Metric, unit)}
+	}
 	if i.Kind == KindShareAbove {
 		n, err := i.Bound.in(TimeUnit(i.Metric, unit), "Value", i.Metric)
 		if err != nil {

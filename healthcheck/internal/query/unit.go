@@ -5,7 +5,7 @@ import "strings"
 // nanoseconds are the units of time in UCUM. They are whole numbers, so that a duration comes
 // out as the number that a person would write.
 var nanoseconds = map[string]float64{
-	"ns": 1, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9, "min": 60e9, "h": 3600e9, "d": 86400e9,
+	"ns": 1, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9, "min": 60e9, "h": 3600e9, "d": 86400e9,
 }
 
 // suffixes are the units of time in names of Prometheus.
