@@ -6,12 +6,11 @@ import (
 	"time"
 )
 
-// A Heartbeat tells a worker that is busy from one that is stuck. Once work is under way for
-// the stall time without a beat, liveness fails and the kubelet restarts the process. Workers
-// without work need not beat.
+// A Heartbeat tells a stuck worker from a busy one. If work is under way without a beat for the
+// stall time, liveness fails and the kubelet restarts the process. An idle worker need not beat.
 //
-// Several goroutines may share one; then a beat of any counts for all. Its
-// methods are safe for concurrent use and do not allocate. A nil one does nothing.
+// Several goroutines may share a Heartbeat; then a beat of any of them counts for all. Its methods
+// are safe for concurrent use and do not allocate. A nil Heartbeat does nothing.
 type Heartbeat struct {
 	name   string
 	stall  time.Duration
@@ -22,10 +21,10 @@ type Heartbeat struct {
 	remove func()
 }
 
-// Heartbeat is the heartbeat of a worker: a new one, or the one that has the name already. The
-// stall time is 60s if zero; choose it well over the longest time between two beats of healthy
-// work. A name that is taken or no name, and a negative stall time, are errors of Start. After Start they are
-// logged, and the heartbeat is not judged.
+// Heartbeat returns the heartbeat of a worker: the existing one of this name, or a new one. The
+// stall time is 60s if zero. Choose it well above the longest time between two beats of healthy
+// work. An empty name, the name of a check or rule, and a negative stall time are errors of Start.
+// After Start they are logged, and the heartbeat is not judged.
 func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
 	if h := m.heartbeatOf(name); h != nil {
 		return h
@@ -36,12 +35,12 @@ func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
 		m.remove(e)
 		m.observeBeats()
 	}
-	if _, err := m.enter(e, "Heartbeat"); err != nil {
-		if other := m.heartbeatOf(name); other != nil { // made meanwhile
+	if _, err := m.register(e, "Heartbeat"); err != nil {
+		if other := m.heartbeatOf(name); other != nil { // another goroutine was faster
 			return other
 		}
 		h.remove = func() {}
-		m.tellMistake(err)
+		m.reportMistake(err)
 		return h
 	}
 	m.observeBeats()
@@ -49,7 +48,7 @@ func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
 	return h
 }
 
-// heartbeatOf is the heartbeat of a name; nil if there is none.
+// heartbeatOf returns the heartbeat of a name; nil if there is none.
 func (m *Monitor) heartbeatOf(name string) *Heartbeat {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -61,8 +60,8 @@ func (m *Monitor) heartbeatOf(name string) *Heartbeat {
 	return nil
 }
 
-// tellMistake has Start return a mistake, or logs it if the Monitor runs.
-func (m *Monitor) tellMistake(err error) {
+// reportMistake makes a mistake an error of Start, or logs it if the Monitor runs.
+func (m *Monitor) reportMistake(err error) {
 	m.mu.Lock()
 	r := m.running
 	if r == nil {
@@ -74,7 +73,7 @@ func (m *Monitor) tellMistake(err error) {
 	}
 }
 
-// observeBeats gives the callback the heartbeats of now.
+// observeBeats passes the present heartbeats to the callback.
 func (m *Monitor) observeBeats() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,7 +91,7 @@ func (h *Heartbeat) Begin() {
 	if h == nil {
 		return
 	}
-	h.Beat() // first: the work must not look as old as the last beat
+	h.Beat() // first, or the work would look as old as the last beat
 	h.active.Add(1)
 }
 
@@ -114,14 +113,14 @@ func (h *Heartbeat) End() {
 	h.active.Add(-1)
 }
 
-// Close removes the heartbeat: it is judged and exported no more.
+// Close removes the heartbeat. It is no longer judged or exported.
 func (h *Heartbeat) Close() {
 	if h != nil {
 		h.remove()
 	}
 }
 
-// since is since when there was no beat, and how much work is under way.
-func (h *Heartbeat) since() (last time.Time, active int64) {
+// lastBeat returns the time of the last beat, and how many pieces of work are under way.
+func (h *Heartbeat) lastBeat() (last time.Time, active int64) {
 	return h.born.Add(time.Duration(h.last.Load())), h.active.Load()
 }

@@ -1,9 +1,9 @@
-// Package run runs active checks: each in a loop of its own, on its own clock and context,
-// with a span a run.
+// Package run runs active checks: each in its own loop, with its own clock and context, and a span
+// for every run.
 //
-// In: a [Func]. Out: the last [Outcome], immutable, to any goroutine, without a lock; and two
-// calls from the goroutine of the loop, record and changed. It never judges: thresholds count
-// runs, and what an outcome means is the judge's.
+// In: a [Func]. Out: the last [Outcome], immutable, to any goroutine, without a lock; and two calls
+// from the goroutine of the loop, record and changed. It counts runs by thresholds and never
+// judges, because that is the task of the judge.
 package run
 
 import (
@@ -13,8 +13,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// An Outcome is what one check's runs have come to. It is immutable: the
-// judge and the exported instruments read the same record.
+// An Outcome is the result of one check's runs. It is immutable: the judge and the exported
+// instruments read the same record.
 type Outcome struct {
 	Ran         time.Time     // when the last run finished
 	Took        time.Duration // that run
@@ -29,8 +29,8 @@ type Outcome struct {
 	Span        trace.SpanContext
 }
 
-// next is the outcome after one more run. Thresholds apply once the check has
-// ever passed: a check that never worked does not get the benefit of the doubt.
+// next returns the outcome after one more run. The failure threshold applies only after the first
+// success, so a check that has never worked fails at once.
 func (o *Outcome) next(c *Func, err error, class string) *Outcome {
 	_, warns := warning(err)
 	n := Outcome{Err: err, Class: class, Warned: warns}
@@ -54,25 +54,25 @@ func (o *Outcome) next(c *Func, err error, class string) *Outcome {
 	return &n
 }
 
-// overdue counts one more failure because the last run is still out. The time of the
-// last run stays, so that the outcome grows stale.
-func (o *Outcome) overdue(c *Func) *Outcome {
+// hung counts one more failure, because the last run has not returned. The time of the last
+// finished run stays, so that the outcome grows stale.
+func (o *Outcome) hung(c *Func) *Outcome {
 	n := *o
 	n.Failures++
 	n.Failed = n.Failed || n.Failures >= c.FailureThreshold
 	return &n
 }
 
-// worked reports whether the last run did.
+// worked reports whether the last run succeeded.
 func (o *Outcome) worked() bool { return o.Failures == 0 }
 
-// A Warning is the error of a run that works badly.
+// A Warning is the error of a run that works with a warning.
 type Warning struct{ Err error }
 
 func (w Warning) Error() string { return w.Err.Error() }
 func (w Warning) Unwrap() error { return w.Err }
 
-// warning is what an error warns of, if it does. Its methods are somebody else's code.
+// warning returns the error in a Warning. The methods of err are foreign code and may panic.
 func warning(err error) (of error, yes bool) {
 	defer func() { _ = recover() }()
 	w, yes := errors.AsType[Warning](err)

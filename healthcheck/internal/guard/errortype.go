@@ -6,14 +6,14 @@ import (
 	"reflect"
 )
 
-// typed is an error that names its own class, as OpenTelemetry's semconv.ErrorType reads it.
+// typed is an error with its own class, as OpenTelemetry's semconv.ErrorType reads it.
 type typed interface {
 	error
 	ErrorType() string
 }
 
-// typeOf is the error.type of an error: what it calls itself, or else its Go type, without
-// what fmt.Errorf has put around it.
+// typeOf returns the error.type of an error: its own class, or else its Go type without the
+// wrappers of fmt.Errorf.
 func typeOf(err error) string {
 	if e, ok := errors.AsType[typed](err); ok {
 		if class := e.ErrorType(); class != "" {
