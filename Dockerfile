@@ -1,4 +1,4 @@
-# The demo: one static binary, no shell, not root, nothing to write but /data.
+# The demo: one static binary, no shell, no root, and only /data is writable.
 #
 #   docker build -t otelhealth-demo:dev .
 #   docker run --rm --read-only -p 127.0.0.1:8000:8000 -p 127.0.0.1:8001:8001 -v demo:/data otelhealth-demo:dev
@@ -13,8 +13,8 @@ COPY healthcheck/promhealth/go.mod healthcheck/promhealth/go.sum healthcheck/pro
 RUN go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
-# The binary knows its commit from .git; in a worktree that is elsewhere, and it goes
-# without. The cache is not of the image: a change compiles what has changed.
+# go build reads the commit from .git. In a git worktree .git is elsewhere, so the binary has no
+# commit. The build cache is not part of the image, and makes the next build compile only changes.
 RUN --mount=type=cache,target=/root/.cache/go-build \
     git rev-parse -q --verify HEAD >/dev/null 2>&1 || export GOFLAGS=-buildvcs=false; \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags='-s -w' -o /demo ./cmd/demo && mkdir /data
@@ -26,7 +26,7 @@ COPY --from=build /demo /demo
 COPY --from=build --chown=65532:65532 /data /data
 VOLUME /data
 EXPOSE 8000 8001
-# Liveness, as an orchestrator that restarts what is unhealthy should see it.
+# /health is liveness, because an orchestrator restarts an unhealthy container.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/demo", "probe", "http://localhost:8000/health"]
 ENTRYPOINT ["/demo"]
 CMD ["-addr=:8000", "-admin-addr=:8001", "-data=/data"]

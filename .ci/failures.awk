@@ -1,14 +1,14 @@
-# Reads the output of go test -v and prints what failing tests themselves have said: the
-# lines of t.Error, t.Fatal and t.Log, panics, data races and compile errors. What servers
-# and loggers print meanwhile is left out, except for the last words of a server.
-BEGIN { FIRST = 10; LAST = 30; WORDS = 3 } # lines of each test, and of each server
+# Reads the output of go test -v and prints the messages of failing tests: the lines of t.Error,
+# t.Fatal and t.Log, panics, data races and compile errors. It leaves out the output of servers and
+# loggers, except for the last lines of each server.
+BEGIN { FIRST = 10; LAST = 30; WORDS = 3 } # lines for each test, and for each server
 
 function say(text) { said[test, ++n[test]] = text }
 
 function tell(test,  i) {
 	for (i = 1; i <= n[test]; i++) {
 		if (i <= FIRST || i > n[test] - LAST) print said[test, i]
-		else if (i == FIRST + 1) print "        … " n[test] - FIRST - LAST " lines are left out"
+		else if (i == FIRST + 1) print "        … " n[test] - FIRST - LAST " lines omitted"
 	}
 	printf "%s", quoted[test]
 }
@@ -19,7 +19,7 @@ function forget(test,  i) {
 	delete quoted[test]
 }
 
-# quote says the last words of a server, whose whole output a test has logged.
+# quote prints the last lines of a server. The test has logged all of its output.
 function quote(  i) {
 	if (server == "") return
 	quoted[test] = quoted[test] server "\n"
@@ -41,16 +41,16 @@ server != "" && /^        / { word[++words % WORDS] = $0; next }
 
 /^ +process\.go:[0-9]+: output of / { server = $0; words = 0; talking = 0; next }
 
-# A message begins with its file, and its other lines are indented once more.
+# A message begins with its file. Its other lines have more indentation.
 /^ +[A-Za-z0-9_.-]+\.go:[0-9]+: / { talking = 1; say($0); next }
 talking && /^        / { say($0); next }
 { talking = 0 }
 
-# These end the process or belong to no test.
+# These lines end the process or belong to no test.
 /^(panic:|fatal error:|WARNING: DATA RACE|leaktest:|goleak:)/ { print; rest = 30; next }
 /^(FAIL|# [a-z0-9.]+\/)/ || /^[A-Za-z0-9_\/.-]+\.go:[0-9]+:[0-9]+: / { print; rest = 0; next }
 rest > 0 { rest--; print }
 
 END {
-	for (test in n) if (n[test] > 0) { print "--- not ended: " test; tell(test) }
+	for (test in n) if (n[test] > 0) { print "--- unfinished: " test; tell(test) }
 }

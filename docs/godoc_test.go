@@ -1,4 +1,4 @@
-// Package docs holds pages, examples and links to what they promise.
+// Package docs tests the pages: their examples, their links, and the documentation of the packages.
 package docs
 
 import (
@@ -16,8 +16,8 @@ var packages = []string{
 	"healthcheck/statuspage", "healthcheck/healthtest", "telemetry",
 }
 
-// TestExamples: each exported function and type says what it is, each function has
-// an example of its own with checked output, and each method is called in one.
+// TestExamples: every exported function and type has documentation. Every function has an example
+// with checked output. One of these examples calls each method.
 func TestExamples(t *testing.T) {
 	for _, name := range packages {
 		t.Run(name, func(t *testing.T) {
@@ -74,8 +74,8 @@ func load(t *testing.T, dir string) (*doc.Package, []*ast.File) {
 	return p, files
 }
 
-// examples gives the names of the examples whose output is checked, and the names
-// of what they call.
+// examples returns the names of the examples with checked output, and the names of the functions
+// that they call.
 func examples(files []*ast.File) (names, calls map[string]bool) {
 	names, calls = map[string]bool{}, map[string]bool{}
 	for _, f := range files {

@@ -22,12 +22,13 @@ import (
 
 var update = flag.Bool("update", false, "write public.txt")
 
-// budget is how many identifiers the main package may export, fields and methods counted. What
-// comes in is used by two real services, or is needed by each way to adopt the library.
+// budget is the maximum number of exported identifiers of the main package, with fields and
+// methods. A new identifier needs two real services that use it, or every way to adopt the library
+// must need it.
 const budget = 60
 
-// TestPublic: public.txt has all that users can depend on, so no change of it goes unseen. A
-// change needs a line in the CHANGELOG, which has the digest of public.txt.
+// TestPublic: public.txt lists everything that users can depend on, so nobody changes it by
+// accident. A change needs a line in the CHANGELOG. The CHANGELOG has the digest of public.txt.
 func TestPublic(t *testing.T) {
 	var out bytes.Buffer
 	out.WriteString("All that is public, written by go test ./docs -run TestPublic -update.\n")
@@ -36,7 +37,7 @@ func TestPublic(t *testing.T) {
 		ids := identifiers(t, p)
 		fmt.Fprintf(&out, "\n== package %s: %d identifiers\n%s\n", name, len(ids), strings.Join(ids, "\n"))
 		if name == "healthcheck" && len(ids) > budget {
-			t.Errorf("healthcheck exports %d identifiers, fields and methods counted; at most %d", len(ids), budget)
+			t.Errorf("healthcheck exports %d identifiers with fields and methods; the maximum is %d", len(ids), budget)
 		}
 	}
 	section := func(title string, lines []string) {
@@ -73,7 +74,7 @@ func TestPublic(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(want, out.Bytes()) {
-		t.Errorf("what is public differs from %s: run go test ./docs -run TestPublic -update, and read the diff", golden)
+		t.Errorf("the public names differ from %s: run go test ./docs -run TestPublic -update, and read the diff", golden)
 	}
 	digest := fmt.Sprintf("%x", sha256.Sum256(want))[:12]
 	changes, err := os.ReadFile("../CHANGELOG.md")
@@ -81,11 +82,11 @@ func TestPublic(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(changes), "public.txt: "+digest) {
-		t.Errorf("%s has changed: say in CHANGELOG.md what is different for users, and write there public.txt: %s", golden, digest)
+		t.Errorf("%s has changed: describe the change for users in CHANGELOG.md, and write there public.txt: %s", golden, digest)
 	}
 }
 
-// identifiers are the exported names of a package, a line each, with their types.
+// identifiers returns the exported names of a package with their types, one in each line.
 func identifiers(t *testing.T, p *doc.Package) (all []string) {
 	add := func(f string, a ...any) { all = append(all, fmt.Sprintf(f, a...)) }
 	values := func(kind string, values []*doc.Value) {
@@ -123,7 +124,7 @@ func identifiers(t *testing.T, p *doc.Package) (all []string) {
 							add("field %s.%s %s", typ.Name, n.Name, code(t, f.Type))
 						}
 					}
-					if len(f.Names) == 0 { // embedded
+					if len(f.Names) == 0 { // an embedded field
 						add("field %s.%s", typ.Name, code(t, f.Type))
 					}
 				}
@@ -149,7 +150,7 @@ func code(t *testing.T, node any) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// literals are the strings in the code of packages that match.
+// literals returns the strings in the packages' code that match.
 func literals(t *testing.T, pattern string, packages ...string) (all []string) {
 	match := regexp.MustCompile(pattern)
 	for _, name := range packages {
@@ -176,7 +177,7 @@ func literals(t *testing.T, pattern string, packages ...string) (all []string) {
 	return all
 }
 
-// fields are the names in the JSON that a package reads.
+// fields returns the JSON names that a package reads.
 func fields(t *testing.T, name string) (all []string) {
 	tag := regexp.MustCompile(`json:"([a-z]+)`)
 	for _, f := range sources(t, name) {
@@ -192,7 +193,7 @@ func fields(t *testing.T, name string) (all []string) {
 	return all
 }
 
-// constants are the constants of packages whose names match, with their values.
+// constants returns the packages' constants with matching names, and their values.
 func constants(t *testing.T, pattern string, packages ...string) (all []string) {
 	match := regexp.MustCompile(pattern)
 	for _, name := range packages {
@@ -216,7 +217,7 @@ func constants(t *testing.T, pattern string, packages ...string) (all []string) 
 	return all
 }
 
-// sources are the files of a package without its tests.
+// sources parses the files of a package without its tests.
 func sources(t *testing.T, name string) (files []*ast.File) {
 	paths, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(name), "*.go"))
 	if err != nil {
@@ -235,7 +236,7 @@ func sources(t *testing.T, name string) (files []*ast.File) {
 	return files
 }
 
-// schemaFields are the names in the schema of the response.
+// schemaFields returns the names in the schema of the response.
 func schemaFields(t *testing.T) (all []string) {
 	b, err := os.ReadFile("response.schema.json")
 	if err != nil {

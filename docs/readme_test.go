@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestReadme compiles what the README tells people to write.
+// TestReadme compiles the README's code.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -18,7 +18,7 @@ func TestReadme(t *testing.T) {
 	}
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(text, -1)
 	if len(blocks) != 2 {
-		t.Fatalf("README.md has %d blocks of Go; want two", len(blocks))
+		t.Fatalf("README.md has %d Go blocks, want 2", len(blocks))
 	}
 	file := filepath.Join(t.TempDir(), "main.go")
 	program := strings.NewReplacer("FIRST", string(blocks[0][1]), "SECOND", string(blocks[1][1])).Replace(`package main
@@ -58,7 +58,7 @@ SECOND}
 
 var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 
-// TestLinks: what a page leads to is there.
+// TestLinks: every link to a file works.
 func TestLinks(t *testing.T) {
 	pages := 0
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {

@@ -16,20 +16,19 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// A scene is a service of its own, in which one thing goes wrong. Its name is its job
-// and its row in faults.md.
+// A scene is a service with one fault. Its name is its job and its row in faults.md.
 type scene struct {
 	name  string
-	pods  int // one, if zero
+	pods  int // zero means one
 	env   []string
 	args  []string
-	begin func(*stage, *scene) // puts the fault of the name, if nil
-	lift  func(*stage, *scene) // lifts it, if nil
+	begin func(*stage, *scene) // nil turns on the fault of the same name
+	lift  func(*stage, *scene) // nil turns it off
 
 	demos []*demo
 }
 
-// stage is what the scenes play on.
+// stage is the environment of the scenes.
 type stage struct {
 	*testing.T
 	p        prometheus
@@ -38,13 +37,13 @@ type stage struct {
 	endpoint string
 	lean     string
 	began    time.Time
-	stop     chan struct{} // what goes on by itself ends
+	stop     chan struct{} // closed when background work must end
 	wg       sync.WaitGroup
 }
 
-const requests = "5" // a second, where they matter; 100 in 30 s are what a latency needs to be judged
+const requests = "5" // a second, if they matter; a rule on latency needs 100 in 30 s
 
-// scenes are those of services. Those of collectors are in TestFaultAlerts.
+// scenes are the scenes of services. TestFaultAlerts has the scenes of collectors.
 func scenes(dir string, nowhere string, by int) []*scene {
 	on := func(fault string, pods ...int) func(*stage, *scene) {
 		return func(s *stage, c *scene) {
@@ -74,12 +73,12 @@ func scenes(dir string, nowhere string, by int) []*scene {
 			s.wg.Go(func() {
 				for n := 0; ; n++ {
 					method := []string{http.MethodPut, http.MethodDelete}[n%2]
-					_, _, _, _ = ask(method, c.demos[0].admin+"/faults/cache-down", "") // the alert tells whether it was
+					_, _, _, _ = ask(method, c.demos[0].admin+"/faults/cache-down", "") // the alert shows whether it worked
 					select {
 					case <-s.stop:
 						c.demos[0].fault(http.MethodDelete, "cache-down")
 						return
-					case <-time.After(6 * time.Second): // two failures, 2 s apart, are one
+					case <-time.After(6 * time.Second): // long enough for the check to fail
 					}
 				}
 			})
@@ -106,7 +105,7 @@ func scenes(dir string, nowhere string, by int) []*scene {
 		{name: "override", args: []string{"-overrides", overrides},
 			begin: func(s *stage, _ *scene) { write(s, overrides, "cache=show\ntelemetry=not-ready\n") },
 			lift:  func(s *stage, _ *scene) { write(s, overrides, "") }},
-		{name: "traces-refused", lift: nothing, begin: nothing, env: []string{ // from the start: there is no route for it
+		{name: "traces-refused", lift: nothing, begin: nothing, env: []string{ // from the start, because no fault route can do this
 			"OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + nowhere, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1000"}},
 		{name: "killed", begin: func(_ *stage, c *scene) { c.demos[0].Kill() }, lift: nothing},
 		{name: "scaled-to-zero", pods: 2, begin: func(_ *stage, c *scene) { c.demos[0].end(); c.demos[1].end() }, lift: nothing},
@@ -143,18 +142,17 @@ func (s *stage) start(c *scene, instance string) *demo {
 	return start(s.T, s.lean, slices.Concat([]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + s.endpoint,
 		fmt.Sprintf("OTEL_METRIC_EXPORT_INTERVAL=%d", s.pace.of(15*time.Second).Milliseconds()),
-		"OTEL_TRACES_EXPORTER=none", "OTEL_LOGS_EXPORTER=none", // rules read neither
+		"OTEL_TRACES_EXPORTER=none", "OTEL_LOGS_EXPORTER=none", // the rules don't need them
 		"OTEL_SERVICE_NAME=" + c.name,
 		"OTEL_RESOURCE_ATTRIBUTES=service.instance.id=" + instance,
 	}, c.env), append([]string{"-load", "1", "-stall", "5s", "-drain", "0s"}, c.args...)...)
 }
 
-// TestFaultAlerts breaks real demos and collectors in all ways that grafana/alerts/faults.md
-// lists, each a service of its own and all at once, under the shipped rules at a faster
-// pace, and requires that exactly the alerts of its row fire, at any time; and stop
-// when the fault is lifted. At the end each selector of the rules must have selected
-// something. With -long the rules are as shipped, and what waits for more than a
-// quarter of an hour is left out.
+// TestFaultAlerts breaks real demos and collectors in every way of grafana/alerts/faults.md. Each
+// row has its own service, and all faults run at the same time. The rules are the shipped ones at a
+// faster pace. Exactly the alerts of a row must fire, and they must stop after the fault. At the
+// end every selector of the rules must have matched a series. With -long the rules keep their pace,
+// but alerts that wait for more than 15 min are left out.
 func TestFaultAlerts(t *testing.T) {
 	s := &stage{T: t, pace: pace{20, 30 * time.Minute}, dir: t.TempDir(), lean: servers.LeanDemo(t, ".."), began: time.Now(), stop: make(chan struct{})}
 	if *long {
@@ -187,17 +185,17 @@ func TestFaultAlerts(t *testing.T) {
 		}
 		slices.Sort(want)
 		if got := slices.Sorted(maps.Keys(rows)); !slices.Equal(got, want) {
-			t.Errorf("faults.md has %v, the test %v", got, want)
+			t.Errorf("faults.md has %v, the test has %v", got, want)
 		}
 		_, _, body := all[0].demos[0].ask(http.MethodPut, all[0].demos[0].admin+"/faults/no-such", "")
-		_, names, ok := strings.Cut(string(body), "there are ")
+		_, names, ok := strings.Cut(string(body), "the faults are ")
 		for name := range strings.SplitSeq(strings.TrimRight(names, "\"}\n"), ", ") {
 			if _, listed := rows[name]; !ok || !listed {
 				t.Errorf("faults.md lacks the demo's fault %q (%s)", name, body)
 			}
 		}
 	})
-	s.until(t, "all are ready and known", 10*time.Minute, func() error {
+	s.until(t, "all services are ready and known", 10*time.Minute, func() error {
 		if got := s.p.query("job:health_ready:ratio == 1 and job:health_instances_expected:count > 0"); len(got) != len(all) {
 			return fmt.Errorf("%d of %d: %v", len(got), len(all), got)
 		}
@@ -207,7 +205,7 @@ func TestFaultAlerts(t *testing.T) {
 	early := s.fired(s.began)
 	delete(early, "traces-refused")
 	if len(early) != 0 {
-		t.Errorf("fired before anything was broken: %v", early)
+		t.Errorf("fired before the first fault: %v", early)
 	}
 
 	began := time.Now()
@@ -230,7 +228,7 @@ func TestFaultAlerts(t *testing.T) {
 		got := s.fired(s.began)
 		for name := range maps.Keys(rows) {
 			if got[name] != expected[name] {
-				list = append(list, fmt.Errorf("%s: there fired: %s\n\tnot: %s", name, got[name], expected[name]))
+				list = append(list, fmt.Errorf("%s: fired: %s\n\twant: %s", name, got[name], expected[name]))
 			}
 		}
 		for name, alerts := range got {
@@ -244,7 +242,7 @@ func TestFaultAlerts(t *testing.T) {
 	if *long {
 		stay = 25 * time.Minute
 	}
-	time.Sleep(time.Until(began.Add(s.pace.of(stay)))) // none other in all that time
+	time.Sleep(time.Until(began.Add(s.pace.of(stay)))) // all this time no other alert may fire
 	differ := differing()
 	for deadline := time.Now().Add(servers.Patience); len(differ) > 0 && time.Now().Before(deadline); differ = differing() {
 		time.Sleep(time.Second)
@@ -254,7 +252,7 @@ func TestFaultAlerts(t *testing.T) {
 	}
 	t.Logf("%d rows, %v after the faults", len(rows), time.Since(began).Round(time.Second))
 
-	// What hung has ended, after minutes.
+	// Hung requests end at last, minutes after their start.
 	late := func(job, alert string) bool {
 		return job == "hung-requests" && strings.HasPrefix(alert, "HttpSlowBudgetBurn")
 	}
@@ -268,7 +266,7 @@ func TestFaultAlerts(t *testing.T) {
 			c.demos[0].fault(http.MethodDelete, c.name)
 		}
 		since := time.Now()
-		// What looks back for longer than half an hour goes on, and these are not lifted.
+		// Alerts with windows over half an hour stay on. The tests don't repair these three jobs.
 		const still = `ALERTS{alertstate="firing",alertname!="HealthCheckFlapping",long!~"6h|1d|3d",job!~"traces-refused|killed|collector-stuck"}`
 		s.until(t, "all alerts stop", 40*time.Minute, func() error {
 			if got := s.p.query(still); len(got) > 0 {
@@ -280,7 +278,7 @@ func TestFaultAlerts(t *testing.T) {
 		for job, alerts := range s.fired(since) {
 			for a := range strings.SplitSeq(alerts, ", ") {
 				if _, known := rows[job][a]; !known && !late(job, a) {
-					t.Errorf("%s: %s fired afterwards", job, a)
+					t.Errorf("%s: %s fired after the faults", job, a)
 				}
 			}
 		}
@@ -291,11 +289,11 @@ func TestFaultAlerts(t *testing.T) {
 		for _, a := range s.p.query(`ALERTS{alertstate="firing"}`) {
 			before[who(a)] = a.labels["alertname"] != "TelemetryPipelineDown"
 		}
-		stuck.Kill() // one that lives tells that the pipeline does
+		stuck.Kill() // a living collector would show that the pipeline works
 		collector.Kill()
 		killed := time.Now()
 		groups := len(regexp.MustCompile(`(?m)^ +- alert: HealthRulesBlind$`).FindAll(shipped, -1))
-		s.until(t, "the rules are blind", 30*time.Minute, func() error {
+		s.until(t, "HealthRulesBlind fires in every group", 30*time.Minute, func() error {
 			if got := s.p.query(`count by (rule_group) (ALERTS{alertstate="firing",alertname="HealthRulesBlind"})`); len(got) != groups {
 				return fmt.Errorf("%d of %d groups: %v", len(got), groups, got)
 			}
@@ -303,12 +301,12 @@ func TestFaultAlerts(t *testing.T) {
 		})
 		fired := slices.DeleteFunc(s.firing(killed), func(a sample) bool { return before[who(a)] || late(a.labels["job"], a.labels["alertname"]) })
 		if got := strings.Join(s.all(fired), ", "); got != want("collector-killed") {
-			t.Errorf("there fired: %s\n\tnot: %s\n\t%v", got, want("collector-killed"), fired)
+			t.Errorf("fired: %s\n\twant: %s\n\t%v", got, want("collector-killed"), fired)
 		}
 		if !slices.ContainsFunc(fired, func(a sample) bool {
 			return a.labels["job"] == "otel-collector" && a.labels["alertname"] == "TelemetryPipelineDown"
 		}) {
-			t.Errorf("nothing is said of it: %v", fired)
+			t.Errorf("no alert on the collector: %v", fired)
 		}
 		collector = servers.Collector(t, "..", addrs[1], queue, env)
 		s.until(t, "the pipeline is back", 30*time.Minute, func() error {
@@ -322,14 +320,14 @@ func TestFaultAlerts(t *testing.T) {
 	t.Logf("%v in all", time.Since(s.began).Round(time.Second))
 }
 
-// prometheus starts one with the rules at the stage's pace, its lookback included.
+// prometheus starts a Prometheus with the rules and the lookback at the stage's pace.
 func (s *stage) prometheus(addr string) prometheus {
 	s.Helper()
 	config := laidOut(s, s.dir, s.pace.rules)
 	return prometheus{servers.PrometheusWith(s, "..", config, addr, s.TempDir(), "--query.lookback-delta="+s.pace.duration(5*time.Minute)), s.T, "http://" + addr}
 }
 
-// stuck starts a collector that hears a demo and can't send what it hears.
+// stuck starts a collector that receives a demo's data and can't send it on.
 func (s *stage) stuck(addr, nowhere string, env []string) *servers.Process {
 	s.Helper()
 	config := filepath.Join(s.dir, "stuck.yaml")
@@ -340,7 +338,7 @@ func (s *stage) stuck(addr, nowhere string, env []string) *servers.Process {
 	return p
 }
 
-// until polls for a time of the rules', and for as much patience.
+// until polls for a time at the rules' pace, plus servers.Patience.
 func (s *stage) until(t *testing.T, what string, d time.Duration, f func() error) {
 	t.Helper()
 	deadline := time.Now().Add(s.pace.of(d) + servers.Patience)
@@ -350,14 +348,14 @@ func (s *stage) until(t *testing.T, what string, d time.Duration, f func() error
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("still not: %s: %v", what, err)
+			t.Fatalf("timeout while waiting until %s: %v", what, err)
 		}
-		time.Sleep(time.Second) // Prometheus has others to answer
+		time.Sleep(time.Second) // Prometheus is busy with other queries
 	}
 }
 
-// firing are the alerts that have fired since a time. Where even the healthy demo was
-// slow the machine was, and then nothing follows from slowness that nobody made.
+// firing returns the alerts that fired since a time. If even the healthy demo was slow, the machine
+// was slow. Then alerts on slowness don't count.
 func (s *stage) firing(since time.Time) []sample {
 	s.Helper()
 	alerts := s.p.query(fmt.Sprintf(`count_over_time(ALERTS{alertstate="firing"}[%dms])`, time.Since(since).Milliseconds()))
@@ -374,7 +372,7 @@ func (s *stage) firing(since time.Time) []sample {
 	})
 }
 
-// fired are "alert severity" by job, sorted, of what has fired since a time.
+// fired returns "alert severity" by job, sorted, for all alerts since a time.
 func (s *stage) fired(since time.Time) map[string]string {
 	s.Helper()
 	found := map[string][]sample{}
@@ -396,10 +394,10 @@ func (s *stage) all(alerts []sample) (list []string) {
 	return slices.Compact(list)
 }
 
-// row is one of faults.md: its alerts, each with how long it waits at least.
+// row is a row of faults.md: its alerts and their shortest wait.
 type row map[string]time.Duration
 
-// in are those that can be waited for.
+// in returns the alerts that the test can wait for.
 func (r row) in(p pace) (list []string) {
 	for a, wait := range r {
 		if p.most > 0 || wait <= 15*time.Minute {
@@ -416,7 +414,7 @@ var (
 	shippedRule = regexp.MustCompile(`(?s)- alert: (\w+)\n.*?\n        (?:for: (\w+)\n.*?)?labels:\n          severity: (\w+)\n`)
 )
 
-// readFaults reads the table, and of each alert in it from the rules how long it waits.
+// readFaults reads the table, and from the rules how long each alert waits.
 func readFaults(t *testing.T, rules string) map[string]row {
 	t.Helper()
 	waits := row{}
@@ -453,20 +451,20 @@ func readFaults(t *testing.T, rules string) map[string]row {
 			}
 			wait, ok := waits[name[1]+" "+name[2]]
 			if !ok {
-				t.Errorf("faults.md: %s: no rule raises %s", m[1], a)
+				t.Errorf("faults.md: %s: no rule has the alert %s", m[1], a)
 			}
 			r[name[1]+" "+name[2]] = wait
 		}
 		if _, twice := rows[m[1]]; twice {
-			t.Errorf("faults.md: %s is there twice", m[1])
+			t.Errorf("faults.md has %s twice", m[1])
 		}
 		rows[m[1]] = r
 	}
 	return rows
 }
 
-// selectors requires that each selector of the rules has selected a series at any time,
-// but for those that testdata/unemitted.txt excuses.
+// selectors checks that every selector of the rules matched a series at some time, except those in
+// testdata/unemitted.txt.
 func (s *stage) selectors(t *testing.T) {
 	text, err := os.ReadFile("../grafana/alerts/selectors.txt")
 	if err != nil {
@@ -483,7 +481,7 @@ func (s *stage) selectors(t *testing.T) {
 		}
 		selector, why, ok := strings.Cut(line, " | ")
 		if !ok || why == "" {
-			t.Fatalf("unemitted.txt: %s: why?", line)
+			t.Fatalf("unemitted.txt: %s has no reason", line)
 		}
 		excused[selector] = why
 	}
@@ -499,7 +497,7 @@ func (s *stage) selectors(t *testing.T) {
 		delete(excused, selector)
 		switch {
 		case len(series) > 0 && ok:
-			t.Errorf("unemitted.txt excuses %s, which is emitted", selector)
+			t.Errorf("unemitted.txt lists %s, but something emits it", selector)
 		case len(series) > 0:
 			found++
 		case !ok:
@@ -507,10 +505,10 @@ func (s *stage) selectors(t *testing.T) {
 		}
 	}
 	for selector := range excused {
-		t.Errorf("unemitted.txt excuses %s, which no rule reads", selector)
+		t.Errorf("unemitted.txt lists %s, but no rule reads it", selector)
 	}
 	if n == 0 {
-		t.Error("there are no selectors")
+		t.Error("selectors.txt is empty")
 	}
-	t.Logf("%d of %d selectors have selected something", found, n)
+	t.Logf("%d of %d selectors matched a series", found, n)
 }

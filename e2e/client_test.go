@@ -10,25 +10,24 @@ import (
 	"time"
 )
 
-// client asks a demo for jobs at a steady rate, from several connections, until it
-// is stopped.
+// client sends jobs to a demo at a steady rate, over several connections, until it stops.
 type client struct {
 	t   *testing.T
 	end func()
 	wg  sync.WaitGroup
 
 	mu   sync.Mutex
-	took []time.Duration // of each request that was answered
+	took []time.Duration // duration of every answered request
 }
 
-// startClient starts senders that each send a request every so often.
+// startClient starts senders. Each sends a request at the given interval.
 func startClient(d *demo, every time.Duration) *client {
 	quit := make(chan struct{})
 	c := &client{t: d.t, end: sync.OnceFunc(func() { close(quit) })}
 	for range senders {
 		c.wg.Go(func() { c.send(d.app+"/jobs", every, quit) })
 	}
-	d.t.Cleanup(func() { c.stop() }) // should the test give up
+	d.t.Cleanup(func() { c.stop() }) // if the test ends early
 	return c
 }
 
@@ -53,7 +52,7 @@ func (c *client) send(url string, every time.Duration, quit <-chan struct{}) {
 	}
 }
 
-// stop returns how long each of the requests took, once all are answered.
+// stop waits for all answers and returns the durations.
 func (c *client) stop() []time.Duration {
 	c.end()
 	c.wg.Wait()
@@ -67,9 +66,8 @@ func median(list []time.Duration) time.Duration {
 	return slices.Sorted(slices.Values(list))[len(list)/2]
 }
 
-// interval is the narrowest pair of order statistics that has the median of what
-// the list is a sample of with 95 %, whatever its distribution: of n, the k smallest
-// and the k largest are left out.
+// interval is a 95 % confidence interval of the median, whatever the distribution. Of n values it
+// leaves out the k smallest and the k largest.
 func interval(list []time.Duration) string {
 	n, k := len(list), 0
 	for tail, term := 0.0, math.Pow(.5, float64(n)); k < n/2; k++ { // term is P(Binomial(n, 1/2) = k)
@@ -79,7 +77,7 @@ func interval(list []time.Duration) string {
 		term *= float64(n-k) / float64(k+1)
 	}
 	if k == 0 {
-		return fmt.Sprintf("too few for an interval (%d)", n)
+		return fmt.Sprintf("too few values for an interval (%d)", n)
 	}
 	sorted := slices.Sorted(slices.Values(list))
 	return fmt.Sprintf("%v to %v", sorted[k-1], sorted[n-k])

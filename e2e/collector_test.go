@@ -11,8 +11,7 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// TestCollectorDoors: OTLP comes in over HTTP, too, and the collector tells of itself
-// to a person with curl.
+// TestCollectorDoors: the collector also accepts OTLP over HTTP, and shows its own metrics to curl.
 func TestCollectorDoors(t *testing.T) {
 	addrs, dir := servers.FreeAddrs(t, 3), t.TempDir()
 	_, port, err := net.SplitHostPort(addrs[2])
@@ -31,7 +30,7 @@ func TestCollectorDoors(t *testing.T) {
 	if code, _, body, err := ask(http.MethodGet, "http://"+addrs[2]+"/metrics", ""); code != http.StatusOK || !bytes.Contains(body, []byte("otelcol_receiver_accepted_spans")) {
 		t.Errorf("the collector's own metrics: %d %v %.200s", code, err, body)
 	}
-	collector.Stop() // 0, or 1 since there is no Prometheus for its last metrics
+	collector.Stop() // 0, or 1 because there is no Prometheus for its last metrics
 	if text, err := os.ReadFile(filepath.Join(dir, "traces.jsonl")); !bytes.Contains(text, []byte("by HTTP")) {
 		t.Errorf("the traces: %s %v", text, err)
 	}

@@ -18,23 +18,23 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// TestDashboards asks every query of every committed dashboard, with its variables
-// filled in as Grafana would, of a Prometheus that real demos and collectors fill. Each
-// must give data when what it is about is there, and never an error or a warning.
-// testdata/subjects.txt says what has to be put for which.
+// TestDashboards sends every query of every committed dashboard to a Prometheus with data of real
+// demos and collectors. It fills in the variables as Grafana does. Every query must return data
+// when its subject exists, and never an error or a warning. testdata/subjects.txt names the subject
+// of each query.
 func TestDashboards(t *testing.T) {
 	queries := readDashboards(t)
 	subjects := readSubjects(t, queries)
 	addrs, dir := servers.FreeAddrs(t, 4), t.TempDir()
 	groups := regexp.MustCompile(`(?m)^( +interval:) .*$`)
 	config := laidOut(t, dir, func(rules string) string { return groups.ReplaceAllString(rules, "$1 1s") })
-	// An alert that waits for nothing.
+	// An alert without a wait.
 	const alert = `groups: [{name: test, interval: 1s, rules: [{alert: HealthTest, expr: 'health_check_status{health_check_state="fail"} == 1', labels: {severity: warning}}]}]`
 	if err := os.WriteFile(filepath.Join(dir, "grafana", "alerts", "test.yaml"), []byte(alert), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := prometheus{servers.PrometheusWith(t, "..", config, addrs[0], t.TempDir(),
-		"--query.lookback-delta=5s", // silence shows after five minutes elsewhere
+		"--query.lookback-delta=5s", // otherwise silence shows only after five minutes
 	), t, "http://" + addrs[0]}
 	env := []string{"PROMETHEUS_OTLP_ENDPOINT=" + p.url + "/api/v1/otlp", "COLLECTOR_METRICS_INTERVAL=500"}
 	servers.Collector(t, "..", addrs[1], t.TempDir(), env)
@@ -46,15 +46,15 @@ func TestDashboards(t *testing.T) {
 	}
 	overrides := filepath.Join(dir, "overrides")
 	one := start("orders", "pod-1", addrs[1], nil, "-overrides", overrides)
-	// Its traces go where nobody listens.
+	// Nothing listens at its traces endpoint.
 	two := start("orders", "pod-2", addrs[1], []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + addrs[3], "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1000"})
 	lonely := start("carts", "cart-1", addrs[1], nil)
 	for _, d := range []*demo{one, two, lonely} {
-		d.until("it is ready", passing)
+		d.until("the service is ready", passing)
 	}
 
 	asked := map[string]bool{}
-	// see waits until all queries about a subject give what must hold.
+	// see waits until all queries on a subject return what must hold.
 	see := func(subject string) {
 		t.Helper()
 		var waiting []dashboardQuery
@@ -106,7 +106,7 @@ func TestDashboards(t *testing.T) {
 	}
 	see("down")
 
-	sick := filepath.Join(dir, "sick.yaml") // its queue holds nothing
+	sick := filepath.Join(dir, "sick.yaml") // its queue has room for one request
 	if err := os.WriteFile(sick, []byte("exporters: {otlp_http/prometheus: {sending_queue: {queue_size: 1}}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestDashboards(t *testing.T) {
 	see("silence")
 
 	t.Run("chosen", func(t *testing.T) {
-		// One instance is a choice, and so is what nobody emits.
+		// Some variables need a choice: one instance, or a service without data.
 		few := everything.with("$job", "shop/orders", "$instance", "pod-1", "$check", "database")
 		none := everything.with("$job", "nobody", "$instance", "nobody", "$check", "nothing", "$collector", "nobody")
 		for _, q := range queries {
@@ -131,7 +131,7 @@ func TestDashboards(t *testing.T) {
 			p.ask(q, few)
 			for _, s := range p.ask(q, none) {
 				if !strings.HasSuffix(q.expr, "or vector(-1)") || slices.ContainsFunc(s, func(v float64) bool { return v != -1 }) {
-					t.Errorf("%s gives %v of nobody", q.name, s)
+					t.Errorf("%s returns %v for an unknown service", q.name, s)
 				}
 			}
 		}
@@ -140,30 +140,30 @@ func TestDashboards(t *testing.T) {
 		switch s := subjects[q.name]; {
 		case s.subject == "tempo", asked[q.name]:
 		default:
-			t.Errorf("%s: nothing puts its subject, %q", q.name, s.subject)
+			t.Errorf("%s: the test never creates its subject, %q", q.name, s.subject)
 		}
 	}
-	t.Logf("%d of %d queries gave data", len(asked), len(queries))
+	t.Logf("%d of %d queries returned data", len(asked), len(queries))
 }
 
-// dashboardQuery is a panel's, an annotation's or a variable's.
+// dashboardQuery is the query of a panel, an annotation or a variable.
 type dashboardQuery struct {
 	name, expr string
 	instant    bool
-	label      string // whose values a variable has
+	label      string // a variable's values come from this label
 }
 
 func (q dashboardQuery) filled(by filling) string { return strings.NewReplacer(by...).Replace(q.expr) }
 
-// filling are variables and their values. Longer names come first.
+// filling has the values of Grafana's variables. Longer names come first.
 type filling []string
 
-// everything is what Grafana fills in for All, and for a range and a zoom that suit a
-// test: the data comes 30 times as often as elsewhere.
+// everything is Grafana's value for All, with a range and a zoom for a test: data comes 30 times as
+// often as usual.
 var everything = filling{
 	"$__rate_interval", "15s", "$__range", "600s", "$__interval", "5s",
 	"$instance", ".+", "$job", "shop/orders|shop/carts", "$check", ".+", "$latency", "latency", "$collector", ".+",
-	"[2m]", "[5s]", // what is fresh
+	"[2m]", "[5s]", // the window of fresh data
 }
 
 func (f filling) with(pairs ...string) filling {
@@ -176,8 +176,8 @@ func (f filling) with(pairs ...string) filling {
 
 var labelValues = regexp.MustCompile(`^label_values\((.*), (\w+)\)$`)
 
-// readDashboards finds all that the dashboards ask. What several ask alike, such as
-// their annotations, is there once.
+// readDashboards returns all queries of the dashboards. A query of several dashboards, such as an
+// annotation, is there once.
 func readDashboards(t *testing.T) (list []dashboardQuery) {
 	t.Helper()
 	type panel struct {
@@ -264,14 +264,14 @@ func readSubjects(t *testing.T, queries []dashboardQuery) map[string]subject {
 			t.Fatalf("subjects.txt: %s", line)
 		}
 		if _, ok := subjects[f[0]]; !ok {
-			t.Errorf("subjects.txt: there is no query %s", f[0])
+			t.Errorf("subjects.txt: no dashboard has the query %s", f[0])
 		}
 		subjects[f[0]] = subject{f[1], f[2]}
 	}
 	return subjects
 }
 
-// hold reports why what must hold does not.
+// hold returns an error if the rule of the subject does not hold.
 func (s subject) hold(series [][]float64) error {
 	var newest, all []float64
 	for _, values := range series {
@@ -301,8 +301,8 @@ func (s subject) hold(series [][]float64) error {
 	return nil
 }
 
-// ask asks as Grafana does, and returns the numbers of each series. An error or a
-// warning is the test's failure.
+// ask queries as Grafana does, and returns the numbers of each series. An error or a warning fails
+// the test.
 func (p prometheus) ask(q dashboardQuery, by filling) (series [][]float64) {
 	p.t.Helper()
 	expr := q.filled(by)

@@ -1,7 +1,7 @@
-// Package e2e tests the demo as a process, with real servers around it.
+// Package e2e tests the demo as a process, with real servers.
 //
-// Run it with -count=1: it builds the demo from the module above, whose source the
-// cache of go test does not watch.
+// Run it with -count=1. It builds the demo from the module above, and the test cache does not see
+// changes there.
 package e2e
 
 import (
@@ -38,14 +38,14 @@ func startDemo(t *testing.T, env []string, args ...string) *demo {
 	return start(t, servers.Demo(t, ".."), env, args...)
 }
 
-// start starts one of the builds of the demo.
+// start starts a build of the demo.
 func start(t *testing.T, path string, env []string, args ...string) *demo {
 	t.Helper()
 	args = append([]string{"-addr", "127.0.0.1:0", "-admin-addr", "127.0.0.1:0"}, args...)
 	d := &demo{Process: servers.Start(t, path, env, args...), t: t}
-	servers.Poll(t, "the demo tells its addresses", func() error {
+	servers.Poll(t, "the demo prints its addresses", func() error {
 		if d.Ended() {
-			t.Fatal("the demo has ended")
+			t.Fatal("the demo has exited")
 		}
 		for _, m := range banner.FindAllStringSubmatch(d.Output(), -1) {
 			if m[1] == "service" {
@@ -62,24 +62,24 @@ func start(t *testing.T, path string, env []string, args ...string) *demo {
 	return d
 }
 
-// end asks the demo to end, which it must do in order.
+// end stops the demo. It must exit with 0.
 func (d *demo) end() {
 	d.t.Helper()
-	servers.Client.CloseIdleConnections() // a dialled connection that was never used holds a server up for 5 s
+	servers.Client.CloseIdleConnections() // an unused connection would delay the shutdown by 5 s
 	started := time.Now()
 	if code := d.Stop(); code != 0 {
 		d.t.Errorf("exit code %d after SIGTERM", code)
 	}
-	d.t.Logf("the demo ended %v after SIGTERM", time.Since(started).Round(time.Millisecond))
+	d.t.Logf("the demo exited %v after SIGTERM", time.Since(started).Round(time.Millisecond))
 }
 
-// ask sends a request and returns the answer. It may be called from any goroutine.
+// ask sends a request and returns the answer. Any goroutine may call it.
 func ask(method, url, body string) (code int, header http.Header, answer []byte, err error) {
 	req, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	req.Header.Set("Accept-Encoding", "identity") // packing costs more than loopback
+	req.Header.Set("Accept-Encoding", "identity") // compression costs more than loopback
 	res, err := servers.Client.Do(req)
 	if err != nil {
 		return 0, nil, nil, err
@@ -97,7 +97,7 @@ func (d *demo) ask(method, url, body string) (int, http.Header, []byte) {
 	return code, header, answer
 }
 
-// fault puts a fault with PUT and lifts it with DELETE.
+// fault turns a fault on with PUT and off with DELETE.
 func (d *demo) fault(method, name string) {
 	d.t.Helper()
 	if code, _, body := d.ask(method, d.admin+"/faults/"+name, ""); code != http.StatusNoContent {
@@ -105,7 +105,7 @@ func (d *demo) fault(method, name string) {
 	}
 }
 
-// probe is what a probe answers. A value is a RawMessage to tell null from absent.
+// probe is the answer of a probe. A RawMessage can tell null from a missing field.
 type probe struct {
 	code   int
 	body   []byte

@@ -16,19 +16,19 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// TestDrain ends a demo under clients that send only while it says that it is ready,
-// and finish what they have begun: nobody may see a failure.
+// TestDrain stops a demo under load. The clients send only while the demo is ready, and finish
+// their requests. No request may fail.
 func TestDrain(t *testing.T) {
-	const drain = 4 * time.Second // to be seen by whoever asked just before SIGTERM
+	const drain = 4 * time.Second // long enough for a client that asked just before SIGTERM
 	var (
 		wg                    sync.WaitGroup
 		answered, open, after atomic.Int64
 		ending                atomic.Bool
 	)
-	t.Cleanup(wg.Wait) // after the demo's end, should the test give up
+	t.Cleanup(wg.Wait) // after the demo's end, if the test ends early
 	d := startDemo(t, nil, "-load", "0", "-queue", "20000", "-drain", drain.String())
 	d.WaitOK(d.app + "/ready")
-	d.fault(http.MethodPut, "slow-requests") // so that some are in flight
+	d.fault(http.MethodPut, "slow-requests") // so that some requests are in flight
 	for range senders {
 		wg.Go(func() {
 			for {
@@ -58,7 +58,7 @@ func TestDrain(t *testing.T) {
 		}
 		return nil
 	})
-	// This one is still sending its request when the demo listens no more.
+	// This request is still arriving when the demo closes its listener.
 	body, write := io.Pipe()
 	patient := make(chan error, 1)
 	go func() {
@@ -79,8 +79,8 @@ func TestDrain(t *testing.T) {
 	began, atOnce := time.Now(), open.Load()
 	d.Signal(syscall.SIGTERM)
 	wg.Wait()
-	d.post() // as from a load balancer that has not noticed yet
-	servers.Poll(t, "the demo takes no connection any more", func() error {
+	d.post() // like a load balancer that has not noticed yet
+	servers.Poll(t, "the demo accepts no connections any more", func() error {
 		fresh := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: servers.Patience}
 		res, err := fresh.Get(d.app + "/ready")
 		if err != nil {
@@ -96,32 +96,32 @@ func TestDrain(t *testing.T) {
 		t.Error(err)
 	}
 	if err := <-patient; err != nil {
-		t.Errorf("a request that was in flight all the while: %v", err)
+		t.Errorf("a request in flight during the whole drain: %v", err)
 	}
 	servers.Client.CloseIdleConnections()
 	code := d.Wait()
 	took := time.Since(began)
 	if code != 0 || took > drain+10*time.Second || closed < drain {
-		t.Errorf("exit code %d %v after SIGTERM; it listened for %v, with -drain %v", code, took, closed, drain)
+		t.Errorf("exit code %d, %v after SIGTERM; it listened for %v, with -drain %v", code, took, closed, drain)
 	}
-	if strings.Contains(d.Output(), "accepted jobs were not run") {
+	if strings.Contains(d.Output(), "accepted jobs did not run") {
 		t.Error("jobs were lost")
 	}
-	t.Logf("%d requests, of which %d were in flight at SIGTERM and %d ended after it; listened for %v, ended after %v",
+	t.Logf("%d requests: %d in flight at SIGTERM, %d ended after it; listened for %v, exited after %v",
 		answered.Load()+2, atOnce, after.Load()+2, closed.Round(time.Millisecond), took.Round(time.Millisecond))
 }
 
-// TestDrainIsFinal: a run of the database's check that is under way at SIGTERM mends
-// the check and not readiness. A second signal ends what is left of the drain.
+// TestDrainIsFinal: if the database recovers during the drain, the check passes but readiness still
+// fails. A second signal ends the drain.
 func TestDrainIsFinal(t *testing.T) {
 	temp := t.TempDir()
 	d := startDemo(t, []string{"TMPDIR=" + temp, "OTEL_GO_X_OBSERVABILITY=true"}, "-load", "0", "-drain", "10m")
-	d.until("it works", passing)
+	d.until("the demo is ready", passing)
 	d.fault(http.MethodPut, "database-down")
-	d.until("the database is missed", failing("database"))
+	d.until("the database check fails", failing("database"))
 	d.fault(http.MethodPut, "hung-check")
 	d.fault(http.MethodDelete, "database-down")
-	servers.Poll(t, "a run is under way", func() error { // whose span has begun and not ended, and no other has
+	servers.Poll(t, "a run is in flight", func() error { // its span is live, and no other is
 		for _, s := range d.metrics() {
 			if s.name == "otel_sdk_span_live" && s.value != "0" {
 				return nil
@@ -137,7 +137,7 @@ func TestDrainIsFinal(t *testing.T) {
 		}
 		return p.code == http.StatusServiceUnavailable && p.Status == "fail" && more.Lifecycle == "draining" && p.Output == "draining"
 	}
-	d.until("it drains", draining)
+	d.until("the demo drains", draining)
 	d.fault(http.MethodDelete, "hung-check")
 	servers.Poll(t, "the check passes", func() error {
 		p := d.probe("/ready?verbose")
@@ -145,11 +145,11 @@ func TestDrainIsFinal(t *testing.T) {
 			t.Fatalf("/ready answers %d %s", p.code, p.body)
 		}
 		if state := p.states()["database"]; state != "pass" {
-			return fmt.Errorf("it says %s", state)
+			return fmt.Errorf("the reason is %s", state)
 		}
 		return nil
 	})
-	for range 20 { // two more judgements at least
+	for range 20 { // at least two more judgements
 		if p := d.probe("/ready"); !draining(p) {
 			t.Fatalf("/ready answers %d %s", p.code, p.body)
 		}
@@ -162,9 +162,9 @@ func TestDrainIsFinal(t *testing.T) {
 	took := time.Since(began)
 	t.Logf("the second signal ended the demo after %v", took.Round(time.Millisecond))
 	if code != 1 || took > 10*time.Second {
-		t.Errorf("exit code %d %v after the second signal", code, took)
+		t.Errorf("exit code %d, %v after the second signal", code, took)
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {
-		t.Errorf("the demo has left %v, %v", left, err)
+		t.Errorf("the demo left %v behind, %v", left, err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 
 const senders = 8
 
-// send sends n requests of random kinds, and probes in between, and returns how
-// often each status code came back.
+// send sends n random requests with probes in between, and returns the number of answers by status
+// code.
 func send(t *testing.T, d *demo, n int, seed uint64) map[int]int {
 	t.Helper()
 	var (
@@ -41,13 +41,13 @@ type sender struct {
 	t    *testing.T
 	app  string
 	rand *rand.Rand
-	job  string // the last that was made, as a path
+	job  string // path of the last created job
 }
 
 func (s sender) run(n int) map[int]int {
 	codes := map[int]int{}
 	for i := range n {
-		if i%20 == 0 { // probes are no requests: not one may be counted
+		if i%20 == 0 { // probes must not be counted
 			for _, path := range []string{"/health", "/ready", "/startup"} {
 				if code, _, body, err := ask(http.MethodGet, s.app+path, ""); err != nil || code != http.StatusOK {
 					s.t.Errorf("%s: %d %s %v", path, code, body, err)

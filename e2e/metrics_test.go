@@ -43,7 +43,7 @@ func parse(body []byte) (samples []sample) {
 	return samples
 }
 
-// states returns the one state of each check, and of readiness under "".
+// states returns the state of each check. Readiness has the key "".
 func states(t *testing.T, samples []sample) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -59,30 +59,30 @@ func states(t *testing.T, samples []sample) map[string]string {
 			continue
 		}
 		if other, twice := found[who]; twice || s.value != "1" {
-			t.Errorf("/metrics has %q in %s (%s) and in %q", who, state, s.value, other)
+			t.Errorf("/metrics has %q in the states %s (%s) and %q", who, state, s.value, other)
 		}
 		found[who] = state
 	}
 	return found
 }
 
-// agree requires that /metrics says what /ready says. It reads /ready before and
-// after, until both are of one state.
+// agree checks that /metrics and /ready have the same states. It reads /ready before and after
+// /metrics, until both answers are equal.
 func (d *demo) agree() {
 	d.t.Helper()
 	var ready, metrics map[string]string
-	servers.Poll(d.t, "/ready keeps its state while /metrics is read", func() error {
-		before := d.probe("/ready?verbose") // the short body has not room for all
+	servers.Poll(d.t, "/ready has the same state before and after /metrics", func() error {
+		before := d.probe("/ready?verbose") // the short body has no room for all checks
 		metrics = states(d.t, d.metrics())
 		after := d.probe("/ready?verbose")
 		ready = before.states()
 		if !reflect.DeepEqual(ready, after.states()) {
-			return errors.New("it has changed in between")
+			return errors.New("the state has changed")
 		}
 		return nil
 	})
 	if !reflect.DeepEqual(ready, metrics) {
-		d.t.Errorf("/ready says %v\n/metrics says %v", ready, metrics)
+		d.t.Errorf("/ready has %v\n/metrics has %v", ready, metrics)
 	}
 }
 

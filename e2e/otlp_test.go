@@ -12,8 +12,7 @@ import (
 	"testing"
 )
 
-// message is a line of the file exporter: OTLP in JSON, where 64-bit numbers are
-// strings.
+// message is a line of the file exporter: OTLP as JSON, with 64-bit numbers as strings.
 type message struct {
 	ResourceMetrics []struct {
 		Resource     struct{ Attributes []attribute }
@@ -72,11 +71,11 @@ func value(list []attribute, key string) string {
 	return ""
 }
 
-// messages reads a file that may still be written to.
+// messages reads a file while the collector may still write to it.
 func messages(t *testing.T, path string) (list []message) {
 	t.Helper()
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) { // it comes with the first message
+	if errors.Is(err, fs.ErrNotExist) { // the first message creates it
 		return nil
 	}
 	if err != nil {
@@ -95,8 +94,7 @@ func messages(t *testing.T, path string) (list []message) {
 	}
 }
 
-// lastPoints returns the last point of each series of a cumulative histogram: it
-// counts all that came before.
+// lastPoints returns the last point of each series of a cumulative histogram. It has all counts.
 func lastPoints(t *testing.T, list []message, name string) map[string]point {
 	t.Helper()
 	last := map[string]point{}

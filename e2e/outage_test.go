@@ -13,16 +13,14 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// TestOutage kills the collector and Prometheus in turn under a steady client, and
-// ends the demo while Prometheus is away. Of N requests, N are in Prometheus and in
-// the traces; of the failed runs of a check, all; and Prometheus' outage has left no
-// hole in any series.
+// TestOutage kills the collector and Prometheus in turn under steady load, and stops the demo while
+// Prometheus is away. All N requests must be in Prometheus and in the traces. All failed runs of a
+// check must be there, too. Prometheus' outage must leave no gap in any series.
 func TestOutage(t *testing.T) {
-	const export = 2 * time.Second // the machine would have to stand still for as long to make a hole
+	const export = 2 * time.Second // long enough that a slow machine makes no gap
 	outage := lasting(6*export, 10*time.Minute)
-	// A value may be missing. What has a colon in its name, and ALERTS, Prometheus makes
-	// itself, when it evaluates rules: not while it is away, and at other moments for
-	// each path that the rules are at.
+	// health_check_value may be missing. Prometheus itself makes series with a colon in their name,
+	// and ALERTS: not while it is away, and after a restart at other times.
 	const exported = `{job="demo", __name__!~"health_check_value|.*:.*|ALERTS|ALERTS_FOR_STATE"}`
 	addrs, dir, data := servers.FreeAddrs(t, 2), t.TempDir(), t.TempDir()
 	startCollector := func() *servers.Process {
@@ -32,7 +30,7 @@ func TestOutage(t *testing.T) {
 	d := startDemo(t, []string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + addrs[0],
 		fmt.Sprintf("OTEL_METRIC_EXPORT_INTERVAL=%d", export.Milliseconds()),
-		"OTEL_GO_X_OBSERVABILITY=true", // counts the spans that the SDK drops
+		"OTEL_GO_X_OBSERVABILITY=true", // the SDK's metrics count dropped spans
 	}, "-load", "0", "-queue", "20000", "-drain", "0s")
 	d.WaitOK(d.app + "/ready")
 	client := startClient(d, lasting(100*time.Millisecond, 500*time.Millisecond)) // a queue of spans lasts for 25 s; one file has room for all
@@ -45,11 +43,11 @@ func TestOutage(t *testing.T) {
 	}
 	arriving("metrics are in Prometheus")
 	d.fault("PUT", "database-down")
-	d.until("the database is missed", failing("database"))
+	d.until("the database check fails", failing("database"))
 
 	collector.Kill()
 	killed := time.Now()
-	time.Sleep(lasting(5*time.Second, 30*time.Second)) // the time is what is tested; spans are tried again for a minute
+	time.Sleep(lasting(5*time.Second, 30*time.Second)) // a real wait, because the test is about this time; exports of spans are retried for a minute
 	back := time.Now()
 	collector = startCollector()
 	arriving("the collector has come back")
@@ -62,34 +60,34 @@ func TestOutage(t *testing.T) {
 	whole := func(when string) {
 		t.Helper()
 		widest, most := p.widest(exported, away.Add(-export))
-		t.Logf("%s, the most between two samples of a series is %v, in %s", when, most, widest)
+		t.Logf("%s, the longest gap between two samples is %v, in %s", when, most, widest)
 		if most > 2*export {
-			t.Errorf("that is more than twice %v", export)
+			t.Errorf("the gap is more than twice %v", export)
 		}
 	}
-	// What waited comes first: it is all there once something newer is.
+	// The queue is in order. If newer data has arrived, the old data has, too.
 	whole("after Prometheus' outage")
 
 	d.fault("DELETE", "database-down")
-	d.until("the database is back", passing)
+	d.until("the database check passes", passing)
 	p.Kill()
 	n := len(client.stop())
-	d.end() // what it exports last is in the queue when it is gone
+	d.end() // after the exit the collector's queue has the final export
 	collector.Kill()
 	collector = startCollector()
 	p = startPrometheus(t, addrs[1], data)
 	const requests = "sum(http_server_request_duration_seconds_count)"
 	all := func(got []sample) bool { return len(got) == 1 && got[0].value == strconv.Itoa(n) }
-	p.eventually("what waited is there", requests, all)
+	p.eventually("the queued data has arrived", requests, all)
 	p.Kill()
 	p = startPrometheus(t, addrs[1], data)
-	p.eventually("it is still there", requests, all)
+	p.eventually("the data is still there", requests, all)
 	whole("at the end")
 	if code := collector.Stop(); code != 0 {
 		t.Errorf("the collector's exit code is %d", code)
 	}
 
-	served, failed, meanwhile := map[string]bool{}, map[string]bool{}, 0 // by id: what was written but not confirmed comes twice
+	served, failed, meanwhile := map[string]bool{}, map[string]bool{}, 0 // by id, because the collector sends data twice if Prometheus did not confirm it
 	for _, s := range spans(messages(t, filepath.Join(dir, "traces.jsonl"))) {
 		switch {
 		case s.Kind == serverKind:
@@ -102,31 +100,31 @@ func TestOutage(t *testing.T) {
 		}
 	}
 	if len(served) != n {
-		t.Errorf("%d of %d requests are in the traces", len(served), n)
+		t.Errorf("the traces have %d of %d requests", len(served), n)
 	}
 	const runs = `sum(health_check_duration_seconds_count{health_check_name="database", error_type!=""})`
 	if got := p.query(runs); len(got) != 1 || got[0].value != strconv.Itoa(len(failed)) || meanwhile == 0 {
-		t.Errorf("failed runs in Prometheus: %v; in the traces %d, %d of them from the collector's outage", got, len(failed), meanwhile)
+		t.Errorf("failed runs in Prometheus: %v; in the traces: %d, %d of them during the collector's outage", got, len(failed), meanwhile)
 	}
-	t.Logf("%d requests, %d failed runs, %d of them in the collector's outage", n, len(failed), meanwhile)
+	t.Logf("%d requests, %d failed runs, %d of them during the collector's outage", n, len(failed), meanwhile)
 	for _, q := range []string{
 		`otel_sdk_processor_span_processed_total{error_type="queue_full"} > 0`,
 		`otel_sdk_exporter_span_exported_total{error_type!=""} > 0`,
 		`telemetry_export_failures_total{telemetry_signal="traces"} > 0`,
 	} {
 		if got := p.query(q); len(got) != 0 {
-			t.Errorf("spans were lost: %s gives %v", q, got)
+			t.Errorf("spans were lost: %s returns %v", q, got)
 		}
 	}
-	for _, q := range []string{"sum(otel_sdk_processor_span_processed_total)", "sum(otel_sdk_exporter_span_exported_total)"} { // or the above says nothing
+	for _, q := range []string{"sum(otel_sdk_processor_span_processed_total)", "sum(otel_sdk_exporter_span_exported_total)"} { // these metrics exist, so the checks above mean something
 		if got := p.query(q); len(got) != 1 || got[0].value == "0" {
-			t.Errorf("%s gives %v", q, got)
+			t.Errorf("%s returns %v", q, got)
 		}
 	}
 }
 
-// widest returns the series with the most time between two raw samples that follow
-// each other, the first of them not before since, or from its last to the last of all.
+// widest returns the series with the longest gap since a time, between two raw samples or between
+// its last sample and the last of all.
 func (p prometheus) widest(selector string, since time.Time) (name string, most time.Duration) {
 	p.t.Helper()
 	var data struct {
@@ -153,12 +151,12 @@ func (p prometheus) widest(selector string, since time.Time) (name string, most 
 		}
 	}
 	if len(data.Result) < 50 || most == 0 {
-		p.t.Fatalf("%s gives %d series, with %v between samples", q, len(data.Result), most)
+		p.t.Fatalf("%s returns %d series, with gaps of %v", q, len(data.Result), most)
 	}
 	return name, most
 }
 
-// seconds reads a Unix time.
+// seconds converts a Unix time.
 func seconds(t *testing.T, value string) time.Time {
 	t.Helper()
 	f, err := strconv.ParseFloat(value, 64)
@@ -168,9 +166,9 @@ func seconds(t *testing.T, value string) time.Time {
 	return time.UnixMilli(int64(f * 1000))
 }
 
-// TestOutageLatency says what a client notices of the collector's death: pairs of
-// runs with and without, in random order. No request may fail; how long they take is
-// logged, since it says something about the machine, too.
+// TestOutageLatency measures the effect of the collector's death on a client, in pairs of runs with
+// and without a collector, in random order. No request may fail. The durations are only logged,
+// because they also depend on the machine.
 func TestOutageLatency(t *testing.T) {
 	pairs, block := 6, lasting(time.Second, 10*time.Second)
 	if *long {
@@ -193,16 +191,16 @@ func TestOutageLatency(t *testing.T) {
 		}
 		since := time.Now()
 		last := d.exported("traces")
-		servers.Poll(t, "exports succeed, or do no more", func() error {
+		servers.Poll(t, "exports succeed with a collector and fail without", func() error {
 			switch now := d.exported("traces"); {
 			case up && now.After(since):
 				return nil
-			case !up && now != last: // an answer was on its way when the collector died
+			case !up && now != last: // an answer was in flight when the collector died
 				since, last = time.Now(), now
 			case !up && time.Since(since) > 500*time.Millisecond:
 				return nil
 			}
-			return fmt.Errorf("the last was at %v", last)
+			return fmt.Errorf("the last export was at %v", last)
 		})
 		c := startClient(d, 50*time.Millisecond)
 		time.Sleep(block)
@@ -220,13 +218,13 @@ func TestOutageLatency(t *testing.T) {
 		with, without, more = append(with, down), append(without, up), append(more, down-up)
 	}
 	d.end()
-	t.Logf("median latency in %d pairs of %v: %v with a collector, %v without; the difference's median %v, 95 %%: %s",
+	t.Logf("median latency in %d pairs of %v: %v with a collector, %v without; median difference %v, 95 %%: %s",
 		pairs, block, median(without), median(with), median(more), interval(more))
 	slices.Sort(more)
 	t.Logf("all differences: %v", more)
 }
 
-// exported is when a signal was last exported.
+// exported returns the time of the last export of a signal.
 func (d *demo) exported(signal string) time.Time {
 	d.t.Helper()
 	for _, s := range d.metrics() {

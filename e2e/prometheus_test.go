@@ -29,8 +29,8 @@ func startPrometheus(t *testing.T, addr, dir string) prometheus {
 	return prometheus{servers.Prometheus(t, "..", addr, dir), t, "http://" + addr}
 }
 
-// laidOut copies the shipped configuration into dir, and the shipped rules to where it
-// looks for them, as change leaves them.
+// laidOut copies the shipped configuration and rules into dir, as Prometheus expects them. change
+// edits the rules.
 func laidOut(t testing.TB, dir string, change func(rules string) string) (config string) {
 	t.Helper()
 	files, err := filepath.Glob("../grafana/alerts/*.yaml")
@@ -56,7 +56,7 @@ func laidOut(t testing.TB, dir string, change func(rules string) string) (config
 	return filepath.Join(dir, "prometheus.yaml")
 }
 
-// get asks the API and decodes the data of the answer.
+// get queries the API and decodes the answer's data.
 func (p prometheus) get(path string, query url.Values, data any) {
 	p.t.Helper()
 	code, _, body, err := ask(http.MethodGet, p.url+"/api/v1/"+path+"?"+query.Encode(), "")
@@ -72,7 +72,7 @@ func (p prometheus) get(path string, query url.Values, data any) {
 	}
 }
 
-// query returns the vector that a query gives now.
+// query returns the current vector of a query.
 func (p prometheus) query(promql string) (samples []sample) {
 	p.t.Helper()
 	var data struct {
@@ -101,7 +101,7 @@ type datum struct {
 	value string
 }
 
-// raw returns the samples that a range selector selects, as they came.
+// raw returns the raw samples of a range selector.
 func (p prometheus) raw(promql string) (list []history) {
 	p.t.Helper()
 	var data struct {
@@ -121,19 +121,19 @@ func (p prometheus) raw(promql string) (list []history) {
 	return list
 }
 
-// eventually waits until a query gives what is wanted.
+// eventually waits until a query returns the wanted result.
 func (p prometheus) eventually(what, promql string, ok func([]sample) bool) {
 	p.t.Helper()
 	servers.Poll(p.t, what, func() error {
 		if got := p.query(promql); !ok(got) {
-			return fmt.Errorf("%s gives %v", promql, got)
+			return fmt.Errorf("%s returns %v", promql, got)
 		}
 		return nil
 	})
 }
 
-// TestPrometheus looks at what arrives through the collector with both shipped
-// configurations: the verdict, who it is about, and that nothing is there twice.
+// TestPrometheus checks the data behind the collector with both shipped configurations: the
+// verdict, its resource, and no duplicates.
 func TestPrometheus(t *testing.T) {
 	p, endpoint, dir := startPipeline(t)
 	start := func(instance string) *demo {
@@ -149,7 +149,7 @@ func TestPrometheus(t *testing.T) {
 	same := func(when string) {
 		t.Helper()
 		for instance, d := range demos {
-			servers.Poll(t, fmt.Sprintf("%s, Prometheus says of %s what /ready says", when, instance), func() error {
+			servers.Poll(t, fmt.Sprintf("%s, Prometheus has for %s the states of /ready", when, instance), func() error {
 				ready := d.probe("/ready?verbose").states()
 				got := states(t, p.query(`{__name__=~"health_(check|probe)_status", job="shop/orders", instance="`+instance+`"}`))
 				if !maps.Equal(got, ready) {
@@ -164,22 +164,22 @@ func TestPrometheus(t *testing.T) {
 		for state, want := range map[string]string{"pass": pass, "fail": fail} {
 			q := fmt.Sprintf(`health_probe_status{job="shop/orders", instance=%q, health_probe_name="readiness", health_probe_state=%q}`, instance, state)
 			if got := p.query(q); len(got) != 1 || got[0].value != want {
-				t.Errorf("%s gives %v, want %s", q, got, want)
+				t.Errorf("%s returns %v, want %s", q, got, want)
 			}
 		}
 	}
 	for _, d := range demos {
-		d.until("it is ready", passing)
+		d.until("the demo is ready", passing)
 	}
 	same("at first")
 	readiness("pod-1", "1", "0")
 	sick.fault(http.MethodPut, "database-down")
-	sick.until("the database is missed", failing("database"))
+	sick.until("the database check fails", failing("database"))
 	same("without a database")
 	readiness("pod-1", "0", "1")
 	readiness("pod-2", "1", "0")
 	sick.fault(http.MethodDelete, "database-down")
-	sick.until("the database is back", passing)
+	sick.until("the database check passes", passing)
 	same("with a database")
 	readiness("pod-1", "1", "0")
 
@@ -204,8 +204,8 @@ func TestPrometheus(t *testing.T) {
 		}
 	})
 	t.Run("once", func(t *testing.T) {
-		// What a process shows at /metrics is what Prometheus has of it, no more and no
-		// less, and nobody else has series of these names.
+		// Prometheus has exactly the series of the process's /metrics. No other job has series with
+		// these names.
 		for instance, d := range demos {
 			servers.Poll(t, "Prometheus has the series of "+instance, func() error {
 				own := identities(d.metrics())
@@ -223,20 +223,20 @@ func TestPrometheus(t *testing.T) {
 			t.Errorf("%s: %v, want one for each of the %d instances", q, got, len(demos))
 		}
 		if got := p.query("up"); len(got) != 0 {
-			t.Errorf("something is scraped: %v", got)
+			t.Errorf("Prometheus scrapes something: %v", got)
 		}
 	})
 	t.Run("collector", func(t *testing.T) {
-		p.eventually("the collector tells of what it sent", "otelcol_exporter_sent_metric_points_total > 0", func(got []sample) bool {
+		p.eventually("the collector exports its own metrics", "otelcol_exporter_sent_metric_points_total > 0", func(got []sample) bool {
 			return len(got) == 1 && got[0].labels["job"] == "otel-collector" && got[0].labels["exporter"] == "otlp_http/prometheus"
 		})
-		p.eventually("its queue", "otelcol_exporter_queue_capacity", func(got []sample) bool { return len(got) == 1 })
+		p.eventually("the collector exports the size of its queue", "otelcol_exporter_queue_capacity", func(got []sample) bool { return len(got) == 1 })
 		if got := p.query(`count by (job, instance) ({__name__=~"otelcol_.*"})`); len(got) != 1 {
-			t.Errorf("not one collector: %v", got)
+			t.Errorf("want one collector, got %v", got)
 		}
 	})
 	t.Run("exemplar", func(t *testing.T) {
-		servers.Poll(t, "a bucket leads to a trace", func() error {
+		servers.Poll(t, "an exemplar of a bucket names an exported trace", func() error {
 			var data []struct {
 				Exemplars []struct{ Labels map[string]string }
 			}
@@ -252,7 +252,7 @@ func TestPrometheus(t *testing.T) {
 					}
 				}
 			}
-			return fmt.Errorf("of %d series with exemplars and %d traces", len(data), len(traced))
+			return fmt.Errorf("no match among %d series with exemplars and %d traces", len(data), len(traced))
 		})
 	})
 	for _, d := range demos {
@@ -260,8 +260,8 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
-// TestTraceStore sends traces to a store by the second of the shipped
-// configurations. The store is another collector, which speaks OTLP like any.
+// TestTraceStore sends traces to a store with the second shipped configuration. Another collector
+// stands for the store, because both speak OTLP.
 func TestTraceStore(t *testing.T) {
 	dir, addrs := t.TempDir(), servers.FreeAddrs(t, 2)
 	servers.Collector(t, "..", addrs[0], dir, nil, "testdata/metrics-file.yaml")
@@ -273,7 +273,7 @@ func TestTraceStore(t *testing.T) {
 	const n = 100
 	send(t, d, n, 1)
 	d.end()
-	servers.Poll(t, "the requests are in the store", func() error {
+	servers.Poll(t, "the store has the requests", func() error {
 		got := 0
 		for _, s := range spans(messages(t, filepath.Join(dir, "traces.jsonl"))) {
 			if s.Kind == serverKind {
@@ -289,15 +289,14 @@ func TestTraceStore(t *testing.T) {
 		t.Errorf("the collector's exit code is %d", code)
 	}
 	if _, err := os.Stat(filepath.Join(between, "traces.jsonl")); err == nil {
-		t.Error("traces are in the collector's file, too")
+		t.Error("the collector's file has traces, too")
 	}
 }
 
-// soon makes the SDK export more often than anybody would.
+// soon makes the SDK export very often.
 var soon = []string{"OTEL_METRIC_EXPORT_INTERVAL=500", "OTEL_BSP_SCHEDULE_DELAY=200"}
 
-// startPipeline starts a collector and the Prometheus that it sends to. The
-// collector's files are in dir.
+// startPipeline starts a collector and its Prometheus. The collector's files are in dir.
 func startPipeline(t *testing.T) (p prometheus, endpoint, dir string) {
 	t.Helper()
 	addrs, dir := servers.FreeAddrs(t, 2), t.TempDir()
@@ -309,8 +308,7 @@ func startPipeline(t *testing.T) (p prometheus, endpoint, dir string) {
 	return p, "http://" + addrs[0], dir
 }
 
-// identities returns the series without what tells by which way they came, and how
-// often each is there.
+// identities counts series without the labels that depend on the path.
 func identities(samples []sample) map[string]int {
 	found := map[string]int{}
 	for _, s := range samples {
@@ -322,7 +320,7 @@ func identities(samples []sample) map[string]int {
 				parts = append(parts, fmt.Sprintf("%s=%q", name, value))
 			}
 		}
-		if s.name == "target_info" { // tested by itself: its labels depend on what is promoted
+		if s.name == "target_info" { // another test checks it, because its labels depend on the promoted attributes
 			continue
 		}
 		slices.Sort(parts)
@@ -331,7 +329,7 @@ func identities(samples []sample) map[string]int {
 	return found
 }
 
-// difference is nil if both have the same series, each once.
+// difference returns nil if both have the same series, once each.
 func difference(metrics, prom map[string]int) error {
 	var wrong []string
 	for series, times := range metrics {

@@ -11,8 +11,8 @@ import (
 
 const rulesFile = "../grafana/alerts/otelhealth.yaml"
 
-// pace is how fast time goes in a rule file: its durations are divided by by, and a
-// `for` that is longer than most is taken as most before. Zero is none.
+// pace is the speed of time in a rule file. It divides the durations by by. It first shortens a
+// `for` to most. A most of zero means no maximum.
 type pace struct {
 	by   int
 	most time.Duration
@@ -24,12 +24,12 @@ var (
 	ruleFor     = regexp.MustCompile(`(?m)^( +for: )(` + ruleDuration + `)$`)
 	ruleTime    = regexp.MustCompile(`(?m)^( +(?:keep_firing_for|interval): )(` + ruleDuration + `)$`)
 	ruleWindow  = regexp.MustCompile(`\[(` + ruleDuration + `)(?::(` + ruleDuration + `))?\]`)
-	ruleSeconds = regexp.MustCompile(`(predict_linear\([^,\n]*, |\* )(\d+)(\)| >= )`) // the forecast's reach, and a group's interval in a count
+	ruleSeconds = regexp.MustCompile(`(predict_linear\([^,\n]*, |\* )(\d+)(\)| >= )`) // seconds in predict_linear, and a group's interval in a count
 )
 
-// rules rewrites the text of a rule file. Left as they are: thresholds (shares, counts,
-// and ages of a request or a run, since what they are compared with runs in real time),
-// and the labels and annotations that name a duration.
+// rules rewrites the text of a rule file. It keeps thresholds, and the labels and annotations with
+// a duration. Thresholds are shares, counts, and ages of a request or a run. The latter run in real
+// time.
 func (p pace) rules(text string) string {
 	text = ruleFor.ReplaceAllStringFunc(text, func(s string) string {
 		m := ruleFor.FindStringSubmatch(s)
@@ -60,7 +60,7 @@ func (p pace) of(d time.Duration) time.Duration { return d / time.Duration(p.by)
 
 func (p pace) duration(d time.Duration) string { return fmt.Sprintf("%dms", p.of(d).Milliseconds()) }
 
-// parseDuration reads one of the rule file's, whose form the regexps have seen.
+// parseDuration reads a duration of the rule file. The regular expressions have checked its form.
 func parseDuration(s string) time.Duration {
 	var n int
 	var unit string
@@ -94,7 +94,7 @@ func TestPace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nothing but what is meant to stay is of the old pace.
+	// Only the exceptions may keep their old durations.
 	named := regexp.MustCompile(`^ +(long|short|summary|description|runbook_url|dashboard_url|- record|- alert|for|keep_firing_for|interval|severity|reason|rule_group|- name): `)
 	rest := regexp.MustCompile(`[^:\w]` + ruleDuration + `\b`)
 	n := 0
@@ -105,9 +105,9 @@ func TestPace(t *testing.T) {
 		n += strings.Count(line, "ms")
 	}
 	if want := len(regexp.MustCompile(`(?m)^ +(for|keep_firing_for|interval): `).FindAll(shipped, -1)); n < 2*want {
-		t.Errorf("%d durations are scaled, with %d of alerts and groups", n, want)
+		t.Errorf("%d durations scaled, %d of them in alerts and groups", n, want)
 	}
 	if same := (pace{1, 0}).rules(string(shipped)); len(ruleFor.FindAllString(same, -1)) != 0 || !strings.Contains(same, "for: 14400000ms") {
-		t.Error("at the pace of real time, the durations are not the shipped ones in ms")
+		t.Error("at the pace of real time the durations differ from the shipped ones")
 	}
 }

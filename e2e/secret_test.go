@@ -11,12 +11,11 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// TestSecret plants a password wherever one can be, and looks for it in all that
-// leaves the process: answers, /metrics, logs, and what went to the collector. The
-// text of errors, for operators only, is in /status and /status.json of the admin
-// listener, which are left out.
+// TestSecret plants a password in every possible place, and looks for it in all output: answers,
+// /metrics, logs, and the collector's files. /status and /status.json are left out, because they
+// show operators the text of errors.
 func TestSecret(t *testing.T) {
-	const secret = "hunter2" // or what tells where the database is, and who asks
+	const secret = "hunter2" // the other patterns are the database's address and clients
 	tell := []string{secret, "dbhost", "cachehost", "dbuser", "spy/1.0", "192.0.2.7"}
 	dir := t.TempDir()
 	collector, endpoint := startCollector(t, dir)
@@ -28,7 +27,7 @@ func TestSecret(t *testing.T) {
 		"CACHE_URL=redis://:" + secret + "@cachehost.invalid:1/0",
 		"ADMIN_TOKEN=" + secret,
 	}, "-load", "0", "-drain", "0s")
-	d.until("the database is missed", failing("database"))
+	d.until("the database check fails", failing("database"))
 
 	var out bytes.Buffer
 	ask := func(method, url, body string) {
@@ -61,7 +60,7 @@ func TestSecret(t *testing.T) {
 		ask(http.MethodPost, d.app+"/jobs", `{"input":"`+secret+`"}`)
 		ask(http.MethodPost, d.app+"/jobs", secret)
 	}
-	d.until("the panic is seen", failing("database: "))
+	d.until("the check reports the panic", failing("database: "))
 	ask(http.MethodGet, d.admin+"/metrics", "")
 	d.end()
 	if code := collector.Stop(); code != 0 {
@@ -85,6 +84,6 @@ func TestSecret(t *testing.T) {
 		}
 	}
 	if logs := outputs["logs"]; !bytes.Contains(logs, []byte(`"eventName":"health.check.state_changed"`)) {
-		t.Error("no event in the logs")
+		t.Error("the logs have no event")
 	}
 }

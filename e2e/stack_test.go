@@ -14,8 +14,8 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// TestStack runs the one command that the README names, and asks Prometheus for what
-// has come through. Whoever is told to end, everybody ends.
+// TestStack runs the README's command and asks Prometheus for the data. If one process stops, all
+// must stop.
 func TestStack(t *testing.T) {
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -43,10 +43,10 @@ func TestStack(t *testing.T) {
 			cmd := command("go", append([]string{"-C", "e2e", "run", "./stack"}, flags...)...)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a shell does
 			return cmd
-		}, func(p *servers.Process) { p.SignalGroup(syscall.SIGINT) }, 1}, // of the go command, whatever it ran
+		}, func(p *servers.Process) { p.SignalGroup(syscall.SIGINT) }, 1}, // exit code of the go command
 		{"go run, SIGTERM", func(flags ...string) *exec.Cmd {
 			return command("go", append([]string{"-C", "e2e", "run", "./stack"}, flags...)...)
-		}, func(p *servers.Process) { p.Signal(syscall.SIGTERM) }, -1}, // go run dies; what it ran notices
+		}, func(p *servers.Process) { p.Signal(syscall.SIGTERM) }, -1}, // go run dies, and the stack notices
 		{"binary, SIGTERM", func(flags ...string) *exec.Cmd { return command(binary, flags...) },
 			func(p *servers.Process) { p.Signal(syscall.SIGTERM) }, 0},
 		{"binary, a closed terminal", func(flags ...string) *exec.Cmd { return command(binary, flags...) },
@@ -56,9 +56,9 @@ func TestStack(t *testing.T) {
 			addrs, dir := servers.FreeAddrs(t, 4), t.TempDir()
 			p := servers.Run(t, c.cmd("-addr", addrs[0], "-admin-addr", addrs[1], "-otlp-addr", addrs[2], "-prometheus-addr", addrs[3],
 				"-data", dir, "--", "-drain", "1s"), []string{"OTEL_METRIC_EXPORT_INTERVAL=500"})
-			servers.Poll(t, "it tells where everything is", func() error {
+			servers.Poll(t, "the stack prints its addresses", func() error {
 				if p.Ended() {
-					t.Fatal("it has ended")
+					t.Fatal("the stack has exited")
 				}
 				for _, addr := range addrs {
 					if !strings.Contains(p.Output(), addr) {
@@ -77,9 +77,9 @@ func TestStack(t *testing.T) {
 				t.Fatalf("processes %v", pids)
 			}
 			c.signal(p)
-			servers.Poll(t, "it has ended", func() error {
+			servers.Poll(t, "the stack has exited", func() error {
 				if left := children(t, dir, addrs[3]); !p.Ended() || len(left) > 0 {
-					return fmt.Errorf("ended %v, left %v\n%s", p.Ended(), left, p.Output())
+					return fmt.Errorf("exited %v, left processes %v\n%s", p.Ended(), left, p.Output())
 				}
 				return nil
 			})
@@ -96,7 +96,7 @@ func TestStack(t *testing.T) {
 			}
 			end := p.Output()[strings.LastIndex(p.Output(), "Ctrl-C"):]
 			if c.code >= 0 && !inOrder(end, "ending demo", "ending collector", "ending prometheus") {
-				t.Errorf("it ended so: %s", end)
+				t.Errorf("the log of the shutdown: %s", end)
 			}
 		})
 	}
@@ -108,7 +108,7 @@ func TestStack(t *testing.T) {
 		defer l.Close()
 		addrs := servers.FreeAddrs(t, 3)
 		out, err := command(binary, "-addr", addrs[0], "-admin-addr", addrs[1], "-otlp-addr", addrs[2], "-prometheus-addr", l.Addr().String()).CombinedOutput()
-		want := fmt.Sprintf("stack: %s is in use: end what listens there, or choose another with -prometheus-addr\n", l.Addr())
+		want := fmt.Sprintf("stack: %s is in use: stop the program that listens there, or choose another address with -prometheus-addr\n", l.Addr())
 		var exit *exec.ExitError
 		if string(out) != want || !errors.As(err, &exit) || exit.ExitCode() != 1 {
 			t.Errorf("%v %q, want exit status 1 and %q", err, out, want)
@@ -124,8 +124,7 @@ func TestStack(t *testing.T) {
 	})
 }
 
-// children are the processes whose command line has one of the texts, other than the
-// stack itself.
+// children returns the processes with one of the texts in their command line, except the stack.
 func children(t *testing.T, texts ...string) (list []string) {
 	t.Helper()
 	out, err := exec.Command("ps", "-A", "-ww", "-o", "pid=,args=").Output()

@@ -11,9 +11,8 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// TestStores takes a real PostgreSQL and a real Redis away from the demo, once by
-// ending them and once by freezing them, which closes no connection. Without the
-// database it is not ready; without the cache it works on, more slowly.
+// TestStores stops and freezes a real PostgreSQL and a real Redis. A frozen server closes no
+// connection. Without the database the demo is not ready. Without the cache it works more slowly.
 func TestStores(t *testing.T) {
 	addrs, dir := servers.FreeAddrs(t, 2), servers.PostgresDir(t)
 	postgres := servers.Postgres(t, addrs[0], dir)
@@ -26,7 +25,7 @@ func TestStores(t *testing.T) {
 		d.shows("pass", "", "")
 		id := d.post()
 		servers.Poll(t, when+", a job is done", func() error {
-			_, _, body := d.ask(http.MethodGet, d.app+"/jobs/"+id, "") // from the database, and the next time from the cache
+			_, _, body := d.ask(http.MethodGet, d.app+"/jobs/"+id, "") // first from the database, then from the cache
 			var job struct{ State, Result string }
 			if err := json.Unmarshal(body, &job); err != nil || job.State != "done" || len(job.Result) != 64 {
 				return fmt.Errorf("%s %v", body, err)
@@ -48,33 +47,33 @@ func TestStores(t *testing.T) {
 		d.agree()
 		d.shows("warn", "cache", "fail")
 	}
-	well("both are there")
+	well("both servers answer")
 
 	postgres.Halt()
-	noDatabase("PostgreSQL has ended")
+	noDatabase("PostgreSQL has stopped")
 	postgres = servers.Postgres(t, addrs[0], dir)
 	well("PostgreSQL is back")
 	postgres.SignalAll(syscall.SIGSTOP)
 	noDatabase("PostgreSQL is frozen")
 	postgres.SignalAll(syscall.SIGCONT)
-	well("PostgreSQL goes on")
+	well("PostgreSQL continues")
 
 	if code := redis.Stop(); code != 0 {
 		t.Errorf("the exit code of Redis is %d", code)
 	}
-	noCache("Redis has ended")
+	noCache("Redis has stopped")
 	redis = servers.Redis(t, addrs[1])
 	well("Redis is back")
 	redis.Signal(syscall.SIGSTOP)
 	noCache("Redis is frozen")
 	redis.Signal(syscall.SIGCONT)
-	well("Redis goes on")
+	well("Redis continues")
 
 	names := map[string]bool{}
 	for _, s := range d.metrics() {
 		names[s.name] = true
 	}
-	for _, name := range []string{"db_client_operation_duration_seconds_count", "pgxpool_acquires_total"} { // of the drivers' own instrumentation
+	for _, name := range []string{"db_client_operation_duration_seconds_count", "pgxpool_acquires_total"} { // from the drivers' own instrumentation
 		if !names[name] {
 			t.Errorf("/metrics has no %s", name)
 		}
@@ -82,7 +81,7 @@ func TestStores(t *testing.T) {
 	d.end()
 }
 
-// shows requires that /metrics has readiness and one check in these states.
+// shows checks that /metrics has these states of readiness and of one check.
 func (d *demo) shows(readiness, check, state string) {
 	d.t.Helper()
 	servers.Poll(d.t, fmt.Sprintf("/metrics shows readiness %s, %s %s", readiness, check, state), func() error {

@@ -7,20 +7,19 @@ import (
 	"time"
 )
 
-// TestSuspended stops the process for longer than its workers may stall, and then
-// leaves it 5 % of the time, as a CPU quota does. Neither is a reason to restart
-// it. An answer that does not come in time is not looked at here.
+// TestSuspended stops the process for longer than its stall time, and then gives it 5 % of the CPU,
+// as a CPU quota does. Neither may fail liveness. A late answer does not count.
 func TestSuspended(t *testing.T) {
 	const stall = 3 * time.Second
 	d := startDemo(t, nil, "-load", "50", "-drain", "0s", "-stall", stall.String())
-	d.until("it works", passing)
+	d.until("the demo is ready", passing)
 	alive := func(when string) {
 		if code, _, body, err := ask(http.MethodGet, d.app+"/health", ""); err == nil && code != http.StatusOK {
 			t.Errorf("%s: /health answers %d %s", when, code, body)
 		}
 	}
 	d.Signal(syscall.SIGSTOP)
-	time.Sleep(3 * stall) // the time is what is tested
+	time.Sleep(3 * stall) // a real wait, because the test is about this time
 	d.Signal(syscall.SIGCONT)
 	for end := time.Now().Add(stall); time.Now().Before(end); {
 		alive("after SIGSTOP")
@@ -43,6 +42,6 @@ func TestSuspended(t *testing.T) {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	d.until("it works again", passing)
+	d.until("the demo is ready again", passing)
 	d.end()
 }

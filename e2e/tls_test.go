@@ -18,8 +18,8 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// TestTLS exports by TLS to a collector whose certificate is of a private CA. A demo
-// that knows another CA says so once, and works on.
+// TestTLS exports over TLS to a collector with a certificate of a private CA. A demo with another
+// CA logs it once and continues to work.
 func TestTLS(t *testing.T) {
 	dir, addr := t.TempDir(), servers.FreeAddrs(t, 1)[0]
 	ours, theirs := newCA(t, dir, "ours"), newCA(t, dir, "theirs")
@@ -45,7 +45,7 @@ func TestTLS(t *testing.T) {
 		}
 		failed := map[string]bool{}
 		for _, s := range bad.metrics() {
-			if s.name == "telemetry_export_failures_total" && len(s.value) > 1 { // ten times or more
+			if s.name == "telemetry_export_failures_total" && len(s.value) > 1 { // ten or more
 				failed[s.labels["telemetry_signal"]] = true
 			}
 		}
@@ -55,12 +55,12 @@ func TestTLS(t *testing.T) {
 		return nil
 	})
 	good.end()
-	log := bad.Output() // what it says at the end is another thing
+	log := bad.Output() // the shutdown logs more
 	bad.end()
 	if code := collector.Stop(); code != 0 {
 		t.Errorf("the collector's exit code is %d", code)
 	}
-	// Once a minute, whatever the number of signals and attempts.
+	// One warning a minute, for any number of signals and attempts.
 	const warning = `WARN OpenTelemetry: export: rpc error: code = Unavailable desc = connection error: desc = "transport: authentication handshake failed: ` +
 		`tls: failed to verify certificate: x509: certificate signed by unknown authority"`
 	if n := strings.Count(log, warning); n < 1 || n > 1+int(time.Since(began)/time.Minute) || n != strings.Count(log, "x509") {
@@ -72,7 +72,7 @@ func TestTLS(t *testing.T) {
 		got += int(p.Count)
 	}
 	if got != n {
-		t.Errorf("%d of %d requests are in the metrics", got, n)
+		t.Errorf("the metrics have %d of %d requests", got, n)
 	}
 	for _, name := range []string{"metrics", "traces", "logs"} {
 		b, err := os.ReadFile(filepath.Join(dir, name+".jsonl"))
@@ -80,12 +80,12 @@ func TestTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !strings.Contains(string(b), `{"stringValue":"good"}`) || strings.Contains(string(b), `{"stringValue":"bad"}`) {
-			t.Errorf("%s are not those of the demo with the right CA", name)
+			t.Errorf("%s has data of another demo than the one with the right CA", name)
 		}
 	}
 }
 
-// ca is a certificate authority, its certificate in a file.
+// ca is a certificate authority with its certificate in a file.
 type ca struct {
 	file string
 	cert *x509.Certificate
@@ -102,7 +102,7 @@ func newCA(t *testing.T, dir, name string) ca {
 	return c
 }
 
-// server writes a certificate for 127.0.0.1, and its key.
+// server writes a certificate for 127.0.0.1 and its key.
 func (c ca) server(t *testing.T, dir string) (cert, key string) {
 	t.Helper()
 	cert, key = filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem")

@@ -18,17 +18,17 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// patients are a healthy demo and one for each fault, with what must come of it.
+// patients are a healthy demo and one demo for each fault, with its expected states.
 var patients = []struct {
 	fault, readiness, liveness string
 	failing                    []string // checks that fail or are stale
-	evidence                   string   // something else that Prometheus must have
+	evidence                   string   // another condition in Prometheus
 }{
 	{"none", "pass", "pass", nil, ""},
 	{"database-down", "fail", "pass", []string{"database"}, `health_check_duration_seconds_count{health_check_name="database", error_type="database-down"}`},
 	{"cache-down", "warn", "pass", []string{"cache"}, `health_check_duration_seconds_count{health_check_name="cache", error_type="cache-down"}`},
 	{"paused-workers", "fail", "pass", []string{"queue"}, `queue_length > 80`},
-	{"wedged-worker", "fail", "fail", []string{"queue", "worker"}, `health_heartbeat_active == 4`}, // jobs go on coming
+	{"wedged-worker", "fail", "fail", []string{"queue", "worker"}, `health_heartbeat_active == 4`}, // new jobs keep coming
 	{"slow-requests", "warn", "pass", []string{"latency"}, `health_check_value{health_check_name="latency"} > 0.5`},
 	{"failing-requests", "warn", "pass", []string{"errors"}, `http_server_request_duration_seconds_count{http_response_status_code="500"}`},
 	{"hung-requests", "warn", "pass", []string{"request-age"}, `http_server_oldest_request_age_seconds > 10`},
@@ -36,15 +36,14 @@ var patients = []struct {
 	{"panicking-check", "fail", "pass", []string{"database"}, `health_check_duration_seconds_count{health_check_name="database", error_type="panic"}`},
 }
 
-// enough looks at each patient while it is ill, and as many afterwards.
+// enough is the number of samples of each demo, with the fault and without it.
 const enough = 5
 
-// TestSameVerdict breaks ten demos in ten ways and compares, judgement by judgement,
-// what the probes answer, what /metrics shows and what Prometheus has: the states,
-// the numbers, and for latency the share that the raw buckets give.
+// TestSameVerdict breaks ten demos in ten ways. For every judgement it compares the probes,
+// /metrics and Prometheus: the states, the numbers, and for latency the share from the raw buckets.
 func TestSameVerdict(t *testing.T) {
 	p, endpoint, _ := startPipeline(t)
-	lean := servers.LeanDemo(t, "..") // ten with the race detector in them would measure the machine
+	lean := servers.LeanDemo(t, "..") // without the race detector, because ten of them would overload the machine
 	witnesses := map[string]*witness{}
 	quit := make(chan struct{})
 	var traffic, watch sync.WaitGroup
@@ -67,11 +66,11 @@ func TestSameVerdict(t *testing.T) {
 		traffic.Go(func() { d.bursts(quit) })
 		watch.Go(func() { w.watch(quit) })
 	}
-	// wait polls until Prometheus says of every patient what it should.
+	// wait polls until Prometheus has the expected states of every demo.
 	wait := func(when string, sick bool) {
 		t.Helper()
 		servers.Poll(t, when, func() error {
-			time.Sleep(200 * time.Millisecond) // Prometheus has others to answer
+			time.Sleep(200 * time.Millisecond) // Prometheus is busy with other queries
 			now, err := p.look(), error(nil)
 			for _, who := range patients {
 				if sick {
@@ -83,7 +82,8 @@ func TestSameVerdict(t *testing.T) {
 			return err
 		})
 	}
-	// stay lets all be as they are for a time, and until each has been seen so.
+	// stay checks for a time, and until every demo has enough samples, that the states don't
+	// change.
 	stay := func(d time.Duration) {
 		t.Helper()
 		before := map[string]int64{}
@@ -91,32 +91,32 @@ func TestSameVerdict(t *testing.T) {
 			before[name] = w.count.Load()
 		}
 		time.Sleep(d)
-		servers.Poll(t, "all have been looked at", func() (err error) {
+		servers.Poll(t, "every demo has enough samples", func() (err error) {
 			for name, w := range witnesses {
 				if n := w.count.Load() - before[name]; n < enough {
-					err = errors.Join(err, fmt.Errorf("%s only %d times", name, n))
+					err = errors.Join(err, fmt.Errorf("%s has only %d samples", name, n))
 				}
 			}
 			return err
 		})
 	}
-	wait("all are well", false)
+	wait("all demos are healthy", false)
 	for _, who := range patients[1:] {
 		witnesses[who.fault].fault(http.MethodPut, who.fault)
 	}
-	wait("each has what it should have", true)
+	wait("every demo shows its fault", true)
 	stay(lasting(30*time.Second, 5*time.Minute))
-	wait("each has it still", true)
+	wait("every demo still shows its fault", true)
 	for _, who := range patients[1:] {
 		if !slices.ContainsFunc(p.query(who.evidence), func(s sample) bool { return s.labels["instance"] == who.fault }) {
-			t.Errorf("%s: it has no %s", who.fault, who.evidence)
+			t.Errorf("%s: Prometheus has no %s", who.fault, who.evidence)
 		}
 	}
 	for _, who := range patients[1:] {
 		witnesses[who.fault].fault(http.MethodDelete, who.fault)
 	}
-	stay(lasting(35*time.Second, 2*time.Minute)) // the window of latency and errors is 30 s
-	wait("all are well again", false)
+	stay(lasting(35*time.Second, 2*time.Minute)) // the rules latency and errors have a window of 30 s
+	wait("all demos are healthy again", false)
 	stop()
 
 	shares := shares{p: p}
@@ -125,14 +125,14 @@ func TestSameVerdict(t *testing.T) {
 		w.compare(p.exports(t, who.fault))
 		shares.compare(w)
 	}
-	t.Logf("%d shares are what the buckets say, %d of them between 0 and 1; %d are of a moment before", shares.same, shares.mixed, shares.late)
+	t.Logf("%d shares match the buckets, %d of them between 0 and 1; %d match an earlier reading", shares.same, shares.mixed, shares.late)
 	if shares.same == 0 || shares.late*10 > shares.same {
-		t.Error("too few shares were compared")
+		t.Error("too few shares to compare")
 	}
 	for _, w := range witnesses {
 		w.end()
 	}
-	p.eventually("the last thing they said is that they go", `health_lifecycle_status{job="patient", health_lifecycle_state="draining"} == 1`,
+	p.eventually("the last state of every demo is draining", `health_lifecycle_status{job="patient", health_lifecycle_state="draining"} == 1`,
 		func(got []sample) bool { return len(got) == len(patients) })
 	end := p.look()
 	for _, who := range patients {
@@ -142,7 +142,7 @@ func TestSameVerdict(t *testing.T) {
 	}
 }
 
-// look returns what Prometheus' newest samples say of each instance.
+// look returns the newest states of each instance in Prometheus.
 func (p prometheus) look() outlook {
 	p.t.Helper()
 	now := outlook{map[string]string{}, map[string][]string{}}
@@ -156,36 +156,36 @@ func (p prometheus) look() outlook {
 }
 
 type outlook struct {
-	probes  map[string]string   // "instance probe" to its state, or to several
-	failing map[string][]string // instance to the checks that fail or are stale
+	probes  map[string]string   // the key is "instance probe", the value its states
+	failing map[string][]string // the key is the instance
 }
 
-// differs compares one instance with what it should be like.
+// differs compares one instance with its expected states.
 func (o outlook) differs(instance, readiness, liveness string, failing []string) (err error) {
 	got := slices.Sorted(slices.Values(o.failing[instance]))
-	if slices.Contains(got, "latency") && !slices.Contains(failing, "latency") { // the machine is too busy, and they say so
+	if slices.Contains(got, "latency") && !slices.Contains(failing, "latency") { // the machine is too busy, and the check shows it
 		got = slices.DeleteFunc(got, func(name string) bool { return name == "latency" })
 		if readiness == "pass" {
 			readiness = "warn"
 		}
 	}
 	if !slices.Equal(got, failing) {
-		err = fmt.Errorf("%s: %v fail, not %v", instance, got, failing)
+		err = fmt.Errorf("%s: %v fail, want %v", instance, got, failing)
 	}
 	for probe, want := range map[string]string{"readiness": readiness, "liveness": liveness, "startup": "pass"} {
 		if got := o.probes[instance+" "+probe]; got != want {
-			err = errors.Join(err, fmt.Errorf("%s: %s is %q, not %q", instance, probe, got, want))
+			err = errors.Join(err, fmt.Errorf("%s: %s is %q, want %q", instance, probe, got, want))
 		}
 	}
 	return err
 }
 
-// The traffic comes in bursts, so that the counts stand still in between: then it
-// does not matter that two readers look at them at different times.
+// The traffic comes in bursts. Between two bursts the counts don't change, so two readers get the
+// same numbers at different times.
 const (
 	burst  = 50
 	atOnce = 10
-	period = 10 * time.Second // three of them are the window of latency
+	period = 10 * time.Second // the window of latency is three periods
 )
 
 func (d *demo) bursts(quit <-chan struct{}) {
@@ -195,7 +195,7 @@ func (d *demo) bursts(quit <-chan struct{}) {
 		for range atOnce {
 			wg.Go(func() {
 				for range burst / atOnce {
-					_, _, _, _ = ask(http.MethodPost, d.app+"/jobs", `{"input":"burst"}`) // the faults are in the answers
+					_, _, _, _ = ask(http.MethodPost, d.app+"/jobs", `{"input":"burst"}`) // the faults change these answers
 				}
 			})
 		}
@@ -208,21 +208,20 @@ func (d *demo) bursts(quit <-chan struct{}) {
 	}
 }
 
-// sight is one judgement as it looks from one side.
+// sight is one judgement, seen from one side.
 type sight struct {
-	judgement string // the time spent in each state of readiness, by which no two are the same
+	judgement string // time in each state of readiness; it is different in every judgement
 	age       float64
-	states    map[string]string // of the checks, of readiness under "" and of liveness under "/health"
+	states    map[string]string // of the checks; readiness has the key "", liveness "/health"
 	values    map[string]string // of the rules
-	at        time.Time         // when it was looked at, or exported
-	share     string            // of latency, only in the body
+	at        time.Time         // time of the probe's answer or of the export
+	share     string            // share of latency; only the body has it
 }
 
-// faces are the metrics that show a judgement, in the order in which they are
-// collected.
+// faces are the metrics of a judgement, in the order of their collection.
 var faces = []string{"health_check_status", "health_check_value", "health_probe_status", "health_probe_state_duration_seconds_total"}
 
-// see makes a sight of the faces, from /metrics or from Prometheus.
+// see makes a sight from samples of /metrics or of Prometheus.
 func see(t *testing.T, samples []sample) *sight {
 	s := &sight{states: states(t, samples), values: map[string]string{}}
 	s.judgement, s.age = judged(samples)
@@ -250,8 +249,7 @@ func judged(samples []sample) (judgement string, age float64) {
 	return strings.Join(spent, " "), age
 }
 
-// only keeps the lines of some metrics: parsing all of them, all the time, takes a
-// machine.
+// only keeps the lines of some metrics, because parsing all of them needs too much CPU.
 func only(body []byte, names ...string) (kept []byte) {
 	for line := range bytes.Lines(body) {
 		if name, _, _ := bytes.Cut(line, []byte("{")); slices.Contains(names, string(name)) {
@@ -261,7 +259,7 @@ func only(body []byte, names ...string) (kept []byte) {
 	return kept
 }
 
-// digits writes a number with n significant digits, as bodies do.
+// digits formats a number with n significant digits, as bodies do.
 func digits(number string, n int) string {
 	v, err := strconv.ParseFloat(number, 64)
 	if err != nil {
@@ -270,7 +268,7 @@ func digits(number string, n int) string {
 	return strconv.FormatFloat(v, 'g', n, 64)
 }
 
-// differs says what is not the same in two sights of one judgement.
+// differs returns an error if two sights of one judgement differ.
 func (s *sight) differs(o *sight) error {
 	if maps.Equal(s.states, o.states) && maps.Equal(s.values, o.values) {
 		return nil
@@ -278,18 +276,17 @@ func (s *sight) differs(o *sight) error {
 	return fmt.Errorf("%v %v\n%v %v", s.states, s.values, o.states, o.values)
 }
 
-// witness looks at one demo all the time, from within the machine.
+// witness watches one demo through its probes and /metrics.
 type witness struct {
 	*demo
 	name  string
-	seen  map[string]*sight // by judgement
+	seen  map[string]*sight // the key is the judgement
 	order []*sight
-	last  []byte // answer
+	last  []byte // last answer
 	count atomic.Int64
 }
 
-// watch looks at each judgement once. What the machine is too busy to answer in time
-// is not seen.
+// watch looks at every judgement once. A busy machine may miss some.
 func (w *witness) watch(quit <-chan struct{}) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -305,14 +302,14 @@ func (w *witness) watch(quit <-chan struct{}) {
 	}
 }
 
-// look asks the other probes and /metrics between two answers of /ready that are the
-// same, the judgement's second and numbers included: then all are of that judgement.
+// look asks the other probes and /metrics between two answers of /ready. If both answers are equal,
+// with the same time and numbers, everything in between belongs to the same judgement.
 func (w *witness) look() error {
 	var long, short, health probe
 	if ok, err := w.answer("/ready?verbose", &long); !ok || bytes.Equal(long.body, w.last) {
 		return err
 	}
-	w.last = long.body // a judgement has just been made: there is time until the next
+	w.last = long.body // the judgement is new, so there is time until the next one
 	at := time.Now()
 	for path, p := range map[string]*probe{"/ready": &short, "/health": &health} {
 		if ok, err := w.answer(path, p); !ok {
@@ -322,7 +319,7 @@ func (w *witness) look() error {
 	_, _, metrics, err1 := ask(http.MethodGet, w.admin+"/metrics", "")
 	_, _, after, err2 := ask(http.MethodGet, w.app+"/ready?verbose", "")
 	if err1 != nil || err2 != nil || !bytes.Equal(long.body, after) {
-		return nil // another judgement, which is looked at next
+		return nil // another judgement; the next look sees it
 	}
 	shown := see(w.t, parse(only(metrics, faces...)))
 	s := &sight{judgement: shown.judgement, age: shown.age, at: at, states: long.states(), values: map[string]string{}}
@@ -331,10 +328,10 @@ func (w *witness) look() error {
 		if c := list[0]; isNumber(c.Limit) && isNumber(c.ObservedValue) {
 			s.values[name] = digits(string(c.ObservedValue), 6)
 		}
-		s.share += string(list[0].Share) // only latency is a quantile
+		s.share += string(list[0].Share) // only latency is a quantile, so only it has a share
 	}
 	if err := s.differs(shown); err != nil || short.Status != long.Status {
-		return fmt.Errorf("the probes (/ready %s) and /metrics say at %v:\n%w", short.Status, at, err)
+		return fmt.Errorf("the probes (/ready is %s) and /metrics differ at %v:\n%w", short.Status, at, err)
 	}
 	if w.seen[s.judgement] == nil {
 		w.seen[s.judgement] = s
@@ -344,7 +341,7 @@ func (w *witness) look() error {
 	return nil
 }
 
-// answer asks a probe, whose code and status must agree. No answer is no error: the
+// answer asks a probe. Its code and status must agree. No answer is not an error, because the
 // machine may be busy.
 func (w *witness) answer(path string, p *probe) (ok bool, err error) {
 	code, _, body, err := ask(http.MethodGet, w.app+path, "")
@@ -361,7 +358,7 @@ func (w *witness) answer(path string, p *probe) (ok bool, err error) {
 	return true, nil
 }
 
-// exports are the sights that came through, one for each export.
+// exports returns the sights in Prometheus, one for each export.
 func (p prometheus) exports(t *testing.T, instance string) (list []*sight) {
 	type point struct {
 		series string
@@ -374,8 +371,8 @@ func (p prometheus) exports(t *testing.T, instance string) (list []*sight) {
 			all = append(all, point{fmt.Sprint(h.labels), sample{h.name, h.labels, d.value}, d})
 		}
 	}
-	// Each instrument is stamped by itself. The first one that is there again is of the
-	// next export.
+	// Each instrument has its own timestamp. If a series appears again, it belongs to the next
+	// export.
 	slices.SortStableFunc(all, func(a, b point) int {
 		if c := a.at.Compare(b.at); c != 0 {
 			return c
@@ -397,9 +394,9 @@ func (p prometheus) exports(t *testing.T, instance string) (list []*sight) {
 	return list
 }
 
-// compare requires that each export shows what the witness saw of its judgement. One
-// may pass unseen, when the next follows it at once or the machine is busy; then no
-// check is in another state than shortly before or shortly after.
+// compare checks that each export shows the judgement that the witness saw. The witness may miss a
+// judgement, if the next one follows at once or the machine is busy. Then every check must have its
+// state of shortly before or shortly after.
 func (w *witness) compare(exports []*sight) {
 	w.t.Helper()
 	const shortly = 2.5 // s
@@ -411,7 +408,7 @@ func (w *witness) compare(exports []*sight) {
 		if s := w.seen[e.judgement]; s != nil {
 			same++
 			if err := s.differs(e); err != nil {
-				w.t.Errorf("the probes and Prometheus say at %v:\n%v", e.at, err)
+				w.t.Errorf("the probes and Prometheus differ at %v:\n%v", e.at, err)
 			}
 			continue
 		}
@@ -422,7 +419,7 @@ func (w *witness) compare(exports []*sight) {
 			return 1
 		})
 		if next == 0 || next == len(w.order) {
-			continue // before or after what was watched
+			continue // before or after the watch
 		}
 		if w.order[next].age-w.order[next-1].age > shortly {
 			blind++
@@ -431,33 +428,31 @@ func (w *witness) compare(exports []*sight) {
 		unseen++
 		for name, state := range e.states {
 			if a, b := w.order[next-1].states[name], w.order[next].states[name]; state != a && state != b {
-				w.t.Errorf("%q is %s in Prometheus at %v; the probes said %s before and %s after", name, state, e.at, a, b)
+				w.t.Errorf("%q is %s in Prometheus at %v, but in the probes %s before and %s after", name, state, e.at, a, b)
 			}
 		}
 	}
-	w.t.Logf("%s: %d judgements seen; %d of %d exports are the same, %d of one unseen, %d of one not watched; %.1f s between two at most",
+	w.t.Logf("%s: %d judgements seen; of %[4]d exports %[3]d are equal, %[5]d belong to a missed judgement, %[6]d to a gap in the watch; at most %.1[7]f s between two",
 		w.name, len(w.order), same, len(exports), unseen, blind, gap)
 	if same < enough {
-		w.t.Errorf("%s: too few exports could be compared", w.name)
+		w.t.Errorf("%s: too few exports to compare", w.name)
 	}
 }
 
-// shares compares the share in the bodies with the one that PromQL makes of the
-// buckets.
+// shares compares the share in the bodies with PromQL's share of the buckets.
 type shares struct {
 	p                 prometheus
 	same, late, mixed int
 }
 
-// window is that of the demo's latency check, minCount its least number of requests.
+// window and minCount are the demo's latency rule.
 const (
 	window   = 30 * time.Second
 	minCount = 100
 )
 
-// A judgement looks at a reading of at most lag before, and from there at one that is
-// older than the window by up to lag more. On a busy machine it may be as much as
-// slack: readings pause for 10 s at most.
+// A judgement uses a reading up to lag old, and one from before the window, up to lag older. On a
+// busy machine the age may reach slack, because readings pause for at most 10 s.
 const (
 	lag   = 2 * time.Second
 	slack = 11 * time.Second
@@ -467,8 +462,8 @@ func (s *shares) compare(w *witness) {
 	total := s.p.counts(fmt.Sprintf(`http_server_request_duration_seconds_count{instance=%q}[1h]`, w.name))
 	within := s.p.counts(fmt.Sprintf(`http_server_request_duration_seconds_bucket{instance=%q, le="0.5"}[1h]`, w.name))
 	for _, seen := range w.order {
-		// What was counted at the reading, and what at the one a window before: known where
-		// an export from before the time in question and one from after it say the same.
+		// The counts at the reading and one window before. They are known if two exports around the
+		// time have the same count.
 		now, ok1 := total.still(seen.at.Add(-lag), seen.at)
 		then, ok2 := total.still(seen.at.Add(-window-2*lag), seen.at.Add(-window))
 		if !ok1 || !ok2 {
@@ -494,12 +489,12 @@ func (s *shares) compare(w *witness) {
 		case slices.Contains(total.shares(within, seen.at), got):
 			s.late++
 		default:
-			w.t.Errorf("%s: the body's share is %q at %v, of the buckets %q", w.name, got, seen.at, want)
+			w.t.Errorf("%s: at %[3]v the body's share is %[2]q, but the buckets give %[4]q", w.name, got, seen.at, want)
 		}
 	}
 }
 
-// counts are how much was counted at each export.
+// counts has the total count at each export.
 type counts struct {
 	at []time.Time
 	n  map[time.Time]float64
@@ -524,8 +519,7 @@ func (p prometheus) counts(selector string) counts {
 	return c
 }
 
-// still returns the first export from the end of a time on, if one from before it has
-// counted the same.
+// still returns the first export from to on, if the last export before from has the same count.
 func (c counts) still(from, to time.Time) (at time.Time, ok bool) {
 	before, exact := slices.BinarySearchFunc(c.at, from, time.Time.Compare)
 	if !exact {
@@ -538,7 +532,7 @@ func (c counts) still(from, to time.Time) (at time.Time, ok bool) {
 	return c.at[after], c.n[c.at[before]] == c.n[c.at[after]]
 }
 
-// shares are those of readings that came as late as they may.
+// shares returns the shares of all readings within the allowed delay.
 func (c counts) shares(within counts, t time.Time) (list []string) {
 	between := func(from, to time.Time) (some []time.Time) {
 		for _, at := range c.at {

@@ -193,3 +193,19 @@ func fits(t *testing.T, body []byte, limit, all int, must ...string) {
 		}
 	}
 }
+
+// TestDecidingCheckComesFirst: the deciding check comes first in a short body, although a check
+// that only warns is in a worse state.
+func TestDecidingCheckComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Config{
+			Checks: []Check{{Name: "a", OnFail: WarnOnly, Func: down}},
+			Rules:  []rule.Rule{{Name: "z", OnFail: NotReady, Value: rule.Last("no.such"), Fail: rule.Above(1)}},
+		}).start()
+		wait(5 * time.Second)
+		body := string(k.current.Load().page[states.Readiness].Short.Body)
+		if !strings.Contains(body, `"output":"z: `) || strings.Index(body, `"z":[`) > strings.Index(body, `"a":[`) {
+			t.Errorf("z decides and does not come first: %s", body)
+		}
+	})
+}

@@ -42,7 +42,7 @@ func Warning(err error) error {
 	if err == nil {
 		return nil
 	}
-	return run.Warning{Err: err}
+	return run.Warning(err)
 }
 
 const (

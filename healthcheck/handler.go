@@ -41,7 +41,7 @@ func (m *Monitor) DetailsHandler() http.Handler {
 
 // Wrap answers the three configured paths, with or without a trailing slash, and passes all other
 // requests to next. If next is nil, it answers them with 404. While readiness fails, every answer
-// closes its connection, so that the client goes to another instance.
+// of next closes its connection, so that the client goes to another instance.
 //
 // It belongs outside of instrumentation: health.Wrap(tel.Instrument(mux)).
 func (m *Monitor) Wrap(next http.Handler) http.Handler {

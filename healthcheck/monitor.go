@@ -2,7 +2,6 @@ package healthcheck
 
 import (
 	"cmp"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -67,7 +66,7 @@ func New(c Config) *Monitor {
 	m.drain = sync.OnceFunc(func() { close(m.drained) })
 	m.stop = sync.OnceFunc(m.end)
 	m.identity.Store(&identity{service: answer.Service{
-		Name: cmp.Or(os.Getenv("OTEL_SERVICE_NAME"), buildinfo.Name()), Version: buildinfo.Version(), Terse: c.Terse,
+		Name: buildinfo.Name(), Version: buildinfo.Version(), Terse: c.Terse,
 	}})
 	m.overrides.Store(&operator.Overrides{})
 	m.beats.Store(&[]*Heartbeat{})

@@ -15,6 +15,9 @@ import (
 // servers shut down concurrently. The last one, for example the operators' server, shuts down after
 // the others.
 func (m *Monitor) ListenAndServe(servers ...*http.Server) error {
+	if err := m.checkServers(servers); err != nil {
+		return fmt.Errorf("healthcheck: ListenAndServe: %w", err)
+	}
 	var listeners []net.Listener
 	for _, srv := range servers {
 		addr := srv.Addr

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -291,4 +292,17 @@ func TestTLSIsChosenByCertificates(t *testing.T) {
 			client.CloseIdleConnections()
 		})
 	}
+}
+
+// TestListenBeforeStart: a call that is too early changes nothing, so the Monitor can still start.
+func TestListenBeforeStart(t *testing.T) {
+	m := New(Config{})
+	err := m.ListenAndServe(&http.Server{Addr: "no address"})
+	if !errors.Is(err, cfgerrors.ErrNotStarted) {
+		t.Errorf("ListenAndServe before Start: %v", err)
+	}
+	if err := m.Start(t.Context()); err != nil {
+		t.Errorf("Start after it: %v", err)
+	}
+	m.Stop()
 }

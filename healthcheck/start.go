@@ -89,7 +89,8 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 	if len(files) > 0 {
 		go operator.Watch(r.ctx, files, p.Logger)
 	}
-	context.AfterFunc(ctx, m.beginDrain)
+	stay := context.AfterFunc(ctx, m.beginDrain)
+	context.AfterFunc(r.ctx, func() { stay() }) // so that a context that lives on does not keep a stopped Monitor in memory
 	return nil
 }
 

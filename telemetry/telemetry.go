@@ -81,7 +81,7 @@ import (
 
 // Config has settings beside the OTEL_* variables. The zero value is usable.
 type Config struct {
-	ServiceName    string // OTEL_SERVICE_NAME wins; the executable's name if both are empty
+	ServiceName    string // OTEL_SERVICE_NAME wins; unknown_service:EXECUTABLE if both are empty
 	ServiceVersion string // the build's version or commit if empty
 
 	// Start starts Health on these metrics, and these providers export its verdicts. If something

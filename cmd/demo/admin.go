@@ -15,12 +15,12 @@ import (
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
-// changeable tells whether there is anything that changes something. It needs the
-// token; without one it is there only on a loopback listener, whatever the caller's
-// address: a sidecar makes every caller look local.
+// changeable reports whether the listener serves the routes that change something. They need a
+// token, or a loopback listener. The address of the caller does not count, because a sidecar makes
+// every caller look local.
 func changeable(token string, loopback bool) bool { return token != "" || loopback }
 
-// adminRoutes are for operators.
+// adminRoutes returns the routes for operators.
 func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults, page http.Handler, token string, loopback bool) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", tel.MetricsHandler())
@@ -38,8 +38,8 @@ func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults
 	return mux
 }
 
-// local reports whether a request names this computer as its host. A web page whose own
-// name was made to lead here says that name.
+// local reports whether the Host header names this computer. A web page can point its own name at
+// this computer (DNS rebinding), but its requests still carry that name.
 func local(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -48,7 +48,7 @@ func local(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// authorized compares digests, which takes the same time whatever was sent.
+// authorized compares digests, so the comparison takes the same time for every input.
 func authorized(token string, next http.HandlerFunc) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -67,14 +67,14 @@ func authorized(token string, next http.HandlerFunc) http.Handler {
 	})
 }
 
-// window is the maintenance that this listener began; the next replaces it.
+// window is the maintenance that this listener began. A new one replaces it.
 type window struct {
 	monitor *healthcheck.Monitor
 	mu      sync.Mutex
 	lift    func()
 }
 
-// begin takes {"reason": "…", "until": "RFC 3339"}.
+// begin reads {"reason": "…", "until": "RFC 3339"}.
 func (m *window) begin(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Reason string    `json:"reason"`

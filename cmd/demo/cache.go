@@ -14,14 +14,14 @@ import (
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
-// cache keeps results near. The service works without it, only slower, so its
-// check only warns.
+// cache keeps recent results. Without it the service is slower, but it works, so the check only
+// warns.
 type cache struct {
 	store store
 	down  atomic.Bool
 }
 
-// store is where the cache keeps things: Redis, or this process.
+// store is the cache's storage: Redis, or the memory of this process.
 type store interface {
 	get(ctx context.Context, key string) (value string, found bool, err error)
 	set(ctx context.Context, key, value string) error
@@ -37,10 +37,10 @@ func openCache(url string, tel *telemetry.Telemetry) (*cache, error) {
 	}
 	opt, err := redis.ParseURL(url)
 	if err != nil {
-		return nil, errors.New("CACHE_URL: is no URL like redis://localhost:6379/0") // the error repeats it
+		return nil, errors.New("CACHE_URL: not a URL like redis://localhost:6379/0") // err repeats the URL, and the URL may hold a password
 	}
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = time.Second, time.Second, time.Second
-	redis.SetLogger(silence{}) // the check says what is wrong, once
+	redis.SetLogger(silence{}) // the check reports what is wrong, once
 	client := redis.NewClient(opt)
 	if err := errors.Join(
 		redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(tel.TracerProvider), redisotel.WithDBStatement(false)),
@@ -63,12 +63,12 @@ func (c *cache) get(ctx context.Context, key string) (string, bool) {
 		return "", false
 	}
 	v, found, err := c.store.get(ctx, key)
-	return v, found && err == nil // the check tells what is wrong; a miss will do here
+	return v, found && err == nil // on an error this is a miss; the check reports the error
 }
 
 func (c *cache) set(ctx context.Context, key, value string) {
 	if c.up() == nil {
-		_ = c.store.set(ctx, key, value) // as above
+		_ = c.store.set(ctx, key, value) // the check reports the error
 	}
 }
 
@@ -99,7 +99,7 @@ func (r remote) set(ctx context.Context, key, value string) error {
 
 func (r remote) ping(ctx context.Context) error { return r.Ping(ctx).Err() }
 
-// memory holds the newest results; when full it starts anew.
+// memory holds the newest results. When it is full, it drops them all.
 type memory struct {
 	mu     sync.Mutex
 	values map[string]string

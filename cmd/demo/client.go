@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// probeCommand asks a probe, for images that have neither shell nor curl.
+// probeCommand asks a probe. Images without shell and curl need it.
 func probeCommand(args []string, stderr io.Writer) error {
 	flags := newFlags("demo probe", "URL", stderr)
 	if err := parse(flags, args); err != nil {
@@ -22,16 +22,16 @@ func probeCommand(args []string, stderr io.Writer) error {
 	return expect(http.MethodGet, flags.Arg(0), http.StatusOK)
 }
 
-// faultCommand puts or lifts a fault of a running demo.
+// faultCommand turns a fault of a running demo on or off.
 func faultCommand(args []string, stderr io.Writer) error {
 	flags := newFlags("demo fault", "[-off] NAME", stderr)
 	addr := flags.String("admin-addr", "localhost:8001", "`address` of the demo's admin listener")
-	off := flags.Bool("off", false, "lift the fault")
+	off := flags.Bool("off", false, "turn the fault off")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if flags.NArg() != 1 {
-		return usagef("fault takes one name, after the flags; for example: demo fault -off paused-workers")
+		return usagef("fault takes one name, after the flags, for example: demo fault -off paused-workers")
 	}
 	method := http.MethodPut
 	if *off {
@@ -40,7 +40,7 @@ func faultCommand(args []string, stderr io.Writer) error {
 	return expect(method, "http://"+*addr+"/faults/"+flags.Arg(0), http.StatusNoContent)
 }
 
-// expect sends a request and fails on any other code, telling what was answered.
+// expect sends a request. If the status is not code, it returns the answer as an error.
 func expect(method, url string, code int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()

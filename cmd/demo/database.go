@@ -24,22 +24,22 @@ import (
 // database keeps the results of jobs, in SQLite or in PostgreSQL.
 type database struct {
 	sql    *sql.DB
-	dollar bool // PostgreSQL writes $1 for ?
+	dollar bool // use PostgreSQL's $1 instead of ?1
 	close  func() error
-	ready  atomic.Bool // the table is there
+	ready  atomic.Bool // the table exists
 
 	down  atomic.Bool
 	panic atomic.Bool
-	hang  gate
+	hang  pause
 }
 
-// errFault is what a resource answers while its fault is on.
+// errFault is the error of a resource while its fault is on.
 type errFault string
 
 func (e errFault) Error() string     { return string(e) + ": the fault is on" }
 func (e errFault) ErrorType() string { return string(e) }
 
-// openDatabase opens the one that the configuration names.
+// openDatabase opens the database that the configuration names.
 func openDatabase(ctx context.Context, cfg config, tel *telemetry.Telemetry) (*database, error) {
 	if cfg.databaseURL == "" {
 		db, err := openSQLite(ctx, cfg.data)
@@ -55,7 +55,7 @@ func openDatabase(ctx context.Context, cfg config, tel *telemetry.Telemetry) (*d
 	return db, nil
 }
 
-// openSQLite opens or makes the database in dir.
+// openSQLite opens the database in dir, and creates it if it is missing.
 func openSQLite(ctx context.Context, dir string) (*database, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -77,12 +77,12 @@ func openSQLite(ctx context.Context, dir string) (*database, error) {
 	return d, nil
 }
 
-// openPostgres prepares a pool with its OpenTelemetry instrumentation. It dials
-// later: a database that is down is a state to report, not a reason not to start.
+// openPostgres prepares an instrumented pool. It does not dial yet, because the demo starts without
+// its database and reports that it is down.
 func openPostgres(ctx context.Context, dsn string, tel *telemetry.Telemetry) (*database, error) {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		return nil, errors.New("is no connection string like postgres://user@localhost:5432/jobs") // the error repeats it
+		return nil, errors.New("not a connection string like postgres://user@localhost:5432/jobs") // err repeats the string, and the string may hold a password
 	}
 	cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(tel.TracerProvider), otelpgx.WithMeterProvider(tel.MeterProvider),
 		otelpgx.WithDisableConnectionDetailsInAttributes())
@@ -98,8 +98,8 @@ func openPostgres(ctx context.Context, dsn string, tel *telemetry.Telemetry) (*d
 	return &database{sql: db, dollar: true, close: func() error { defer pool.Close(); return db.Close() }}, nil
 }
 
-// up fails while the fault is on; every call asks it first. It makes the table if
-// that could not be done yet.
+// up returns an error while the fault is on. It creates the table if it does not exist yet. Every
+// call starts with it.
 func (d *database) up(ctx context.Context) error {
 	if d.down.Load() {
 		return errFault("database-down")
@@ -114,17 +114,17 @@ func (d *database) up(ctx context.Context) error {
 	return err
 }
 
-// ping is the check. The faults hang-check and panicking-check are in it, since
-// they stand for a bad check and not for a bad database.
+// ping is the check. The faults hang-check and panicking-check act here, because they simulate a
+// bad check and not a bad database.
 func (d *database) ping(ctx context.Context) error {
 	if d.panic.Load() {
 		panic("panicking-check: the fault is on")
 	}
-	d.hang.wait(nil) // heeds nothing
+	d.hang.wait(nil) // ignores ctx, as a bad check does
 	if err := d.up(ctx); err != nil {
 		return err
 	}
-	var any int // from the table: a SELECT 1 would not touch the file
+	var any int // read the table, because SELECT 1 would not touch the file
 	return d.sql.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM results LIMIT 1) AS one`).Scan(&any)
 }
 

@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	for _, kv := range os.Environ() { // what the developer's shell has set is no test's
+	for _, kv := range os.Environ() { // the developer's shell must not change the tests
 		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "OTEL_") {
 			_ = os.Unsetenv(name)
 		}
@@ -29,10 +29,10 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// patience ends a wait that would never end; a loaded machine stays under it.
+// patience ends a wait that would never end. A loaded machine stays below it.
 const patience = 3 * time.Minute
 
-// demo is a running one, in this process.
+// demo is a demo that runs in this process.
 type demo struct {
 	t          *testing.T
 	app, admin string
@@ -106,8 +106,8 @@ func TestVersionAndHelp(t *testing.T) {
 	}
 }
 
-// TestBanner: what the demo prints on start says where the page is and what to try,
-// in ten lines that fit; nothing that would not work.
+// TestBanner: the demo prints at start where the page is and what to try, in ten short lines. It
+// shows only commands that work.
 func TestBanner(t *testing.T) {
 	app, admin := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8000}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8001}
 	names := newFaults(&database{}, &cache{}, &jobs{}, &traffic{}).names()
@@ -131,12 +131,12 @@ func TestBanner(t *testing.T) {
 	admin.Port = 9001
 	banner(&out, app, admin, names)
 	if !strings.Contains(out.String(), "fault -admin-addr 127.0.0.1:9001 database-down") {
-		t.Errorf("the fault would not find its demo:\n%s", &out)
+		t.Errorf("the command does not reach this demo:\n%s", &out)
 	}
 	out.Reset()
 	banner(&out, app, admin, "")
 	if strings.Contains(out.String(), "fault") {
-		t.Errorf("there are no faults to be put:\n%s", &out)
+		t.Errorf("the banner offers faults, but their routes are off:\n%s", &out)
 	}
 }
 
@@ -173,13 +173,13 @@ func (d *demo) do(method, url, body, token string) *http.Response {
 	return res
 }
 
-// await polls until a probe answers so.
+// await polls until is returns true.
 func (d *demo) await(what string, is func() bool) {
 	d.t.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			_, body := d.get(d.app + "/ready")
-			d.t.Fatalf("waited in vain for %s; /ready: %v", what, body)
+			d.t.Fatalf("timeout while waiting for %s; /ready: %v", what, body)
 		}
 	}
 }
@@ -189,7 +189,7 @@ func (d *demo) ready() (int, string) {
 	return code, fmt.Sprint(body["output"])
 }
 
-// end stops the demo and wants an orderly end.
+// end stops the demo, and fails if the demo reports an error.
 func (d *demo) end() {
 	d.t.Helper()
 	d.stop()
@@ -199,7 +199,7 @@ func (d *demo) end() {
 			d.t.Errorf("the demo ended with %v", err)
 		}
 	case <-time.After(patience):
-		d.t.Fatal("the demo does not end")
+		d.t.Fatal("the demo does not stop")
 	}
 }
 
@@ -230,13 +230,13 @@ func TestJobs(t *testing.T) {
 		t.Errorf("/panic: %d", res.StatusCode)
 	}
 
-	// A full queue refuses, says when to come again, and is seen.
+	// A full queue answers 503 with Retry-After, and readiness fails.
 	d.do("PUT", d.admin+"/faults/paused-workers", "", "")
 	d.await("a full queue", func() bool {
 		res := d.do("POST", d.app+"/jobs", `{"input":"x"}`, "")
 		return res.StatusCode == 503 && res.Header.Get("Retry-After") == "1"
 	})
-	d.await("readiness to fail by the queue", func() bool { code, out := d.ready(); return code == 503 && strings.HasPrefix(out, "queue: 10 of") })
+	d.await("readiness to fail because of the queue", func() bool { code, out := d.ready(); return code == 503 && strings.HasPrefix(out, "queue: 10 of") })
 	if code, _ := d.get(d.app + "/health"); code != 200 {
 		t.Errorf("/health: %d", code)
 	}
@@ -244,20 +244,20 @@ func TestJobs(t *testing.T) {
 	d.await("ready again", func() bool { code, _ := d.ready(); return code == 200 })
 
 	d.do("PUT", d.admin+"/faults/database-down", "", "")
-	d.await("readiness to fail by the database", func() bool { code, out := d.ready(); return code == 503 && strings.HasPrefix(out, "database: ") })
+	d.await("readiness to fail because of the database", func() bool { code, out := d.ready(); return code == 503 && strings.HasPrefix(out, "database: ") })
 	res = d.do("POST", d.app+"/jobs", `{"input":"x"}`, "")
 	failed := d.app + res.Header.Get("Location")
 	d.await("the job to fail", func() bool { _, body := d.get(failed); return body["state"] == "failed" })
 	if code, _ := d.get(job); code != 200 {
-		t.Errorf("a result that is in the cache: %d", code)
+		t.Errorf("a cached result without the database: %d", code)
 	}
 	d.do("PUT", d.admin+"/faults/cache-down", "", "")
 	if code, _ := d.get(job); code != 500 {
-		t.Errorf("a result that can't be read: %d", code)
+		t.Errorf("a result without cache and database: %d", code)
 	}
 	d.do("DELETE", d.admin+"/faults/cache-down", "", "")
 	d.do("DELETE", d.admin+"/faults/database-down", "", "")
-	d.await("ready once more", func() bool { code, _ := d.ready(); return code == 200 })
+	d.await("ready after both faults", func() bool { code, _ := d.ready(); return code == 200 })
 	d.end()
 }
 
@@ -298,7 +298,7 @@ func TestAdmin(t *testing.T) {
 			t.Fatal(err)
 		}
 		if res.Body.Close(); res.StatusCode != 401 {
-			t.Errorf("Authorization: %s is answered %d, want 401", header, res.StatusCode)
+			t.Errorf("Authorization: %s gets %d, want 401", header, res.StatusCode)
 		}
 	}
 	if code, body := d.get(d.admin + "/status.json"); code != 503 || body["lifecycle"] != "maintenance" {
@@ -323,7 +323,7 @@ func TestAdmin(t *testing.T) {
 	d.end()
 }
 
-// TestFaults puts each fault and says what /ready and /health make of it.
+// TestFaults turns on one fault at a time, and checks /ready and /health.
 func TestFaults(t *testing.T) {
 	for _, c := range []struct {
 		fault        string
@@ -354,17 +354,17 @@ func TestFaults(t *testing.T) {
 				t.Errorf("/health: %d %v", code, body)
 			}
 			if c.fault == "slow-requests" || c.fault == "failing-requests" {
-				d.end() // their window is 30 s long
+				d.end() // don't wait for recovery: the rule's window is 30 s long
 				return
 			}
 			d.do("DELETE", d.admin+"/faults/"+c.fault, "", "")
-			d.await("pass again", func() bool { _, body := d.get(d.app + "/ready"); return body["status"] == "pass" })
+			d.await("readiness to pass again", func() bool { _, body := d.get(d.app + "/ready"); return body["status"] == "pass" })
 			d.end()
 		})
 	}
 }
 
-// TestDrainDelay: -drain 0 is none, though the Monitor's zero is its default.
+// TestDrainDelay: -drain 0 means no drain, but the Monitor's zero value means its default.
 func TestDrainDelay(t *testing.T) {
 	if d := monitored(config{}).DrainDelay; d >= 0 {
 		t.Errorf("-drain 0 becomes %v", d)
@@ -374,8 +374,7 @@ func TestDrainDelay(t *testing.T) {
 	}
 }
 
-// TestHost: without a token, a web page whose name was made to lead to this computer
-// changes nothing.
+// TestHost: without a token, a web page whose name points at this computer can't change anything.
 func TestHost(t *testing.T) {
 	done := 0
 	for _, c := range []struct {
@@ -400,7 +399,8 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// TestNoTokenNoLoopback: what changes something is not there at all.
+// TestNoTokenNoLoopback: without a token and off loopback, the routes that change something don't
+// exist.
 func TestNoTokenNoLoopback(t *testing.T) {
 	for addr, want := range map[string]bool{"127.0.0.1:8001": true, "[::1]:8001": true, "0.0.0.0:8001": false, "10.0.0.1:8001": false} {
 		a, err := net.ResolveTCPAddr("tcp", addr)
@@ -417,6 +417,6 @@ func TestNoTokenNoLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, pattern := mux.Handler(r); pattern != "" {
-		t.Errorf("the fault is served by %q", pattern)
+		t.Errorf("the route %q serves the fault", pattern)
 	}
 }

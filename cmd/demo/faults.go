@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// faults break resources, never verdicts: health must find out by itself.
+// faults break resources, never verdicts. The health checks must detect them.
 type faults map[string]func(on bool)
 
 func newFaults(db *database, c *cache, j *jobs, t *traffic) faults {
@@ -25,7 +25,7 @@ func newFaults(db *database, c *cache, j *jobs, t *traffic) faults {
 	}
 }
 
-// lift takes all faults away.
+// lift turns all faults off.
 func (f faults) lift() {
 	for _, set := range f {
 		set(false)
@@ -41,12 +41,12 @@ func (f faults) names() string {
 	return strings.Join(names, ", ")
 }
 
-// handler puts a fault with PUT and lifts it with DELETE.
+// handler turns a fault on or off.
 func (f faults) handler(on bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		set, ok := f[r.PathValue("name")]
 		if !ok {
-			problem(w, http.StatusNotFound, "no such fault; there are "+f.names())
+			problem(w, http.StatusNotFound, "no such fault; the faults are "+f.names())
 			return
 		}
 		set(on)
@@ -54,18 +54,17 @@ func (f faults) handler(on bool) http.HandlerFunc {
 	}
 }
 
-// traffic is what the requests to the service go through: a limit, and the faults
-// that are of requests.
+// traffic handles all requests to the service: a limit, and the faults of requests.
 type traffic struct {
 	slow, failing atomic.Bool
-	hang          gate
+	hang          pause
 	every         atomic.Int64
 	open          atomic.Int64
 }
 
 const (
 	slowness    = 800 * time.Millisecond
-	maxRequests = 1000 // at a time: a pile of hung requests must not take the process with it
+	maxRequests = 1000 // at a time, so that hung requests don't exhaust the memory
 )
 
 func (t *traffic) handler(next http.Handler) http.Handler {
@@ -73,10 +72,10 @@ func (t *traffic) handler(next http.Handler) http.Handler {
 		defer t.open.Add(-1)
 		if t.open.Add(1) > maxRequests {
 			w.Header().Set("Retry-After", "1")
-			problem(w, http.StatusServiceUnavailable, "too many requests are under way")
+			problem(w, http.StatusServiceUnavailable, "too many requests in flight")
 			return
 		}
-		t.hang.wait(nil) // heeds nothing, not even the client
+		t.hang.wait(nil) // ignores everything, even a client that disconnects
 		if t.slow.Load() {
 			time.Sleep(slowness)
 		}

@@ -19,39 +19,39 @@ import (
 
 const (
 	workers    = 4
-	jobTime    = 5 * time.Millisecond // a worker's time on one job: 800 a second together at best
+	jobTime    = 5 * time.Millisecond // time per job; all workers together do at most 800 jobs a second
 	maxJobBody = 64 << 10
-	remembered = 10_000 // jobs whose state is kept in memory
+	remembered = 10_000 // number of jobs whose state stays in memory
 )
 
 // job is one piece of work. Its result goes to the database.
 type job struct {
 	ID    string `json:"id"`
-	State string `json:"state"` // queued, running, done, failed
+	State string `json:"state"` // queued, running, done or failed
 	Input string `json:"-"`
 
 	queued time.Time
 }
 
-// jobs is the service: a queue, its workers, and the routes over them.
+// jobs is the service: a queue, its workers and its routes.
 type jobs struct {
 	queue   chan *job
 	db      *database
 	beat    *healthcheck.Heartbeat
 	metrics *healthcheck.Queue
 	cache   *cache
-	pause   gate // between jobs
-	wedge   gate // in mid-job
+	pause   pause // before the next job
+	wedge   pause // in the middle of a job
 
 	mu    sync.Mutex
 	known map[string]*job
-	order []string // of known, oldest first
+	order []string // keys of known, oldest first
 
 	quit chan struct{}
 	wg   sync.WaitGroup
 }
 
-// newJobs makes the queue, which is judged from the start; begin lets the workers work.
+// newJobs creates the queue. Its rule is judged from now on, and begin starts the workers.
 func newJobs(health *healthcheck.Monitor, cfg config) *jobs {
 	j := &jobs{queue: make(chan *job, cfg.queue), known: map[string]*job{}, quit: make(chan struct{})}
 	j.beat = health.Heartbeat("worker", cfg.stall)
@@ -66,16 +66,16 @@ func (j *jobs) begin(db *database, c *cache) {
 	}
 }
 
-// stop lets the workers finish what was accepted, within a time.
+// stop lets the workers finish the accepted jobs, for at most one second.
 func (j *jobs) stop() {
 	close(j.quit)
 	j.wg.Wait()
 	if n := len(j.queue); n > 0 {
-		slog.Warn("accepted jobs were not run", "jobs", n)
+		slog.Warn("accepted jobs did not run", "jobs", n)
 	}
 }
 
-// finish runs the queue empty.
+// finish empties the queue, for at most one second.
 func (j *jobs) finish() {
 	deadline := time.Now().Add(time.Second)
 	for time.Now().Before(deadline) {
@@ -92,11 +92,11 @@ func (j *jobs) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /jobs", j.post)
 	mux.HandleFunc("GET /jobs/{id}", j.get)
-	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("GET /panic was asked for") })
+	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("a client called GET /panic") })
 	return mux
 }
 
-// post queues {"input": "…"}.
+// post puts a job {"input": "…"} into the queue.
 func (j *jobs) post(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Input *string `json:"input"`
@@ -114,13 +114,13 @@ func (j *jobs) post(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusBadRequest, `the body is not JSON like {"input": "text"}`)
 		return
 	case body.Input == nil:
-		problem(w, http.StatusBadRequest, "input: is missing")
+		problem(w, http.StatusBadRequest, "input is missing")
 		return
 	}
 	n := &job{ID: rand.Text(), State: "queued", Input: *body.Input, queued: time.Now()}
 	select {
 	case j.queue <- n:
-		j.remember(n) // before the client hears of it
+		j.remember(n) // before the client learns the id
 	default:
 		w.Header().Set("Retry-After", "1")
 		problem(w, http.StatusServiceUnavailable, "the queue is full")
@@ -144,7 +144,7 @@ func (j *jobs) get(w http.ResponseWriter, r *http.Request) {
 	result, found, err := j.db.result(r.Context(), id)
 	switch {
 	case err != nil:
-		slog.Warn("a result could not be read", "error.type", fmt.Sprintf("%T", err)) // its text names the host
+		slog.Warn("reading a result failed", "error.type", fmt.Sprintf("%T", err)) // the error's text names the host
 		problem(w, http.StatusInternalServerError, "the database does not answer")
 	case !found:
 		problem(w, http.StatusNotFound, "no such job")
@@ -163,7 +163,7 @@ func (j *jobs) work() {
 		case <-j.quit:
 			j.finish()
 			return
-		case <-j.pause.closed(): // before the next job is taken
+		case <-j.pause.paused(): // check again before the next job
 		case n := <-j.queue:
 			j.do(n)
 		}
@@ -217,7 +217,7 @@ func (j *jobs) state(id string) string {
 func reply(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the client has gone: nobody to tell
+	_ = json.NewEncoder(w).Encode(body) // the client has disconnected
 }
 
 func problem(w http.ResponseWriter, code int, text string) {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// pipes is a listener without a network, so that time can be virtual.
+// pipes is a listener without a network, so a synctest bubble can control time.
 type pipes chan net.Conn
 
 func (p pipes) Accept() (net.Conn, error) {
@@ -25,19 +25,19 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error { return nil }
 func (pipes) Addr() net.Addr { return &net.UnixAddr{} }
 
-// TestServerLimits: no client, slow or hostile, keeps a connection for long.
+// TestServerLimits: no slow or hostile client keeps a connection for long.
 func TestServerLimits(t *testing.T) {
 	for name, c := range map[string]struct {
-		send   string // and then nothing more
+		send   string // then nothing more
 		answer string
 		reads  bool
 		within time.Duration
 	}{
-		"half a header":       {"GET / HTTP/1.1\r\nHost: a\r\n", "", true, 5 * time.Second},
-		"half a body":         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf", "400", true, 11 * time.Second},
-		"idle":                {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "200", true, 2 * time.Minute},
-		"an answer not taken": {"GET /large HTTP/1.1\r\nHost: a\r\n\r\n", "", false, 31 * time.Second},
-		"a large header":      {"GET / HTTP/1.1\r\nHost: a\r\nA: " + strings.Repeat("a", 21<<10), "431", true, 5 * time.Second},
+		"half a header":               {"GET / HTTP/1.1\r\nHost: a\r\n", "", true, 5 * time.Second},
+		"half a body":                 {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf", "400", true, 11 * time.Second},
+		"idle":                        {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "200", true, 2 * time.Minute},
+		"a client that does not read": {"GET /large HTTP/1.1\r\nHost: a\r\n\r\n", "", false, 31 * time.Second},
+		"a large header":              {"GET / HTTP/1.1\r\nHost: a\r\nA: " + strings.Repeat("a", 21<<10), "431", true, 5 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -57,10 +57,10 @@ func TestServerLimits(t *testing.T) {
 				client, server := net.Pipe()
 				l <- server
 				began := time.Now()
-				go func() { _, _ = io.WriteString(client, c.send) }() // a large one is not taken whole
+				go func() { _, _ = io.WriteString(client, c.send) }() // the server does not read all of a large header
 				if !c.reads {
 					if err := <-handled; err == nil {
-						t.Error("the handler could write it all")
+						t.Error("the handler wrote the whole answer")
 					}
 				} else {
 					text, err := io.ReadAll(bufio.NewReader(client))
@@ -72,7 +72,7 @@ func TestServerLimits(t *testing.T) {
 					}
 				}
 				if took := time.Since(began); took > c.within {
-					t.Errorf("it took %v, want %v at most", took, c.within)
+					t.Errorf("it took %v, want at most %v", took, c.within)
 				}
 				client.Close()
 				close(l)

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// generateLoad posts jobs at a steady rate until ctx ends, whatever is answered.
+// generateLoad posts jobs at a steady rate until ctx ends. It ignores the answers.
 func generateLoad(ctx context.Context, url string, perSecond int) {
 	if perSecond == 0 {
 		return
 	}
 	client := &http.Client{Timeout: 10 * time.Second}
 	defer client.CloseIdleConnections()
-	slots := make(chan struct{}, 256) // in flight at most
+	slots := make(chan struct{}, 256) // at most this many requests in flight
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
 	for {
@@ -33,7 +33,7 @@ func generateLoad(ctx context.Context, url string, perSecond int) {
 			defer func() { <-slots }()
 			res, err := client.Post(url, "application/json", strings.NewReader(`{"input":"load"}`))
 			if err != nil {
-				return // counted by nobody: it did not reach the service
+				return // not counted, because the request did not reach the service
 			}
 			_, _ = io.Copy(io.Discard, res.Body)
 			res.Body.Close()

@@ -1,18 +1,17 @@
-// Command demo is a small job service that is judged from its own instruments.
+// Command demo is a small job service. Its own instruments decide its health.
 //
 //	demo [flags]                    run the service
 //	demo probe URL                  exit 0 if URL answers 200, else 1
-//	demo fault [-off] NAME          put or lift a fault of a running demo
+//	demo fault [-off] NAME          turn a fault of a running demo on or off
 //
-// On -addr: POST /jobs, GET /jobs/{id}, GET /panic (a handler with a bug), and
-// the probes /health, /ready, /startup. On -admin-addr: the probes again,
-// /metrics, /status, /status.json, /maintenance and /faults/{name}.
+// -addr serves POST /jobs, GET /jobs/{id}, GET /panic (a handler with a bug), and the probes
+// /health, /ready and /startup. -admin-addr serves the same probes, /metrics, /status,
+// /status.json, /maintenance and /faults/{name}.
 //
-// ADMIN_TOKEN, if set, is the bearer token of the routes that change something;
-// without it they exist only where -admin-addr is a loopback address. DATABASE_URL
-// (postgres://…) and CACHE_URL (redis://…) take the place of SQLite and of a cache
-// in this process. HEALTH_OVERRIDES replaces what failing checks do. The OTEL_*
-// variables configure export.
+// ADMIN_TOKEN is the bearer token of the routes that change something. Without it, these routes
+// exist only if -admin-addr is a loopback address. DATABASE_URL (postgres://…) replaces SQLite.
+// CACHE_URL (redis://…) replaces the cache in memory. HEALTH_OVERRIDES overrides what a failing
+// check does. The OTEL_* variables configure the export.
 package main
 
 import (
@@ -31,8 +30,7 @@ func main() {
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// command runs what the arguments ask for and returns the exit code: 2 for a
-// mistake in them.
+// command runs the command in args and returns the exit code. 2 means a wrong argument.
 func command(args []string, stdout, stderr io.Writer) int {
 	var err error
 	switch {
@@ -47,7 +45,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
-	case errors.As(err, &usage) && args[0] != "probe": // a probe is 0 or 1: 2 is reserved by Docker
+	case errors.As(err, &usage) && args[0] != "probe": // a probe exits with 0 or 1, because Docker reserves 2
 		fmt.Fprintln(stderr, "demo:", err)
 		return 2
 	}
@@ -55,12 +53,12 @@ func command(args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// usageError is a mistake in the arguments.
+// usageError is a wrong argument.
 type usageError struct{ error }
 
 func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
 
-// config is what the flags say.
+// config holds the flags and the environment variables.
 type config struct {
 	addr, adminAddr string
 	load, queue     int
@@ -72,6 +70,7 @@ type config struct {
 	overrides       string
 	maintenance     string
 	traceURL        string
+	globals         bool // make the providers OpenTelemetry's global ones
 }
 
 func serveCommand(args []string, stdout, stderr io.Writer) error {
@@ -79,14 +78,14 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	flags := newFlags("demo", "[flags]", stderr)
 	flags.StringVar(&cfg.addr, "addr", "localhost:8000", "`address` of the service and its probes")
 	flags.StringVar(&cfg.adminAddr, "admin-addr", "localhost:8001", "`address` of /metrics, /status and the faults")
-	flags.IntVar(&cfg.load, "load", 10, "POSTs a second that the demo sends to itself; 0 for none")
-	flags.IntVar(&cfg.queue, "queue", 100, "`jobs` that the queue holds")
-	flags.DurationVar(&cfg.drain, "drain", 5*time.Second, "how long to serve on after SIGTERM, while readiness fails; 0 for not at all")
-	flags.DurationVar(&cfg.stall, "stall", time.Minute, "how long a job may show no progress before liveness fails")
-	flags.StringVar(&cfg.data, "data", "", "`directory` to keep the database in; a temporary one if empty")
-	flags.StringVar(&cfg.overrides, "overrides", "", "`file` that replaces what failing checks do: NAME=not-ready, NAME=warn, NAME=show")
+	flags.IntVar(&cfg.load, "load", 10, "requests a second that the demo sends to itself; 0 for none")
+	flags.IntVar(&cfg.queue, "queue", 100, "capacity of the queue in `jobs`")
+	flags.DurationVar(&cfg.drain, "drain", 5*time.Second, "how long to serve requests after SIGTERM, while readiness fails; 0 for no drain")
+	flags.DurationVar(&cfg.stall, "stall", time.Minute, "liveness fails if a job makes no progress for this long")
+	flags.StringVar(&cfg.data, "data", "", "`directory` of the database; empty for a temporary one")
+	flags.StringVar(&cfg.overrides, "overrides", "", "`file` that overrides what failing checks do: NAME=not-ready, NAME=warn, NAME=show")
 	flags.StringVar(&cfg.maintenance, "maintenance", "", "`file` that puts the demo into maintenance: {\"reason\": …, \"until\": …}")
-	flags.StringVar(&cfg.traceURL, "trace-url", "", "`URL` of a trace for the status page, {trace} standing for its id")
+	flags.StringVar(&cfg.traceURL, "trace-url", "", "`URL` of a trace for the status page; {trace} stands for the trace id")
 	version := flags.Bool("version", false, "print the version and exit")
 	if err := parse(flags, args); err != nil {
 		return err
@@ -129,11 +128,11 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	cfg.globals = true // this process is one service, and the SDK's own instruments go to the global provider
 	return serve(ctx, cfg, l, stdout)
 }
 
-// exitOnSecondSignal ends the process at once when a second signal comes, after
-// cleaning up.
+// exitOnSecondSignal cleans up and exits at once when a second signal arrives.
 func exitOnSecondSignal(clean func()) (stop func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -156,7 +155,7 @@ func exitOnSecondSignal(clean func()) (stop func()) {
 
 func newFlags(name, args string, stderr io.Writer) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // the error is printed once, by command
+	flags.SetOutput(io.Discard) // command prints the error, once
 	flags.Usage = func() {
 		fmt.Fprintf(stderr, "usage: %s %s\n", name, args)
 		flags.SetOutput(stderr)
@@ -166,7 +165,7 @@ func newFlags(name, args string, stderr io.Writer) *flag.FlagSet {
 	return flags
 }
 
-// parse turns a mistake into one line; only -help prints the usage.
+// parse returns a wrong flag as an error of one line. Only -help prints the usage.
 func parse(flags *flag.FlagSet, args []string) error {
 	usage := flags.Usage
 	flags.Usage = func() {}

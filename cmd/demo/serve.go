@@ -17,29 +17,30 @@ import (
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
-// serviceName is the demo's unless OTEL_SERVICE_NAME says otherwise.
+// serviceName is used unless OTEL_SERVICE_NAME is set.
 const serviceName = "demo"
 
 func releaseVersion() string { return buildinfo.Version() }
 
 const requestDuration = "http.server.request.duration"
 
-// monitored is what health is configured with. The checks come later, with what they check.
+// monitored returns the Monitor's configuration. serve adds the checks later, together with their
+// resources.
 func monitored(cfg config) healthcheck.Config {
 	drain := cfg.drain
 	if drain == 0 {
-		drain = -1 // none; zero would be the default
+		drain = -1 // no drain; zero would be the default
 	}
 	return healthcheck.Config{Rules: rules(cfg), DrainDelay: drain, OverrideFile: cfg.overrides, MaintenanceFile: cfg.maintenance}
 }
 
-// rules are what the demo's metrics must be.
+// rules are the conditions on the demo's metrics.
 func rules(cfg config) []rule.Rule {
 	requests := rule.Increase(requestDuration)
 	capacity := float64(cfg.queue)
 	return []rule.Rule{
 		{Name: "latency", Value: rule.Quantile(.99, requestDuration), Fail: rule.Above(500 * time.Millisecond), MinEvents: 100},
-		{ // a full queue answers 503: that is not an error, it is the queue rule's business
+		{ // a full queue answers 503, and the rule on the queue judges that
 			Name: "errors", Fail: rule.Above(.05), MinEvents: 100,
 			Value: rule.Ratio(requests.Where("http.response.status_code", "500", "502", "504"), requests),
 		},
@@ -47,13 +48,13 @@ func rules(cfg config) []rule.Rule {
 			Name: "queue", OnFail: healthcheck.NotReady,
 			Value: rule.Last("queue.length").Where("queue.name", "jobs"), Fail: rule.Above(.8 * capacity), Warn: rule.Above(.5 * capacity),
 		},
-		{ // when all requests hang, none is in the histogram that latency looks at
+		{ // if all requests hang, the histogram of the rule latency counts none
 			Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second),
 		},
 	}
 }
 
-// checks ask what the demo depends on.
+// checks are the checks of the demo's dependencies.
 func checks(db *database, c *cache) []healthcheck.Check {
 	return []healthcheck.Check{
 		{Name: "database", Func: db.ping},
@@ -61,8 +62,7 @@ func checks(db *database, c *cache) []healthcheck.Check {
 	}
 }
 
-// listeners are open before anything else, so that a port in use is the first
-// thing to be known.
+// listeners open first, so a port in use stops the demo before anything else happens.
 type listeners struct{ app, admin net.Listener }
 
 func listen(cfg config) (l listeners, err error) {
@@ -76,10 +76,9 @@ func listen(cfg config) (l listeners, err error) {
 	return l, nil
 }
 
-// serve serves until ctx ends, then drains and shuts down: readiness fails at
-// once, requests are served for the drain delay, those in flight finish, jobs that
-// were accepted are done, telemetry is exported, and the admin listener closes
-// last.
+// serve serves until ctx ends. Then it drains and shuts down: readiness fails at once, the server
+// accepts requests for the drain delay, requests in flight finish, accepted jobs finish, telemetry
+// is exported, and the admin listener closes last.
 func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err error) {
 	adminServer := newServer(nil)
 	defer adminServer.Close()
@@ -88,14 +87,14 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 
 	health := healthcheck.New(monitored(cfg))
 	jobs := newJobs(health, cfg)
-	release := health.Hold("the database and the cache are being opened")
-	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: serviceName, Health: health})
+	release := health.Hold("opening the database and the cache")
+	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: serviceName, Health: health, SetGlobals: cfg.globals})
 	if err != nil {
 		return err
 	}
-	defer tel.Close() // after everything else, so that it tells of the end
+	defer tel.Close() // last, so that the final export reports the shutdown
 
-	// They are instrumented, so they come after the providers, and their checks after them.
+	// The database and the cache are instrumented, so they need tel. Their checks need them.
 	db, err := openDatabase(ctx, cfg, tel)
 	if err != nil {
 		return err
@@ -106,7 +105,7 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 		return err
 	}
 	defer cached.store.Close()
-	defer health.Stop() // before what it checks is closed
+	defer health.Stop() // before its resources close
 	for _, c := range checks(db, cached) {
 		if _, err := health.Add(c); err != nil {
 			return err
@@ -118,8 +117,8 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	defer jobs.stop()
 	var requests traffic
 	faults := newFaults(db, cached, jobs, &requests)
-	defer faults.lift()                   // what hangs must not outlive the demo
-	defer context.AfterFunc(ctx, func() { // requests in flight must end, or the drain can't
+	defer faults.lift()                   // a hung goroutine must not outlive the demo
+	defer context.AfterFunc(ctx, func() { // hung requests must end, or the drain does not
 		requests.hang.set(false)
 	})()
 
@@ -129,15 +128,14 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 		page.MaintenancePath, names = "/maintenance", faults.names()
 	}
 	adminServer.Handler = health.Wrap(adminRoutes(health, tel, faults, statuspage.New(ctx, health, page), cfg.token, loopback))
-	go func() { _ = adminServer.Serve(l.admin) }() // ends with Close
+	go func() { _ = adminServer.Serve(l.admin) }() // Close ends it
 
 	banner(stdout, l.app.Addr(), l.admin.Addr(), names)
 	go generateLoad(ctx, "http://"+l.app.Addr().String()+"/jobs", cfg.load)
 	return health.Serve(newServer(health.Wrap(tel.Instrument(requests.handler(jobs.routes())))), l.app)
 }
 
-// newServer has the limits that keep a slow or hostile client from holding a
-// connection.
+// newServer has limits, so a slow or hostile client can't hold a connection.
 func newServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -149,12 +147,12 @@ func newServer(h http.Handler) *http.Server {
 	}
 }
 
-// banner says what runs where and what to try, in ten lines at most. The faults are
-// left out where they can't be put.
+// banner prints what runs where and what to try, in ten lines at most. It leaves out the faults if
+// their routes don't exist.
 func banner(w io.Writer, app, admin net.Addr, faults string) {
 	fmt.Fprintf(w, `demo %s
 service   http://%[2]s   POST /jobs, GET /jobs/{id}; probes /health, /ready, /startup
-admin     http://%[3]s   /metrics, /status.json, and for people:
+admin     http://%[3]s   /metrics, /status.json, and the page:
           http://%[3]s/status
 try       curl -i http://%[2]s/ready
 `, releaseVersion(), app, admin)
@@ -165,7 +163,7 @@ try       curl -i http://%[2]s/ready
 	if !isLoopback(admin) || !strings.HasSuffix(admin.String(), ":8001") {
 		command += "-admin-addr " + admin.String() + " "
 	}
-	fmt.Fprintf(w, `          %[1]sdatabase-down        within ten seconds 503, and the page says why
+	fmt.Fprintf(w, `          %[1]sdatabase-down        503 within ten seconds; the page says why
           %[1]s-off database-down   200 again
 faults    %[2]s
 `, command, faults)

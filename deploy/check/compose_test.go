@@ -32,7 +32,7 @@ func loadCompose(text []byte) (*types.Project, error) {
 	return loader.LoadWithContext(context.Background(), types.ConfigDetails{
 		WorkingDir:  dir,
 		ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(dir, "docker-compose.yaml"), Content: text}},
-		Environment: types.Mapping{}, // none of the developer's own
+		Environment: types.Mapping{}, // no variables of the developer's shell
 	}, func(o *loader.Options) { o.SetProjectName("otelhealth", true) })
 }
 
@@ -61,7 +61,7 @@ func TestComposeRefused(t *testing.T) {
 		{"unknown service", "owners: { condition", "owner: { condition", "owner"},
 		{"unknown condition", "condition: service_healthy", "condition: service_ready", "condition"},
 		{"undefined volume", "grafana:/var/lib/grafana", "grafanas:/var/lib/grafana", "grafanas"},
-		{"no duration", "interval: 5s", "interval: 5 seconds", "duration"},
+		{"bad duration", "interval: 5s", "interval: 5 seconds", "duration"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,17 +76,16 @@ func TestComposeRefused(t *testing.T) {
 	}
 }
 
-// TestComposeServices is what holds for each service, and is easily forgotten with
-// the next.
+// TestComposeServices checks what every service needs. A new service easily misses one of these.
 func TestComposeServices(t *testing.T) {
 	p := compose(t)
 	tag := regexp.MustCompile(`^[\w./-]+:v?\d+\.\d+(\.\d+)?[\w.-]*$`)
 	for name, s := range p.Services {
 		if s.MemLimit == 0 {
-			t.Errorf("%s: no limit of memory", name)
+			t.Errorf("%s: no memory limit", name)
 		}
 		if s.Build == nil && !tag.MatchString(s.Image) {
-			t.Errorf("%s: %s is no fixed version", name, s.Image)
+			t.Errorf("%s: %s is not a fixed version", name, s.Image)
 		}
 		for _, port := range s.Ports {
 			if port.HostIP != "127.0.0.1" {
@@ -95,35 +94,35 @@ func TestComposeServices(t *testing.T) {
 		}
 		for to, d := range s.DependsOn {
 			if d.Condition == types.ServiceConditionHealthy && p.Services[to].HealthCheck == nil {
-				t.Errorf("%s waits for the health of %s, which nobody checks", name, to)
+				t.Errorf("%s waits until %s is healthy, but %[2]s has no health check", name, to)
 			}
 		}
 		if s.NetworkMode != "" && len(s.Ports) > 0 {
-			t.Errorf("%s: ports without a network", name)
+			t.Errorf("%s: has ports but no network", name)
 		}
 	}
 	demo := p.Services["demo"]
 	if !demo.ReadOnly || !slices.Equal(demo.CapDrop, []string{"ALL"}) || !slices.Contains(demo.SecurityOpt, "no-new-privileges:true") || strings.HasPrefix(demo.User, "0") {
-		t.Errorf("the demo may do more than it needs: read_only %v, cap_drop %v, security_opt %v, user %q", demo.ReadOnly, demo.CapDrop, demo.SecurityOpt, demo.User)
+		t.Errorf("the demo has more privileges than it needs: read_only %v, cap_drop %v, security_opt %v, user %q", demo.ReadOnly, demo.CapDrop, demo.SecurityOpt, demo.User)
 	}
 	grafana := p.Services["grafana"].Environment
 	for name, want := range map[string]string{
 		"GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer", "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true", "GF_AUTH_DISABLE_LOGIN_FORM": "true",
 	} {
 		if v := grafana[name]; v == nil || *v != want {
-			t.Errorf("grafana: %s is not %s: whoever reaches it may change it", name, want)
+			t.Errorf("grafana: %s is not %s, so every visitor can change things", name, want)
 		}
 	}
 	if v := grafana["GF_PLUGINS_PREINSTALL_DISABLED"]; v == nil || *v != "true" {
-		t.Error("grafana updates its data sources at start, and loses them where it can't")
+		t.Error("grafana updates its data sources at start, and loses them if the update fails")
 	}
 }
 
-// TestComposeOwners has each service that is not root own its volumes: a new one is
-// root's, unless the image has that directory with another owner.
+// TestComposeOwners checks that services without root own their volumes. A new volume belongs to
+// root, unless the image has this directory with another owner.
 func TestComposeOwners(t *testing.T) {
 	p := compose(t)
-	users := map[string]string{"tempo": "10001:10001"} // the image's; a service's own comes first
+	users := map[string]string{"tempo": "10001:10001"} // the user in the image; the service's own user wins
 	for name, s := range p.Services {
 		if s.User != "" {
 			users[name] = s.User
@@ -142,11 +141,12 @@ func TestComposeOwners(t *testing.T) {
 		}
 	}
 	if owned < 2 {
-		t.Errorf("only %d volumes have an owner", owned)
+		t.Errorf("only %d volumes belong to services without root", owned)
 	}
 }
 
-// chowned finds a service that gives a volume to a user, and that another waits for.
+// chowned returns nil if the service waits for another service, and that one gives the volume to
+// the user.
 func chowned(p *types.Project, waits, volume, user string) error {
 	for name, condition := range p.Services[waits].DependsOn {
 		s := p.Services[name]
@@ -156,16 +156,16 @@ func chowned(p *types.Project, waits, volume, user string) error {
 		for _, v := range s.Volumes {
 			if v.Source == volume && slices.Contains(s.Command[2:], v.Target) {
 				if s.Command[1] != user {
-					return fmt.Errorf("%s gives it to %s, and it is to be %s's", name, s.Command[1], user)
+					return fmt.Errorf("%s gives it to %s, want %s", name, s.Command[1], user)
 				}
 				return nil
 			}
 		}
 	}
-	return errors.New("no service that it waits for gives it away")
+	return errors.New("it waits for no service that runs chown on it")
 }
 
-// TestComposeDatabase has the demo log in as whom PostgreSQL knows.
+// TestComposeDatabase checks that the demo logs in with the user that PostgreSQL creates.
 func TestComposeDatabase(t *testing.T) {
 	p := compose(t)
 	u, err := url.Parse(*p.Services["demo"].Environment["DATABASE_URL"])
@@ -176,33 +176,34 @@ func TestComposeDatabase(t *testing.T) {
 	env := p.Services["postgres"].Environment
 	for name, got := range map[string]string{"POSTGRES_USER": u.User.Username(), "POSTGRES_PASSWORD": password, "POSTGRES_DB": strings.TrimPrefix(u.Path, "/")} {
 		if want := env[name]; want == nil || *want != got {
-			t.Errorf("the demo's DATABASE_URL is not that of %s", name)
+			t.Errorf("the demo's DATABASE_URL differs from %s", name)
 		}
 	}
-	// Those are the ports on which a laptop has servers of its own, and up would end there.
+	// A laptop often has its own servers on these ports. Then compose up would fail.
 	for _, name := range []string{"postgres", "valkey"} {
 		if ports := p.Services[name].Ports; len(ports) > 0 {
-			t.Errorf("%s is published as %s, which nobody needs", name, ports[0].Published)
+			t.Errorf("%s: the port %s is published, but nobody needs it", name, ports[0].Published)
 		}
 	}
 }
 
-// TestCollectorVersion has everybody run the collector that the tests build.
+// TestCollectorVersion checks that compose and the manifests run the collector version of the
+// tests.
 func TestCollectorVersion(t *testing.T) {
 	m := regexp.MustCompile(`go.opentelemetry.io/collector/otelcol v(\S+)`).FindSubmatch(readFile(t, filepath.Join(root, "e2e/collector/go.mod")))
 	if m == nil {
 		t.Fatal("no collector in e2e/collector")
 	}
 	if _, tag, _ := strings.Cut(compose(t).Services["collector"].Image, ":"); tag != string(m[1]) {
-		t.Errorf("compose has %s, the tests %s", tag, m[1])
+		t.Errorf("compose runs %s, the tests %s", tag, m[1])
 	}
 	if text := readFile(t, filepath.Join(root, "deploy/kubernetes/collector/kustomization.yaml")); !strings.Contains(string(text), "newTag: "+string(m[1])+" ") {
-		t.Errorf("the manifests don't have %s", m[1])
+		t.Errorf("the manifests don't run %s", m[1])
 	}
 }
 
-// TestComposeMounts finds each file and directory that is mounted; an engine would
-// make an empty directory of one that is missing.
+// TestComposeMounts checks that every mounted file and directory exists. If one is missing, the
+// engine creates an empty directory instead.
 func TestComposeMounts(t *testing.T) {
 	p := compose(t)
 	for name, s := range p.Services {
@@ -223,7 +224,7 @@ func TestComposeMounts(t *testing.T) {
 			}
 		}
 	}
-	// Files that are named in arguments, or in other files, must be among what is mounted.
+	// Arguments and other files name these files, so they must be mounted.
 	named := map[string][]string{}
 	for name, s := range p.Services {
 		for _, arg := range s.Command {
@@ -247,7 +248,7 @@ func TestComposeMounts(t *testing.T) {
 	}
 }
 
-// prometheusFiles are the paths of other files in prometheus.yaml.
+// prometheusFiles returns the paths of other files in prometheus.yaml.
 func prometheusFiles(t *testing.T) (paths []string) {
 	var c struct {
 		RuleFiles []string `yaml:"rule_files"`
@@ -269,8 +270,7 @@ func prometheusFiles(t *testing.T) (paths []string) {
 	return paths
 }
 
-// mounted returns the files on this machine that a path, or a pattern, in the
-// container means.
+// mounted returns the files on this machine for a path or a pattern in the container.
 func mounted(s types.ServiceConfig, path string) ([]string, error) {
 	for _, v := range s.Volumes {
 		rest, ok := strings.CutPrefix(path, v.Target)
@@ -279,15 +279,15 @@ func mounted(s types.ServiceConfig, path string) ([]string, error) {
 		}
 		files, err := filepath.Glob(v.Source + rest)
 		if err == nil && len(files) == 0 {
-			err = fmt.Errorf("%s is %s, which is not there", path, v.Source+rest)
+			err = fmt.Errorf("%s is %s, but that does not exist", path, v.Source+rest)
 		}
 		return files, err
 	}
-	return nil, fmt.Errorf("%s is on no mount", path)
+	return nil, fmt.Errorf("%s is not mounted", path)
 }
 
-// TestComposePrometheus has promtool read prometheus.yaml and what it names where the
-// mounts put them.
+// TestComposePrometheus checks prometheus.yaml and its files with promtool, in the layout of the
+// mounts.
 func TestComposePrometheus(t *testing.T) {
 	promtool := servers.Server(t, root, "promtool")
 	etc := t.TempDir()
@@ -307,10 +307,10 @@ func TestComposePrometheus(t *testing.T) {
 	}
 }
 
-// listening are the ports on which each service listens where others reach it.
+// listening returns the ports of each service that other services can reach.
 func listening(t *testing.T, p *types.Project) map[string][]int {
 	t.Helper()
-	ports := map[string][]int{ // the images' own, which nothing here changes
+	ports := map[string][]int{ // the images' defaults, unchanged here
 		"postgres": {5432}, "valkey": {6379}, "prometheus": {9090}, "alertmanager": {9093}, "grafana": {3000},
 	}
 	add := func(service, addr string) {
@@ -320,7 +320,7 @@ func listening(t *testing.T, p *types.Project) map[string][]int {
 			t.Errorf("%s: %v", service, err)
 		}
 		if host != "" && host != "0.0.0.0" {
-			t.Errorf("%s listens on %s, where nobody else is", service, addr)
+			t.Errorf("%s listens on %s, and other containers can't reach that", service, addr)
 		}
 		ports[service] = append(ports[service], n)
 	}
@@ -329,12 +329,12 @@ func listening(t *testing.T, p *types.Project) map[string][]int {
 			add("demo", addr)
 		}
 	}
-	// A variable that the collector's files do not have changes nothing there.
+	// A variable works only if the collector's files name it.
 	config := string(readFile(t, filepath.Join(root, "otel-collector-config.yaml"))) + string(readFile(t, filepath.Join(root, "otel-collector-traces.yaml")))
 	env := p.Services["collector"].Environment
 	for name, value := range env {
 		if !strings.Contains(config, "${env:"+name+":-") {
-			t.Errorf("collector: its files have no ${env:%s}", name)
+			t.Errorf("collector: no file has ${env:%s}", name)
 		}
 		if strings.HasSuffix(name, "_ADDR") {
 			add("collector", *value)
@@ -363,14 +363,14 @@ func listening(t *testing.T, p *types.Project) map[string][]int {
 	return ports
 }
 
-// TestComposePorts follows each address in the file, and in what it mounts, to a
-// service that listens there.
+// TestComposePorts checks every address in the file and in the mounted files: a service must listen
+// there.
 func TestComposePorts(t *testing.T) {
 	p := compose(t)
 	ports := listening(t, p)
 	check := func(where, service, port string) {
 		if n, err := strconv.Atoi(port); err != nil || !slices.Contains(ports[service], n) {
-			t.Errorf("%s: %s does not listen on %s but on %v", where, service, port, ports[service])
+			t.Errorf("%s: %s does not listen on %s, only on %v", where, service, port, ports[service])
 		}
 	}
 	seen := 0
@@ -414,8 +414,8 @@ func TestComposePorts(t *testing.T) {
 	}
 }
 
-// TestComposeVariables finds each variable that Grafana's files want: without it they
-// mean an empty address.
+// TestComposeVariables checks that Grafana gets every variable of its files. A missing one gives an
+// empty address.
 func TestComposeVariables(t *testing.T) {
 	env := compose(t).Services["grafana"].Environment
 	files, err := filepath.Glob(filepath.Join(root, "grafana/provisioning/*/*.yaml"))
@@ -423,7 +423,7 @@ func TestComposeVariables(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(files) == 0 {
-		t.Error("grafana is provisioned with nothing")
+		t.Error("grafana has no provisioning files")
 	}
 	variable := regexp.MustCompile(`(^|[^$])\$\{?([A-Z_]+)`)
 	for _, file := range files {
@@ -431,7 +431,7 @@ func TestComposeVariables(t *testing.T) {
 			code, _, _ := strings.Cut(line, "#")
 			for _, m := range variable.FindAllStringSubmatch(code, -1) {
 				if env[m[2]] == nil {
-					t.Errorf("%s: grafana has no %s", file, m[2])
+					t.Errorf("%s: grafana has no variable %s", file, m[2])
 				}
 			}
 		}

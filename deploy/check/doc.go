@@ -1,3 +1,3 @@
-// Package check tests what deploys the demo, without an engine or a cluster: neither
-// runs where the tests do.
+// Package check tests the demo's deployment files. It needs no container engine and no cluster,
+// because the machines that run the tests have neither.
 package check

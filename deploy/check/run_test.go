@@ -28,13 +28,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// engine stands for a container engine: a service is a process on a loopback address of
-// its own, which takes the place of its name, and sees its mounts below a directory.
+// engine stands for a container engine. A service is a process on its own loopback address. This
+// address replaces the service's name, and a directory holds its mounts.
 type engine struct {
 	t       *testing.T
 	project *types.Project
 	ips     map[string]string
-	volumes map[string]string // directories of named volumes
+	volumes map[string]string // directory of each named volume
 }
 
 func newEngine(t *testing.T) *engine {
@@ -54,7 +54,8 @@ var (
 	absolute   = regexp.MustCompile(`(^|=)(/[^/\s][^\s]*)$`)
 )
 
-// start starts a service as the file says, with the arguments that are its image's own.
+// start starts a service with the file's arguments and variables. more are the image's own
+// arguments.
 func (e *engine) start(name, binary string, more ...string) *servers.Process {
 	e.t.Helper()
 	s := e.project.Services[name]
@@ -70,7 +71,7 @@ func (e *engine) start(name, binary string, more ...string) *servers.Process {
 	return servers.Start(e.t, binary, env, append(args, more...)...)
 }
 
-// mount lays out a service's mounts.
+// mount creates a service's mounts as symbolic links.
 func (e *engine) mount(s types.ServiceConfig) (tree string) {
 	e.t.Helper()
 	tree = e.t.TempDir()
@@ -87,8 +88,7 @@ func (e *engine) mount(s types.ServiceConfig) (tree string) {
 	return tree
 }
 
-// translate puts addresses and paths that mean something in a container in terms of
-// this machine.
+// translate replaces a container's addresses and paths with those on this machine.
 func (e *engine) translate(name, tree, value string) string {
 	e.t.Helper()
 	if value == "0.0.0.0" || strings.Contains(value, ":") {
@@ -106,7 +106,7 @@ func (e *engine) translate(name, tree, value string) string {
 		if !slices.ContainsFunc(e.project.Services[name].Volumes, func(v types.ServiceVolumeConfig) bool {
 			return strings.HasPrefix(part[2]+"/", v.Target+"/")
 		}) {
-			e.t.Errorf("%s: %s is on no mount: it is lost with the container, or can't be written", name, part[2])
+			e.t.Errorf("%s: %s is not mounted, so it is lost with the container or not writable", name, part[2])
 		}
 		return part[1] + tree + part[2]
 	})
@@ -116,9 +116,9 @@ func (e *engine) url(name string, port int, path string) string {
 	return fmt.Sprintf("http://%s:%d%s", e.ips[name], port, path)
 }
 
-// TestComposeRuns starts those services that can be built here with the file's own
-// arguments, variables and mounts, and follows a verdict from the demo to Prometheus.
-// The demo keeps to itself what it would keep in PostgreSQL and Valkey.
+// TestComposeRuns starts the services that this repository can build, with the file's arguments,
+// variables and mounts. It follows a verdict from the demo to Prometheus. The demo runs without
+// PostgreSQL and Valkey.
 func TestComposeRuns(t *testing.T) {
 	collector, prometheus := servers.Server(t, root, "collector"), servers.Server(t, root, "prometheus")
 	e := newEngine(t)
@@ -133,20 +133,20 @@ func TestComposeRuns(t *testing.T) {
 
 	s := e.project.Services["demo"]
 	if test := s.HealthCheck.Test; len(test) < 2 || test[0] != "CMD" || test[1] != "/demo" {
-		t.Errorf("the demo's image has no other program than /demo: %q", test)
+		t.Errorf("the health check %q does not run /demo, the only program in the image", test)
 	} else {
 		args := slices.Clone(test[2:])
 		for i := range args {
 			args[i] = strings.Replace(args[i], "//localhost:", "//"+e.ips["demo"]+":", 1)
 		}
 		if out, err := exec.Command(binary, args...).CombinedOutput(); err != nil {
-			t.Errorf("the demo's healthcheck: %v %s", err, out)
+			t.Errorf("the demo's health check: %v %s", err, out)
 		}
 	}
 	for _, query := range []string{
 		`sum by (job) (health_probe_status{job="laptop/demo",deployment_environment_name="laptop",health_probe_name="readiness",health_probe_state="pass"}) == 1`,
 		`otelcol_exporter_queue_capacity{job="otel-collector"}`,
-		`job:health_instances_ready:count{job="laptop/demo"} == 1`, // by a rule; the ratio takes a minute longer
+		`job:health_instances_ready:count{job="laptop/demo"} == 1`, // from a recording rule; the rule of the ratio takes a minute longer
 	} {
 		servers.Poll(t, query, func() error { return e.answers("query?query="+url.QueryEscape(query), `"metric":{`) })
 	}
@@ -162,11 +162,11 @@ func TestComposeRuns(t *testing.T) {
 		t.Errorf("the demo: exit code %d", code)
 	}
 	if took, grace := time.Since(asked), time.Duration(*s.StopGracePeriod); took > grace {
-		t.Errorf("the demo ends after %v; it would be killed after %v", took, grace)
+		t.Errorf("the demo ended after %v; the engine kills it after %v", took, grace)
 	}
 }
 
-// answers asks Prometheus.
+// answers asks Prometheus and looks for want in the answer.
 func (e *engine) answers(path, want string) error {
 	res, err := servers.Client.Get(e.url("prometheus", 9090, "/api/v1/"+path))
 	if err != nil {

@@ -19,11 +19,10 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-const user = 65532 // the image's
+const user = 65532 // the image's user
 
-// TestStaticBinary runs the binary of the image as the image does: as somebody who is
-// not root, in a file system that has nothing but it and a directory for its data.
-// There is no /tmp, no /etc, no home and no environment.
+// TestStaticBinary runs the image's binary as the image does: not as root, in a file system with
+// only the binary and a data directory. There is no /tmp, no /etc, no home and no environment.
 func TestStaticBinary(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may change the root directory")
@@ -32,7 +31,7 @@ func TestStaticBinary(t *testing.T) {
 	flags := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(image, "demo"), "./cmd/demo"}
 	if dockerfile := string(readFile(t, filepath.Join(root, "Dockerfile"))); !strings.Contains(dockerfile, "CGO_ENABLED=0 GOOS=$TARGETOS") ||
 		!strings.Contains(dockerfile, "go build -trimpath -ldflags='-s -w'") || !strings.Contains(dockerfile, "65532:65532 /data") {
-		t.Error("the Dockerfile builds something else")
+		t.Error("the Dockerfile builds the binary in another way")
 	}
 	build := exec.Command("go", flags...)
 	build.Dir = root
@@ -53,7 +52,7 @@ func TestStaticBinary(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- demo.Wait() }()
-	defer func() { _ = demo.Process.Kill() }() // it has usually ended
+	defer func() { _ = demo.Process.Kill() }() // usually it has exited already
 	var app string
 	servers.Poll(t, "the demo is ready", func() error {
 		select {
@@ -74,9 +73,9 @@ func TestStaticBinary(t *testing.T) {
 	}
 	var exit *exec.ExitError
 	if b, err := inImage(image, "probe", app+"/none").CombinedOutput(); !errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.Contains(b, []byte("404")) {
-		t.Errorf("demo probe of what is not there: %v %s", err, b)
+		t.Errorf("demo probe of an unknown path: %v %s", err, b)
 	}
-	// Without -data it wants a temporary directory, and there is none.
+	// Without -data the demo needs a temporary directory, but there is none.
 	if b, err := inImage(image, "-addr=127.0.0.1:0", "-admin-addr=127.0.0.1:0").CombinedOutput(); !errors.As(err, &exit) || !bytes.Contains(b, []byte("-data")) {
 		t.Errorf("without -data: %v %s", err, b)
 	}
@@ -95,19 +94,19 @@ func TestStaticBinary(t *testing.T) {
 		return err
 	})
 	if err != nil || len(written) == 0 {
-		t.Errorf("it wrote nothing: %v", err)
+		t.Errorf("the demo wrote nothing: %v", err)
 	}
 	for _, name := range written {
 		if !strings.HasPrefix(name, "/data/") {
-			t.Errorf("it wrote %s", name)
+			t.Errorf("the demo wrote %s", name)
 		}
 	}
 }
 
-// inImage is a command whose root directory is the image.
+// inImage returns a command with the image as its root directory.
 func inImage(image string, args ...string) *exec.Cmd {
 	cmd := exec.Command("/demo", args...)
-	cmd.Dir, cmd.Env = "/", []string{"PATH=/"} // nil would be the test's own
+	cmd.Dir, cmd.Env = "/", []string{"PATH=/"} // with nil it would inherit the test's environment
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: image, Credential: &syscall.Credential{Uid: user, Gid: user}}
 	return cmd
 }
@@ -122,11 +121,11 @@ func lean(t *testing.T, path string) {
 	defer f.Close()
 	libraries, err := f.ImportedLibraries()
 	if err != nil || len(libraries) > 0 {
-		t.Errorf("it needs %v, %v", libraries, err)
+		t.Errorf("the binary needs %v, %v", libraries, err)
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
-			t.Error("it needs a loader")
+			t.Error("the binary needs a loader")
 		}
 	}
 	info, err := os.Stat(path)
@@ -135,7 +134,7 @@ func lean(t *testing.T, path string) {
 	}
 	t.Logf("%.1f MB", float64(info.Size())/1e6)
 	if info.Size() > 50e6 {
-		t.Errorf("the binary has %d bytes", info.Size())
+		t.Errorf("the binary has %d bytes, too many", info.Size())
 	}
 }
 
@@ -150,7 +149,7 @@ func get(url string) error {
 	return nil
 }
 
-// locked is written by the process and read by the test.
+// locked is a buffer that the process writes and the test reads.
 type locked struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/alertmanager/config"
 )
 
-// TestConfig: what amtool check-config would say.
+// TestConfig makes the checks of amtool check-config.
 func TestConfig(t *testing.T) {
 	for _, file := range []string{"../../grafana/alerts/alertmanager/alertmanager.yaml", "../../grafana/alerts/mimir/alertmanager/alertmanager.yaml"} {
 		c, err := config.LoadFile(file)
@@ -14,7 +14,7 @@ func TestConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(c.InhibitRules) == 0 {
-			t.Errorf("%s inhibits nothing", file)
+			t.Errorf("%s has no inhibit rules", file)
 		}
 	}
 }

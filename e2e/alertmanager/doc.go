@@ -1,3 +1,2 @@
-// Package alertmanager reads the Alertmanager configuration that is shipped, with
-// Alertmanager's own code.
+// Package alertmanager reads the shipped Alertmanager configuration with Alertmanager's own code.
 package alertmanager

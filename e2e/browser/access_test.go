@@ -19,8 +19,8 @@ import (
 //go:embed rules.js
 var rules string
 
-// inaccessible is what is wrong with the page for people who see it badly, or not at
-// all, or have no mouse.
+// inaccessible returns the page's problems for people with low vision, with a screen reader or
+// without a mouse.
 func (b *tab) inaccessible() []string {
 	b.t.Helper()
 	wrong := eval[[]string](b, rules)
@@ -28,7 +28,7 @@ func (b *tab) inaccessible() []string {
 	return append(wrong, b.unreachable()...)
 }
 
-// unnamed asks the browser what it tells a screen reader.
+// unnamed checks the browser's accessibility tree.
 func (b *tab) unnamed() (wrong []string) {
 	b.t.Helper()
 	var tree accessibility.GetFullAXTreeResult
@@ -38,7 +38,7 @@ func (b *tab) unnamed() (wrong []string) {
 	}))
 	text := func(v *accessibility.Value) (s string) {
 		if v != nil {
-			_ = json.Unmarshal(v.Value, &s) // else it is no text
+			_ = json.Unmarshal(v.Value, &s) // otherwise the value is not a string
 		}
 		return s
 	}
@@ -53,11 +53,11 @@ func (b *tab) unnamed() (wrong []string) {
 		switch role {
 		case "textbox", "combobox", "button", "link", "meter", "heading", "region", "image", "img":
 			if name == "" {
-				wrong = append(wrong, "name: a "+role+" has none")
+				wrong = append(wrong, "name: a "+role+" has no name")
 			}
 		}
 		if role == "link" && names[name] {
-			wrong = append(wrong, fmt.Sprintf("name: two links are called %q", name))
+			wrong = append(wrong, fmt.Sprintf("name: two links have the name %q", name))
 		}
 		names[name] = names[name] || role == "link"
 	}
@@ -69,14 +69,14 @@ func (b *tab) unnamed() (wrong []string) {
 	return wrong
 }
 
-// unreachable presses Tab from the top: what can be used comes in the order of the
-// document, and one sees where one is.
+// unreachable presses Tab from the top of the page. The focus must follow the order of the document
+// and stay visible.
 func (b *tab) unreachable() (wrong []string) {
 	b.t.Helper()
 	type stop struct {
-		At   int // in the order of the document; -1 outside of it
+		At   int // position in the document, or -1 outside
 		Name string
-		Wide float64 // of the outline
+		Wide float64 // width of the outline
 		Seen bool
 	}
 	b.run(`document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0);
@@ -92,9 +92,9 @@ func (b *tab) unreachable() (wrong []string) {
 		})(document.activeElement)`)
 		switch {
 		case s.At != n:
-			return append(wrong, fmt.Sprintf("focus: Tab %d of %d leads to number %d, %s", n+1, want, s.At+1, s.Name))
+			return append(wrong, fmt.Sprintf("focus: Tab %d of %d goes to number %d, %s", n+1, want, s.At+1, s.Name))
 		case s.Wide < 2:
-			wrong = append(wrong, "focus: it is not seen on "+s.Name)
+			wrong = append(wrong, "focus: no outline on "+s.Name)
 		case !s.Seen:
 			wrong = append(wrong, "focus: "+s.Name+" is out of sight")
 		}
@@ -102,8 +102,7 @@ func (b *tab) unreachable() (wrong []string) {
 	return wrong
 }
 
-// chatter counts how often what is read aloud changes while the page is brought up to
-// date three times.
+// chatter counts the changes in live regions during three updates of the page.
 func (b *tab) chatter() int {
 	b.t.Helper()
 	return eval[int](b, `new Promise((done) => {
@@ -117,8 +116,8 @@ func (b *tab) chatter() int {
 
 var looks = []look{{}, {dark: true}, {width: 360}, {width: 360, dark: true, still: true}}
 
-// TestAccess holds the page against the rules in each of its states, light and dark,
-// wide and narrow.
+// TestAccess checks the page against the rules in each of its states, light and dark, wide and
+// narrow.
 func TestAccess(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t, []string{"ADMIN_TOKEN=s3cret"}, "-trace-url", "http://traces.invalid/{trace}", "-load", "40")
@@ -138,9 +137,9 @@ func TestAccess(t *testing.T) {
 	title := func(s string) string {
 		return fmt.Sprintf("document.getElementById('state').textContent === %q", s)
 	}
-	check("all is well", title("Ready")+" && document.querySelectorAll('.bar:not([hidden])').length >= 3 && document.querySelectorAll('svg.spark').length > 0")
+	check("all checks pass", title("Ready")+" && document.querySelectorAll('.bar:not([hidden])').length >= 3 && document.querySelectorAll('svg.spark').length > 0")
 	if n := tabs[0].chatter(); n != 0 {
-		t.Errorf("what is read aloud changes %d times while nothing happens", n)
+		t.Errorf("the live regions change %d times while nothing happens", n)
 	}
 	d.fault("cache-down")
 	check("a warning", title("Ready, with warnings"))
@@ -148,15 +147,15 @@ func TestAccess(t *testing.T) {
 	d.fault("paused-workers")
 	check("failing", title("Not ready")+" && document.querySelectorAll('li.fail').length === 3")
 	if n := tabs[0].chatter(); n != 0 {
-		t.Errorf("what is read aloud changes %d times while nothing new fails", n)
+		t.Errorf("the live regions change %d times while nothing new fails", n)
 	}
-	// A link keeps the focus while the rows are brought up to date, and when they move.
+	// A link keeps the focus while the page updates and moves rows.
 	b := tabs[0]
 	b.run(`document.querySelector("#checks li.fail a").focus(); window.held = document.activeElement`)
 	d.fault("-off", "database-down")
 	b.until("the rows have moved", `document.querySelectorAll("li.fail").length === 2`)
 	if !eval[bool](b, "document.activeElement === held && held.isConnected") {
-		t.Error("the focus is lost when the page is brought up to date")
+		t.Error("an update of the page loses the focus")
 	}
 	for _, fault := range []string{"cache-down", "paused-workers"} {
 		d.fault("-off", fault)
@@ -170,7 +169,7 @@ func TestAccess(t *testing.T) {
 	check("contact lost", isLost)
 }
 
-// TestRulesFind spoils the page in one way after the other: each is found, by its rule.
+// TestRulesFind breaks the page in one way at a time. The rule for it must find it.
 func TestRulesFind(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t, nil, "-trace-url", "http://traces.invalid/{trace}")
@@ -214,14 +213,14 @@ func TestRulesFind(t *testing.T) {
 		{"focus", `document.querySelector("form").style.cssText = "position: absolute; left: -5000px"`, look{}},
 		{"focus", `document.querySelector("select").style.outline = "none"`, look{}},
 	} {
-		t.Run(c.rule, func(t *testing.T) { // which closes its tab
+		t.Run(c.rule, func(t *testing.T) { // t.Run closes the tab
 			b := open(t, d.status(), c.look)
 			b.until("the fault is shown", `document.querySelectorAll("li.fail a:not([hidden])").length === 1`)
-			// The page is kept from mending itself.
+			// Stop the page's updates, so it does not repair itself.
 			b.run(`for (let n = setInterval(() => {}, 1e6); n > 0; n--) clearInterval(n); Date.parse = () => { throw new Error("still") };` + c.spoil)
-			servers.Poll(t, c.spoil+" is found", func() error { // the tree for screen readers follows a little later
+			servers.Poll(t, c.spoil+" is found", func() error { // the accessibility tree follows a little later
 				if wrong := b.inaccessible(); !slices.ContainsFunc(wrong, func(p string) bool { return strings.HasPrefix(p, c.rule+": ") }) {
-					return fmt.Errorf("only %q", wrong)
+					return fmt.Errorf("found only %q", wrong)
 				}
 				return nil
 			})
@@ -231,7 +230,7 @@ func TestRulesFind(t *testing.T) {
 	b.until("the fault is shown", `document.querySelectorAll("li.fail").length === 1`)
 	b.run(`setInterval(() => document.getElementById("said").append("."), 100)`)
 	if b.chatter() == 0 {
-		t.Error("a chattering live region is not found")
+		t.Error("the test does not find a chattering live region")
 	}
 	b.clean()
 	for _, c := range []struct {
@@ -247,7 +246,7 @@ func TestRulesFind(t *testing.T) {
 		b.run(c.js)
 		servers.Poll(t, c.js+" is noticed", func() error {
 			if seen := b.seen(); !slices.ContainsFunc(seen, func(p string) bool { return strings.HasPrefix(p, c.want) }) {
-				return fmt.Errorf("only %q", seen)
+				return fmt.Errorf("found only %q", seen)
 			}
 			return nil
 		})

@@ -1,5 +1,4 @@
-// Package browser looks at the status page of the demo, as a process, through
-// Chromium.
+// Package browser tests the status page of a running demo in Chromium.
 package browser
 
 import (
@@ -22,7 +21,7 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// root is the repository's.
+// root is the root of the repository.
 const root = "../.."
 
 func TestMain(m *testing.M) {
@@ -32,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// chromium is started once, by the first test that opens a page.
+// The first test that opens a page starts chromium. All tests share it.
 var chromium browser
 
 type browser struct {
@@ -58,7 +57,7 @@ func (b *browser) start(t *testing.T) context.Context {
 		options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(b.path),
 			chromedp.Flag("headless", "new"), chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 		if os.Geteuid() == 0 {
-			options = append(options, chromedp.NoSandbox) // which root can't have
+			options = append(options, chromedp.NoSandbox) // root can't have a sandbox
 		}
 		alloc, end := chromedp.NewExecAllocator(context.Background(), options...)
 		ctx, close := chromedp.NewContext(alloc)
@@ -67,9 +66,9 @@ func (b *browser) start(t *testing.T) context.Context {
 	})
 	switch {
 	case b.path == "" && os.Getenv("CI") == "true":
-		t.Fatal("there is no Chromium: apt-get install chromium")
+		t.Fatal("Chromium is missing: apt-get install chromium")
 	case b.path == "":
-		t.Skip("there is no Chromium: apt-get install chromium")
+		t.Skip("Chromium is missing: apt-get install chromium")
 	case b.err != nil:
 		t.Fatal(b.err)
 	}
@@ -82,21 +81,21 @@ func (b *browser) stop() {
 	}
 }
 
-// tab is a page in a browser of its own: no cache, no cookies, no history.
+// tab is a page in its own browser context, without cache, cookies or history.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
 
 	mu       sync.Mutex
 	origin   string
-	problems []string // errors in the console, violations of the policy, requests to elsewhere
+	problems []string // console errors, violations of the content security policy, requests to other origins
 }
 
-// look is how a page is looked at. The zero value is a light desktop.
+// look is the window and its settings. The zero value is a light desktop.
 type look struct {
 	dark, still bool
 	width       int64
-	noPolicy    bool // for what the policy would prevent
+	noPolicy    bool // without the content security policy
 }
 
 func (l look) String() string {
@@ -115,7 +114,7 @@ func open(t *testing.T, url string, l look) *tab {
 	ctx, cancel := chromedp.NewContext(chromium.start(t), chromedp.WithNewBrowserContext(), chromedp.WithListener(b.listen))
 	b.ctx = ctx
 	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil { // the tab lives as long as the first context it gets
+	if err := chromedp.Do(ctx); err != nil { // the tab lives as long as the first context
 		t.Fatal(err)
 	}
 	scheme, motion := "light", "no-preference"
@@ -149,7 +148,7 @@ func open(t *testing.T, url string, l look) *tab {
 	return b
 }
 
-// listen is called for each event of the tab.
+// listen gets every event of the tab.
 func (b *tab) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -171,8 +170,8 @@ func (b *tab) listen(event any) {
 	}
 }
 
-// clean requires that the page has asked nobody else, and that nothing went wrong in
-// it, except for what begins with one of these.
+// clean checks that the page sent no request to another origin and logged no problem. Problems with
+// one of these prefixes are allowed.
 func (b *tab) clean(but ...string) {
 	b.t.Helper()
 	for _, p := range b.seen() {
@@ -201,7 +200,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// get does an action that has a value.
+// get runs an action with a result.
 func get[T any](b *tab, a chromedp.Action[T]) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, servers.Patience)
@@ -213,7 +212,7 @@ func get[T any](b *tab, a chromedp.Action[T]) T {
 	return v
 }
 
-// eval returns what an expression, or the promise that it is, comes to.
+// eval returns the value of an expression or of its promise.
 func eval[T any](b *tab, js string) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, servers.Patience)
@@ -225,13 +224,13 @@ func eval[T any](b *tab, js string) T {
 	return v
 }
 
-// run evaluates statements.
+// run runs statements.
 func (b *tab) run(js string) {
 	b.t.Helper()
 	eval[bool](b, "(() => {"+js+"; return true})()")
 }
 
-// until waits for an expression to be true. What the page says is in the failure.
+// until waits until an expression is true. A failure shows the page's text.
 func (b *tab) until(what, js string) {
 	b.t.Helper()
 	servers.Poll(b.t, what, func() error {
@@ -242,7 +241,7 @@ func (b *tab) until(what, js string) {
 	})
 }
 
-// text is what a person can read in an element; empty where it is hidden.
+// text returns the visible text of an element.
 func (b *tab) text(id string) string {
 	b.t.Helper()
 	return eval[string](b, fmt.Sprintf("(e => e && e.checkVisibility() ? e.innerText : '')(document.getElementById(%q))", id))

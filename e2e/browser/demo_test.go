@@ -38,7 +38,7 @@ func startDemoAt(t *testing.T, app, admin string, env []string, args ...string) 
 
 func (d *demo) status() string { return "http://" + d.admin + "/status" }
 
-// fault puts or lifts a fault as a person does it, but for the address.
+// fault turns a fault on or off with the command of the README.
 func (d *demo) fault(args ...string) {
 	d.t.Helper()
 	cmd := exec.Command(servers.Demo(d.t, root), append([]string{"fault", "-admin-addr", d.admin}, args...)...)
@@ -48,7 +48,7 @@ func (d *demo) fault(args ...string) {
 	}
 }
 
-// ready is what /ready answers: the code and the status in the body.
+// ready returns /ready's code and the status in its body.
 func (d *demo) ready() (code int, body string, err error) {
 	res, err := servers.Client.Get("http://" + d.app + "/ready")
 	if err != nil {
@@ -58,7 +58,7 @@ func (d *demo) ready() (code int, body string, err error) {
 	return res.StatusCode, string(b), errors.Join(err, res.Body.Close())
 }
 
-// until waits for the status in the body of /ready.
+// until waits for a status in the body of /ready.
 func (d *demo) until(status string) {
 	d.t.Helper()
 	servers.Poll(d.t, "/ready says "+status, func() error {
@@ -70,7 +70,7 @@ func (d *demo) until(status string) {
 	})
 }
 
-// end asks the demo to end, which it must do in order; a data race is exit code 66.
+// end stops the demo. It must exit with 0. A data race is exit code 66.
 func (d *demo) end() {
 	d.t.Helper()
 	servers.Client.CloseIdleConnections()

@@ -13,12 +13,12 @@ import (
 
 var (
 	update = flag.Bool("update", false, "write the pictures to docs/images")
-	of     = flag.String("of", "", "`URL` of the status page to take pictures of; a demo that has just started, if empty")
+	of     = flag.String("of", "", "`URL` of the status page to take pictures of; empty for a new demo")
 )
 
-// TestPictures takes the pictures of the README: a failing check in light and dark, on
-// a desktop and on a phone. Those of a demo that has run for a while have more to show:
-// go test -run TestPictures -update -of http://localhost:8001/status.
+// TestPictures takes the README's pictures: a failing check, light and dark, desktop and phone. A
+// demo that has run for an hour gives better pictures: go test -run TestPictures -update -of
+// http://localhost:8001/status.
 func TestPictures(t *testing.T) {
 	t.Parallel()
 	dir, url := t.ArtifactDir(), *of
@@ -34,7 +34,7 @@ func TestPictures(t *testing.T) {
 	}
 	for name, l := range map[string]look{"status-light": {}, "status-dark": {dark: true}, "status-phone": {width: 360}} {
 		b := open(t, url, l)
-		b.until("something fails", `document.querySelector("#checks li.fail") && document.querySelector(".bar:not([hidden])")`)
+		b.until("a check fails", `document.querySelector("#checks li.fail") && document.querySelector(".bar:not([hidden])")`)
 		picture := get(b, chromedp.CaptureScreenshot())
 		image, err := png.Decode(bytes.NewReader(picture))
 		if err != nil {
@@ -50,7 +50,7 @@ func TestPictures(t *testing.T) {
 				colours[image.At(x, y)] = true
 			}
 		}
-		if len(colours) < 50 { // the text alone has more
+		if len(colours) < 50 { // text alone has more
 			t.Errorf("%s has %d colours", name, len(colours))
 		}
 		path := filepath.Join(dir, name+".png")

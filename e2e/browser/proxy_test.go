@@ -13,28 +13,28 @@ import (
 	"testing"
 )
 
-// mode is what a proxy does with the stream of events.
+// mode is how a proxy treats the event stream.
 type mode int32
 
 const (
 	pass mode = iota
 	refuse404
 	refuse503
-	hold  // answers, and sends nothing
-	stale // refuses it too, and says that the judge has stopped
+	hold  // answers, but sends no events
+	stale // refuses it, too, and reports that the Monitor has stopped judging
 )
 
-// proxy stands between the browser and the demo and puts /prefix before its paths.
+// proxy stands between the browser and the demo. It adds /prefix to the demo's paths.
 type proxy struct {
 	url              string
 	mode             atomic.Int32
-	streamed, polled atomic.Int64 // streams that were let through, and questions
+	streamed, polled atomic.Int64 // streams passed through, and polls
 }
 
 func startProxy(t *testing.T, addr string) *proxy {
 	p := &proxy{}
 	to := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: addr})
-	to.FlushInterval = -1 // at once
+	to.FlushInterval = -1 // flush at once
 	to.ModifyResponse = func(res *http.Response) error {
 		if mode(p.mode.Load()) != stale || !strings.HasSuffix(res.Request.URL.Path, "/data") {
 			return nil

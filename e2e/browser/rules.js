@@ -1,5 +1,5 @@
-// Rules that a page keeps for people who see it badly, or not at all. The value is a
-// list of what is wrong, each beginning with the name of its rule.
+// Accessibility rules for the page. The value is a list of problems. Each begins with the name of its
+// rule.
 (() => {
   const wrong = [], say = (rule, what) => wrong.push(rule + ": " + what);
   const all = (selector) => [...document.querySelectorAll(selector)];
@@ -8,9 +8,9 @@
 
   // The document
   if (!/^[a-z]{2}/.test(document.documentElement.lang)) say("lang", "the page has no language");
-  if (!document.title.trim()) say("title", "the page has none");
+  if (!document.title.trim()) say("title", "the page has no title");
   const ids = all("[id]").map((e) => e.id);
-  for (const id of new Set(ids)) if (ids.filter((i) => i === id).length > 1) say("id", id + " is there twice");
+  for (const id of new Set(ids)) if (ids.filter((i) => i === id).length > 1) say("id", id + " appears twice");
   if (all("main").length !== 1) say("landmark", all("main").length + " main");
   for (const e of all("section")) {
     const title = document.getElementById(e.getAttribute("aria-labelledby"));
@@ -25,7 +25,7 @@
   const alarm = all("[role=alert]").some((e) => seen(e) && e.textContent.trim());
   if (!alarm && !all("[role=status], [aria-live=polite]").some((e) => e.textContent.includes(document.getElementById("sentence").textContent.split(":")[0]))) say("live", "no live region has the verdict");
 
-  // Colour is not all that tells a state.
+  // Every state has a text, not only a colour.
   const words = { "s-p": "pass", "s-w": "warn", "s-u": "unknown", "s-s": "stale", "s-f": "fail" };
   for (const li of all("#checks > li")) {
     const state = li.className, badge = li.querySelector(".badge");
@@ -37,14 +37,14 @@
   }
   if (document.getElementById("state").innerText.trim().length < 5) say("state", "no text says what the verdict is");
 
-  // Contrast, by what the browser has computed
+  // Contrast, from the browser's computed styles
   const parse = (c) => { const m = /^rgba?\(([\d.]+), ([\d.]+), ([\d.]+)(?:, ([\d.]+))?\)$/.exec(c); return m && [+m[1], +m[2], +m[3], m[4] === undefined ? 1 : +m[4]]; };
   const over = (top, under, a) => [0, 1, 2].map((i) => a * top[i] + (1 - a) * under[i]);
   const luminance = (c) => { const [r, g, b] = c.map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
   const ratio = (a, b) => { const [x, y] = [luminance(a), luminance(b)].sort((p, q) => q - p); return (x + .05) / (y + .05); };
   const canvas = () => parse(getComputedStyle(document.body).backgroundColor).slice(0, 3);
   const chain = (e) => { const list = []; for (; e; e = e.parentElement) list.push(e); return list; };
-  // behind is the colour under an element's text, or null where it can't be told.
+  // behind is the colour under an element's text, or null if it is unknown.
   const behind = (e) => {
     let colour = canvas();
     for (const p of chain(e).reverse()) {
@@ -57,7 +57,7 @@
   const opacity = (e) => chain(e).reduce((o, p) => o * getComputedStyle(p).opacity, 1);
   const contrast = (e, colour, least, what) => {
     const front = parse(colour), back = behind(e);
-    if (!front || !back) return say("contrast", "can't be told of " + what + " in " + name(e));
+    if (!front || !back) return say("contrast", "unknown for " + what + " in " + name(e));
     const r = ratio(over(front, back, front[3] * opacity(e)), back);
     if (r < least) say("contrast", r.toFixed(2) + " instead of " + least + ": " + what + " in " + name(e));
   };
@@ -88,7 +88,7 @@
       const style = getComputedStyle(e);
       if (style.animationName !== "none" || style.transitionDuration.split(", ").some((d) => parseFloat(d) > 0)) say("motion", name(e) + " moves");
     }
-    if (document.getAnimations().length) say("motion", "something is under way");
+    if (document.getAnimations().length) say("motion", "an animation runs");
   }
   return [...new Set(wrong)];
 })()

@@ -12,8 +12,8 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// TestTrace follows the link beside a failing check: the trace is that of a run which
-// has failed, as the real collector got it.
+// TestTrace follows the link of a failing check. It must lead to the trace of a failed run in the
+// collector.
 func TestTrace(t *testing.T) {
 	t.Parallel()
 	dir, addr := t.TempDir(), servers.FreeAddrs(t, 1)[0]
@@ -24,14 +24,14 @@ func TestTrace(t *testing.T) {
 	b.until("the database fails", `document.querySelector("#checks li.fail h3")?.textContent === "database"`)
 	link := eval[struct{ Href, Text string }](b, `(a => ({ href: a.href, text: a.innerText }))(document.querySelector("#checks li.fail a"))`)
 	if link.Text != "Trace of the failed run of database" {
-		t.Errorf("the link is called %q", link.Text)
+		t.Errorf("the link has the name %q", link.Text)
 	}
 	id := regexp.MustCompile(`^http://traces\.invalid/trace/([0-9a-f]{32})\?from=status$`).FindStringSubmatch(link.Href)
 	if id == nil {
 		t.Fatalf("the link leads to %q", link.Href)
 	}
 	span := regexp.MustCompile(fmt.Sprintf(`\{"traceId":"%s"[^{]*"name":"health\.check database"`, id[1]))
-	servers.Poll(t, "the trace is with the collector", func() error {
+	servers.Poll(t, "the collector has the trace", func() error {
 		out, err := os.ReadFile(filepath.Join(dir, "traces.jsonl"))
 		if err != nil {
 			return err
@@ -40,9 +40,9 @@ func TestTrace(t *testing.T) {
 		if at == nil {
 			return errors.New("not yet")
 		}
-		one, _, _ := strings.Cut(string(out[at[1]:]), `{"traceId"`) // what follows of this span
+		one, _, _ := strings.Cut(string(out[at[1]:]), `{"traceId"`) // the rest of this span
 		if !regexp.MustCompile(`"status":\{[^}]*"code":2`).MatchString(one) {
-			t.Fatalf("the run has not failed: %.600s", one)
+			t.Fatalf("the run did not fail: %.600s", one)
 		}
 		return nil
 	})

@@ -1,5 +1,5 @@
-// Command build builds the programs that the tests start, before their time limits
-// run: go run ./build [NAME...] in e2e. It prints where they are.
+// Command build builds the programs that the tests start, so the build does not count towards a
+// test's time limit: go run ./build [NAME...] in e2e. It prints their paths.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() {
 	for _, name := range names {
 		start := time.Now()
 		if _, ok := servers.All[name]; !ok {
-			log.Fatalf("nothing is called %q", name)
+			log.Fatalf("unknown program %q", name)
 		}
 		path, err := servers.Prepare("..", name, nil)
 		if err != nil {

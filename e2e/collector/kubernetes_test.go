@@ -45,7 +45,8 @@ func TestGatewayRefused(t *testing.T) {
 	}
 }
 
-// TestGatewayRuns starts what the file says, since the policies are read only then.
+// TestGatewayRuns starts the gateway's configuration, because the collector reads the policies only
+// at start.
 func TestGatewayRuns(t *testing.T) {
 	if err := run(t, gateway...); err != nil {
 		t.Error(err)
@@ -60,7 +61,7 @@ func TestGatewayRuns(t *testing.T) {
 	}
 }
 
-// run starts a collector and ends it once it runs.
+// run starts a collector, waits until it runs, and ends it.
 func run(t *testing.T, paths ...string) error {
 	t.Helper()
 	dir := t.TempDir()
@@ -68,7 +69,7 @@ func run(t *testing.T, paths ...string) error {
 		"OTLP_GRPC_ADDR": "127.0.0.1:0", "OTLP_HTTP_ADDR": "127.0.0.1:0", "HEALTH_CHECK_ADDR": "127.0.0.1:0",
 		"COLLECTOR_METRICS_HOST": "127.0.0.1", "COLLECTOR_METRICS_PORT": "0",
 		"QUEUE_DIR": filepath.Join(dir, "queue"), "LOGS_FILE": filepath.Join(dir, "logs"), "TRACES_FILE": filepath.Join(dir, "traces"),
-		"PROMETHEUS_OTLP_ENDPOINT": "http://127.0.0.1:1/api/v1/otlp", "TRACES_OTLP_ENDPOINT": "http://127.0.0.1:1", // nobody
+		"PROMETHEUS_OTLP_ENDPOINT": "http://127.0.0.1:1/api/v1/otlp", "TRACES_OTLP_ENDPOINT": "http://127.0.0.1:1", // nothing listens there
 	} {
 		t.Setenv(name, value)
 	}
@@ -94,14 +95,14 @@ func run(t *testing.T, paths ...string) error {
 		case <-tick.C:
 			if c.GetState() == otelcol.StateRunning {
 				cancel()
-				<-ended // its own metrics have nowhere to go at the end, which it says
+				<-ended // it may report that its own last metrics had no destination
 				return nil
 			}
 		}
 	}
 }
 
-// altered writes a copy with one thing changed.
+// altered writes a copy with one change.
 func altered(t *testing.T, good []byte, old, replaced string) string {
 	t.Helper()
 	bad := strings.Replace(string(good), old, replaced, 1)
@@ -115,8 +116,9 @@ func altered(t *testing.T, good []byte, old, replaced string) string {
 	return path
 }
 
-// TestAgent checks the agent's configuration. Its load_balancing is that of 0.150, the
-// newest module of it that is served, which was called loadbalancing until 0.153.
+// TestAgent checks the agent's configuration. Its load_balancing comes from version 0.150, the
+// newest version on the module proxy. That one still has the name loadbalancing, as all before
+// 0.153.
 func TestAgent(t *testing.T) {
 	t.Setenv("NODE_NAME", "node-1")
 	good, err := os.ReadFile(cluster + "/agent/agent.yaml")
@@ -127,10 +129,10 @@ func TestAgent(t *testing.T) {
 		t.Error(err)
 	}
 	tests := []struct{ name, old, new, want string }{
-		{"spans by something else", "routing_key: traceID", "routing_key: metric", "routing_key"},
+		{"another routing key", "routing_key: traceID", "routing_key: metric", "routing_key"},
 		{"unknown field of the balancer", "routing_key:", "routing_keys:", "routing_keys"},
 		{"unknown field of its resolver", "hostname: otel-gateway-pods", "host: otel-gateway-pods", "host"},
-		{"no name to resolve", "hostname: otel-gateway-pods", "hostname: ''", "hostname"},
+		{"no hostname", "hostname: otel-gateway-pods", "hostname: ''", "hostname"},
 		{"two resolvers", "resolver:\n", "resolver:\n      static: { hostnames: [gateway] }\n", "only one resolver"},
 		{"unknown field of the exporter", "sending_queue:", "sending_queues:", "sending_queues"},
 		{"unknown field of its protocol", "        tls: { insecure: true }", "        tsl: { insecure: true }", "tsl"},
@@ -144,7 +146,7 @@ func TestAgent(t *testing.T) {
 	}
 }
 
-// agent reads an agent's configuration with one thing changed.
+// agent reads an agent's configuration with one change.
 func agent(t *testing.T, good []byte, old, replaced string) error {
 	t.Helper()
 	changed := strings.Replace(string(good), old, replaced, 1)

@@ -1,6 +1,6 @@
-// Command collector is the OpenTelemetry Collector with just the components that
-// the repository's otel-collector-*.yaml, and its gateways, name. The tests start it as a
-// process; users run the upstream image of the same version.
+// Command collector is the OpenTelemetry Collector with only the components in the repository's
+// otel-collector-*.yaml and in the gateways' files. The tests start it as a process. Users run the
+// upstream image of the same version.
 package main
 
 import (
@@ -33,8 +33,7 @@ func main() {
 	}
 }
 
-// settings has the defaults of the upstream distributions, so that one file means
-// the same to both.
+// settings has the defaults of the upstream distributions, so one file means the same to both.
 func settings() otelcol.CollectorSettings {
 	return otelcol.CollectorSettings{
 		BuildInfo: component.BuildInfo{Command: "collector", Description: "OpenTelemetry Collector for tests", Version: "0.155.0"},

@@ -12,7 +12,7 @@ import (
 
 const (
 	config = "../../otel-collector-config.yaml"
-	traces = "../../otel-collector-traces.yaml" // merged over it
+	traces = "../../otel-collector-traces.yaml" // merged over main
 )
 
 func TestFactories(t *testing.T) {
@@ -38,14 +38,14 @@ func TestFactories(t *testing.T) {
 	}
 }
 
-// TestConfig reads the files with no variable set, as a user first does.
+// TestConfig reads the files without any variable, as a new user does.
 func TestConfig(t *testing.T) {
 	for _, name := range []string{
 		"OTLP_GRPC_ADDR", "OTLP_HTTP_ADDR", "HEALTH_CHECK_ADDR", "QUEUE_DIR", "TRACES_FILE", "LOGS_FILE",
 		"PROMETHEUS_OTLP_ENDPOINT", "TRACES_OTLP_ENDPOINT",
 		"COLLECTOR_METRICS_INTERVAL", "COLLECTOR_METRICS_HOST", "COLLECTOR_METRICS_PORT",
 	} {
-		t.Setenv(name, "") // so that it is restored
+		t.Setenv(name, "") // Setenv restores it after the test
 		os.Unsetenv(name)
 	}
 	for _, files := range [][]string{{config}, {config, traces}} {
@@ -59,11 +59,11 @@ func TestConfig(t *testing.T) {
 	}
 	for want, times := range map[string]int{"processors: [memory_limiter]": 3, "max_elapsed_time: 0": 1, "storage: file_storage": 1} {
 		if n := strings.Count(string(text), want); n != times {
-			t.Errorf("%q is there %d times, want %d", want, n, times)
+			t.Errorf("the files have %q %d times, want %d", want, n, times)
 		}
 	}
 	if dryRun(t, traces) == nil {
-		t.Errorf("%s is complete by itself", traces)
+		t.Errorf("%s works alone, but it should need the first file", traces)
 	}
 }
 

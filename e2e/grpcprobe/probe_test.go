@@ -1,5 +1,5 @@
-// Package grpcprobe asks a gRPC server that uses grpchealth by the grpc-health-probe
-// that people put into their images, which its go.mod names as a tool.
+// Package grpcprobe tests grpchealth with grpc-health-probe, a tool in many images. This module's
+// go.mod names it as a tool.
 package grpcprobe
 
 import (
@@ -28,7 +28,7 @@ import (
 const (
 	serving     = 0
 	unconnected = 2
-	refused     = 3 // the question has failed: there is no such service, or none at all
+	refused     = 3 // the call failed: no such service, or no server
 	notServing  = 4
 )
 
@@ -59,8 +59,7 @@ func listen(t *testing.T, s *grpc.Server) string {
 	return l.Addr().String()
 }
 
-// TestExitCodes: the probe tells each state of a service as /health, /ready and
-// /startup do.
+// TestExitCodes: the probe sees the same states as /health, /ready and /startup.
 func TestExitCodes(t *testing.T) {
 	var databaseDown, cacheDown atomic.Bool
 	check := func(down *atomic.Bool) func(context.Context) error {
@@ -84,7 +83,7 @@ func TestExitCodes(t *testing.T) {
 	grpchealth.Register(server, m)
 	addr := listen(t, server)
 
-	// is waits until the Monitor says so, and requires it of the probe.
+	// is waits until the Monitor has the state, and expects it from the probe.
 	is := func(when string, liveness, readiness, startup int) {
 		t.Helper()
 		codes := map[string]int{"liveness": liveness, "readiness": readiness, "": readiness, "startup": startup}
@@ -143,10 +142,10 @@ func TestExitCodes(t *testing.T) {
 	probe(t, "gone", addr, "", unconnected, "-connect-timeout", "1s")
 }
 
-// TestNoHealth: a server without the service, and one that answers nothing.
+// TestNoHealth: a server without the health service, and a server that never answers.
 func TestNoHealth(t *testing.T) {
 	probe(t, "without the service", listen(t, grpc.NewServer()), "", refused)
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // the system connects, and nobody is there
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts connections, but no server reads
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/otlptranslator"
 	"github.com/prometheus/prometheus/config"
-	_ "github.com/prometheus/prometheus/discovery/file" // alertmanagers.yaml
+	_ "github.com/prometheus/prometheus/discovery/file" // for alertmanagers.yaml
 )
 
 const file = "../../prometheus.yaml"
@@ -21,21 +21,21 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := c.OTLPConfig.TranslationStrategy; got != otlptranslator.UnderscoreEscapingWithSuffixes {
-		t.Errorf("names are translated by %s, other than those of /metrics", got)
+		t.Errorf("Prometheus translates names by %s, and /metrics does it in another way", got)
 	}
-	// What waited in the collector's queue is up to hours old.
+	// Data from the collector's queue may be hours old.
 	if got := time.Duration(c.StorageConfig.TSDBConfig.OutOfOrderTimeWindow) * time.Millisecond; got < time.Hour {
-		t.Errorf("samples may be no older than %v", got)
+		t.Errorf("Prometheus accepts samples only up to %v old", got)
 	}
 	promoted := strings.Join(c.OTLPConfig.PromoteResourceAttributes, " ")
 	const want = "service.name service.namespace service.instance.id deployment.environment.name cloud.region cloud.availability_zone " +
 		"k8s.cluster.name k8s.namespace.name k8s.pod.name k8s.container.name k8s.node.name k8s.deployment.name k8s.statefulset.name " +
 		"k8s.daemonset.name k8s.job.name k8s.cronjob.name"
 	if promoted != want {
-		t.Errorf("promoted are %s", promoted)
+		t.Errorf("the promoted attributes are %s", promoted)
 	}
 	if jobs, err := c.GetScrapeConfigs(); err != nil || len(jobs) != 0 {
-		t.Errorf("%d scrape configurations, %v: what is scraped is there twice", len(jobs), err)
+		t.Errorf("%d scrape configurations, %v: scraped series would appear twice", len(jobs), err)
 	}
 }
 
@@ -47,7 +47,7 @@ func TestConfigRefused(t *testing.T) {
 	tests := []struct{ name, old, new, want string }{
 		{"unknown field", "promote_resource_attributes:", "promoted_resource_attributes:", "promoted_resource_attributes"},
 		{"unknown strategy", "UnderscoreEscapingWithSuffixes", "UnderscoreEscaping", "UnderscoreEscaping"},
-		{"no duration", "6h", "6 hours", "6 hours"},
+		{"bad duration", "6h", "6 hours", "6 hours"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,4 +1,3 @@
-// Package prometheus is empty: its module pins Prometheus, which package servers
-// builds from there. That is not a file here, since upstream's main package can't be
-// imported; go.mod lists it as a tool.
+// Package prometheus is empty. Its module pins the version of Prometheus that package servers
+// builds. go.mod lists Prometheus as a tool, because Go can't import a main package.
 package prometheus

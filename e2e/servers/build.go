@@ -1,8 +1,7 @@
-// Package servers builds real servers from source and runs them as processes, for
-// tests that must not pretend.
+// Package servers builds real servers from source and runs them as processes.
 //
-// A server is in a module of its own with a pinned go.sum, beside the tests. It is
-// built once for each state of that module and kept in the user's cache directory.
+// Each server is a module with a pinned go.sum, beside the tests. Build compiles a server once for
+// each state of its module, and keeps it in the user's cache directory.
 package servers
 
 import (
@@ -20,22 +19,21 @@ import (
 	"testing"
 )
 
-// All are the programs that the tests start: the module in e2e that builds each, and
-// the arguments of go build.
+// All lists the programs that tests start: their module in e2e and the arguments of go build.
 var All = map[string]struct {
 	module string
 	args   []string
 }{
 	"collector": {"collector", []string{"."}},
-	// With all its service discovery it has the clients of every cloud in it; nothing is
-	// discovered here.
+	// Without this tag Prometheus would include the clients of every cloud for its service
+	// discovery.
 	"prometheus": {"prometheus", []string{"-tags=remove_all_sd", "github.com/prometheus/prometheus/cmd/prometheus"}},
 	"promtool":   {"prometheus", []string{"-tags=remove_all_sd", "github.com/prometheus/prometheus/cmd/promtool"}},
 }
 
-// Prepare builds a server of All for the repository in root, unless it is there. It
-// takes minutes, which count towards no test's time limit here; progress, which may be
-// nil, is told of each package that has been compiled.
+// Prepare builds a program of All for the repository in root, unless it exists. This takes minutes,
+// but they don't count towards a test's time limit. It calls progress, if that is not nil, with
+// every compiled package.
 func Prepare(root, name string, progress func(pkg string)) (path string, err error) {
 	return build(filepath.Join(root, "e2e", All[name].module), All[name].args, progress)
 }
@@ -46,15 +44,15 @@ func PrepareDemo(root, dir string, progress func(pkg string)) (path string, err 
 	return path, goBuild(root, progress, "-o", path, "./cmd/demo")
 }
 
-// Server is Build for one of All.
+// Server is Build for a program of All.
 func Server(t testing.TB, root, name string) string {
 	t.Helper()
 	return Build(t, filepath.Join(root, "e2e", All[name].module), All[name].args...)
 }
 
-// Build returns the server built from the module in dir: its own package or, with
-// the arguments of go build, one of a module that it requires. Where it can't be
-// built the test is skipped, for a laptop may be offline; with CI=true it fails.
+// Build builds the package of the module in dir and returns the binary's path. With arguments of go
+// build it builds a package of a required module. If the build fails, it skips the test, because a
+// laptop may be offline. With CI=true the test fails.
 func Build(t testing.TB, dir string, args ...string) string {
 	t.Helper()
 	if len(args) == 0 {
@@ -84,9 +82,9 @@ func build(dir string, args []string, progress func(pkg string)) (string, error)
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
-	name := filepath.Base(filepath.Join(dir, args[len(args)-1])) // "." is dir itself
+	name := filepath.Base(filepath.Join(dir, args[len(args)-1])) // "." means dir itself
 	path := filepath.Join(cache, name+"-"+key)
-	unlock, err := lock(path + ".lock") // go test runs packages side by side
+	unlock, err := lock(path + ".lock") // go test runs packages in parallel
 	if err != nil {
 		return "", err
 	}
@@ -98,10 +96,10 @@ func build(dir string, args []string, progress func(pkg string)) (string, error)
 	if err := goBuild(dir, progress, append([]string{"-ldflags=-s -w", "-o", part}, args...)...); err != nil {
 		return "", err
 	}
-	return path, os.Rename(part, path) // whole or not at all
+	return path, os.Rename(part, path) // never a half-written file
 }
 
-// key hashes all that the binary is made from.
+// key hashes everything that determines the binary.
 func key(dir string, args []string) (string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -126,7 +124,7 @@ func key(dir string, args []string) (string, error) {
 		}
 	}
 	cmd := exec.Command("go", "env", "GOVERSION", "GOOS", "GOARCH", "CGO_ENABLED")
-	cmd.Dir = dir // its go.mod may ask for another toolchain
+	cmd.Dir = dir // its go.mod may need another toolchain
 	version, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("go env in %s: %w", dir, err)
@@ -135,7 +133,7 @@ func key(dir string, args []string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
 }
 
-// lock waits for the lock file; the system lets go of it if the process dies.
+// lock waits for the lock file. If the process dies, the kernel releases the lock.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -147,8 +145,7 @@ func lock(path string) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// goBuild runs go build -v, which names each package that it compiles in a line of
-// its own.
+// goBuild runs go build -v, and calls progress with each compiled package.
 func goBuild(dir string, progress func(pkg string), args ...string) error {
 	cmd := exec.Command("go", append([]string{"build", "-v"}, args...)...)
 	cmd.Dir = dir

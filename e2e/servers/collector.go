@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// CollectorAddrs are where a collector listens.
+// CollectorAddrs are the addresses on which a collector listens.
 type CollectorAddrs struct{ GRPC, HTTP, Health, Metrics string }
 
-// CollectorConfig is the configuration that the repository in root ships.
+// CollectorConfig returns the shipped configuration of the repository in root.
 func CollectorConfig(root string) string { return filepath.Join(root, "otel-collector-config.yaml") }
 
-// CollectorEnv is what the shipped configuration takes from the environment: where to
-// listen, where Prometheus is, and a directory for everything that is kept.
+// CollectorEnv returns the variables of the shipped configuration: its addresses, Prometheus'
+// address, and a directory for its files.
 func CollectorEnv(at CollectorAddrs, prometheus, dir string) ([]string, error) {
 	host, port, err := net.SplitHostPort(at.Metrics)
 	return []string{
@@ -30,10 +30,10 @@ func CollectorEnv(at CollectorAddrs, prometheus, dir string) ([]string, error) {
 	}, err
 }
 
-// Collector starts the collector with the configuration that the repository in root
-// ships, and others merged over it. It takes OTLP over gRPC at addr and keeps
-// everything in dir: started there again, it goes on with its queue. Unless env has
-// PROMETHEUS_OTLP_ENDPOINT there is no Prometheus.
+// Collector starts a collector with the shipped configuration of the repository in root, and merges
+// other files over it. It listens at addr for OTLP over gRPC and keeps its files in dir. If it
+// starts again with the same dir, it continues with its queue. Without PROMETHEUS_OTLP_ENDPOINT in
+// env there is no Prometheus.
 func Collector(t testing.TB, root, addr, dir string, env []string, configs ...string) *Process {
 	t.Helper()
 	free := FreeAddrs(t, 4)

@@ -12,11 +12,11 @@ var demo struct {
 	dir string
 }
 
-// Demo returns the demo of the module in root, with the race detector in it: a
-// data race makes it exit with 66. It is built once a test run, until [Clean].
+// Demo builds the demo of the module in root with the race detector and returns its path. A data
+// race exits with 66. It builds once in a test run. Call [Clean] at the end.
 func Demo(t testing.TB, root string) string { return buildDemo(t, root, "demo", "-race") }
 
-// LeanDemo is Demo without the race detector, whose memory grows with what goes on.
+// LeanDemo is Demo without the race detector, because that makes the memory grow.
 func LeanDemo(t testing.TB, root string) string { return buildDemo(t, root, "lean-demo") }
 
 func buildDemo(t testing.TB, root, name string, flags ...string) string {
@@ -40,12 +40,12 @@ func buildDemo(t testing.TB, root, name string, flags ...string) string {
 	return path
 }
 
-// Clean removes what was built of the demo. Call it from TestMain.
+// Clean removes the builds of the demo. Call it from TestMain.
 func Clean() {
 	demo.Lock()
 	defer demo.Unlock()
 	if demo.dir != "" {
-		_ = os.RemoveAll(demo.dir) // in the temporary directory: no loss
+		_ = os.RemoveAll(demo.dir) // a leftover in the temporary directory does no harm
 		demo.dir = ""
 	}
 }

@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// Patience is how long anything may take before the test gives it up. It is far
-// more than what a busy machine needs: only a failing test waits that long.
+// Patience is the limit for every wait. It is far more than a busy machine needs, so only a failing
+// test waits that long.
 const Patience = 3 * time.Minute
 
-// Client talks to servers on this machine: no proxy, no redirects.
+// Client is for servers on this machine: no proxy, no redirects.
 var Client = &http.Client{
-	Timeout:       30 * time.Second, // of a busy machine
+	Timeout:       30 * time.Second, // for a busy machine
 	Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
@@ -38,18 +38,17 @@ func Poll(t testing.TB, what string, f func() error) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("after %v still not: %s: %v", Patience, what, err)
+			t.Fatalf("timeout after %v while waiting until %s: %v", Patience, what, err)
 		}
 		<-tick.C
 	}
 }
 
-// FreeAddrs returns n loopback addresses that nobody listens on, and that nobody else
-// is given before the test has ended.
+// FreeAddrs returns n free loopback addresses. No other test gets them before this test ends.
 func FreeAddrs(t testing.TB, n int) []string {
 	t.Helper()
 	addrs, err := Free(n)
-	t.Cleanup(func() { // after the servers have ended, which are started later
+	t.Cleanup(func() { // runs after the cleanups of the servers, because those start later
 		for _, addr := range addrs {
 			release(addr)
 		}
@@ -60,11 +59,10 @@ func FreeAddrs(t testing.TB, n int) []string {
 	return addrs
 }
 
-// Free is FreeAddrs without a test: nobody else is given the addresses before this
-// process has ended.
+// Free is FreeAddrs without a test. No other process gets the addresses before this process ends.
 func Free(n int) (addrs []string, err error) {
-	// Not those that the system gives to clients: one of them could take a port between
-	// our looking and the server's start.
+	// Avoid the kernel's range of client ports. A client could take the port before the server
+	// starts.
 	const first, last = 12000, 32000
 	for tries := 0; len(addrs) < n; tries++ {
 		addr := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first))
@@ -91,15 +89,15 @@ func Free(n int) (addrs []string, err error) {
 	return addrs, nil
 }
 
-// reserved are the addresses that have been given away. That nobody listens there says
-// nothing: the server may not have been started yet, or be away for a while.
+// reserved holds the addresses given away. A free port is not enough, because its server may not
+// run yet, or may be down for a while.
 var reserved struct {
 	sync.Mutex
-	addrs map[string]bool // of this process
-	file  *os.File        // of which each process locks the bytes that are its ports
+	addrs map[string]bool // addresses of this process
+	file  *os.File        // each process locks the bytes at the offsets of its ports
 }
 
-// reserve takes an address, unless this process or another of the same user has it.
+// reserve takes an address, unless this process or another one of the same user has it.
 func reserve(addr string) (ok bool, err error) {
 	reserved.Lock()
 	defer reserved.Unlock()
@@ -128,12 +126,12 @@ func reserve(addr string) (ok bool, err error) {
 	return err == nil, err
 }
 
-// release gives an address back that is reserved.
+// release gives a reserved address back.
 func release(addr string) {
 	reserved.Lock()
 	defer reserved.Unlock()
 	delete(reserved.addrs, addr)
-	_ = lockPort(addr, syscall.F_UNLCK) // or it is let go of when the process ends
+	_ = lockPort(addr, syscall.F_UNLCK) // the lock ends with the process anyway
 }
 
 func lockPort(addr string, kind int16) error {

@@ -16,9 +16,9 @@ import (
 	"testing"
 )
 
-// Installed returns a program from the system's packages, which are what a laptop may
-// lack: there the test is skipped; with CI=true it fails. It is looked for in PATH and
-// then in the places.
+// Installed returns the path of a program from the system's packages. It looks in PATH and then in
+// places. If the program is missing, it skips the test, because a laptop may lack it. With CI=true
+// the test fails.
 func Installed(t testing.TB, name string, places ...string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
@@ -46,8 +46,7 @@ type Database struct {
 	URL string
 }
 
-// Postgres starts PostgreSQL at addr with its data in dir, which it makes unless it is
-// there.
+// Postgres starts PostgreSQL at addr with its data in dir. It creates the data if dir is empty.
 func Postgres(t testing.TB, addr, dir string) Database {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
@@ -68,7 +67,7 @@ func Postgres(t testing.TB, addr, dir string) Database {
 	d := Database{Run(t, cmd, nil), "postgres://demo@" + addr + "/postgres?sslmode=disable"}
 	t.Cleanup(func() {
 		if !d.Ended() {
-			d.SignalAll(syscall.SIGKILL) // a child that is frozen would stay
+			d.SignalAll(syscall.SIGKILL) // a frozen child would stay
 		}
 	})
 	Poll(t, "PostgreSQL is ready", func() error {
@@ -84,15 +83,15 @@ func Postgres(t testing.TB, addr, dir string) Database {
 	return d
 }
 
-// PostgresDir is a directory for [Postgres], of the account that it runs as. Those of
-// testing.T are closed to others than who runs the test.
+// PostgresDir returns a directory for [Postgres]. It belongs to PostgreSQL's user, because
+// testing.T's directories are closed to other users.
 func PostgresDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "otelhealth-postgres-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // in the temporary directory: no loss
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // a leftover in the temporary directory does no harm
 	if as := account(t); as != nil {
 		if err := os.Chown(dir, int(as.Credential.Uid), int(as.Credential.Gid)); err != nil {
 			t.Fatal(err)
@@ -101,8 +100,8 @@ func PostgresDir(t testing.TB) string {
 	return dir
 }
 
-// account is whom PostgreSQL runs as, since it refuses root; nil for who runs the test.
-// It is our own child then, unlike under runuser, and gets our signals.
+// account returns the user for PostgreSQL, because it refuses root. It returns nil if the test does
+// not run as root. The process is our own child and gets our signals. A child of runuser does not.
 func account(t testing.TB) *syscall.SysProcAttr {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -120,15 +119,15 @@ func account(t testing.TB) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
-// Halt ends PostgreSQL without waiting for its clients.
+// Halt stops PostgreSQL without waiting for its clients.
 func (d Database) Halt() {
 	d.t.Helper()
 	d.Signal(syscall.SIGINT)
 	d.Wait()
 }
 
-// SignalAll signals the process and its children, as PostgreSQL has one for each
-// connection. It is stopped meanwhile, so that it makes no more of them.
+// SignalAll signals the process and its children. PostgreSQL has one child per connection.
+// SignalAll freezes the process meanwhile, so it makes no new ones.
 func (p *Process) SignalAll(s syscall.Signal) {
 	p.t.Helper()
 	p.Signal(syscall.SIGSTOP)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Process is a server that runs. It does not outlive its test.
+// Process is a running server. It ends before its test ends.
 type Process struct {
 	t     testing.TB
 	name  string
@@ -24,17 +24,16 @@ type Process struct {
 	ended chan struct{}
 }
 
-// Start runs a binary. The variables of OpenTelemetry and of the demo come
-// from env alone, whatever the developer's shell has set. The output is logged if
-// the test fails.
+// Start runs a binary. The variables of OpenTelemetry and of the demo come only from env, not from
+// the developer's shell. If the test fails, it logs the output.
 func Start(t testing.TB, path string, env []string, args ...string) *Process {
 	t.Helper()
 	cmd := exec.Command(path, args...)
-	cmd.Dir = t.TempDir() // relative paths stay out of the tree
+	cmd.Dir = t.TempDir() // relative paths stay out of the repository
 	return Run(t, cmd, env)
 }
 
-// Run is Start for a command that is more than a path and arguments.
+// Run is Start for a prepared command.
 func Run(t testing.TB, cmd *exec.Cmd, env []string) *Process {
 	t.Helper()
 	p := &Process{t: t, name: filepath.Base(cmd.Path), cmd: cmd, ended: make(chan struct{})}
@@ -59,7 +58,7 @@ func Run(t testing.TB, cmd *exec.Cmd, env []string) *Process {
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // it has usually ended
+		_ = p.cmd.Process.Kill() // usually it has exited already
 		<-p.ended
 		if t.Failed() {
 			t.Logf("output of %s:\n%s", p.name, p.Output())
@@ -68,7 +67,7 @@ func Run(t testing.TB, cmd *exec.Cmd, env []string) *Process {
 	return p
 }
 
-// Output is what the process has printed so far.
+// Output returns the process's output so far.
 func (p *Process) Output() string { return p.out.String() }
 
 // Ended reports whether the process has exited.
@@ -107,7 +106,7 @@ func (p *Process) Signal(s syscall.Signal) {
 	}
 }
 
-// Resident is how many bytes of memory the process has.
+// Resident returns the process's resident memory in bytes.
 func (p *Process) Resident() int64 {
 	p.t.Helper()
 	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(p.cmd.Process.Pid)).Output()
@@ -121,7 +120,7 @@ func (p *Process) Resident() int64 {
 	return kib << 10
 }
 
-// SignalGroup signals the process group that the process leads, as a terminal does.
+// SignalGroup signals the process's group, as a terminal does.
 func (p *Process) SignalGroup(s syscall.Signal) {
 	p.t.Helper()
 	if err := syscall.Kill(-p.cmd.Process.Pid, s); err != nil {
@@ -129,15 +128,15 @@ func (p *Process) SignalGroup(s syscall.Signal) {
 	}
 }
 
-// Kill ends the process at once, as the kernel does when memory runs out.
+// Kill kills the process, as the kernel does when memory runs out.
 func (p *Process) Kill() {
 	p.t.Helper()
 	p.Signal(syscall.SIGKILL)
 	<-p.ended
 }
 
-// Stop asks the process to end, as Kubernetes does, and returns its exit code,
-// which is -1 after a signal.
+// Stop sends SIGTERM, as Kubernetes does, and returns the exit code, or -1 if a signal killed the
+// process.
 func (p *Process) Stop() int {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -146,7 +145,7 @@ func (p *Process) Stop() int {
 	return p.Wait()
 }
 
-// Wait waits until the process has ended and returns its exit code.
+// Wait waits for the exit and returns the exit code.
 func (p *Process) Wait() int {
 	p.t.Helper()
 	late := time.NewTimer(Patience)
@@ -154,12 +153,12 @@ func (p *Process) Wait() int {
 	select {
 	case <-p.ended:
 	case <-late.C:
-		p.t.Fatalf("%s has not ended after %v", p.name, Patience)
+		p.t.Fatalf("%s has not exited after %v", p.name, Patience)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// output is written by the process and read by the test.
+// output is a buffer that the process writes and the test reads.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// PrometheusArgs are the arguments for Prometheus with the configuration that the
-// repository in root ships.
+// PrometheusArgs returns Prometheus' arguments for the shipped configuration of the repository in
+// root.
 func PrometheusArgs(root, addr, dir string) []string {
 	return []string{
 		"--config.file=" + filepath.Join(root, "prometheus.yaml"),
@@ -17,14 +17,14 @@ func PrometheusArgs(root, addr, dir string) []string {
 	}
 }
 
-// Prometheus starts Prometheus at addr with the configuration that the repository in
-// root ships. It keeps its data in dir: started there again, it has them.
+// Prometheus starts Prometheus at addr with the shipped configuration of the repository in root. It
+// keeps its data in dir, also for the next start.
 func Prometheus(t testing.TB, root, addr, dir string) *Process {
 	t.Helper()
 	return PrometheusWith(t, root, filepath.Join(root, "prometheus.yaml"), addr, dir)
 }
 
-// PrometheusWith starts it with another configuration, and more flags.
+// PrometheusWith is Prometheus with another configuration and more flags.
 func PrometheusWith(t testing.TB, root, config, addr, dir string, flags ...string) *Process {
 	t.Helper()
 	args := PrometheusArgs(absolute(t, root), addr, dir)
@@ -34,7 +34,7 @@ func PrometheusWith(t testing.TB, root, config, addr, dir string, flags ...strin
 	return p
 }
 
-// absolute is for a process that runs elsewhere.
+// absolute is for a process in another working directory.
 func absolute(t testing.TB, path string) string {
 	t.Helper()
 	path, err := filepath.Abs(path)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Redis starts a Redis at addr that keeps nothing.
+// Redis starts a Redis at addr without persistence.
 func Redis(t testing.TB, addr string) *Process {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
@@ -15,7 +15,7 @@ func Redis(t testing.TB, addr string) *Process {
 	}
 	p := Start(t, Installed(t, "redis-server", "/opt/homebrew/bin"), nil,
 		"--bind", host, "--port", port, "--save", "", "--appendonly", "no")
-	Poll(t, "Redis is there", func() error {
+	Poll(t, "Redis answers", func() error {
 		if p.Ended() {
 			t.Fatalf("Redis ended: %v", p.cmd.ProcessState)
 		}

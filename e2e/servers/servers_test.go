@@ -27,14 +27,14 @@ func main() {
 }
 `
 
-// module writes a server's module and sends the user's cache elsewhere.
+// module writes a server's module and moves the user's cache.
 func module(t *testing.T, main string) (dir string) {
 	t.Helper()
 	out, err := exec.Command("go", "env", "GOCACHE", "GOPATH", "GOENV").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	goes := strings.Split(string(out), "\n") // not with the rest, or all is built anew
+	goes := strings.Split(string(out), "\n") // keep Go's build cache, or Go compiles everything again
 	for i, name := range []string{"GOCACHE", "GOPATH", "GOENV"} {
 		t.Setenv(name, goes[i])
 	}
@@ -65,10 +65,10 @@ func TestBuildIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "main_test.go", "package main\n") // is no part of it
+	write(t, dir, "main_test.go", "package main\n") // not a part of the binary
 	again := Build(t, dir)
 	if kept, err := os.Stat(again); err != nil || again != first || !os.SameFile(made, kept) {
-		t.Errorf("built again as %s after %s: %v", again, first, err)
+		t.Errorf("unchanged, but built again as %s after %s: %v", again, first, err)
 	}
 	for _, name := range []string{"main.go", "go.mod", "go.sum"} {
 		old, err := os.ReadFile(filepath.Join(dir, name))
@@ -77,16 +77,16 @@ func TestBuildIsKept(t *testing.T) {
 		}
 		write(t, dir, name, string(old)+"\n")
 		if path := Build(t, dir); path == first {
-			t.Errorf("%s has changed, and %s is still used", name, path)
+			t.Errorf("%s has changed, but %s is still used", name, path)
 		}
 		write(t, dir, name, string(old))
 	}
 	if path := Build(t, dir, "-tags=other", "."); path == first {
-		t.Errorf("the arguments have changed, and %s is still used", path)
+		t.Errorf("the arguments have changed, but %s is still used", path)
 	}
 	write(t, dir, "tool/main.go", "package main\n\nfunc main() {}\n")
 	if path := Build(t, dir, "./tool"); !strings.HasPrefix(filepath.Base(path), "tool-") {
-		t.Errorf("%s is not called after its package", path)
+		t.Errorf("%s does not have its package's name", path)
 	}
 }
 
@@ -99,12 +99,12 @@ func TestBuildFails(t *testing.T) {
 		go func() { defer close(done); Build(r, dir) }()
 		<-done
 		if r.ended != want || !strings.Contains(r.reason, "undefined: fail") {
-			t.Errorf("CI=%q: %s %q, want %s with the compiler's words", ci, r.ended, r.reason, want)
+			t.Errorf("CI=%q: %s %q, want %s with the compiler's error", ci, r.ended, r.reason, want)
 		}
 	}
 }
 
-// recorder is a test that may end without ending the one that asks.
+// recorder is a test that may fail or skip without ending the calling test.
 type recorder struct {
 	testing.TB
 	ended, reason string
@@ -147,16 +147,16 @@ func TestFreeAddrs(t *testing.T) {
 	seen := map[string]bool{}
 	for _, a := range FreeAddrs(t, 20) {
 		if seen[a] || !strings.HasPrefix(a, "127.0.0.1:") {
-			t.Errorf("%s: twice, or not on loopback", a)
+			t.Errorf("%s: a duplicate, or not on loopback", a)
 		}
 		seen[a] = true
 	}
 }
 
-// TestReserved: an address that was given away is nobody else's, in this process or in
-// another, though nobody listens there, until the test has ended.
+// TestReserved: nobody else gets a reserved address until the test has ended, in this process or
+// another, even if no server listens there.
 func TestReserved(t *testing.T) {
-	if addr := os.Getenv("RESERVED"); addr != "" { // the other process
+	if addr := os.Getenv("RESERVED"); addr != "" { // this is the other process
 		if ok, err := reserve(addr); ok || err != nil {
 			t.Errorf("%s: free %v, %v", addr, ok, err)
 		}

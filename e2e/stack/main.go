@@ -1,10 +1,10 @@
-// Command stack runs the demo, the collector and Prometheus, with the shipped
-// configurations and without Docker. In the root of the repository:
+// Command stack runs the demo, the collector and Prometheus with the shipped configurations,
+// without Docker. In the root of the repository:
 //
 //	go -C e2e run ./stack [flags] [-- flags of the demo]
 //
-// The first time it builds the two servers, which takes minutes. Ctrl-C ends all of
-// them, in the order in which nothing is lost.
+// The first run builds the two servers. This takes minutes. Ctrl-C stops all of them in an order
+// that loses no data.
 package main
 
 import (
@@ -38,7 +38,7 @@ func main() {
 	flag.StringVar(&cfg.adminAddr, "admin-addr", "localhost:8001", "`address` of the demo's /metrics, /status and faults")
 	flag.StringVar(&cfg.otlpAddr, "otlp-addr", "localhost:4317", "`address` of the collector, for OTLP over gRPC")
 	flag.StringVar(&cfg.prometheusAddr, "prometheus-addr", "localhost:9090", "`address` of Prometheus")
-	flag.StringVar(&cfg.data, "data", "", "`directory` to keep everything in; a temporary one if empty")
+	flag.StringVar(&cfg.data, "data", "", "`directory` for all files; empty for a temporary one")
 	flag.Parse()
 	cfg.demo = flag.Args()
 	if err := run(cfg); err != nil {
@@ -46,11 +46,11 @@ func main() {
 	}
 }
 
-// run is all of it. It returns nil if it was asked to end and all ended in order.
+// run runs the stack. It returns nil if a signal stopped it and all processes exited in order.
 func run(cfg config) (err error) {
 	parent, end := os.Getppid(), make(chan os.Signal, 2)
-	signal.Notify(end, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT) // a terminal that is closed hangs up
-	if err := cfg.free(); err != nil {                                                 // before anybody waits for a build
+	signal.Notify(end, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT) // a closed terminal sends SIGHUP
+	if err := cfg.free(); err != nil {                                                 // before a long build
 		return err
 	}
 	root, err := repository()
@@ -74,11 +74,11 @@ func run(cfg config) (err error) {
 			return err
 		}
 	case <-end:
-		return errors.New("stopped while building; the next start goes on from there")
+		return errors.New("stopped while building; the next run continues from here")
 	}
 
-	var family family
-	defer func() { err = errors.Join(err, family.end(end)) }()
+	var started processes
+	defer func() { err = errors.Join(err, started.end(end)) }()
 	others, err := servers.Free(3)
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func run(cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	// Who is sent to comes before who sends, and ends after it.
+	// A receiver starts before its senders, and stops after them.
 	for _, c := range []*child{
 		{name: "prometheus", args: servers.PrometheusArgs(root, cfg.prometheusAddr, filepath.Join(dir, "prometheus")),
 			ready: "http://" + cfg.prometheusAddr + "/-/ready"},
@@ -97,21 +97,21 @@ func run(cfg config) (err error) {
 			env: export(cfg.otlpAddr), ready: "http://" + cfg.addr + "/startup"},
 	} {
 		c.path, c.log = paths[c.name], filepath.Join(dir, c.name+".log")
-		if err := family.start(c, end); err != nil {
+		if err := started.start(c, end); err != nil {
 			return err
 		}
 	}
 	fmt.Printf(`demo        http://%s/ready, faults and /metrics at http://%s
             go run ./cmd/demo fault -admin-addr %[2]s paused-workers
-Prometheus  http://%s/api/v1/query?query=health_probe_status (an API without pages)
+Prometheus  http://%s/api/v1/query?query=health_probe_status (only the API, no web pages)
 collector   OTLP at %s, its own metrics at http://%s/metrics
 files       %s
-Ctrl-C ends all of them.
+Ctrl-C stops all of them.
 `, cfg.addr, cfg.adminAddr, cfg.prometheusAddr, cfg.otlpAddr, at.Metrics, dir)
-	return family.wait(end, parent)
+	return started.wait(end, parent)
 }
 
-// free tells of each address that somebody else has.
+// free returns an error for each address in use.
 func (c config) free() (err error) {
 	for _, a := range []struct{ name, addr string }{
 		{"addr", c.addr}, {"admin-addr", c.adminAddr}, {"otlp-addr", c.otlpAddr}, {"prometheus-addr", c.prometheusAddr},
@@ -119,9 +119,9 @@ func (c config) free() (err error) {
 		l, e := net.Listen("tcp", a.addr)
 		switch {
 		case e == nil:
-			defer l.Close() // at the end: two of them may be the same
+			defer l.Close() // close them at the end, because two addresses may be the same
 		case errors.Is(e, syscall.EADDRINUSE):
-			err = errors.Join(err, fmt.Errorf("%s is in use: end what listens there, or choose another with -%s", a.addr, a.name))
+			err = errors.Join(err, fmt.Errorf("%s is in use: stop the program that listens there, or choose another address with -%s", a.addr, a.name))
 		default:
 			err = errors.Join(err, fmt.Errorf("-%s: %w", a.name, e))
 		}
@@ -129,7 +129,7 @@ func (c config) free() (err error) {
 	return err
 }
 
-// repository is the directory of the module, here or above.
+// repository finds the root of the repository, here or above.
 func repository() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -160,7 +160,7 @@ func (c config) directory() (string, error) {
 	return dir, nil
 }
 
-// build builds what is not there yet, and says how far it is every few seconds.
+// build builds missing programs. It logs its progress every few seconds.
 func build(root, dir string, paths map[string]string) (err error) {
 	for _, name := range []string{"demo", "collector", "prometheus"} {
 		var packages atomic.Int64
@@ -191,8 +191,8 @@ func build(root, dir string, paths map[string]string) (err error) {
 	return nil
 }
 
-// export sends the demo's telemetry to the collector, more often than by default:
-// somebody is watching.
+// export sends the demo's telemetry to the collector, more often than by default, because somebody
+// is watching.
 func export(otlp string) []string {
 	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + otlp}
 	if os.Getenv("OTEL_METRIC_EXPORT_INTERVAL") == "" {

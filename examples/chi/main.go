@@ -1,8 +1,8 @@
-// Command chi is a service on chi that is judged from its own requests.
+// Command chi is a service on chi. Its own requests decide its readiness.
 //
-// github.com/riandyrn/otelchi makes spans, but its metrics are not those of the
-// semantic conventions: request_duration_millis instead of
-// http.server.request.duration. telemetry's Wrap is a chi middleware as it is.
+// github.com/riandyrn/otelchi makes spans, but its metrics do not follow the semantic conventions:
+// request_duration_millis instead of http.server.request.duration. Telemetry.Instrument works as a
+// chi middleware without an adapter.
 package main
 
 import (
@@ -28,7 +28,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 	if err != nil {
 		log.Fatal(err)
@@ -42,8 +42,8 @@ func main() {
 	}
 }
 
-// serve serves until ctx ends. Then /ready answers 503, and requests are served for
-// the drain delay more.
+// serve serves until ctx ends. Then /ready answers 503, and the server accepts requests for the
+// drain delay.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
 	const duration = "http.server.request.duration"
 	requests := rule.Increase(duration)
@@ -53,17 +53,17 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		Rules: []rule.Rule{
 			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
 			{Name: "errors", Value: rule.Ratio(requests.Where("http.response.status_code", "500"), requests), Fail: rule.Above(.05)},
-			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // none ends: none is in duration
+			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // a request that never ends is not in duration
 		},
 	})
 	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
 	if err != nil {
 		return err
 	}
-	defer tel.Close() // exports the end of it
+	defer tel.Close() // exports the final state
 
 	app := chi.NewRouter()
-	app.Use(tel.Instrument, route) // first, so that other middleware counts as part of the request
+	app.Use(tel.Instrument, route) // first, so the time of other middleware counts, too
 	app.Use(middleware.RequestID, middleware.Timeout(30*time.Second))
 	app.Route("/orders", func(orders chi.Router) {
 		orders.Get("/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -77,17 +77,17 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	})
 
 	mux := http.NewServeMux()
-	mux.Handle("/", app) // which has tel.Instrument inside
+	mux.Handle("/", app) // app has tel.Instrument inside
 	mux.Handle("GET /metrics", tel.MetricsHandler())
-	// Outside of tel.Instrument: probes are no requests.
+	// Outside of tel.Instrument, so probes don't count as requests.
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
-// route tells tel.Instrument the pattern that chi matched, for http.route. chi writes it
-// into the request too, but into a copy where other middleware has made one.
+// route gives tel.Instrument chi's pattern for http.route. chi sets it on the request, too, but
+// other middleware may have copied the request before.
 func route(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() { r.Pattern = chi.RouteContext(r.Context()).RoutePattern() }() // after a panic, too
+		defer func() { r.Pattern = chi.RouteContext(r.Context()).RoutePattern() }() // deferred, so it also runs after a panic
 		next.ServeHTTP(w, r)
 	})
 }

@@ -1,5 +1,5 @@
-// Command clientgolang is a service with client_golang's metrics and no OpenTelemetry: rules go
-// by the names on /metrics, which has health_* beside what the service had before.
+// Command clientgolang is a service with client_golang's metrics and without OpenTelemetry. Rules
+// use the names on /metrics. /metrics also shows health_*.
 package main
 
 import (
@@ -26,7 +26,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 	if err != nil {
 		log.Fatal(err)
@@ -40,10 +40,10 @@ func main() {
 	}
 }
 
-// serve serves until ctx ends. Then /ready answers 503, and requests are served for
-// the drain delay more.
+// serve serves until ctx ends. Then /ready answers 503, and the server accepts requests for the
+// drain delay.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
-	reg := prometheus.NewRegistry() // with the default registry, give nil to promhealth.Start
+	reg := prometheus.NewRegistry() // for the default registry, give nil to promhealth.Start
 	latency := promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
 		Name: "http_request_duration_seconds", Help: "Duration of requests.", Buckets: prometheus.DefBuckets,
 	}, []string{"code", "method"})
@@ -68,7 +68,7 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
 	})
-	mux := http.NewServeMux() // scrapes and probes are no requests to judge by
+	mux := http.NewServeMux() // not measured: scrapes and probes must not count as requests
 	mux.Handle("/", promhttp.InstrumentHandlerDuration(latency, app))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)

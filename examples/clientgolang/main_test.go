@@ -12,7 +12,7 @@ func TestService(t *testing.T) {
 		for _, series := range s.Metrics()["http_request_duration_seconds"].GetMetric() {
 			n += series.GetHistogram().GetSampleCount()
 		}
-		if n != 22 { // no probe and no scrape among them
+		if n != 22 { // no probe and no scrape
 			t.Errorf("%d requests, want 22", n)
 		}
 	})

@@ -1,8 +1,8 @@
-// Command echo is a service on echo 5 that is judged from its own requests.
+// Command echo is a service on echo 5. Its own requests decide its readiness.
 //
-// With github.com/labstack/echo-opentelemetry instead of tel.Instrument the rules on
-// http.server.request.duration are the same; but a request to an unknown path has the
-// route of a neighbour, and nothing counts the requests under way.
+// github.com/labstack/echo-opentelemetry works, too, and the rules on http.server.request.duration
+// stay the same. But it gives a request to an unknown path the route of another path, and it does
+// not count requests in flight.
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 	if err != nil {
 		log.Fatal(err)
@@ -41,8 +41,8 @@ func main() {
 	}
 }
 
-// serve serves until ctx ends. Then /ready answers 503, and requests are served for
-// the drain delay more.
+// serve serves until ctx ends. Then /ready answers 503, and the server accepts requests for the
+// drain delay.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
 	const duration = "http.server.request.duration"
 	requests := rule.Increase(duration)
@@ -52,14 +52,14 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		Rules: []rule.Rule{
 			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
 			{Name: "errors", Value: rule.Ratio(requests.Where("http.response.status_code", "500"), requests), Fail: rule.Above(.05)},
-			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // none ends: none is in duration
+			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // a request that never ends is not in duration
 		},
 	})
 	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
 	if err != nil {
 		return err
 	}
-	defer tel.Close() // exports the end of it
+	defer tel.Close() // exports the final state
 
 	app := echo.New()
 	app.Use(route)
@@ -75,13 +75,13 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
 	mux.Handle("GET /metrics", tel.MetricsHandler())
-	// Outside of tel.Instrument: probes are no requests.
+	// Outside of tel.Instrument, so probes don't count as requests.
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
-// route tells tel.Instrument the pattern that echo matched, for http.route. Echo 5 writes
-// one into the request by itself, but that of some neighbour if it knows no such path.
-// It is the first middleware: others may put a copy of the request in its place.
+// route gives tel.Instrument echo's pattern for http.route. Echo 5 sets it on the request, too, but
+// for an unknown path it sets the pattern of another path. route comes first, because other
+// middleware may copy the request.
 func route(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c *echo.Context) error {
 		c.Request().Pattern = c.RouteInfo().Path

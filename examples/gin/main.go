@@ -1,8 +1,7 @@
-// Command gin is a service on gin that is judged from its own requests.
+// Command gin is a service on gin. Its own requests decide its readiness.
 //
-// With otelgin instead of tel.Instrument the rule on http.server.request.duration is the
-// same; but a panic is in no metric unless gin.Recovery comes after it, and nothing
-// counts the requests under way.
+// otelgin works, too, and the rule on http.server.request.duration stays the same. But it counts a
+// panic only if gin.Recovery comes after it, and it does not count requests in flight.
 package main
 
 import (
@@ -26,7 +25,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 	if err != nil {
 		log.Fatal(err)
@@ -40,8 +39,8 @@ func main() {
 	}
 }
 
-// serve serves until ctx ends. Then /ready answers 503, and requests are served for
-// the drain delay more.
+// serve serves until ctx ends. Then /ready answers 503, and the server accepts requests for the
+// drain delay.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
 	const duration = "http.server.request.duration"
 	requests := rule.Increase(duration)
@@ -51,16 +50,16 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		Rules: []rule.Rule{
 			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
 			{Name: "errors", Value: rule.Ratio(requests.Where("http.response.status_code", "500"), requests), Fail: rule.Above(.05)},
-			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // none ends: none is in duration
+			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // a request that never ends is not in duration
 		},
 	})
 	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
 	if err != nil {
 		return err
 	}
-	defer tel.Close() // exports the end of it
+	defer tel.Close() // exports the final state
 
-	app := gin.New() // no gin.Recovery: tel.Instrument answers a panic with a 500, and counts it
+	app := gin.New() // no gin.Recovery, because tel.Instrument answers a panic with 500 and counts it
 	app.Use(route)
 	app.GET("/orders/:id", func(c *gin.Context) {
 		var state string
@@ -75,12 +74,12 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
 	mux.Handle("GET /metrics", tel.MetricsHandler())
-	// Outside of tel.Instrument: probes are no requests.
+	// Outside of tel.Instrument, so probes don't count as requests.
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
-// route tells tel.Instrument the pattern that gin matched, for http.route. It is the
-// first middleware: others may put a copy of the request in its place.
+// route gives tel.Instrument gin's pattern for http.route. It comes first, because other middleware
+// may copy the request.
 func route(c *gin.Context) {
 	c.Request.Pattern = c.FullPath()
 	c.Next()

@@ -1,4 +1,4 @@
-// Command grpcserver is a gRPC server that is judged from its own calls.
+// Command grpcserver is a gRPC server. Its own calls decide its readiness.
 package main
 
 import (
@@ -30,7 +30,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 	if err != nil {
 		log.Fatal(err)
@@ -48,12 +48,12 @@ func main() {
 	}
 }
 
-// serve serves calls, and the probes and /metrics on admin, until ctx ends. Then
-// readiness is NOT_SERVING and 503, and calls are served for the drain delay more.
+// serve serves calls until ctx ends. The listener admin has the probes and /metrics. Then readiness
+// is NOT_SERVING and 503, and the server accepts calls for the drain delay.
 func serve(ctx context.Context, calls, admin net.Listener, db *sql.DB, drain time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	const duration = "rpc.server.call.duration" // rpc.server.duration until semantic conventions 1.39
+	const duration = "rpc.server.call.duration" // the name was rpc.server.duration before semantic conventions 1.39
 	all := rule.Increase(duration)
 	health := healthcheck.New(healthcheck.Config{
 		Checks:     []healthcheck.Check{{Name: "database", Func: db.PingContext}},
@@ -67,25 +67,25 @@ func serve(ctx context.Context, calls, admin net.Listener, db *sql.DB, drain tim
 	if err != nil {
 		return err
 	}
-	defer tel.Close() // exports the end of it
+	defer tel.Close() // exports the final state
 
 	server := grpc.NewServer(grpc.StatsHandler(otelgrpc.NewServerHandler(
 		otelgrpc.WithMeterProvider(tel.MeterProvider), otelgrpc.WithTracerProvider(tel.TracerProvider),
-		otelgrpc.WithFilter(filters.Not(filters.HealthCheck()))))) // probes are no calls
+		otelgrpc.WithFilter(filters.Not(filters.HealthCheck()))))) // probes don't count as calls
 	orders.RegisterServer(server, service{db})
 	grpchealth.Register(server, health)
 	served := make(chan error, 1)
 	go func() {
-		defer cancel() // a server that can't be called drains
+		defer cancel() // if the gRPC server fails, drain
 		served <- server.Serve(calls)
 	}()
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", tel.MetricsHandler())
-	// Until ctx has ended and the drain delay is over. Watchers of health end then too, so
-	// GracefulStop does not wait for them.
+	// Serve returns after ctx ends and the drain delay is over. Watchers of health end then, too,
+	// so GracefulStop does not wait for them.
 	err = health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, admin)
-	defer time.AfterFunc(6*time.Second, server.Stop).Stop() // for streams that do not end
+	defer time.AfterFunc(6*time.Second, server.Stop).Stop() // streams may never end
 	server.GracefulStop()
 	return errors.Join(err, <-served)
 }

@@ -68,7 +68,7 @@ func TestService(t *testing.T) {
 	told := func(want healthpb.HealthCheckResponse_ServingStatus) {
 		t.Helper()
 		if res, err := watch.Recv(); err != nil || res.Status != want {
-			t.Errorf("the watcher is told %v, %v; want %v", res.GetStatus(), err, want)
+			t.Errorf("the watcher got %v, %v; want %v", res.GetStatus(), err, want)
 		}
 	}
 	told(serving)
@@ -95,7 +95,7 @@ func TestService(t *testing.T) {
 			}
 		}
 	}
-	if len(counted) != 1 || counted["orders.Orders/Get"] != 1+slow { // and not one probe
+	if len(counted) != 1 || counted["orders.Orders/Get"] != 1+slow { // no probe
 		t.Errorf("calls in the histogram: %v", counted)
 	}
 
@@ -111,7 +111,7 @@ func TestService(t *testing.T) {
 	probe("liveness", serving)
 	s.Says("readiness", "fail")
 	if err := <-late; err != nil {
-		t.Errorf("the call under way: %v", err)
+		t.Errorf("the call in flight: %v", err)
 	}
 	if _, err := watch.Recv(); status.Code(err) != codes.Unavailable {
 		t.Errorf("the watcher's end: %v", err)

@@ -1,5 +1,5 @@
-// Package migrating is the code of ../migrating.md: each library as its users write
-// it, and the same checks for healthcheck.
+// Package migrating has the code of ../../docs/migrating.md: each library with its usual code, and
+// the same checks for healthcheck.
 package migrating
 
 import (
@@ -7,7 +7,7 @@ import (
 	"database/sql"
 )
 
-// deps is what the service of the examples depends on.
+// deps are the dependencies of the example services.
 type deps struct {
 	db     *sql.DB
 	search func(context.Context) error

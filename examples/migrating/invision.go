@@ -12,7 +12,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck"
 )
 
-// searchChecker is the type that go-health wants around a function.
+// searchChecker implements go-health's interface around a function.
 type searchChecker struct{ deps }
 
 func (s searchChecker) Status() (any, error) { return nil, s.search(context.Background()) }

@@ -20,7 +20,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck"
 )
 
-// database is a driver that connects, or fails with a secret in the error's text.
+// database is a driver. It connects, or fails with a secret in the error's text.
 type database struct{}
 
 func (database) Connect(context.Context) (driver.Conn, error) {
@@ -28,8 +28,7 @@ func (database) Connect(context.Context) (driver.Conn, error) {
 }
 func (database) Driver() driver.Driver { return nil }
 
-// TestFailingDatabase shows what the page says of each library's answer, and of ours
-// in its place.
+// TestFailingDatabase compares each library's answer with the page, and with ours.
 func TestFailingDatabase(t *testing.T) {
 	db := sql.OpenDB(database{})
 	defer db.Close()
@@ -55,7 +54,7 @@ func TestFailingDatabase(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if body := answer(t, tt.before, tt.path, tt.code); !strings.Contains(body, "secret") {
-				t.Errorf("before: the error's text is not shown: %s", body)
+				t.Errorf("before: the answer lacks the error's text: %s", body)
 			}
 			if code := head(tt.before, tt.path); code != tt.head {
 				t.Errorf("before: HEAD is %d, want %d", code, tt.head)
@@ -66,16 +65,16 @@ func TestFailingDatabase(t *testing.T) {
 				t.Errorf("after: HEAD is %d, want 503", code)
 			}
 			if strings.Contains(body, "secret") {
-				t.Errorf("after: the error's text is shown: %s", body)
+				t.Errorf("after: the answer has the error's text: %s", body)
 			}
 			if !strings.Contains(body, `"output":"database: `) {
-				t.Errorf("after: the database is not to blame: %s", body)
+				t.Errorf("after: the output does not begin with database: %s", body)
 			}
 		})
 	}
 }
 
-// TestFailingSearch: what is not fatal costs no readiness, before and after.
+// TestFailingSearch: before and after, a check that is not fatal does not change readiness.
 func TestFailingSearch(t *testing.T) {
 	db := sql.OpenDB(good{})
 	defer db.Close()
@@ -99,7 +98,7 @@ func TestFailingSearch(t *testing.T) {
 	}
 }
 
-// good is a driver whose connections do nothing.
+// good is a driver. Its connections do nothing.
 type good struct{}
 
 func (good) Connect(context.Context) (driver.Conn, error) { return conn{}, nil }
@@ -109,12 +108,12 @@ type conn struct{ driver.Conn }
 
 func (conn) Close() error { return nil }
 
-// monitor starts one with the checks and rules.
+// monitor starts a Monitor.
 func monitor(t *testing.T, c healthcheck.Config) http.Handler {
 	m := healthcheck.New(c)
 	reader := sdkmetric.NewManualReader()
 	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(m.View()))
-	if err := runtime.Start(runtime.WithMeterProvider(mp)); err != nil { // as telemetry does
+	if err := runtime.Start(runtime.WithMeterProvider(mp)); err != nil { // telemetry does the same
 		t.Fatal(err)
 	}
 	if err := m.StartWith(t.Context(), healthcheck.Pipeline{Reader: reader, MeterProvider: mp}); err != nil {
@@ -124,7 +123,7 @@ func monitor(t *testing.T, c healthcheck.Config) http.Handler {
 	return m.Wrap(nil)
 }
 
-// answer asks until the code is the one that is wanted and something was checked.
+// answer polls until the code matches and every check has run.
 func answer(t *testing.T, h http.Handler, path string, code int) string {
 	t.Helper()
 	last := ""
@@ -136,7 +135,7 @@ func answer(t *testing.T, h http.Handler, path string, code int) string {
 			return last
 		}
 	}
-	t.Fatalf("%s: no %d, the last answer: %s", path, code, last)
+	t.Fatalf("%s: no %d; the last answer: %s", path, code, last)
 	return ""
 }
 
@@ -146,8 +145,8 @@ func head(h http.Handler, path string) int {
 	return w.Code
 }
 
-// TestBlocks: each block of Go on the page is in a file, word for word, and each
-// function of a file is on the page.
+// TestBlocks: each Go block of the page is in a file, word for word. Each function in a file is on
+// the page.
 func TestBlocks(t *testing.T) {
 	page, err := os.ReadFile("../../docs/migrating.md")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
-// Serve is what all of them begin with.
+// Serve is the common start of all examples.
 func Serve(ctx context.Context, config healthcheck.Config, app http.Handler) error {
 	config.DrainDelay = 10 * time.Second
 	monitor := healthcheck.New(config)

@@ -1,4 +1,4 @@
-// Command nethttp is a service on net/http that is judged from its own requests.
+// Command nethttp is a service on net/http. Its own requests decide its readiness.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 	if err != nil {
 		log.Fatal(err)
@@ -36,8 +36,8 @@ func main() {
 	}
 }
 
-// serve serves until ctx ends. Then /ready answers 503, and requests are served for
-// the drain delay more.
+// serve serves until ctx ends. Then /ready answers 503, and the server accepts requests for the
+// drain delay.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
 	const duration = "http.server.request.duration"
 	requests := rule.Increase(duration)
@@ -47,14 +47,14 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		Rules: []rule.Rule{
 			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
 			{Name: "errors", Value: rule.Ratio(requests.Where("http.response.status_code", "500"), requests), Fail: rule.Above(.05)},
-			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // none ends: none is in duration
+			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // a request that never ends is not in duration
 		},
 	})
 	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
 	if err != nil {
 		return err
 	}
-	defer tel.Close() // exports the end of it
+	defer tel.Close() // exports the final state
 
 	app := http.NewServeMux()
 	app.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -65,11 +65,11 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
 	})
-	handler := tel.Instrument(app) // patterns become http.route
+	handler := tel.Instrument(app) // the mux's patterns become http.route
 
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
 	mux.Handle("GET /metrics", tel.MetricsHandler())
-	// Outside of tel.Instrument: probes are no requests.
+	// Outside of tel.Instrument, so probes don't count as requests.
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }

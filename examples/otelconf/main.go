@@ -1,10 +1,10 @@
-// Command otelconf is a service whose SDK is built by otelconf from otel.yaml, or from the file
-// that OTEL_CONFIG_FILE names.
+// Command otelconf is a service with an SDK from a file. otelconf reads otel.yaml or the file in
+// OTEL_CONFIG_FILE.
 //
-// The Monitor's view comes before those of the file, and of two that match an instrument
-// the first counts: for a histogram on which a rule has a limit, the file's views do
-// nothing. What should apply to it goes through Monitor.View, as bounded does here. And
-// let no view of the file rename or drop what a rule reads.
+// The Monitor's view comes before the views of the file. If two views match an instrument, the
+// first wins. So the file's views have no effect on a histogram with a limit in a rule. Use
+// Monitor.View for such a view, as bounded does here. Views in the file must not rename or drop a
+// metric that a rule reads.
 package main
 
 import (
@@ -36,7 +36,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 	if err != nil {
 		log.Fatal(err)
@@ -50,8 +50,8 @@ func main() {
 	}
 }
 
-// serve serves until ctx ends. Then /ready answers 503, and requests are served for
-// the drain delay more.
+// serve serves until ctx ends. Then /ready answers 503, and the server accepts requests for the
+// drain delay.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
 	const duration = "http.server.request.duration"
 	health := healthcheck.New(healthcheck.Config{
@@ -77,7 +77,7 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	if err != nil {
 		return err
 	}
-	defer func() { // exports the end of it
+	defer func() { // exports the final state
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
 		if err := sdk.Shutdown(ctx); err != nil {
@@ -104,15 +104,15 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	// Outside of otelhttp: probes are no requests.
+	// Outside of otelhttp, so probes don't count as requests.
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
 //go:embed otel.yaml
 var file []byte
 
-// bounded leaves out server.address and server.port, which are the client's Host
-// header: made-up hosts would fill the instrument for good.
+// bounded drops server.address and server.port. They come from the client's Host header, and
+// made-up hosts would fill the instrument up to its cardinality limit.
 var bounded = sdkmetric.NewView(
 	sdkmetric.Instrument{Name: "http.server.request.duration"},
 	sdkmetric.Stream{AttributeFilter: attribute.NewDenyKeysFilter(semconv.ServerAddressKey, semconv.ServerPortKey)},

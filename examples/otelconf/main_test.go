@@ -12,6 +12,6 @@ func TestService(t *testing.T) {
 	s.Exports = append(s.Exports, c.States)
 	s.Web(serve, story.Routed("/orders/{id}"))
 	if got := c.States("readiness"); len(got) != 1 || got[0] != "fail" {
-		t.Errorf("the last export says that readiness is %q", got)
+		t.Errorf("the last export has readiness %q", got)
 	}
 }

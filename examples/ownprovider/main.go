@@ -1,5 +1,5 @@
-// Command ownprovider is a service with a MeterProvider of its own, which exports by OTLP over
-// HTTP: healthcheck without telemetry, and without gRPC.
+// Command ownprovider is a service with its own MeterProvider and OTLP over HTTP. It uses
+// healthcheck without telemetry and without gRPC.
 package main
 
 import (
@@ -29,7 +29,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 	if err != nil {
 		log.Fatal(err)
@@ -43,8 +43,8 @@ func main() {
 	}
 }
 
-// serve serves until ctx ends. Then /ready answers 503, and requests are served for
-// the drain delay more.
+// serve serves until ctx ends. Then /ready answers 503, and the server accepts requests for the
+// drain delay.
 func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration) error {
 	const duration = "http.server.request.duration"
 	health := healthcheck.New(healthcheck.Config{
@@ -54,17 +54,17 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
 		},
 	})
-	exporter, err := otlpmetrichttp.New(ctx) // to OTEL_EXPORTER_OTLP_ENDPOINT; it dials later
+	exporter, err := otlpmetrichttp.New(ctx) // to OTEL_EXPORTER_OTLP_ENDPOINT; it connects later
 	if err != nil {
 		return err
 	}
-	reader := sdkmetric.NewPeriodicReader(exporter) // OTEL_METRIC_EXPORT_INTERVAL=15000: every 60 s is too rare for the alerts
+	reader := sdkmetric.NewPeriodicReader(exporter) // set OTEL_METRIC_EXPORT_INTERVAL=15000, because 60 s are too long for the alerts
 	provider := sdkmetric.NewMeterProvider(
 		sdkmetric.WithReader(reader),
-		sdkmetric.WithView(health.View(bounded)), // your views go through the Monitor's
+		sdkmetric.WithView(health.View(bounded)), // give your views to the Monitor's View
 		sdkmetric.WithResource(resource.NewSchemaless(semconv.ServiceName("orders"), semconv.ServiceInstanceID(uuid.NewString()))),
 	)
-	defer func() { // exports the end of it
+	defer func() { // exports the final state
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
 		if err := reader.Shutdown(ctx); err != nil {
@@ -82,19 +82,20 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
 	})
 	handler := otelhttp.NewHandler(app, "", otelhttp.WithMeterProvider(provider))
-	// Rules read the reader that exports: what the collector gets is what was judged.
+	// Rules read the reader of the exporter, so the collector gets the same values that the rules
+	// judge.
 	if err := health.StartWith(ctx, healthcheck.Pipeline{Reader: reader, MeterProvider: provider}); err != nil {
 		return err
 	}
 
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
-	// Outside of otelhttp: probes are no requests.
+	// Outside of otelhttp, so probes don't count as requests.
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
-// bounded leaves out server.address and server.port, which are the client's Host
-// header: made-up hosts would fill the instrument for good.
+// bounded drops server.address and server.port. They come from the client's Host header, and
+// made-up hosts would fill the instrument up to its cardinality limit.
 var bounded = sdkmetric.NewView(
 	sdkmetric.Instrument{Name: "http.server.request.duration"},
 	sdkmetric.Stream{AttributeFilter: attribute.NewDenyKeysFilter(semconv.ServerAddressKey, semconv.ServerPortKey)},

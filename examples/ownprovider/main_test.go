@@ -11,7 +11,7 @@ import (
 func TestService(t *testing.T) {
 	c := story.NewCollector(t)
 	s := story.New(t)
-	s.Exports = []func(string) []string{c.States} // there is no /metrics
+	s.Exports = []func(string) []string{c.States} // this service has no /metrics
 	s.Web(serve, func(*story.Service) {
 		want, got := story.Requests("/orders/{id}"), map[string]uint64(nil)
 		for end := time.Now().Add(time.Minute); !maps.Equal(got, want); time.Sleep(10 * time.Millisecond) {
@@ -21,6 +21,6 @@ func TestService(t *testing.T) {
 		}
 	})
 	if got := c.States("readiness"); len(got) != 1 || got[0] != "fail" {
-		t.Errorf("the last export says that readiness is %q", got)
+		t.Errorf("the last export has readiness %q", got)
 	}
 }

@@ -1,4 +1,4 @@
-// Command orders takes orders over HTTP and ships one of them a second.
+// Command orders receives orders over HTTP and ships one of them every second.
 package main
 
 import (
@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// config is what the service is judged by.
+// config has the service's checks and rules.
 var config = healthcheck.Config{
 	Checks: []healthcheck.Check{{Name: "prices", Func: readPrices}},
 	Rules: []rule.Rule{
@@ -55,7 +55,7 @@ func serve(ctx context.Context, l net.Listener) error {
 
 	go func() {
 		for range queue {
-			time.Sleep(time.Second) // ship it
+			time.Sleep(time.Second) // ship the order
 		}
 	}()
 	orders := http.NewServeMux()

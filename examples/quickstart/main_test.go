@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// TestQuickStart does what quick-start.md tells people to do.
+// TestQuickStart does the steps of quick-start.md.
 func TestQuickStart(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("prices.json", []byte(`{"apple": 1}`), 0o600); err != nil {
@@ -42,7 +42,7 @@ func TestQuickStart(t *testing.T) {
 		}
 	}
 	wants(t, base, "fail", "queue: ", " of at most 80")
-	wants(t, base, "warn", "queue: ", ", warns above 50") // one a second leaves
+	wants(t, base, "warn", "queue: ", ", warns above 50") // the service ships one order a second
 
 	if err := os.Rename("prices.json", "elsewhere.json"); err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestQuickStart(t *testing.T) {
 	}
 }
 
-// TestPage: the page shows this very program.
+// TestPage: quick-start.md has this program, word for word.
 func TestPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/quick-start.md")
 	if err != nil {
@@ -76,8 +76,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// wants waits until /ready has a status, the code that goes with it, and a reason
-// with the parts.
+// wants waits until /ready has the status, its code, and a reason with all parts.
 func wants(t *testing.T, base, status string, parts ...string) {
 	t.Helper()
 	code, last := http.StatusOK, ""

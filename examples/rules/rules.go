@@ -1,5 +1,5 @@
-// Package rules shows how to test the rules of one's own service: what they read is
-// recorded with the real SDK, and no time passes outside of the test's bubble.
+// Package rules shows how to test your own rules. The test records measurements with the real SDK.
+// Inside the synctest bubble time is virtual, so the test does not wait.
 package rules
 
 import (
@@ -13,8 +13,8 @@ const delivery = "delivery.duration"
 
 var deliveries = rule.Increase(delivery)
 
-// Rules are those of a service that delivers orders from a queue. The service and its tests
-// have the same.
+// Rules are the rules of a service that delivers orders from a queue. The service and its tests use
+// the same variable.
 var Rules = []rule.Rule{
 	{Name: "queue", OnFail: healthcheck.NotReady, For: 5 * time.Second,
 		Value: rule.Last("queue.length").Where("queue.name", "orders"), Fail: rule.Above(80), Warn: rule.Above(50)},

@@ -15,22 +15,22 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// rig is a Monitor with the service's rules, and the instruments that they read.
+// rig is a Monitor with the service's rules, and the instruments of these rules.
 type rig struct {
 	*testing.T
 	health   *healthcheck.Monitor
-	length   atomic.Int64 // read at each collection, by another goroutine
+	length   atomic.Int64 // another goroutine reads it at every collection
 	delivery metric.Float64Histogram
 	imported metric.Float64Gauge
 }
 
-// newRig starts one with an import that has just ended.
+// newRig starts a Monitor. The last import has just ended.
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{T: t, health: healthcheck.New(healthcheck.Config{Rules: Rules})}
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(r.health.View()))
-	// As in the service: only the names must be the same.
+	// The service does the same. Only the names must be the same.
 	r.health.Queue("orders", 100, func() int { return int(r.length.Load()) })
 	meter := provider.Meter("test")
 	var err error
@@ -47,7 +47,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.health.Stop)
-	time.Sleep(500 * time.Millisecond) // rules are judged at each full second; look between two of them
+	time.Sleep(500 * time.Millisecond) // the Monitor judges at every full second, so the test looks halfway between two of them
 	return r
 }
 
@@ -55,7 +55,7 @@ func (r *rig) importEnds() {
 	r.imported.Record(r.Context(), float64(time.Now().Unix()))
 }
 
-// deliver records n deliveries; errors are named, "" is none.
+// deliver records n deliveries with an error type, or "" for success.
 func (r *rig) deliver(n int, took time.Duration, carrier, errorType string) {
 	attrs := []attribute.KeyValue{attribute.String("carrier", carrier)}
 	if errorType != "" {
@@ -66,11 +66,11 @@ func (r *rig) deliver(n int, took time.Duration, carrier, errorType string) {
 	}
 }
 
-// after lets time pass, and wants a rule's state and, if it says one, its reason. A second is
-// enough to collect and to judge.
+// after lets time pass, and then checks a rule's state and reason. One second is enough for a
+// collection and a judgement.
 func (r *rig) after(d time.Duration, rule string, want verdict.State, why string) {
 	r.Helper()
-	time.Sleep(d) // of the bubble: it takes none
+	time.Sleep(d) // virtual time: it takes none
 	for _, c := range r.health.Verdict().Results {
 		if c.Name == rule {
 			if c.State != want || c.Reason != why {
@@ -82,7 +82,7 @@ func (r *rig) after(d time.Duration, rule string, want verdict.State, why string
 	r.Errorf("there is no rule %q", rule)
 }
 
-// ready wants readiness to be in a state.
+// ready checks readiness.
 func (r *rig) ready(want verdict.State) {
 	r.Helper()
 	if got := r.health.Verdict().Readiness; got.State != want {
@@ -96,8 +96,8 @@ const (
 	fail = verdict.Fail
 )
 
-// TestNames: each rule has found its instrument. This alone finds a mistyped name, an
-// instrument of the wrong kind, and a gauge whose attributes nothing matches.
+// TestNames: each rule has found its instrument. Only this test detects a mistyped name, an
+// instrument of the wrong kind, and a gauge whose attributes match nothing.
 func TestNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -111,17 +111,17 @@ func TestNames(t *testing.T) {
 	})
 }
 
-// TestQueue: a full queue fails readiness after five seconds, a peak does not.
+// TestQueue: a full queue fails readiness after five seconds. A short peak does not.
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		r.length.Store(80) // a limit's own value is within it
+		r.length.Store(80) // a value equal to the limit passes
 		r.after(time.Second, "queue", pass, "80, warns above 50, but not for 5s yet")
 		r.after(6*time.Second, "queue", warn, "80, warns above 50")
 		r.ready(warn)
 		r.length.Store(10)
 		r.after(time.Second, "queue", pass, "")
-		r.length.Store(81) // a peak
+		r.length.Store(81) // a short peak
 		r.after(4*time.Second, "queue", pass, "81 of at most 80, but not for 5s yet")
 		r.length.Store(10)
 		r.after(time.Second, "queue", pass, "")
@@ -132,14 +132,15 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-// TestLatency: the 95th percentile of a minute, from ten deliveries on.
+// TestLatency: the rule judges the 95th percentile of a minute, if there were ten deliveries.
 func TestLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.deliver(9, 3*time.Second, "post", "")
-		r.after(time.Second, "latency", pass, "") // too few to say
+		r.after(time.Second, "latency", pass, "") // too few events to judge
 		r.deliver(91, time.Second, "post", "")
-		// The count beyond the limit is exact; the value is a guess between the boundaries 2.5 and 5.
+		// The count over the limit is exact. The value is an estimate between the boundaries 2.5
+		// and 5.
 		r.after(time.Second, "latency", fail, "p95 3.61111 s of at most 2")
 		r.ready(warn)
 		r.deliver(80, time.Second, "post", "")
@@ -148,7 +149,7 @@ func TestLatency(t *testing.T) {
 	})
 }
 
-// TestErrors: of one carrier, however well the others deliver.
+// TestErrors: one bad carrier fails the rule, even if all others deliver well.
 func TestErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -160,7 +161,8 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// TestImport: ten minutes without an import warn, and a minute more after one has ended.
+// TestImport: the rule warns after ten minutes without an import. It warns for one more minute
+// after an import has ended.
 func TestImport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

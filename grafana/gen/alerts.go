@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// Severity critical wakes a person, warning is a ticket. An instance is a ticket; a
-// service is a page.
+// Severity critical wakes a person. A warning is a ticket. Trouble of one instance is a ticket,
+// trouble of a service is a page.
 
 func (d dialect) readinessRules(desired string) group {
-	// Exports can be a minute apart. Of a job that is cut off, instances are missed one
-	// after the other for as long; but it is then heard no more at all, which is
-	// another alert's matter. Whoever is left of it is heard within that minute.
+	// Exports can be a minute apart. If a job is cut off, its instances go missing one by one
+	// within that minute. Then the job is silent, and that is another alert's subject. The
+	// survivors of other faults export within that minute.
 	const heard = ` and on (job) group by (job) (last_over_time(health_probe_status{health_probe_name="readiness"}[75s]))`
-	// A start that a startup probe ends comes again: after the kubelet's longest pause of
-	// five minutes, so whoever was starting in the last seven still is.
+	// If a startup probe fails, the start repeats, after the kubelet's longest pause of five
+	// minutes. So an instance that was starting in the last seven minutes is still starting.
 	const starting = "max_over_time(job:health_instances_starting:count[7m])"
-	// In service or starting: of running instances alone, one that is left is all of them.
+	// Divide by the instances in service or starting. Among running instances alone, the last one
+	// would be 100 %.
 	const startsFail = "job:health_instances_ready:count / on (job) (" + starting + " + on (job) job:health_instances_in_service:count) < 0.5" +
 		" and on (job) (job:health_instances_ready:count < on (job) " + starting + ")"
 	return group{"otelhealth-readiness", append(d.instances(desired),
@@ -25,8 +26,8 @@ func (d dialect) readinessRules(desired string) group {
 			expr:        noReady(desired),
 			summary:     "No instance of a service is ready.",
 			description: "No instance of {{ $labels.job }} answers its readiness probe with 200, though some should be in service."},
-		// Against what is expected, not against who still reports: nine of ten that
-		// have gone are in no ratio over the survivors.
+		// Compare with the expected instances. If nine of ten are gone, a ratio over the survivors
+		// does not show it.
 		rule{alert: "HealthCapacityLow", severity: "critical", hold: 30 * time.Second, keep: 2 * time.Minute,
 			expr:        "job:health_ready:ratio < 0.5 > 0" + heard,
 			summary:     "Less than half of a service's instances are ready.",
@@ -35,15 +36,17 @@ func (d dialect) readinessRules(desired string) group {
 			expr:        "job:health_ready:ratio < 0.7 >= 0.5",
 			summary:     "Less than 70% of a service's instances are ready.",
 			description: "{{ $value | humanizePercentage }} of the expected instances of {{ $labels.job }} are ready."},
-		// Only a check that takes an instance out says why it is out.
+		// Only a check that takes an instance out of service can explain why the instance is not
+		// ready.
 		rule{alert: "HealthInstanceNotReady", severity: "warning", hold: 10 * time.Minute, keep: 5 * time.Minute,
 			expr: last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + " == 0" + inService +
 				"unless on (job, instance) (" + last(perCheck, `health_check_status{health_check_state=~"fail|stale"}`) + " == 1 and on (" + perCheck + ") (" +
 				last(perCheck, `health_check_info{health_check_role=~"core|vital"}`) + " or " + last(perCheck, `health_check_override{health_check_effect="not-ready"}`) + ") == 1)",
 			summary:     "An instance is not ready, and no failing check says why.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} has not been ready for ten minutes, and none of its checks that take it out fails."},
-		// Starting is excluded elsewhere. Who never gets further is not, be it one or the
-		// successors of all. A rollout has a start or two at a time, beside those who serve.
+		// Other alerts exclude instances that are starting. These two find an instance that never
+		// gets further, and a service whose successors all hang in their start. A rollout has one
+		// or two starts at a time, beside instances that serve.
 		rule{alert: "HealthStartingTooLong", severity: "warning", hold: 15 * time.Minute,
 			expr: `max by (job, instance) (max_over_time(health_lifecycle_status{health_lifecycle_state="starting"}[7m])) == 1` +
 				" unless on (job, instance) " + lifecycle("running") + " == 1 unless on (job) (" + startsFail + ")",
@@ -60,8 +63,8 @@ func (d dialect) readinessRules(desired string) group {
 		d.canary("otelhealth-readiness", "health_probe_status", "health_lifecycle_status"))}
 }
 
-// noReady: nobody is, and not because all left in order. Where somebody says how many
-// there should be, a job of which nobody came back counts, too.
+// noReady: no instance is ready, and they did not all drain in order. If the cluster knows the
+// desired number, it also finds a job of which no instance came back.
 func noReady(desired string) string {
 	const none, left = "job:health_instances_ready:count == 0 and on (job) job:health_instances_expected:count > 0", "job:health_instances_left:bool == 1"
 	if desired == "" {
@@ -71,8 +74,8 @@ func noReady(desired string) string {
 		" or (job:health_instances_desired:count > 0 and on (job) last_over_time(job:health_instances:count[" + remembered + "]) unless on (job) job:health_instances:count" + blind + ")"
 }
 
-// fleetWide is a check that fails on most instances, of which there are several: the
-// trouble is in what they share.
+// fleetWide finds a check that fails on most of several instances. Then the trouble is in something
+// they share.
 const fleetWide = "job_check:health_check_failing:ratio > 0.5 and on (job) job:health_instances_in_service:count > 1"
 
 func (d dialect) checkRules() group {
@@ -84,7 +87,8 @@ func (d dialect) checkRules() group {
 			description: "Check {{ $labels.health_check_name }} fails on {{ $value | humanizePercentage }} of the instances of {{ $labels.job }}: what they share is down. " + consequence}
 	}
 	return group{"otelhealth-checks", []rule{
-		// Of all in service: of those that have the check, the first of a rollout that brings it is all.
+		// Divide by all instances in service, not by those with the check. During a rollout only
+		// the first new instance has a new check, and it would be 100 %.
 		{record: "job_check:health_check_failing:ratio",
 			expr: "sum by (job, health_check_name) (" + last(perCheck, `health_check_status{health_check_state="fail"}`) + inService + ") / on (job) group_left () sum by (job) (" + lifecycle("running") + ")"},
 		{alert: "HealthCheckFailing", severity: "warning", hold: 5 * time.Minute, keep: 5 * time.Minute,
@@ -94,7 +98,8 @@ func (d dialect) checkRules() group {
 			description: "Check {{ $labels.health_check_name }} fails on {{ $labels.instance }} of {{ $labels.job }}, and not on most others."},
 		shared("critical", "core|vital", "Such a check takes instances out of service."),
 		shared("warning", "auxiliary|informational", "Such a check takes no instance out of service."),
-		// By its own word, or by the clock: who has stopped judging says nothing of it.
+		// It reads the state stale and the clock, because an instance that has stopped judging
+		// can't report it.
 		{alert: "HealthCheckStale", severity: "warning", hold: 2 * time.Minute, keep: 5 * time.Minute,
 			expr: "(time() - " + last(perCheck, "health_check_last_run_timestamp_seconds") +
 				" > on (" + perCheck + ") 3 * " + last(perCheck, "health_check_interval_seconds") +
@@ -102,7 +107,7 @@ func (d dialect) checkRules() group {
 				" or " + last(perCheck, `health_check_status{health_check_state="stale"}`) + " == 1)" + inService,
 			summary:     "A check no longer runs, or its evidence is old.",
 			description: "Check {{ $labels.health_check_name }} on {{ $labels.instance }} of {{ $labels.job }} says nothing new; what it said last may be wrong by now."},
-		// By the counter: of states that were sampled, most changes are missing.
+		// It reads the counter, because samples of the state miss most changes.
 		{alert: "HealthCheckFlapping", severity: "warning", hold: time.Minute, keep: 15 * time.Minute,
 			expr:        "sum by (" + perCheck + ") (increase(health_check_transitions_total[30m])) > 6" + inService,
 			summary:     "A check changes its state again and again.",
@@ -115,8 +120,7 @@ func (d dialect) checkRules() group {
 	}}
 }
 
-// both make a warning for an instance and a page for the service, of which only the
-// one that fits is raised.
+// both makes a warning for an instance and a page for the service. Only the one that fits fires.
 func both(instance, service rule, on string) []rule {
 	instance.severity, service.severity = "warning", "critical"
 	instance.alert = service.alert
@@ -156,7 +160,7 @@ func (d dialect) queueRules() group {
 				capacity + notOut + "> 0) > 0.9",
 			summary:     "A queue is nearly full on all instances of a service.",
 			description: "Queue {{ $labels.queue_name }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full on all instances together; what comes when it is full is refused."}, jobQueue)
-	// Below 30 % a jumpy queue would be predicted to be anything.
+	// Below 30 % the forecast of a volatile queue means nothing.
 	rules = append(rules, rule{alert: "QueuePredictedFull", severity: "warning", hold: 5 * time.Minute, keep: 5 * time.Minute,
 		expr: "max by (" + perQueue + ") (predict_linear(queue_length[15m], 1800)) > on (" + perQueue + ") (" + capacity + " > 0)" +
 			" and on (" + perQueue + ") (" + share + " > 0.3 <= 0.9)" + notOut,
@@ -175,15 +179,15 @@ func (d dialect) queueRules() group {
 }
 
 const (
-	// A day: an alert that ends by itself says that all is well.
+	// One day, because an alert that ends by itself looks like a recovery.
 	remembered = "1d"
-	// blind: what is sent again at last is old for a while, so nobody is missed until it
-	// has caught up.
+	// blind: data from a queue arrives late and looks old. So no instance counts as missing until
+	// the queue is empty again.
 	blind = " unless on () max_over_time(all:telemetry_blind:group[10m]) > 0"
 )
 
-// pipeline tells a service that has fallen silent from a pipeline that has: if no
-// collector gets anything through, no service is blamed.
+// pipeline tells a silent service from a silent pipeline. If no collector sends anything on, no
+// service gets the blame.
 func (d dialect) pipelineRules(desired string) group {
 	const (
 		up            = "otelcol_process_uptime_seconds_total"
@@ -201,15 +205,16 @@ func (d dialect) pipelineRules(desired string) group {
 		return "sum" + by + " (increase(otelcol_exporter_enqueue_failed_metric_points_total[5m])) > 0"
 	}
 	const job, each = " by (job)", " by (" + perInstance + ")"
-	// The last that was heard: all left in order, whatever was lost and replaced before.
+	// The last instances all drained in order. Earlier crashes with a replacement don't matter.
 	left := " unless on (job) last_over_time(job:health_instances_left:bool[1h]) == 1"
 	if desired != "" {
 		left += " unless on (job) job:health_instances_desired:count == 0"
 	}
 	return group{"otelhealth-pipeline", []rule{
 		{record: "all:telemetry_blind:group", expr: silent("") + " or " + stuck("")},
-		// Who was lost just before the job fell silent is missed for a day, or until it is
-		// heard; the hour of the others may have a crash before a scale to zero in it.
+		// An instance lost just before the job fell silent counts as missing for a day, or until it
+		// is back. For the other instances the window is one hour, because a crash may come before
+		// a scale to zero.
 		{record: "job:health_instances_silent:count",
 			expr: "(" + lost("10m") + blind + left + " or last_over_time(job:health_instances_silent:count[" + fresh + "]))" +
 				" unless on (job) job:health_instances:count and on (job) last_over_time(job:health_instances:count[" + remembered + "])"},
@@ -228,8 +233,8 @@ func (d dialect) pipelineRules(desired string) group {
 			expr:        stuck(each) + " unless on (job) (" + stuck(job) + " or " + refused(job) + ")",
 			summary:     "One of several collectors does not get rid of its metrics.",
 			description: "The queue of metrics of {{ $labels.instance }} of {{ $labels.job }} does not move. Instances that send to it are heard late, and look dead."},
-		// Each spell is too short for the two above, and whoever is lost meanwhile is not
-		// missed. Three in half an hour are six changes.
+		// Each outage is too short for the two alerts above, and services lost during one go
+		// unnoticed. Three outages in half an hour are six changes.
 		{alert: "TelemetryPipelineDown", severity: "critical", keep: 10 * time.Minute, dashboard: toThePipeline,
 			labels:      [][2]string{{"reason", "unsteady"}},
 			expr:        "changes((count(all:telemetry_blind:group) or vector(0))[30m:30s]) >= 6",
@@ -247,11 +252,11 @@ func (d dialect) pipelineRules(desired string) group {
 	}}
 }
 
-// on has what by groups by, for a match.
+// on returns the labels of by, for a match.
 func on(by string) string { return "(" + strings.Trim(strings.TrimPrefix(by, " by "), "()") + ")" }
 
-// inhibitions is an Alertmanager's whole configuration, to take the rules from.
-// What says less is kept back while what says more fires.
+// inhibitions is a complete Alertmanager configuration with example rules. The alert with more
+// information silences the one with less.
 func inhibitions(d dialect) string {
 	equal := func(more ...string) string {
 		return strings.Join(append(d.labels(d.grouped([]string{"job"})), more...), ", ")

@@ -12,12 +12,12 @@ import (
 	"testing"
 )
 
-// sampleStep is how far apart the samples of the stories are.
+// sampleStep is the time between two samples of a story.
 const sampleStep = "30s"
 
-// stateSet is a status metric's series, one for each state. A story is what the
-// subject does, in steps: "pass 20, fail 10, gone 40". What has gone leaves no
-// staleness marker, as with push.
+// stateSet returns the series of a status metric, one for each state. A story lists states with
+// their number of samples: "pass 20, fail 10, gone 40". A series that is gone leaves no staleness
+// marker, as with push.
 func stateSet(metric, labels, key, all, story string) (lines [][2]string) {
 	for state := range strings.FieldsSeq(all) {
 		var values []string
@@ -41,7 +41,7 @@ func stateSet(metric, labels, key, all, story string) (lines [][2]string) {
 	return lines
 }
 
-// pod is an instance: what it does, and whether it is ready meanwhile.
+// pod is an instance: its lifecycle and its readiness.
 func pod(labels, life, ready string) [][2]string {
 	return append(stateSet("health_lifecycle_status", labels, "health_lifecycle_state", "starting running maintenance draining", life),
 		stateSet("health_probe_status", labels+`,health_probe_name="readiness"`, "health_probe_state", "pass warn fail", ready)...)
@@ -53,10 +53,10 @@ func checked(labels, name, role, story string) [][2]string {
 		[2]string{"health_check_info{" + labels + ",health_check_role=\"" + role + "\"}", "1x800"})
 }
 
-// of is the labels of an instance of the service that most stories are about.
+// of returns the labels of an instance of shop/orders, the service of most stories.
 func of(id any) string { return fmt.Sprintf(`job="shop/orders",instance="%v"`, id) }
 
-// fleetOf is n instances that do the same, numbered from first.
+// fleetOf returns n instances with the same story, numbered from first.
 func fleetOf(first, n int, life, ready string) (lines [][2]string) {
 	for i := first; i < first+n; i++ {
 		lines = append(lines, pod(of(i), life, ready)...)
@@ -78,21 +78,21 @@ var collector = join(
 	sample(`otelcol_exporter_queue_size{job="otel-collector",instance="c",data_type="metrics"}`, "0x800"),
 	sample(`otelcol_exporter_sent_metric_points_total{job="otel-collector",instance="c"}`, "0+500x800"))
 
-// An alarm is an alert as it is raised, literally.
+// An alarm is a firing alert, word for word.
 type alarm struct {
-	labels      string // severity=critical job=shop/orders
+	labels      string // such as severity=critical job=shop/orders
 	summary     string
 	description string
-	dashboard   string // health-service?var-job=shop%2Forders if empty
+	dashboard   string // if empty: health-service?var-job=shop%2Forders
 }
 
-// A story is a case: what is measured, and which alerts of a name are raised then.
+// A story is a test case: the series, and the alerts of one name that fire then.
 type story struct {
 	name   string
 	input  [][2]string
 	at     string
 	alert  string
-	raised []alarm // none: it does not fire
+	raised []alarm // none means that the alert does not fire
 }
 
 func (a alarm) pairs() map[string]string {
@@ -104,7 +104,7 @@ func (a alarm) pairs() map[string]string {
 	return m
 }
 
-// promtool's own format; each JSON is YAML.
+// promtool's format; JSON is YAML, too
 type (
 	testFile struct {
 		RuleFiles          []string    `json:"rule_files"`
@@ -165,7 +165,7 @@ func inputs(lines [][2]string) (list []testSeries) {
 	return list
 }
 
-// pages expects exactly these alerts to wake a person, at each time.
+// pages expects exactly these critical alerts, at each time.
 func pages(name string, input [][2]string, want []testSample, at ...string) testGroup {
 	g := testGroup{Name: name, Interval: sampleStep, InputSeries: inputs(input)}
 	for _, t := range at {
@@ -174,8 +174,8 @@ func pages(name string, input [][2]string, want []testSample, at ...string) test
 	return g
 }
 
-// promtoolPath builds promtool once, or finds it built. Where it can't be built the test is
-// skipped, for a laptop may be offline; with CI=true it fails.
+// promtoolPath builds promtool once, or finds it in the cache. If the build fails, it skips the
+// test, because a laptop may be offline. With CI=true the test fails.
 var promtoolPath = sync.OnceValues(func() (string, error) {
 	cmd := exec.Command("go", "run", "./build", "promtool")
 	cmd.Dir = "../../e2e"
@@ -203,7 +203,7 @@ func promtool(t *testing.T, args ...string) {
 	}
 }
 
-// generated are the rules that the flags ask for.
+// generated returns the rules for a set of flags.
 func generated(t *testing.T, args ...string) (file string) {
 	t.Helper()
 	dir := t.TempDir()

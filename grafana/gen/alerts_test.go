@@ -13,7 +13,7 @@ const (
 	jobOnly = "job=shop/orders"
 )
 
-// stories have, for every alert, what raises it and what doesn't.
+// stories have for every alert a case in which it fires, and one in which it doesn't.
 func stories() []story {
 	return slices.Concat(readinessStories(), checkStories(), budgetStories(), requestStories(), queueStories(), pipelineStories(), canaryStories())
 }
@@ -35,7 +35,7 @@ func readinessStories() []story {
 		"1 of shop/orders has been starting for a quarter of an hour.", ""}
 	maintained := alarm{"severity=warning instance=1 " + jobOnly, "An instance has been in maintenance for more than four hours.",
 		"1 of shop/orders has taken no traffic for four hours, because somebody said so.", ""}
-	// Crashes each minute, under a new name each time.
+	// Crashes every minute, under a new name each time.
 	var loop [][2]string
 	for i := range 20 {
 		before := fmt.Sprintf("gone %d, ", 40+2*i)
@@ -150,13 +150,13 @@ func checkStories() []story {
 	}
 }
 
-// budgetStories have four rates of failure, each of which one pair of windows is for,
-// and is there as long as that needs.
+// budgetStories have four rates of failure. Each matches one pair of windows, and lasts long enough
+// for it.
 func budgetStories() (list []story) {
 	type kind struct {
 		alert, summary, what, objective string
 		input                           func(share float64) [][2]string
-		shares                          [4]float64 // fast to slow
+		shares                          [4]float64 // from the fastest burn to the slowest
 		read                            [4]string
 		quiet                           float64
 	}
@@ -278,7 +278,7 @@ func pipelineStories() []story {
 	second := strings.NewReplacer(`"c"`, `"d"`)
 	unsteady := sample("otelcol_process_uptime_seconds_total"+c, "0+30x10 _x6 0+30x10 _x6 0+30x10 _x6 0+30x60")
 	twice := sample("otelcol_process_uptime_seconds_total"+c, "0+30x10 _x6 0+30x10 _x6 0+30x80")
-	var other [][2]string // stands beside one that works
+	var other [][2]string // a queue beside one that works
 	full := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x100"), sample("otelcol_exporter_queue_size"+q, "0x39 100+100x60"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x39 20000x60"))
 	for _, l := range full {
 		other = append(other, [2]string{second.Replace(l[0]), l[1]})
@@ -313,7 +313,7 @@ func pipelineStories() []story {
 	}
 }
 
-// canaryStories: without anything, each canary sings of each metric.
+// canaryStories: without any series every canary fires for each of its metrics.
 func canaryStories() []story {
 	var all []alarm
 	var there [][2]string
@@ -341,7 +341,7 @@ func canaryStories() []story {
 	}
 }
 
-// TestAlerts: each story ends as it should.
+// TestAlerts: each story has the expected alerts.
 func TestAlerts(t *testing.T) {
 	var short, long []testGroup
 	for _, s := range stories() {
@@ -354,12 +354,12 @@ func TestAlerts(t *testing.T) {
 		}
 	}
 	rules := generated(t)
-	// Every 30 s, as the rules ask for, would take minutes; TestWhoIsPaged does.
+	// Steps of 30 s, as the rules use them, would take minutes. TestWhoIsPaged uses them.
 	testRules(t, rules, "1m", short)
 	testRules(t, rules, "2m", long)
 }
 
-// TestNativeBudgets: half of the requests are above half a second.
+// TestNativeBudgets: half of the requests take longer than half a second.
 func TestNativeBudgets(t *testing.T) {
 	half := sample("http_server_request_duration_seconds{"+of(1)+`,http_response_status_code="200"}`,
 		"{{schema:0 sum:10 count:10 buckets:[5 5] offset:-1}}+{{schema:0 sum:10 count:10 buckets:[5 5] offset:-1}}x80")
@@ -368,15 +368,15 @@ func TestNativeBudgets(t *testing.T) {
 	s := story{"half are slow", join(half, idle), "10m", "HttpSlowBudgetBurn", nil}
 	for _, b := range budgetStories() {
 		if b.alert == s.alert && len(b.raised) > 0 && s.raised == nil {
-			s.raised = b.raised // that half are bad
+			s.raised = b.raised // as with half of them bad
 		}
 	}
 	testRules(t, generated(t, "-histograms", "native"), sampleStep, []testGroup{s.test(),
 		story{"nobody asks", idle, "10m", "HttpSlowBudgetBurn", nil}.test()})
 }
 
-// TestAlertsAreTested: each alert, in each of its severities and windows, has a story
-// that raises it and one that doesn't.
+// TestAlertsAreTested: each alert, with each severity and window, has a story in which it fires and
+// one in which it doesn't.
 func TestAlertsAreTested(t *testing.T) {
 	for _, g := range rules(dialect{series: known(t)}, "") {
 		for _, r := range g.rules {
@@ -395,13 +395,13 @@ func TestAlertsAreTested(t *testing.T) {
 				fires, quiet = fires || raises, quiet || !raises && len(s.input) > 0
 			}
 			if !fires || !quiet {
-				t.Errorf("%s %s %v: fires in a story: %v, is quiet in one: %v", r.alert, r.severity, r.labels, fires, quiet)
+				t.Errorf("%s %s %v: fires in a story: %v, does not fire in one: %v", r.alert, r.severity, r.labels, fires, quiet)
 			}
 		}
 	}
 }
 
-// TestWhoIsPaged: what happens to a fleet, and all that wakes somebody.
+// TestWhoIsPaged: events in a fleet, and all pages for them.
 func TestWhoIsPaged(t *testing.T) {
 	minutes := func(from, to int) (at []string) {
 		for m := from; m <= to; m++ {
@@ -416,14 +416,14 @@ func TestWhoIsPaged(t *testing.T) {
 	for i := range 3 {
 		renamed = append(renamed, pod(fmt.Sprintf(`job="shop/orders-v2",instance="new%d"`, i), "gone 38, starting 2, running 150", "gone 38, fail 2, pass 150")...)
 	}
-	var rolled [][2]string // ten, one after the other, each a new one first
+	var rolled [][2]string // rolled has ten instances; one after the other is replaced, and the new one starts first
 	for i := range 10 {
 		old, born := 40+4*i, 38+4*i
 		rolled = append(rolled, pod(of(i), fmt.Sprintf("running %d, draining 2, gone 150", old), fmt.Sprintf("pass %d, fail 2, gone 150", old))...)
 		rolled = append(rolled, pod(of(i+10), fmt.Sprintf("gone %d, starting 2, running 150", born), fmt.Sprintf("gone %d, fail 2, pass 150", born))...)
 	}
-	// Exports are a minute apart, and what they go through ends at 20m: of most instances
-	// the last is nearly a minute older than of one.
+	// Exports are a minute apart, and the collector stops at 20m. So the last samples of most
+	// instances are nearly a minute older than the last of one.
 	minutely := func(life, ready string, phase int) [2]string {
 		var story [2]string
 		for n, state := range [2]string{life, ready} {
@@ -440,7 +440,7 @@ func TestWhoIsPaged(t *testing.T) {
 	for i := 1; i < 10; i++ {
 		rare = append(rare, pod(of(i), early[0], early[1])...)
 	}
-	rarer := pod(`job="shop/carts",instance="1"`, early[0], early[1]) // all of a service
+	rarer := pod(`job="shop/carts",instance="1"`, early[0], early[1]) // all instances of a service
 	const c, q = `{job="otel-collector",instance="c"}`, `{job="otel-collector",instance="c",data_type="metrics"}`
 	cut := func(name string, collector [][2]string) testGroup {
 		g := pages(name, join(rare, rarer, collector), nil, minutes(15, 22)...)
@@ -457,13 +457,13 @@ func TestWhoIsPaged(t *testing.T) {
 		recovers.Queries = append(recovers.Queries, queryTest{`ALERTS{alertname="HealthTelemetryAbsent",alertstate="firing"}`, m, nil})
 	}
 	forever := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x39 _x200"), sample("otelcol_exporter_queue_size"+q, "0x39 _x200"))
-	// One of three crashed at 20m, and was replaced; what they do then.
+	// One of three crashed at 20m and was replaced. Their stories after that:
 	crashed := func(life, ready string) [][2]string {
 		return join(pod(of(1), "running 40, gone 200", "pass 40, gone 200"), pod(of(4), "gone 42, starting 2, running 8, "+life, "gone 42, fail 2, pass 8, "+ready),
 			fleetOf(2, 2, "running 52, "+life, "pass 52, "+ready), collector)
 	}
 	nine := fleetOf(1, 9, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150")
-	var probed [][2]string // nine that start for a minute each six, until they are told to end
+	var probed [][2]string // nine instances that start for a minute every six, until they must stop
 	for turn := range 7 {
 		before := fmt.Sprintf("gone %d, ", 42+12*turn)
 		for i := range 9 {
@@ -507,7 +507,7 @@ func TestWhoIsPaged(t *testing.T) {
 	})
 }
 
-// TestClusters: two clusters have a job of one name, and one of them is in trouble.
+// TestClusters: two clusters have a job of the same name, and one cluster is in trouble.
 func TestClusters(t *testing.T) {
 	in := func(cluster string, id int) string { return of(id) + `,cluster="` + cluster + `",namespace="shop"` }
 	var input [][2]string
@@ -525,8 +525,7 @@ func TestClusters(t *testing.T) {
 	testRules(t, generated(t, "-group-labels", "cluster,namespace"), sampleStep, []testGroup{test})
 }
 
-// TestDesired: where somebody says how many there should be, those that never came
-// are missed, too.
+// TestDesired: with a desired number of instances, the ones that never came count as missing, too.
 func TestDesired(t *testing.T) {
 	rules := generated(t, "-desired", `label_join(kube_deployment_spec_replicas, "job", "/", "namespace", "deployment")`)
 	replicas := func(values string) [][2]string {

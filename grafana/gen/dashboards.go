@@ -1,4 +1,4 @@
-//lint:file-ignore SA1019 The SDK would rather have the newer schema, which no Grafana before 12 loads.
+//lint:file-ignore SA1019 The SDK recommends the newer schema, but no Grafana before 12 loads it.
 
 package main
 
@@ -13,16 +13,16 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 )
 
-// board is a dashboard before it is Grafana's.
+// board is a dashboard in our form.
 type board struct {
 	uid, title, about string
-	from              string // of the time range
+	from              string // start of the time range
 	variables         []string
-	busy              bool // transitions are drawn without being asked for
+	busy              bool // many transitions, so they are hidden at first
 	rows              []row
 }
 
-// row is a heading and what is under it. A folded one asks nothing until it is opened.
+// row is a heading and its panels. A folded row sends no queries until somebody opens it.
 type row struct {
 	id     uint32
 	title  string
@@ -30,8 +30,7 @@ type row struct {
 	panels []panel
 }
 
-// dashboards are Grafana's files, in Classic JSON: it is what every Grafana since 10
-// loads.
+// dashboards returns Grafana's files in Classic JSON. Every Grafana since 10 loads it.
 func dashboards(d dialect) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, b := range []board{fleet(), service(), check(), slo(d), pipeline()} {
@@ -46,7 +45,7 @@ func dashboards(d dialect) (map[string][]byte, error) {
 		if err := e.Encode(built); err != nil {
 			return nil, fmt.Errorf("%s: %w", b.uid, err)
 		}
-		// The SDK's own marshallers escape what nobody wants to read.
+		// The SDK's marshallers escape characters and make the diff hard to read.
 		files[b.uid+".json"] = []byte(unescape.Replace(text.String()))
 	}
 	return files, nil
@@ -105,7 +104,7 @@ func (b board) build(d dialect) (dashboard.Dashboard, error) {
 	return out, nil
 }
 
-// variableList has those of every dashboard and the board's own.
+// variableList has the variables of every dashboard, and the board's own.
 func (b board) variableList(d dialect) (list []cog.Builder[dashboard.VariableModel], err error) {
 	values := func(name, label, about, metric, of string) *dashboard.QueryVariableBuilder {
 		selector, e := d.query(d.fill(metric))
@@ -144,7 +143,7 @@ func (b board) variableList(d dialect) (list []cog.Builder[dashboard.VariableMod
 			list = append(list, many(values("service", "", "The job without its namespace, which is how traces call it.", "health_probe_status{@job}", "job")).AllValue("").
 				Regex(`/(?:.*\/)?(.+)/`).Hide(dashboard.VariableHideHideVariable))
 		default:
-			return nil, fmt.Errorf("no variable %q", name)
+			return nil, fmt.Errorf("unknown variable %q", name)
 		}
 	}
 	return list, err
@@ -163,7 +162,7 @@ func option(text, value string) dashboard.VariableOption {
 		Value: dashboard.StringOrArrayOfString{String: &value}}
 }
 
-// annotationList are what happened, drawn through all panels.
+// annotationList are the events in all panels.
 func (b board) annotationList(d dialect) (list []cog.Builder[dashboard.AnnotationQuery], err error) {
 	for n, a := range []struct {
 		name, expr, title, text, color string
@@ -173,7 +172,7 @@ func (b board) annotationList(d dialect) (list []cog.Builder[dashboard.Annotatio
 			"{{health_check_name}} changed", "{{job}} {{instance}}", "purple", b.busy, true},
 		{"Alerts firing", `ALERTS{alertstate="firing",@alerts}`,
 			"{{alertname}}", "{{severity}} {{job}} {{instance}} {{health_check_name}}", "red", true, false},
-		// A process that is new, whose version may be another, or that began anew under its old name.
+		// A new process, perhaps of another version, or a restart under the old name.
 		{"Restarts", `(target_info{@own} unless on (job, instance, service_version) target_info{@own} offset $__interval) or on (job, instance) ` +
 			`resets(health_probe_state_duration_seconds_total{@own,health_probe_name="liveness",health_probe_state="pass"}[$__rate_interval]) > 0`,
 			"{{instance}} started", "{{job}} {{service_version}}", "blue", true, false},

@@ -12,17 +12,17 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// dialect is how a user's Prometheus or Mimir names things. Queries are written
-// once, in the default; the others are made by rewriting what the parser
-// understood, so that no text is replaced that only looks like a name.
+// dialect is the naming of a user's Prometheus or Mimir. Each query is written once, in the default
+// naming. For other namings the code rewrites the parsed query, so it never replaces text that only
+// looks like a name.
 type dialect struct {
 	names  otlptranslator.TranslationStrategyOption
-	group  []string // labels that keep one cluster's jobs from another's, in every by and on
+	group  []string // labels that separate the jobs of clusters, in every by and on
 	native bool     // histograms are native
 	series series
 }
 
-// placeholders are Grafana's variables where PromQL wants a duration.
+// placeholders are Grafana's variables in the place of PromQL durations.
 var placeholders = map[string]string{
 	"$__rate_interval": "7d1h1m1s",
 	"$__range":         "7d2h2m2s",
@@ -66,8 +66,7 @@ func restore(q string) string {
 	return q
 }
 
-// check refuses what nothing emits: a name, a label of a name, and a function that
-// does not suit the kind.
+// check refuses unknown metrics, unknown labels, and functions that don't suit the metric's kind.
 func (d dialect) check(expr parser.Expr) error {
 	var problems []string
 	parser.Inspect(expr, func(n parser.Node, path []parser.Node) error {
@@ -93,9 +92,9 @@ func (d dialect) check(expr parser.Expr) error {
 			counters := []string{"rate", "increase", "irate", "resets"}
 			switch counts := slices.Contains(counters, call.Func.Name); {
 			case counts && kind != "counter":
-				problems = append(problems, fmt.Sprintf("%s of %s, which is no counter", call.Func.Name, v.Name))
+				problems = append(problems, fmt.Sprintf("%s of %s, but that is not a counter", call.Func.Name, v.Name))
 			case !counts && kind == "counter" && slices.Contains([]string{"delta", "deriv", "predict_linear", "avg_over_time"}, call.Func.Name):
-				problems = append(problems, fmt.Sprintf("%s of %s, which is a counter", call.Func.Name, v.Name))
+				problems = append(problems, fmt.Sprintf("%s of %s, but that is a counter", call.Func.Name, v.Name))
 			}
 			break
 		}
@@ -130,7 +129,7 @@ func (d dialect) rewrite(expr parser.Expr) (parser.Expr, error) {
 	return expr, first
 }
 
-// grouped adds the group's labels where a job is told from another.
+// grouped adds the group's labels to every by and on with a job.
 func (d dialect) grouped(by []string) []string {
 	out := slices.Clone(by)
 	if !slices.Contains(by, "job") {
@@ -167,7 +166,7 @@ func (d dialect) rename(v *parser.VectorSelector) error {
 			return err
 		}
 		v.Name = name + part
-	} else if _, other := foreign[v.Name]; other && !d.names.ShouldAddSuffixes() { // those of the collector are translated as well
+	} else if _, other := foreign[v.Name]; other && !d.names.ShouldAddSuffixes() { // Prometheus translates the collector's metrics, too
 		v.Name = strings.TrimSuffix(strings.TrimSuffix(v.Name, "_total"), "_seconds")
 	}
 	for n, m := range v.LabelMatchers {
@@ -182,10 +181,10 @@ func (d dialect) rename(v *parser.VectorSelector) error {
 		v.LabelMatchers[n] = changed
 	}
 	if !model.LegacyValidation.IsValidMetricName(v.Name) {
-		v.Name = "" // the matcher of __name__ says it; unquoted it would not parse
+		v.Name = "" // the matcher of __name__ has the name; an unquoted name would not parse
 	}
 	return nil
 }
 
-// duration writes one as Prometheus does.
+// duration formats a duration as Prometheus does.
 func duration(d time.Duration) string { return model.Duration(d).String() }

@@ -16,7 +16,7 @@ func known(t *testing.T) series {
 	return s
 }
 
-// TestDialects: one query in each way to name things.
+// TestDialects: one query in each naming.
 func TestDialects(t *testing.T) {
 	s := known(t)
 	const q = `sum by (job, health_check_name) (increase(health_check_transitions_total{job=~"$job",health_check_name="database"}[$__rate_interval])) / on (job) group_left () count by (job) (health_check_status)`
@@ -48,14 +48,14 @@ func TestDialects(t *testing.T) {
 	}
 }
 
-// TestRefused: what nothing emits never gets into a panel or a rule.
+// TestRefused: no panel and no rule may read an unknown metric.
 func TestRefused(t *testing.T) {
 	d := dialect{names: otlptranslator.UnderscoreEscapingWithSuffixes, series: known(t)}
 	for q, want := range map[string]string{
 		`health_check_statuss`:                                  `nothing emits "health_check_statuss"`,
 		`health_check_status{health_probe_name="readiness"}`:    "no label health_probe_name",
-		`rate(queue_length[5m])`:                                "no counter",
-		`sum(increase(health_probe_status[5m]))`:                "no counter",
+		`rate(queue_length[5m])`:                                "not a counter",
+		`sum(increase(health_probe_status[5m]))`:                "not a counter",
 		`deriv(health_check_transitions_total[5m])`:             "is a counter",
 		`health_check_duration_seconds`:                         "nothing emits",
 		`histogram_quantile(.9, health_check_duration_seconds_`: "parse error",

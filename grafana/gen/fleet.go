@@ -1,19 +1,19 @@
 package main
 
-// Now is what the rules take for it. A drained instance's last word is heard for as
-// long, and it is missed by nobody.
+// Now is the rules' window for fresh data. A drained instance keeps its last sample for that long,
+// but nobody misses it.
 var (
 	leaving = " unless on (job, instance) " + last(perInstance, `health_lifecycle_status{@own,health_lifecycle_state="draining"}`) + " == 1"
-	// ready is 1 for each instance that is, and 0 for the others.
+	// ready is 1 for each ready instance, and 0 for the others.
 	ready = "(" + last(perInstance, `health_probe_status{@own,health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + leaving + ")"
-	// readyShare is the share of a job's instances that are ready: of those that are heard,
-	// or of those that should be, as the alerts have it, if that is less. None, where all drain.
+	// readyShare is the share of a job's instances that are ready: of the instances that send data,
+	// or of the expected ones, if that is less. It is absent if all drain.
 	readyHeard = "(avg by (job) (" + ready + ") or 0 * " + heard + ")"
 	readyShare = "(job:health_ready:ratio{@job} < on (job) " + readyHeard + " or " + readyHeard + ")"
 	failing    = "(" + last(perCheck, `health_check_status{@own,health_check_state="fail"}`) + " == 1" + leaving + ")"
 )
 
-// seen and heard are the jobs of the time range, and those of now.
+// seen are the jobs of the time range, heard the current jobs.
 const (
 	seen  = `group by (job) (last_over_time(health_probe_status{@own}[$__range]))`
 	heard = `group by (job) (last_over_time(health_probe_status{@own}[` + fresh + `]))`
@@ -114,7 +114,7 @@ func fleet() board {
 	}
 }
 
-// errorShare is that of the alerts, as it is now; 0 where there are requests and no error.
+// errorShare is the alerts' error ratio now. It is 0 if there are requests without errors.
 func errorShare(by string) string {
 	total := `sum ` + by + ` (rate(http_server_request_duration_seconds_count{@own}[$__rate_interval]))`
 	return `(sum ` + by + ` (rate(http_server_request_duration_seconds_count{@own,` + failedRequests + `}[$__rate_interval])) or 0 * ` + total + `) / ` + total

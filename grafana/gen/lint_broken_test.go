@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// broken are ways to spoil a dashboard that is fine, and the rule that must see it.
-// spoil is given the dashboard and the first panel of the kind.
+// broken are ways to break a good dashboard, and the rule that must find it. spoil gets the
+// dashboard and the first panel of the kind.
 var broken = []struct {
 	rule, name, kind string
 	spoil            func(board, panel object)
@@ -154,7 +154,7 @@ var broken = []struct {
 
 var instantly = regexp.MustCompile(`last_over_time\(([^\[]*)\[2m\]\)`)
 
-// TestLintFails spoils one thing at a time.
+// TestLintFails breaks one thing at a time.
 func TestLintFails(t *testing.T) {
 	untried := map[string]bool{}
 	for _, r := range lintRules {
@@ -179,12 +179,12 @@ func TestLintFails(t *testing.T) {
 			s := committed(t)
 			s["health-service.json"] = decode(t, spoilt)
 			if found := lint(s, "health-service.json"); len(found[c.rule]) == 0 {
-				t.Errorf("nothing is found, but by %v", slices.Collect(maps.Keys(found)))
+				t.Errorf("the rule finds nothing, but others do: %v", slices.Collect(maps.Keys(found)))
 			}
 		})
 	}
 	for name := range untried {
-		t.Errorf("nobody has seen the rule %q fail", name)
+		t.Errorf("no case breaks the rule %q", name)
 	}
 }
 
@@ -197,7 +197,7 @@ func first(t *testing.T, b object, kind string) object {
 			return p
 		}
 	}
-	t.Fatalf("no %s", kind)
+	t.Fatalf("no panel of the kind %s", kind)
 	return nil
 }
 

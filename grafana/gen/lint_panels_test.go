@@ -17,10 +17,10 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// The dashboards are linted as they are committed, so that what a person edits is,
-// too. Each rule has a name, and in lint_broken_test.go a copy that breaks it.
+// The lint checks the committed dashboards, so it also finds edits by hand. Each rule has a name.
+// lint_broken_test.go has a copy that breaks it.
 
-// doc is a dashboard's JSON, as far as rules look at it.
+// doc has the fields of a dashboard's JSON that the rules read.
 type doc struct {
 	Uid, Title, Description, Refresh string
 	Editable                         *bool
@@ -63,7 +63,7 @@ type docPanel struct {
 		TextMode, ColorMode, ShowValue, ValueMode string
 		Legend                                    struct{ ShowLegend, Show *bool }
 	}
-	folded bool // in a collapsed row
+	folded bool // in a folded row
 }
 
 type docTarget struct {
@@ -99,10 +99,10 @@ type (
 	}
 )
 
-// set are all dashboards, for what is between them.
+// set has all dashboards, for rules between them.
 type set map[string]*doc // by file name
 
-// rule finds what is wrong with one dashboard.
+// rule returns the problems of one dashboard.
 type lintRule struct {
 	name  string
 	check func(s set, file string, d *doc, report func(format string, args ...any))
@@ -132,7 +132,7 @@ var lintRules = []lintRule{
 	{"annotations", lintAnnotations},
 }
 
-// lint returns what the rules find in some of the files, by rule.
+// lint returns the findings in some of the files, by rule.
 func lint(s set, files ...string) map[string][]string {
 	found := map[string][]string{}
 	for _, file := range files {
@@ -142,22 +142,22 @@ func lint(s set, files ...string) map[string][]string {
 			})
 		}
 	}
-	for exception := range unmatched { // one that nothing needs hides the next mistake
+	for exception := range unmatched { // an unneeded exception hides the next mistake
 		uid, rest, _ := strings.Cut(exception, "/")
 		if d := s[uid+".json"]; slices.Contains(files, uid+".json") && !slices.ContainsFunc(d.all(), func(p docPanel) bool {
 			return slices.ContainsFunc(p.Targets, func(t docTarget) bool {
 				return fmt.Sprintf("%d/%s", p.Id, t.RefID) == rest && strings.Contains(t.Expr, "{") && len(missing(t.Expr, false)) > 0
 			})
 		}) {
-			found["matchers"] = append(found["matchers"], exception+": nothing needs the exception")
+			found["matchers"] = append(found["matchers"], exception+": no query needs the exception")
 		}
 	}
 	return found
 }
 
-// unmatched are the queries that look past $instance, by dashboard, panel and refId.
+// unmatched are the queries that ignore $instance, by dashboard, panel and refId.
 var unmatched = map[string]string{
-	"health-service/10/B": "how many peers share a failure does not depend on which instances are selected",
+	"health-service/10/B": "the number of peers with the failure does not depend on the selected instances",
 }
 
 // recorded are the recording rules that panels may read.
@@ -165,10 +165,10 @@ var recorded = regexp.MustCompile(`^job:(health_instances:count|health_instances
 	`(health_ready_failed|health_ready_observed|http_server_requests_failed|http_server_requests):rate5m|` +
 	`(health_ready:error_ratio|http_server_requests:error_ratio|http_server_slow:ratio)_rate(5m|30m|1h|2h|6h|1d|3d))$`)
 
-// bare are counters whose number itself says something.
+// bare are counters whose own value means something.
 var bare = []string{"otelcol_process_uptime_seconds_total"}
 
-// TestLint: every rule on every panel of what is shipped.
+// TestLint runs every rule on every panel of the shipped dashboards.
 func TestLint(t *testing.T) {
 	s := committed(t)
 	if len(s) < 5 {
@@ -189,7 +189,7 @@ func TestLint(t *testing.T) {
 	t.Logf("%d rules, %d dashboards, %d panels, %d queries", len(lintRules), len(s), panels, queries)
 }
 
-// TestRecorded: the rules that panels read are there.
+// TestRecorded: the recording rules that panels read exist.
 func TestRecorded(t *testing.T) {
 	files, err := filepath.Glob("../alerts/*.yaml")
 	if err != nil {
@@ -211,7 +211,7 @@ func TestRecorded(t *testing.T) {
 						continue
 					}
 					if !recorded.MatchString(v.Name) {
-						t.Errorf("%s/%d: no rule is called %s", d.Uid, p.Id, v.Name)
+						t.Errorf("%s/%d: no rule has the name %s", d.Uid, p.Id, v.Name)
 					}
 					if len(files) > 0 && !strings.Contains(text.String(), "record: "+v.Name+"\n") {
 						t.Errorf("%s/%d: nothing in grafana/alerts records %s", d.Uid, p.Id, v.Name)
@@ -248,7 +248,7 @@ func decode(t *testing.T, text []byte) *doc {
 	return &d
 }
 
-// all are the panels, those in folded rows too, and no rows.
+// all returns the panels without the rows, also those in folded rows.
 func (d *doc) all() (list []docPanel) {
 	for _, p := range d.Panels {
 		if p.Type != "row" {
@@ -262,7 +262,7 @@ func (d *doc) all() (list []docPanel) {
 	return list
 }
 
-// each calls f for every query of Prometheus in the panels.
+// each calls f for every Prometheus query in the panels.
 func (d *doc) each(f func(where string, p docPanel, t docTarget)) {
 	for _, p := range d.all() {
 		for _, t := range p.Targets {
@@ -287,7 +287,7 @@ func lintIdentity(s set, file string, d *doc, report func(string, ...any)) {
 		}
 	}
 	if d.Editable == nil || *d.Editable {
-		report("it is editable: what is edited is lost at the next start")
+		report("it is editable, but Grafana loses edits at the next start")
 	}
 	if d.GraphTooltip != 1 || d.Refresh != "30s" || !slices.Contains(d.Tags, "health-otel") || d.Title == "" || d.Description == "" {
 		report("crosshair %d, refresh %q, tags %q, title %q, description %q", d.GraphTooltip, d.Refresh, d.Tags, d.Title, d.Description)
@@ -298,14 +298,14 @@ func lintVariables(_ set, _ string, d *doc, report func(string, ...any)) {
 	found := map[string]docVariable{}
 	for _, v := range d.Templating.List {
 		if _, twice := found[v.Name]; twice {
-			report("variable %s is there twice", v.Name)
+			report("variable %s appears twice", v.Name)
 		}
 		found[v.Name] = v
 		if v.Type == "query" && v.Refresh != 2 {
 			report("variable %s does not follow the time range", v.Name)
 		}
 		all := ".+"
-		if v.Name == "service" { // made from the chosen jobs: all of those
+		if v.Name == "service" { // it has the names of all chosen jobs
 			all = ""
 		}
 		if v.Type == "query" && (v.Multi != v.IncludeAll || v.Multi && v.AllValue != all) {
@@ -327,7 +327,7 @@ func lintVariables(_ set, _ string, d *doc, report func(string, ...any)) {
 	}
 	for _, m := range used.FindAllStringSubmatch(string(text), -1) {
 		if _, ok := found[m[1]]; !ok && !strings.HasPrefix(m[1], "__") {
-			report("there is no variable %s", m[1])
+			report("variable %s does not exist", m[1])
 		}
 	}
 }
@@ -337,7 +337,7 @@ func lintDatasource(_ set, _ string, d *doc, report func(string, ...any)) {
 		return s == docSource{"prometheus", "${datasource}"} || folded && s == docSource{"tempo", "${traces}"}
 	}
 	for _, p := range d.all() {
-		if !ok(p.Datasource, p.folded) { // traces are optional: what asks for them is asked for
+		if !ok(p.Datasource, p.folded) { // traces are optional, so their panels must be folded
 			report("%s has data source %v", p.where(), p.Datasource)
 		}
 		for _, t := range p.Targets {
@@ -362,11 +362,11 @@ func lintWords(_ set, _ string, d *doc, report func(string, ...any)) {
 	titles := map[string]bool{}
 	for _, p := range d.all() {
 		if p.Title == "" || titles[p.Title] {
-			report("%s: its title is empty, or there twice", p.where())
+			report("%s: the title is empty or a duplicate", p.where())
 		}
 		titles[p.Title] = true
 		if r := []rune(p.Description); len(r) < 20 || !unicode.IsUpper(r[0]) && !unicode.IsDigit(r[0]) || r[len(r)-1] != '.' {
-			report("%s: %q is no description", p.where(), p.Description)
+			report("%s: %q is not a description", p.where(), p.Description)
 		}
 	}
 }
@@ -379,7 +379,7 @@ func lintUnit(_ set, _ string, d *doc, report func(string, ...any)) {
 			report("%s has neither unit nor mappings", p.where())
 		}
 		if u := p.FieldConfig.Defaults.Unit; u != "" && !slices.Contains(units, u) {
-			report("%s: %q is no unit of Grafana's that we use", p.where(), u)
+			report("%s: %q is not one of the units in use", p.where(), u)
 		}
 	}
 }
@@ -387,7 +387,7 @@ func lintUnit(_ set, _ string, d *doc, report func(string, ...any)) {
 func lintTargets(_ set, _ string, d *doc, report func(string, ...any)) {
 	for _, p := range d.all() {
 		if len(p.Targets) == 0 {
-			report("%s asks nothing", p.where())
+			report("%s has no queries", p.where())
 		}
 		for _, t := range p.Targets {
 			if !p.traces() && t.Instant == t.Range || p.traces() && t.Query == "" {
@@ -407,7 +407,7 @@ func lintParse(_ set, _ string, d *doc, report func(string, ...any)) {
 
 type docQuery struct{ where, expr string }
 
-// queries are all expressions: of panels, annotations and variables.
+// queries returns all expressions of panels, annotations and variables.
 func (d *doc) queries() (list []docQuery) {
 	d.each(func(where string, _ docPanel, t docTarget) { list = append(list, docQuery{where, t.Expr}) })
 	for _, a := range d.Annotations.List {
@@ -429,7 +429,7 @@ func (d *doc) queries() (list []docQuery) {
 
 var instruments = sync.OnceValues(func() (series, error) { return readSeries("../..") })
 
-// lintMetrics: names, labels and kinds are those of the tables of instruments.
+// lintMetrics: names, labels and kinds must match the tables of instruments.
 func lintMetrics(_ set, _ string, d *doc, report func(string, ...any)) {
 	known, err := instruments()
 	if err != nil {
@@ -438,7 +438,7 @@ func lintMetrics(_ set, _ string, d *doc, report func(string, ...any)) {
 	for _, q := range d.queries() {
 		expr, err := parse(q.expr)
 		if err != nil {
-			continue // parse says it
+			continue // parse reports it
 		}
 		if err := (dialect{series: known}).check(expr); err != nil {
 			report("%s: %v", q.where, err)
@@ -451,7 +451,7 @@ func lintMetrics(_ set, _ string, d *doc, report func(string, ...any)) {
 	}
 }
 
-// lintCounters: a counter's number is since whenever; its growth says something.
+// lintCounters: a counter's own value means nothing, so a query must ask for its growth.
 func lintCounters(_ set, _ string, d *doc, report func(string, ...any)) {
 	known, err := instruments()
 	if err != nil {
@@ -470,8 +470,8 @@ func lintCounters(_ set, _ string, d *doc, report func(string, ...any)) {
 	}
 }
 
-// lintFresh: what a tile or a table says of now is no older than what the rules take for
-// it. An instant query by itself looks back for five minutes.
+// lintFresh: a tile or a table of the current state must use fresh data only, as the rules do. An
+// instant query alone looks back for five minutes.
 func lintFresh(_ set, _ string, d *doc, report func(string, ...any)) {
 	d.each(func(where string, _ docPanel, t docTarget) {
 		if !t.Instant {
@@ -516,9 +516,9 @@ func selectors(q string) (list []*parser.VectorSelector) {
 	return list
 }
 
-// lintMatchers: every selector is narrowed to what is chosen. What an instance emits
-// matches $job and $instance; what is recorded of a job, and alerts, have no instance
-// and match $job, or of alerts no job; what a collector tells of itself matches $collector.
+// lintMatchers: every selector must follow the variables. Metrics of an instance match $job and
+// $instance. Recorded series have no instance and match $job. Alerts match $job or no job. The
+// collector's own metrics match $collector.
 func lintMatchers(_ set, _ string, d *doc, report func(string, ...any)) {
 	d.each(func(where string, _ docPanel, t docTarget) {
 		_, excepted := unmatched[where]
@@ -539,7 +539,7 @@ func missing(expr string, fleet bool) (list []string) {
 		switch {
 		case strings.HasPrefix(v.Name, "otelcol_"):
 			want = []string{`job=~"$collector"`}
-		case v.Name == "ALERTS": // those of the rules themselves have no job
+		case v.Name == "ALERTS": // the rules' own alerts have no job
 			want = []string{`job=~"$job|"`}
 		case strings.Contains(v.Name, ":"), fleet:
 			want = want[:1]
@@ -553,10 +553,10 @@ func missing(expr string, fleet bool) (list []string) {
 	return list
 }
 
-// lintIntervals: a window follows the zoom and is never shorter than four exports. A
-// total over the time range is asked for once, and not anew for each point of a line;
-// a state may be, for it says since when there is silence. Forecasts look back by a
-// time that the zoom must not change, and so does what is fresh.
+// lintIntervals: a window must follow the zoom, and is never shorter than four exports. A total
+// over the time range belongs in an instant query, not in a line. A state may look over the range,
+// because it shows since when there is silence. Forecasts and fresh data use fixed windows, because
+// the zoom must not change them.
 func lintIntervals(_ set, _ string, d *doc, report func(string, ...any)) {
 	look := func(where, expr string, instant bool) {
 		walk(expr, func(v *parser.VectorSelector, m *parser.MatrixSelector, call *parser.Call) {
@@ -589,7 +589,7 @@ func lintIntervals(_ set, _ string, d *doc, report func(string, ...any)) {
 	}
 }
 
-// lintLegends: what a legend names is what the query leaves.
+// lintLegends: a legend may use only labels that the query keeps.
 func lintLegends(_ set, _ string, d *doc, report func(string, ...any)) {
 	d.each(func(where string, p docPanel, t docTarget) {
 		if p.Type != "table" && t.LegendFormat == "" {
@@ -601,7 +601,7 @@ func lintLegends(_ set, _ string, d *doc, report func(string, ...any)) {
 		}
 		for _, m := range named {
 			if !slices.Contains(grouping(t.Expr), m[1]) {
-				report("%s: the query leaves no %s", where, m[1])
+				report("%s: the query drops the label %s", where, m[1])
 			}
 		}
 	})
@@ -609,8 +609,7 @@ func lintLegends(_ set, _ string, d *doc, report func(string, ...any)) {
 
 var fieldLabel = regexp.MustCompile(`__field\.labels\["(\w+)"\]`)
 
-// grouping are the labels that a query's aggregations keep; those of a recorded
-// series are job.
+// grouping returns the labels that a query's aggregations keep. A recorded series keeps job.
 func grouping(expr string) (list []string) {
 	e, err := parse(expr)
 	if err != nil {
@@ -642,8 +641,7 @@ func lintExemplars(_ set, _ string, d *doc, report func(string, ...any)) {
 	})
 }
 
-// lintNoData: whoever looks is told when there is nothing to look at; nowhere is that
-// drawn like something.
+// lintNoData: every panel must show a text if it has no data, and never a value.
 func lintNoData(_ set, _ string, d *doc, report func(string, ...any)) {
 	for _, p := range d.all() {
 		f := p.FieldConfig.Defaults
@@ -690,8 +688,7 @@ var (
 	carried = regexp.MustCompile(`[?&](?:\$\{(\w+):queryparam\}|var-(\w+)=)`)
 )
 
-// lintLinks: they lead to what is shipped, to variables that are there, and from
-// every tile to somewhere.
+// lintLinks: links lead to shipped dashboards and existing variables, and every tile has one.
 func lintLinks(s set, _ string, d *doc, report func(string, ...any)) {
 	follow := func(where, url string) {
 		m := address.FindStringSubmatch(url)
@@ -701,11 +698,11 @@ func lintLinks(s set, _ string, d *doc, report func(string, ...any)) {
 		}
 		target := s[m[1]+".json"]
 		if target == nil {
-			report("%s: there is no dashboard %s", where, m[1])
+			report("%s: dashboard %s does not exist", where, m[1])
 			return
 		}
 		if !strings.Contains(url, "${datasource:queryparam}") || !strings.Contains(url, "${__url_time_range}") {
-			report("%s: %s forgets the data source or the time", where, url)
+			report("%s: %s does not pass on the data source or the time", where, url)
 		}
 		for _, v := range carried.FindAllStringSubmatch(url, -1) {
 			name := v[1] + v[2]
@@ -732,18 +729,18 @@ func lintLinks(s set, _ string, d *doc, report func(string, ...any)) {
 			follow(p.where(), l.URL)
 		}
 		if len(links) == 0 && (p.Type == "stat" || p.Type == "state-timeline" || p.Type == "bargauge") {
-			report("%s leads nowhere", p.where())
+			report("%s has no link", p.where())
 		}
 	}
 	for _, l := range d.Links {
 		for file, other := range s {
 			if l.Type != "dashboards" || !slices.Contains(other.Tags, l.Tags[0]) {
-				report("the menu leaves out %s", file)
+				report("the menu lacks %s", file)
 			}
 		}
 	}
 	if len(d.Links) == 0 {
-		report("no menu of the other dashboards")
+		report("the menu of dashboards is missing")
 	}
 }
 
@@ -758,7 +755,7 @@ func lintGrid(_ set, _ string, d *doc, report func(string, ...any)) {
 			for x := g.X; x < g.X+g.W; x++ {
 				for y := g.Y; y < g.Y+g.H; y++ {
 					if other, ok := taken[[2]int{x, y}]; ok {
-						report("%s lies on %s", p.where(), other.where())
+						report("%s overlaps %s", p.where(), other.where())
 						return
 					}
 					taken[[2]int{x, y}] = p
@@ -768,7 +765,7 @@ func lintGrid(_ set, _ string, d *doc, report func(string, ...any)) {
 	}
 	place(d.Panels)
 	for _, p := range d.Panels {
-		place(p.Panels) // of a folded row, which push the rest down when it is opened
+		place(p.Panels) // an open folded row moves the panels below it
 	}
 }
 
@@ -782,13 +779,13 @@ func lintIDs(_ set, _ string, d *doc, report func(string, ...any)) {
 	}
 	for _, p := range list {
 		if p.Id <= 0 || ids[p.Id] {
-			report("%s: its id is 0, or there twice", p.where())
+			report("%s: the id is 0 or a duplicate", p.where())
 		}
 		ids[p.Id] = true
 		refs := map[string]bool{}
 		for _, t := range p.Targets {
 			if t.RefID == "" || refs[t.RefID] {
-				report("%s: refId %q is empty, or there twice", p.where(), t.RefID)
+				report("%s: refId %q is empty or a duplicate", p.where(), t.RefID)
 			}
 			refs[t.RefID] = true
 		}
@@ -797,7 +794,7 @@ func lintIDs(_ set, _ string, d *doc, report func(string, ...any)) {
 
 var coloured, worded = regexp.MustCompile(`"color": ?"`), regexp.MustCompile(`"text": ?"[^"]`)
 
-// mappings are the panel's, and those of its columns.
+// mappings returns the mappings of a panel and of its columns.
 func (p docPanel) mappings() [][]docMapping {
 	lists := [][]docMapping{p.FieldConfig.Defaults.Mappings}
 	for _, o := range p.FieldConfig.Overrides {
@@ -811,7 +808,7 @@ func (p docPanel) mappings() [][]docMapping {
 	return lists
 }
 
-// lintText: no colour stands alone.
+// lintText: colour never appears without text.
 func lintText(_ set, _ string, d *doc, report func(string, ...any)) {
 	for _, p := range d.all() {
 		switch o := p.Options; {
@@ -820,12 +817,12 @@ func lintText(_ set, _ string, d *doc, report func(string, ...any)) {
 			p.Type == "timeseries" && (o.Legend.ShowLegend == nil || !*o.Legend.ShowLegend),
 			p.Type == "heatmap" && (o.Legend.Show == nil || !*o.Legend.Show),
 			p.Type == "bargauge" && o.ValueMode == "hidden":
-			report("%s shows colour and no text", p.where())
+			report("%s shows colour without text", p.where())
 		}
 		for _, list := range p.mappings() {
 			for _, m := range list {
 				if len(coloured.FindAll(m.Options, -1)) > len(worded.FindAll(m.Options, -1)) {
-					report("%s: a %s mapping has a colour and no text", p.where(), m.Type)
+					report("%s: a %s mapping has a colour but no text", p.where(), m.Type)
 				}
 			}
 		}

@@ -15,8 +15,8 @@ import (
 
 const runbooks = "../../docs/runbooks"
 
-// ruleProblems has what is wrong with rules; queries themselves, and whether anything emits
-// what they read, are checked as they are written.
+// ruleProblems returns problems of rules. The generator itself checks the queries and their
+// metrics.
 func ruleProblems(d dialect, groups []group, pages fs.FS) (problems []string) {
 	recorded := map[string]bool{}
 	for _, g := range groups {
@@ -79,17 +79,16 @@ func ruleProblems(d dialect, groups []group, pages fs.FS) (problems []string) {
 		if !slices.ContainsFunc(groups, func(g group) bool {
 			return slices.ContainsFunc(g.rules, func(r rule) bool { return r.alert+".md" == name })
 		}) {
-			problems = append(problems, name+": no alert is called so")
+			problems = append(problems, name+": no alert has this name")
 		}
 	}
 	return problems
 }
 
-// page has its four headings, in order, and something under each; a diagnosis has a
-// command.
+// page checks a runbook: four headings in order, text under each, and a command in the diagnosis.
 func page(alert, text string) string {
 	if !strings.HasPrefix(text, "# "+alert+"\n") {
-		return "the runbook is not headed " + alert
+		return "the runbook's title is not " + alert
 	}
 	parts := strings.Split(text, "\n## ")
 	want := []string{"Meaning", "Impact", "Diagnosis", "Mitigation"}
@@ -102,11 +101,11 @@ func page(alert, text string) string {
 		case !ok:
 			return "the runbook lacks " + heading
 		case len(strings.TrimSpace(body)) < 40:
-			return "the runbook says nothing under " + heading
+			return "the runbook has no text under " + heading
 		case heading == "Diagnosis" && !strings.Contains(body, "```"):
 			return "the diagnosis has no command"
 		case strings.Contains(body, "kill -QUIT") && !(strings.Contains(body, "kubectl get pod POD -w") && strings.Contains(body, "logs --previous POD -c CONTAINER")):
-			return "a dump is read before the restart, or of the container of kubectl debug"
+			return "the diagnosis must show how to read a dump before the restart"
 		}
 	}
 	return ""
@@ -142,22 +141,22 @@ func TestRulesLint(t *testing.T) {
 	}
 }
 
-// TestRulesLintFinds: each of these is found.
+// TestRulesLintFinds: the lint finds each of these problems.
 func TestRulesLintFinds(t *testing.T) {
 	d := dialectsOfRules(t)[0]
 	for want, spoil := range map[string]func(*rule){
 		"nothing emits":     func(r *rule) { r.expr = "health_probe_stattus == 0" },
 		"no label":          func(r *rule) { r.expr = `health_probe_status{health_check_name="x"} == 0` },
-		"no counter":        func(r *rule) { r.expr = "rate(queue_length[5m]) > 1" },
+		"not a counter":     func(r *rule) { r.expr = "rate(queue_length[5m]) > 1" },
 		"nothing records":   func(r *rule) { r.expr = "job:health_redy:ratio == 0" },
 		"parse error":       func(r *rule) { r.expr = "up ==" },
 		"CamelCase":         func(r *rule) { r.alert = "Health_No_Ready" },
 		"severity":          func(r *rule) { r.severity = "page" },
-		"severity info":     func(r *rule) { r.severity = "info" }, // nobody is told
+		"severity info":     func(r *rule) { r.severity = "info" }, // info notifies nobody
 		"the summary":       func(r *rule) { r.summary = "nobody is ready" },
 		"no template":       func(r *rule) { r.description = "Nobody is ready." },
 		"no runbook":        func(r *rule) { r.alert = "HealthNobodyKnows" },
-		"no alert is":       func(r *rule) { r.alert = "HealthNobodyKnows" },
+		"no alert has":      func(r *rule) { r.alert = "HealthNobodyKnows" },
 		"no canary":         func(r *rule) {},
 		"more than 20":      func(r *rule) {},
 		"level:metric:oper": func(r *rule) { r.record, r.alert = "ready", "" },
@@ -179,7 +178,7 @@ func TestRulesLintFinds(t *testing.T) {
 	}
 }
 
-// TestPages: what a runbook must not lack is missed.
+// TestPages: the lint finds a missing part of a runbook.
 func TestPages(t *testing.T) {
 	const alert = "HttpRequestsHung"
 	text, err := os.ReadFile(filepath.Join(runbooks, alert+".md"))
@@ -193,7 +192,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestRulesAreGenerated: what is committed is what the code writes.
+// TestRulesAreGenerated: the committed files equal the generated ones.
 func TestRulesAreGenerated(t *testing.T) {
 	source, err := os.ReadFile("main.go")
 	if err != nil {
@@ -226,11 +225,11 @@ func TestRulesAreGenerated(t *testing.T) {
 	}
 	want, got := files(filepath.Join(written, "alerts")), files("../alerts")
 	if len(want) == 0 {
-		t.Error("nothing was written")
+		t.Error("the generator wrote nothing")
 	}
 	for name, text := range want {
 		if got[name] != text {
-			t.Errorf("alerts/%s is not what go generate writes", name)
+			t.Errorf("alerts/%s differs from the output of go generate", name)
 		}
 		delete(got, name)
 	}
@@ -240,7 +239,7 @@ func TestRulesAreGenerated(t *testing.T) {
 	}
 }
 
-// TestPromtoolChecks the rules that are shipped, and those of each way to name things.
+// TestPromtoolChecks runs promtool on the shipped rules and on the rules of each naming.
 func TestPromtoolChecks(t *testing.T) {
 	for _, args := range [][]string{nil, {"-names", "mimir"}, {"-names", "utf8", "-group-labels", "cluster,namespace"}, {"-names", "otel", "-histograms", "native"}} {
 		promtool(t, "check", "rules", "--lint=all", "--lint-fatal", generated(t, args...))

@@ -1,5 +1,5 @@
-// Command gen writes what Grafana and Prometheus are given, from what the code
-// records: go generate, in grafana/gen.
+// Command gen generates the alerts and dashboards from the instruments in the code: go generate, in
+// grafana/gen.
 package main
 
 import (
@@ -17,10 +17,10 @@ import (
 //go:generate go run . -out ..
 //go:generate go run . -out .. -names mimir -rules alerts/mimir -only rules
 
-// namings are the ways to translate OpenTelemetry's names, by a flag's value.
+// namings are the translations of OpenTelemetry's names, by the flag's value.
 var namings = map[string]otlptranslator.TranslationStrategyOption{
 	"default": otlptranslator.UnderscoreEscapingWithSuffixes,
-	"mimir":   otlptranslator.UnderscoreEscapingWithoutSuffixes, // what it does unless told otherwise
+	"mimir":   otlptranslator.UnderscoreEscapingWithoutSuffixes, // Mimir's default
 	"utf8":    otlptranslator.NoUTF8EscapingWithSuffixes,
 	"otel":    otlptranslator.NoTranslation,
 }
@@ -36,31 +36,31 @@ func main() {
 
 func run(args []string) error {
 	flags := flag.NewFlagSet("gen", flag.ContinueOnError)
-	root := flags.String("root", "../..", "`directory` of the repository, whose instruments are read")
+	root := flags.String("root", "../..", "`directory` of the repository with the instruments")
 	out := flags.String("out", "..", "`directory` to write alerts and dashboards in")
-	names := flags.String("names", "default", "how names are translated: "+strings.Join(slices.Sorted(maps.Keys(namings)), ", "))
-	groups := flags.String("group-labels", "", "`labels` that tell one cluster's jobs from another's, such as cluster,namespace")
-	histograms := flags.String("histograms", "classic", "classic or native")
+	names := flags.String("names", "default", "translation of names: "+strings.Join(slices.Sorted(maps.Keys(namings)), ", "))
+	groups := flags.String("group-labels", "", "`labels` that separate the jobs of clusters, such as cluster,namespace")
+	histograms := flags.String("histograms", "classic", "histograms: classic or native")
 	only := flags.String("only", "", "write rules only, or dashboards only")
-	alerts := flags.String("rules", "alerts", "`directory` of the rules, in that of -out")
-	desired := flags.String("desired", "", "`PromQL` of how many instances a job should have, by job, such as "+
+	alerts := flags.String("rules", "alerts", "`directory` of the rules, relative to -out")
+	desired := flags.String("desired", "", "`PromQL` for the desired number of instances by job, such as "+
 		`label_join(kube_deployment_spec_replicas, "job", "/", "namespace", "deployment")`)
 	var b bases
-	flags.StringVar(&b.runbooks, "runbooks", repository+"docs/runbooks/", "`URL` of the runbooks, to which NAME.md is added")
-	flags.StringVar(&b.dashboards, "grafana", "", "`URL` of Grafana, to which /d/… is added")
+	flags.StringVar(&b.runbooks, "runbooks", repository+"docs/runbooks/", "`URL` of the runbooks; gen appends NAME.md")
+	flags.StringVar(&b.dashboards, "grafana", "", "`URL` of Grafana; gen appends /d/…")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	naming, ok := namings[*names]
 	switch {
 	case !ok:
-		return fmt.Errorf("-names %q", *names)
+		return fmt.Errorf("-names: unknown value %q", *names)
 	case *histograms != "classic" && *histograms != "native":
-		return fmt.Errorf("-histograms %q", *histograms)
+		return fmt.Errorf("-histograms: unknown value %q", *histograms)
 	case *only != "" && *only != "rules" && *only != "dashboards":
-		return fmt.Errorf("-only %q", *only)
+		return fmt.Errorf("-only: unknown value %q", *only)
 	case flags.NArg() > 0:
-		return fmt.Errorf("what is %q?", flags.Arg(0))
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	s, err := readSeries(*root)
 	if err != nil {

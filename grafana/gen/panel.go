@@ -22,25 +22,25 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
-// panel is one before it is Grafana's. Its id is written down and never given to
-// another: links to a panel and the diff of a new one depend on it.
+// panel is a panel in our form. Its id is fixed and never reused, because links to a panel and
+// diffs depend on it.
 type panel struct {
 	id                 uint32
 	title, about, unit string
 	w, h               uint32
 	view               cog.Builder[dashboard.Panel]
 	queries            []query
-	noData             string // what to say instead of "No data"
+	noData             string // text to show instead of "No data"
 	states             []state
 	steps              []step
-	links              []link // of each value; of a table, of the whole
+	links              []link // for each value; in a table, for the whole table
 	columns            []column
 	min, max           *float64
 	decimals           *float64
-	dashed             []string // regular expressions: series that are limits, not measurements
+	dashed             []string // regular expressions for series that are limits, not measurements
 }
 
-// query is one in the default naming, with the placeholders of [dialect.fill].
+// query is a query in the default naming, with the placeholders of [dialect.fill].
 type query struct {
 	expr, legend string
 	instant      bool
@@ -49,19 +49,19 @@ type query struct {
 	traces       bool // TraceQL
 }
 
-// state is a number's meaning.
+// state gives a number a meaning.
 type state struct {
 	from, to    float64
 	text, color string
 }
 
-// step is a threshold: from there on, this colour.
+// step is a threshold: the colour from this value on.
 type step struct {
 	from  float64
 	color string
 }
 
-// column is one of a table: a label, or a query's value.
+// column is a table's column: a label or a query's value.
 type column struct {
 	field, title, unit string
 	states             []state
@@ -74,7 +74,7 @@ type column struct {
 // link leads to another dashboard.
 type link struct {
 	title, uid string
-	vars       []string // NAME, which is carried over, or NAME=label
+	vars       []string // NAME, passed on as it is, or NAME=label
 }
 
 const (
@@ -83,17 +83,17 @@ const (
 	lightBlue                  = "light-blue"
 )
 
-// tile shows a number or a state now, on a colour.
+// tile shows a current number or state on a colour.
 func tile() *stat.PanelBuilder {
 	return stat.NewPanelBuilder().GraphMode(common.BigValueGraphModeNone).ColorMode(common.BigValueColorModeBackground).
 		TextMode(common.BigValueTextModeAuto).WideLayout(true).Orientation(common.VizOrientationAuto).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
 }
 
-// plain shows numbers that are neither good nor bad.
+// plain shows numbers without a colour.
 func plain() *stat.PanelBuilder { return tile().ColorMode(common.BigValueColorModeNone) }
 
-// lines show numbers over time.
+// lines shows numbers over time.
 func lines() *timeseries.PanelBuilder {
 	return timeseries.NewPanelBuilder().LineWidth(1).FillOpacity(5).ShowPoints(common.VisibilityModeAuto).
 		ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed)).
@@ -103,12 +103,12 @@ func lines() *timeseries.PanelBuilder {
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))
 }
 
-// stacked are parts of a whole.
+// stacked shows parts of a whole.
 func stacked() *timeseries.PanelBuilder {
 	return lines().FillOpacity(40).Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal).Group("A"))
 }
 
-// timeline shows states over time, with their names where there is room.
+// timeline shows states over time, with their names if there is room.
 func timeline() *statetimeline.PanelBuilder {
 	return statetimeline.NewPanelBuilder().MergeValues(true).ShowValue(common.VisibilityModeAuto).RowHeight(.85).PerPage(20).
 		FillOpacity(75).LineWidth(0).AlignValue(common.TimelineValueAlignmentLeft).
@@ -116,7 +116,7 @@ func timeline() *statetimeline.PanelBuilder {
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeSingle))
 }
 
-// heat shows how a histogram moves.
+// heat shows the distribution of a histogram over time.
 func heat() *heatmap.PanelBuilder {
 	return heatmap.NewPanelBuilder().Calculate(false).CellGap(1).ShowLegend().ExemplarsColor("rgba(255,0,255,0.9)").
 		Color(heatmap.NewHeatmapColorOptionsBuilder().Mode(heatmap.HeatmapColorModeScheme).Scheme("Oranges").Steps(64).
@@ -131,13 +131,13 @@ func bars() *bargauge.PanelBuilder {
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
 }
 
-// rows are a table with the newest or worst first.
+// rows is a table with the newest or worst first.
 func rows(by string, desc bool) *table.PanelBuilder {
 	return table.NewPanelBuilder().CellHeight(common.TableCellHeightSm).Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{})).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName(by).Desc(desc)})
 }
 
-// build makes the panel Grafana's.
+// build converts the panel to Grafana's form.
 func (p panel) build(d dialect) (dashboard.Panel, error) {
 	out, err := p.view.Build()
 	if err != nil {
@@ -174,7 +174,7 @@ func (p panel) build(d dialect) (dashboard.Panel, error) {
 	f.Mappings = mappings(p.states, noData)
 	steps := p.steps
 	if steps == nil {
-		steps = []step{{0, "text"}} // or Grafana makes all above 80 red
+		steps = []step{{0, "text"}} // otherwise Grafana colours everything above 80 red
 		if p.states != nil {
 			steps = []step{{0, grey}}
 		}
@@ -226,8 +226,8 @@ func (q query) build(d dialect, ref string, tabular bool) (variants.Dataquery, e
 	return b.Build()
 }
 
-// fill are placeholders for what every selector has: whose series, and which of
-// them. A query has @own or says in [unmatched] why not.
+// fill are placeholders in selectors for the chosen jobs and instances. A query has @own, or
+// [unmatched] says why not.
 func (d dialect) fill(q string) string {
 	group, none := "", ""
 	for _, l := range d.group {
@@ -237,13 +237,13 @@ func (d dialect) fill(q string) string {
 	return strings.NewReplacer(
 		"@own", group+`job=~"$job",instance=~"$instance"`,
 		"@job", group+`job=~"$job"`,
-		"@alerts", none+`job=~"$job|"`, // those of the rules themselves are of no job
+		"@alerts", none+`job=~"$job|"`, // the rules' own alerts have no job
 		"@check", group+`job=~"$job",instance=~"$instance",health_check_name=~"$check"`,
 		"@collector", group+`job=~"$collector"`,
 	).Replace(q)
 }
 
-// expr is a panel's query in the user's names.
+// expr returns a panel's query in the user's naming.
 func (d dialect) expr(q string) (string, error) {
 	q, err := d.query(d.fill(q))
 	if err != nil || !d.native {
@@ -254,7 +254,7 @@ func (d dialect) expr(q string) (string, error) {
 
 var braces = regexp.MustCompile(`\{\{ *(\w+) *\}\}`)
 
-// legend renames the labels in a legend, and says which group a job is of.
+// legend renames the labels in a legend, and adds the group's labels to a job.
 func (d dialect) legend(format string) string {
 	whose := ""
 	for _, l := range d.group {
@@ -273,11 +273,11 @@ func source(kind, uid string) common.DataSourceRef {
 	return common.DataSourceRef{Type: &kind, Uid: &uid}
 }
 
-// url is an address within Grafana that keeps the time range and the data sources.
+// url returns an address in Grafana that keeps the time range and the data sources.
 func (l link) url(d dialect, from string) string {
 	u := "/d/" + l.uid + "?${datasource:queryparam}&${traces:queryparam}"
 	vars := l.vars
-	for _, g := range d.group { // of a job's own group, where the value is a job's
+	for _, g := range d.group { // a job's value also has the labels of the group
 		if slices.Contains(l.vars, "job=job") {
 			g += "=" + g
 		}
@@ -298,7 +298,7 @@ func (l link) build(d dialect) dashboard.DashboardLink {
 	return dashboard.DashboardLink{Title: l.title, Type: dashboard.DashboardLinkTypeLink, Url: &url, Tags: []string{}}
 }
 
-// mappings give numbers words and colours. The last is for no number at all.
+// mappings give numbers words and colours. The last mapping is for null.
 func mappings(states []state, noData string) (list []dashboard.ValueMapping) {
 	if states == nil {
 		return nil
@@ -321,7 +321,7 @@ func mappings(states []state, noData string) (list []dashboard.ValueMapping) {
 			Result: dashboard.ValueMappingResult{Text: &noData, Color: cog.ToPtr(grey), Index: cog.ToPtr(int32(len(states)))}}}})
 }
 
-// thresholds begin with what is below the first: Grafana wants null there.
+// thresholds begin with the colour below the first step. Its value is null, as Grafana requires.
 func thresholds(steps []step) (list []dashboard.Threshold) {
 	for n, s := range steps {
 		t := dashboard.Threshold{Color: s.color}
@@ -333,8 +333,8 @@ func thresholds(steps []step) (list []dashboard.Threshold) {
 	return list
 }
 
-// tabulate joins the queries to one table by the labels that they share, and shows
-// the columns that are asked for, in their order.
+// tabulate joins the queries to one table by their common labels, and shows the requested columns
+// in order.
 func (p panel) tabulate(d dialect, out *dashboard.Panel) {
 	show, names := map[string]int{}, map[string]string{}
 	var list []string
@@ -400,7 +400,7 @@ func (c column) override(d dialect) dashboard.DashboardFieldConfigSourceOverride
 	return override("byName", c.title, list...)
 }
 
-// override has pairs of a property's id and its value.
+// override sets pairs of a property's id and its value.
 func override(matcher, name string, pairs ...any) dashboard.DashboardFieldConfigSourceOverrides {
 	o := dashboard.DashboardFieldConfigSourceOverrides{Matcher: dashboard.MatcherConfig{Id: matcher, Options: name}}
 	for n := 0; n < len(pairs); n += 2 {

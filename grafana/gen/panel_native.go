@@ -9,9 +9,9 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// nativeHistograms rewrites a query of classic histograms, already in the user's
-// names, for native ones: a bucket's series is the histogram itself, and counts and
-// sums are functions of its rate.
+// nativeHistograms rewrites a query on classic histograms, already in the user's naming, for native
+// ones. The bucket series becomes the histogram itself. Counts and sums become functions of its
+// rate.
 func nativeHistograms(q string) (string, error) {
 	expr, err := parse(q)
 	if err != nil {
@@ -38,7 +38,7 @@ func native(expr parser.Expr) parser.Expr {
 			e.Args[n] = native(arg)
 		}
 		if e.Func.Name != "rate" && e.Func.Name != "increase" {
-			break // a gauge may be called like a part of a histogram
+			break // a gauge may have a name such as x_count
 		}
 		if m, ok := e.Args[0].(*parser.MatrixSelector); ok {
 			if part := histogramPart(m.VectorSelector.(*parser.VectorSelector)); part == "_count" || part == "_sum" {
@@ -49,8 +49,7 @@ func native(expr parser.Expr) parser.Expr {
 	return expr
 }
 
-// histogramPart cuts _bucket, _count or _sum off a selector's name, in each of its
-// spellings.
+// histogramPart removes _bucket, _count or _sum from a selector's name, in each naming.
 func histogramPart(v *parser.VectorSelector) (part string) {
 	for n, m := range v.LabelMatchers {
 		if m.Name != model.MetricNameLabel {

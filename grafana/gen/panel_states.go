@@ -5,10 +5,9 @@ import (
 	"strings"
 )
 
-// The numbers of states are in the order of how bad they are, so that the largest
-// of a step is the worst. A planned state comes last: of one instance, it explains the
-// failure that comes with it. Of several it would hide another's; see worstReady.
-// The absence of data is no state, and never drawn as one.
+// A higher number is a worse state, so the maximum of a step is the worst state. A planned state
+// comes last. For one instance it explains the failure that comes with it. For several it would
+// hide another's failure, see worstReady. Missing data is not a state, and never drawn as one.
 var (
 	silent = state{-1, -1, "no telemetry", grey}
 
@@ -19,20 +18,20 @@ var (
 		{1, 1, "pass", green}, {2, 2, "warn", yellow}, {5, 5, "fail", red},
 		{6, 6, "draining", "light-purple"}, {7, 7, "starting", lightBlue}, {8, 8, "maintenance", blue},
 	}
-	shareStates = []state{silent, // of instances that are ready
+	shareStates = []state{silent, // for a share of ready instances
 		{0, 0, "none ready", red}, {1e-9, .999999, "some ready", yellow}, {1, 1, "all ready", green}, {2, 2, "none expected", blue},
 	}
 	liveStates = []state{silent, {1, 1, "pass", green}, {5, 5, "fail", red}}
 )
 
-// words are the colours of states where they are labels.
+// words are the colours of states in labels.
 var words = map[string]string{"pass": green, "warn": yellow, "unknown": purple, "stale": orange, "fail": red}
 
-// now reads a state as it is, if it is fresh; during reads all that was in a step.
+// now reads the current state, if it is fresh. during reads all states of a step.
 func now(selector string) string    { return "last_over_time(" + selector + "[" + fresh + "])" }
 func during(selector string) string { return "max_over_time(" + selector + "[$__rate_interval])" }
 
-// worst has a number for the worst of the selected series' states.
+// worst returns a number for the worst state of the selected series.
 func worst(by string, read func(string) string, arms ...string) string {
 	for n, arm := range arms {
 		number, selector, _ := strings.Cut(arm, " ")
@@ -41,7 +40,7 @@ func worst(by string, read func(string) string, arms ...string) string {
 	return fmt.Sprintf("max%s (%s)", by, strings.Join(arms, " or "))
 }
 
-// checkState is that of checks; more narrows which.
+// checkState is the state of checks. more narrows the selection.
 func checkState(by string, read func(string) string, which string) string {
 	var arms []string
 	for _, s := range checkStates[1:] {
@@ -50,7 +49,7 @@ func checkState(by string, read func(string) string, which string) string {
 	return worst(by, read, arms...)
 }
 
-// readyState is readiness, and where it fails on purpose, why.
+// readyState is readiness. If readiness fails on purpose, it is the reason.
 func readyState(by string, read func(string) string) string {
 	var arms []string
 	for _, s := range readyStates[1:] {
@@ -63,19 +62,19 @@ func readyState(by string, read func(string) string) string {
 	return worst(by, read, arms...)
 }
 
-// worstReady is the worst of the instances that are in service, or where none is,
-// what they do instead.
+// worstReady is the worst state of the instances in service. If there are none, it is the planned
+// state of the others.
 func worstReady() string {
 	each := readyState(" by (job, instance)", now)
 	return fmt.Sprintf("max(%s <= 5) or max(%s)", each, each)
 }
 
-// orSilent is -1 where there was something in the range, and is nothing now.
+// orSilent is -1 if there was data in the range, but there is none now.
 func orSilent(query, by, selector string) string {
 	return fmt.Sprintf("%s or 0 * max%s (last_over_time(%s[$__range])) - 1", query, by, selector)
 }
 
-// quantiles of a histogram, with exemplars.
+// quantiles returns the quantiles of a histogram, with exemplars.
 func quantiles(histogram, selector, by, legend string, of ...string) (list []query) {
 	for _, q := range of {
 		list = append(list, query{

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// everything is what Grafana fills in for All.
+// everything is Grafana's value for All.
 var everything = strings.NewReplacer("$job", ".+", "$instance", ".+", "$check", ".+", "$collector", ".+", "$__range", "30m", "$__rate_interval", "2m", "$__interval", "30s")
 
-// asked is a committed panel's query.
+// asked returns the query of a committed panel.
 func asked(t *testing.T, board string, panel int, ref string) string {
 	t.Helper()
 	for _, p := range committed(t)[board+".json"].all() {
@@ -20,11 +20,11 @@ func asked(t *testing.T, board string, panel int, ref string) string {
 			}
 		}
 	}
-	t.Fatalf("%s/%d/%s is not there", board, panel, ref)
+	t.Fatalf("there is no query %s/%d/%s", board, panel, ref)
 	return ""
 }
 
-// TestPanels: what panels say of fleets that were written down, beside the alerts' rules.
+// TestPanels evaluates panels for fleets with given series, together with the alerts' rules.
 func TestPanels(t *testing.T) {
 	at := func(board string, panel int, ref, when string, want ...testSample) queryTest {
 		if want == nil {
@@ -45,7 +45,7 @@ func TestPanels(t *testing.T) {
 	}
 	const svc, fleet, slo = "health-service", "health-fleet", "health-slo"
 
-	// A process that began anew under its old name, and gives its check another role.
+	// A process restarted under its old name, and its check has another role now.
 	info := func(role, values string) [][2]string {
 		return sample("health_check_info{"+of(1)+`,health_check_name="cache",health_check_role="`+role+`"}`, values)
 	}
@@ -90,7 +90,7 @@ func TestPanels(t *testing.T) {
 	})
 }
 
-// canaries are the metrics that the rules miss where there is nothing.
+// canaries are the metrics that the rules miss if there are no series.
 func canaries(t *testing.T) (n int) {
 	for _, s := range canaryStories() {
 		if len(s.input) == 0 {
@@ -98,12 +98,12 @@ func canaries(t *testing.T) (n int) {
 		}
 	}
 	if n == 0 {
-		t.Fatal("no story of nothing")
+		t.Fatal("there is no story without series")
 	}
 	return n
 }
 
-// TestObjectives: dashboards draw each burn rate at the budget that its alert has.
+// TestObjectives: each dashboard draws a burn rate with the budget of its alert.
 func TestObjectives(t *testing.T) {
 	d := shipped(t)
 	for n, o := range []objective{readyObjective, d.errorObjective(), d.slowObjective()} {
@@ -111,7 +111,7 @@ func TestObjectives(t *testing.T) {
 		for _, b := range burns {
 			limit := fmt.Sprintf("%s_rate%s > %g * %g", o.ratio, b.long, b.factor, o.budget)
 			if !slices.ContainsFunc(g.rules, func(r rule) bool { return r.alert == o.alert && strings.Contains(r.expr, limit) }) {
-				t.Errorf("%s: no alert at %s", o.alert, limit)
+				t.Errorf("%s: no alert has %s", o.alert, limit)
 			}
 		}
 		want := fmt.Sprintf(`%s_rate5m{job=~".+"} / %g`, o.ratio, o.budget)

@@ -3,12 +3,12 @@ package main
 func pipeline() board {
 	toService := link{title: "Service", uid: "health-service", vars: []string{"job=job"}}
 	toFleet := []link{{title: "Fleet", uid: "health-fleet", vars: []string{"job", "instance"}}}
-	fresh := []step{{0, green}, {30, yellow}, {60, red}} // two and four intervals of export
+	fresh := []step{{0, green}, {30, yellow}, {60, red}} // two and four export intervals
 	line := []step{{0, "text"}, {30, yellow}, {60, red}}
 	collectors := func(id uint32, title, about, unit, legend, expr string) panel {
 		return panel{id: id, title: title, about: about, unit: unit, w: 8, h: 8, view: lines(), min: ptr(0), queries: []query{{legend: legend, expr: expr}}}
 	}
-	// A counter that never counted is no series: 0 as long as the collector lives.
+	// A counter that never counted has no series. Draw 0 while the collector lives.
 	alive := ` or 0 * sum by (job) (rate(otelcol_process_uptime_seconds_total{@collector}[$__rate_interval]))`
 	failed := func(by, counter string) string {
 		return `sum by (job, ` + by + `) (rate(` + counter + `{@collector}[$__rate_interval]))`

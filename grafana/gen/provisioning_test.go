@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestProvisioning: the data sources know each other, every variable is explained, and
-// the dashboards can't be edited where they would be lost.
+// TestProvisioning: the data sources refer to each other, the comments explain every variable, and
+// Grafana allows no edits that it would lose.
 func TestProvisioning(t *testing.T) {
 	var sources struct {
 		Datasources []struct {
@@ -46,14 +46,14 @@ func TestProvisioning(t *testing.T) {
 		switch name {
 		case "prometheus":
 			if j.TimeInterval != "15s" {
-				t.Errorf("timeInterval %s is not the interval of export that the dashboards' thresholds are made for", j.TimeInterval)
+				t.Errorf("timeInterval is %s, but the dashboards' thresholds expect another export interval", j.TimeInterval)
 			}
 			if d := j.ExemplarTraceIDDestinations; len(d) != 1 || d[0].Name != "trace_id" || d[0].DatasourceUID != "tempo" {
-				t.Errorf("exemplars lead to %v", d)
+				t.Errorf("exemplars link to %v", d)
 			}
 		case "tempo":
 			if j.TracesToMetrics.DatasourceUID != uids["prometheus"] {
-				t.Errorf("spans lead to %v", j.TracesToMetrics.DatasourceUID)
+				t.Errorf("spans link to %v", j.TracesToMetrics.DatasourceUID)
 			}
 			for _, q := range j.TracesToMetrics.Queries {
 				if _, err := shipped(t).query(strings.Replace(q.Query, "$$__tags", `service_name="orders",instance="pod-1"`, 1)); err != nil {
@@ -84,7 +84,7 @@ func TestProvisioning(t *testing.T) {
 
 var environment = regexp.MustCompile(`(?m)^[^#]*: \$(\w+)`)
 
-// provisioned reads a file whose variables must be explained in its comments.
+// provisioned reads a file. Its comments must explain its variables.
 func provisioned(t *testing.T, name string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("../provisioning", name))
@@ -94,7 +94,7 @@ func provisioned(t *testing.T, name string) []byte {
 	lines := strings.Split(string(text), "\n")
 	for _, m := range environment.FindAllStringSubmatch(string(text), -1) {
 		if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "#   "+m[1]+" ") }) {
-			t.Errorf("%s: $%s is not explained", name, m[1])
+			t.Errorf("%s: no comment explains $%s", name, m[1])
 		}
 	}
 	return text

@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// last is an instance's newest value of a metric, if it is fresh. Instances that
-// carry other labels as well (a pod's name, a scope) stay one.
+// last is the newest value of a metric for each instance, if it is fresh. Other labels, such as a
+// pod's name or a scope, don't split an instance.
 func last(by, selector string) string {
 	return fmt.Sprintf("max by (%s) (last_over_time(%s[%s]))", by, selector, fresh)
 }
@@ -29,35 +29,35 @@ func lifecycle(states string) string {
 	return last(perInstance, fmt.Sprintf("health_lifecycle_status{health_lifecycle_state%s%q}", is, states))
 }
 
-// inService keeps instances that take traffic; notOut drops those that don't, and
-// keeps what tells nothing of its lifecycle.
+// inService keeps the instances that take traffic. notOut drops those that don't, and keeps
+// instances without a lifecycle metric.
 var (
 	inService = " and on (job, instance) " + lifecycle("running") + " == 1 "
 	notOut    = " unless on (job, instance) " + lifecycle("starting|maintenance|draining") + " == 1 "
 )
 
-// instances count a job's.
+// instances are counts by job.
 //
-// Who leaves in order says so: its last export has it draining. So the instances
-// lost in the last hour are those whose last word was another, and neither a scale
-// to zero nor a rollout loses any. A process that crashes again and again is lost
-// each time under a new name; max1h bounds that. Surges of a rollout, shorter than
-// five minutes, are not part of it.
+// The last export of an orderly shutdown says draining. So the instances lost in the last hour are
+// those with another last state. A scale to zero and a rollout lose none. A process that crashes
+// again and again is lost each time under a new name. max1h bounds that number. It ignores the
+// surge of a rollout, because a surge is shorter than five minutes.
 func (d dialect) instances(desired string) []rule {
 	out := []rule{
 		{record: "job:health_instances:count",
 			expr: "count by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness"}`) + ")"},
 		{record: "job:health_instances_ready:count",
 			expr: "sum by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + ")"},
-		{record: "job:health_instances_in_service:count", // running: neither starting, in maintenance nor draining
+		{record: "job:health_instances_in_service:count", // running, so not starting, in maintenance or draining
 			expr: "sum by (job) (" + lifecycle("running") + ")"},
 		{record: "job:health_instances_starting:count",
 			expr: "sum by (job) (" + lifecycle("starting") + ")"},
 		{record: "job:health_instances:max1h",
 			expr: "max_over_time(min_over_time(job:health_instances:count[5m])[1h:1m])"},
 		{record: "job:health_instances_lost:count1h", expr: lost("1h")},
-		// 1: nobody is in service or starting, and as many have said so as there were. A crash
-		// that was replaced before does not make a scale to zero, or a maintenance, an outage.
+		// 1 means: no instance is in service or starting, and as many have said so as there were. A
+		// crash with a replacement before that does not turn a scale to zero or a maintenance into
+		// an outage.
 		{record: "job:health_instances_left:bool",
 			expr: "(job:health_instances_in_service:count + on (job) job:health_instances_starting:count == bool 0) * on (job) (" +
 				`(count by (job) (max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[1h])) == 1)` +
@@ -65,47 +65,46 @@ func (d dialect) instances(desired string) []rule {
 	}
 	const recent = "(job:health_instances_in_service:count + on (job) (job:health_instances_lost:count1h or 0 * job:health_instances_in_service:count))"
 	expected := recent + " < on (job) job:health_instances:max1h or job:health_instances:max1h and on (job) job:health_instances_in_service:count"
-	if desired != "" { // what is in maintenance is wanted, but not now
+	if desired != "" { // instances in maintenance are desired, but not now
 		out = append(out, rule{record: "job:health_instances_desired:count", expr: fmt.Sprintf("max by (%s) (%s)", strings.Join(d.grouped([]string{"job"}), ", "), desired), foreign: true})
 		expected = "(job:health_instances_desired:count - on (job) (sum by (job) (" + lifecycle("maintenance") + ") or 0 * job:health_instances_desired:count)) or " + expected
 	}
 	return append(out, rule{record: "job:health_instances_expected:count", expr: expected},
-		// Never above 1: who was killed is ready until it is missed, beside its successor.
+		// At most 1. A killed instance counts as ready until it is missed, beside its successor.
 		rule{record: "job:health_ready:ratio",
 			expr: "clamp_max(job:health_instances_ready:count / on (job) (job:health_instances_expected:count > 0), 1)"})
 }
 
-// lost counts a job's instances whose last word in the window is old, and was no leave.
+// lost counts a job's instances whose last state in the window is old and not a planned one.
 func lost(window string) string {
 	return `count by (job) (
 		(max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[` + window + `])) == 0)
 		unless on (job, instance) ` + lifecycle("starting|running|maintenance|draining") + ")"
 }
 
-// An objective is a share of good time or good requests, and the budget is what is
-// left. Bad and all are recorded over five minutes, per job, and the longer windows
-// add those up: three days of every instance's series, read twice a minute, would
-// be dear.
+// An objective is a share of good time or good requests. The budget is the rest. The rules record
+// bad and all over five minutes per job, and longer windows add these up, because reading three
+// days of every instance's series twice a minute is too expensive.
 type objective struct {
 	group    string
 	alert    string
 	ratio    string // name of the recorded ratio, without the window
 	bad, all string // names of the recorded rates
 	record   []rule
-	budget   float64 // dashboards draw it, too
-	atLeast  int     // bad events in the long window, below which a share says nothing
+	budget   float64 // the dashboards draw it, too
+	atLeast  int     // with fewer bad events in the long window, a share means nothing
 	summary  string
-	what     string // what a share of is bad
+	what     string // the subject of the share
 	inputs   []string
 }
 
-// What has not been running at some time in the window is left out of it.
+// Leave out instances that were not running at some time in the window.
 const notOut5m = ` unless on (job, instance) max by (job, instance) (max_over_time(health_lifecycle_status{health_lifecycle_state!="running"}[5m])) == 1`
 
 var readyObjective = objective{
 	group: "otelhealth-ready-budget", alert: "HealthReadyBudgetBurn", ratio: "job:health_ready:error_ratio",
 	bad: "job:health_ready_failed:rate5m", all: "job:health_ready_observed:rate5m",
-	// One of ten instances that is out costs nobody a request while nine carry the load.
+	// If one of ten instances is down, the other nine carry the load and no request fails.
 	budget:  .01,
 	summary: "Instances are not ready for more time than the objective allows.",
 	what:    "the instances' time in service was spent not ready",
@@ -127,11 +126,11 @@ func (d dialect) counts(metric, matchers, window string) string {
 	return fmt.Sprintf("rate(%s_count{%s}[%s])", metric, matchers, window)
 }
 
-// percent is the objective for a person.
+// percent formats the objective.
 func (o objective) percent() string { return fmt.Sprintf("%g%%", 100*(1-o.budget)) }
 
-// A full queue answers 503 on purpose, which its own alerts tell of; a drain does,
-// too. So 503 is no error here, nor on dashboards.
+// A full queue answers 503 on purpose, and its own alerts report that. A drain does, too. So 503 is
+// not an error here and in the dashboards.
 const failedRequests = `http_response_status_code=~"5..",http_response_status_code!="503"`
 
 func (d dialect) errorObjective() objective {
@@ -151,13 +150,12 @@ func (d dialect) errorObjective() objective {
 	}
 }
 
-// le="0.5" reads the same by OTLP, by scrape and by remote write, which le="1"
-// doesn't. A histogram without that boundary has no slow requests here, rather than
-// nothing but slow ones.
+// le="0.5" has the same text by OTLP, scrape and remote write. le="1" does not. Without this
+// boundary a histogram has no slow requests here, rather than only slow ones.
 func (d dialect) slowObjective() objective {
 	const m = "http_server_request_duration_seconds"
 	fast := fmt.Sprintf(`rate(%s_bucket{le="0.5"}[5m])`, m)
-	if d.native { // of no request the fraction is NaN
+	if d.native { // without requests the fraction is NaN
 		n := d.counts(m, "", "5m")
 		fast = fmt.Sprintf("(histogram_fraction(0, 0.5, rate(%s[5m])) * %s >= 0 or 0 * %s)", m, n, n)
 	}
@@ -169,7 +167,8 @@ func (d dialect) slowObjective() objective {
 		what:    "requests took longer than 0.5 s",
 		inputs:  []string{d.part(m, "_bucket")},
 		record: []rule{
-			// Not job:http_server_requests:rate5m, which another group records: it may be one evaluation behind.
+			// Not job:http_server_requests:rate5m, because another group records it, and it may be
+			// one evaluation late.
 			{record: "job:http_server_slow_observed:rate5m", expr: "sum by (job) (" + d.counts(m, "", "5m") + ")"},
 			{record: "job:http_server_slow:rate5m", expr: "clamp_min(job:http_server_slow_observed:rate5m - on (job) sum by (job) (" + fast + "), 0)"},
 		},
@@ -183,9 +182,8 @@ func (d dialect) part(metric, part string) string {
 	return metric + part
 }
 
-// burns are the multi-window burn rates of the SRE workbook: how much faster than
-// allowed the budget goes, over a window that makes it matter and a short one that
-// ends the alert when it is over.
+// burns are the multi-window burn rates of the SRE workbook. Each has a speed of the burn, a long
+// window to be significant, and a short one to end the alert soon.
 var burns = []struct {
 	long, short string
 	factor      float64
@@ -199,13 +197,13 @@ var burns = []struct {
 	{"3d", "6h", 1, 3 * time.Hour, "warning", "thirty days"},
 }
 
-// windows are all of the burn rates', and five minutes, which are recorded.
+// windows are all windows of the burn rates. Five minutes are recorded.
 func windows() (list []string) {
 	for _, b := range burns {
 		list = append(list, b.short, b.long)
 	}
 	length := func(w string) time.Duration {
-		d, _ := model.ParseDuration(w) // TestRulesLint parses them all
+		d, _ := model.ParseDuration(w) // TestRulesLint parses all of them
 		return time.Duration(d)
 	}
 	slices.SortFunc(list, func(a, b string) int { return cmp.Compare(length(a), length(b)) })

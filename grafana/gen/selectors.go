@@ -9,9 +9,9 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// selectorList are all vector selectors of the rules, one a line, for a test without
-// a parser that asks a real Prometheus whether anything emits them. Each value of an
-// alternative is a selector by itself: one that nothing emits would hide behind another.
+// selectorList lists all vector selectors of the rules, one in each line. A test sends them to a
+// real Prometheus, to see whether any series matches. An a|b becomes two selectors, because one
+// could hide the other.
 func selectorList(d dialect, desired string) (string, error) {
 	found := map[string]bool{}
 	for _, g := range rules(d, desired) {
@@ -37,7 +37,7 @@ func selectorList(d dialect, desired string) (string, error) {
 	return strings.Join(slices.Sorted(maps.Keys(found)), "\n") + "\n", nil
 }
 
-// alternatives are the matchers with a value for each a|b.
+// alternatives returns the matchers with one value for each a|b.
 func alternatives(matchers []*labels.Matcher) (all [][]*labels.Matcher) {
 	all = [][]*labels.Matcher{nil}
 	for _, m := range matchers {

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// TestAlternatives: each value is a selector by itself; what is no list stays.
+// TestAlternatives: each value becomes its own selector. Other patterns stay.
 func TestAlternatives(t *testing.T) {
 	for text, want := range map[string]string{
 		`x`:                                `[[__name__="x"]]`,

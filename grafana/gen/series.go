@@ -10,15 +10,15 @@ import (
 	"github.com/prometheus/otlptranslator"
 )
 
-// series are all that the code emits, as Prometheus has it by default, and what
-// others emit that we draw.
+// series has all metrics of the code with their default names in Prometheus, and the metrics of
+// other programs in the dashboards.
 type series struct {
-	own    map[string]instrument // by the default name
+	own    map[string]instrument // by default name
 	labels map[string]string     // OpenTelemetry's name of each label
 	native bool                  // a histogram is one series, without _bucket
 }
 
-// foreign are metrics of others, by kind.
+// foreign are metrics of other programs, by kind.
 var foreign = map[string]string{
 	"ALERTS":      "gauge",
 	"target_info": "gauge",
@@ -36,7 +36,7 @@ var foreign = map[string]string{
 	"otelcol_process_uptime_seconds_total":                "counter",
 }
 
-// readSeries reads what the tests of the packages have pinned.
+// readSeries reads the tables of instruments in the packages' tests.
 func readSeries(root string) (series, error) {
 	s := series{own: map[string]instrument{}, labels: map[string]string{}}
 	for _, pkg := range []string{"healthcheck", "telemetry"} {
@@ -62,7 +62,7 @@ func readSeries(root string) (series, error) {
 	return s, nil
 }
 
-// translate is an instrument's name in Prometheus.
+// translate returns an instrument's name in Prometheus.
 func translate(i instrument, by otlptranslator.TranslationStrategyOption) (string, error) {
 	kinds := map[string]otlptranslator.MetricType{
 		"counter": otlptranslator.MetricTypeMonotonicCounter, "up-down counter": otlptranslator.MetricTypeNonMonotonicCounter,
@@ -76,8 +76,8 @@ func translate(i instrument, by otlptranslator.TranslationStrategyOption) (strin
 	return namer.Build(otlptranslator.Metric{Name: i.Name, Unit: i.Unit, Type: kind})
 }
 
-// of finds the instrument behind a name of the default translation, and which part
-// of a histogram it is: "", "_bucket", "_count" or "_sum".
+// of finds the instrument of a default name, and the part of a histogram: "", "_bucket", "_count"
+// or "_sum".
 func (s series) of(name string) (i instrument, part string, ok bool) {
 	if i, ok = s.own[name]; ok {
 		return i, "", i.Kind != "histogram" || s.native
@@ -92,7 +92,7 @@ func (s series) of(name string) (i instrument, part string, ok bool) {
 	return i, "", false
 }
 
-// kind is what functions a metric may be given to: "gauge" or "counter".
+// kind returns "gauge" or "counter", because functions need one of them.
 func (s series) kind(name string) (kind string, known bool) {
 	if k, ok := foreign[name]; ok {
 		return k, true
@@ -107,7 +107,7 @@ func (s series) kind(name string) (kind string, known bool) {
 	return "gauge", true
 }
 
-// has reports whether a metric can carry a label.
+// has reports whether a metric can have a label.
 func (s series) has(name, label string) bool {
 	if slices.Contains([]string{"__name__", "job", "instance", "cluster", "namespace", "service_name", "service_namespace", "k8s_pod_name"}, label) {
 		return true

@@ -1,8 +1,7 @@
 package main
 
-// unwell are the checks of each instance that are in any state but pass, with their
-// role. A process that began anew under its old name may have given the check another
-// role: the newest counts.
+// unwell are the checks of each instance in any state but pass, with their role. A restart under
+// the old name may change a check's role. The newest one counts.
 func unwell(whose string) string {
 	return "(" + last(perCheck+", health_check_state", "health_check_status{"+whose+`,health_check_state!="pass"}`) + " == 1)" +
 		" * on (" + perCheck + ") group_left (health_check_role) group by (" + perCheck + ", health_check_role)" +
@@ -127,7 +126,7 @@ func service() board {
 	}
 }
 
-// limits are a rule's own, and what it judges.
+// limits shows a rule's limits and its value.
 func limits(checks string) []query {
 	which := `@own,health_check_name=~"` + checks + `"`
 	return []query{

@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// slo reads what the alerts record, and has their objectives: see [objective].
+// slo reads the alerts' recording rules and uses their objectives, see [objective].
 func slo(d dialect) board {
 	const (
 		time  = `sum by (job) (increase(health_probe_state_duration_seconds_total{@own,health_probe_name="readiness"}[$__range]))`

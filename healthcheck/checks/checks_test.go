@@ -71,18 +71,20 @@ func TestClass(t *testing.T) {
 	want(t, "connection_refused", failing(checks.Class(syscall.ECONNREFUSED, ""))) // as without Class
 	want(t, "timeout", failing(checks.Class(context.DeadlineExceeded, "half_a_page")))
 	want(t, "", failing(checks.Class(nil, "half_a_page")))
-	m := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "check", Func: failing(healthcheck.Warning(err))}}})
-	if err := m.StartWith(t.Context(), healthcheck.Pipeline{Logger: slog.New(slog.DiscardHandler)}); err != nil {
-		t.Fatal(err)
-	}
-	defer m.Stop()
-	for v := range m.Watch(t.Context()) {
-		if r := v.Results[0]; r.State != verdict.Unknown {
-			if r.State != verdict.Warn || !strings.Contains(r.Reason, "half_a_page") {
-				t.Errorf("%s: %q; want a warning with the class", r.State, r.Reason)
-			}
-			break
+	for _, warning := range []error{healthcheck.Warning(err), fmt.Errorf("page 3: %w", healthcheck.Warning(err)), checks.Class(healthcheck.Warning(io.ErrUnexpectedEOF), "half_a_page")} {
+		m := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "check", Func: failing(warning)}}})
+		if err := m.StartWith(t.Context(), healthcheck.Pipeline{Logger: slog.New(slog.DiscardHandler)}); err != nil {
+			t.Fatal(err)
 		}
+		for v := range m.Watch(t.Context()) {
+			if r := v.Results[0]; r.State != verdict.Unknown {
+				if r.State != verdict.Warn || !strings.Contains(r.Reason, "half_a_page") {
+					t.Errorf("%s: %q; want a warning with the class", r.State, r.Reason)
+				}
+				break
+			}
+		}
+		m.Stop()
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package buildinfo knows what this binary is when nobody says.
+// Package buildinfo returns the name and the version of this binary if the configuration has none.
 package buildinfo
 
 import (
@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Name is OTEL_SERVICE_NAME, or the specification's unknown_service: followed by
-// the executable's name.
+// Name is OTEL_SERVICE_NAME. If that is empty, it is unknown_service: and the executable's name, as
+// the specification says.
 func Name() string {
 	if n := strings.TrimSpace(os.Getenv("OTEL_SERVICE_NAME")); n != "" {
 		return n
@@ -21,8 +21,8 @@ func Name() string {
 	return "unknown_service:" + filepath.Base(exe)
 }
 
-// Version is the main module's version, else the commit it was built from, else
-// "devel". Never empty.
+// Version is the main module's version, or else the commit of the build, or else "devel". It is
+// never empty.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

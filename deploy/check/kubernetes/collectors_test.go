@@ -15,7 +15,7 @@ import (
 	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 )
 
-// all returns the objects of a kind that a directory renders to.
+// all renders a directory and returns its objects of one kind.
 func all[T runtime.Object](t *testing.T, dir string) (list []T) {
 	t.Helper()
 	for _, text := range documents(mustRender(t, dir)) {
@@ -32,8 +32,7 @@ func all[T runtime.Object](t *testing.T, dir string) (list []T) {
 
 var envVariable = regexp.MustCompile(`\$\{env:(\w+)(:-([^}]*))?\}`)
 
-// configuration is what a collector is told by the files that its arguments name, with
-// its variables in place.
+// configuration returns the text of the collector's files with the variables filled in.
 func configuration(t *testing.T, pod v1.PodSpec) string {
 	t.Helper()
 	c := pod.Containers[0]
@@ -69,7 +68,7 @@ func configuration(t *testing.T, pod v1.PodSpec) string {
 	})
 }
 
-// mountedText is the text of a file from a ConfigMap.
+// mountedText returns the text of a file from a ConfigMap.
 func mountedText(t *testing.T, pod v1.PodSpec, path string) (string, error) {
 	t.Helper()
 	for _, m := range pod.Containers[0].VolumeMounts {
@@ -84,11 +83,10 @@ func mountedText(t *testing.T, pod v1.PodSpec, path string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("no ConfigMap has it")
+	return "", fmt.Errorf("no ConfigMap has this file")
 }
 
-// TestCollectors has each collector listen, where others reach it, on the ports that
-// its container has.
+// TestCollectors checks that each collector listens on its container's ports, on all addresses.
 func TestCollectors(t *testing.T) {
 	listens := regexp.MustCompile(`(?m)^\s+endpoint: (\S*):(\d+)$`)
 	pods := map[string]v1.PodSpec{}
@@ -110,15 +108,15 @@ func TestCollectors(t *testing.T) {
 		}
 		for _, p := range pod.Containers[0].Ports {
 			if !slices.Contains(open, fmt.Sprint(p.ContainerPort)) {
-				t.Errorf("%s has the port %s, %d, and listens on %v", name, p.Name, p.ContainerPort, open)
+				t.Errorf("%s has the port %s, %d, but listens only on %v", name, p.Name, p.ContainerPort, open)
 			}
 		}
 	}
 }
 
-// TestMonitoring has the demo's admin port open to the namespace that the collectors are
-// in, and Prometheus with them, and the name by which agents choose a gateway lead to
-// the pods, not to an address of the Service's own.
+// TestMonitoring checks two ways through the network. The demo's NetworkPolicy must let in the
+// namespace of the collectors and Prometheus. The name of the gateways must resolve to their pods,
+// not to one cluster IP, because agents choose a gateway for each trace.
 func TestMonitoring(t *testing.T) {
 	namespace := all[*appsv1.DaemonSet](t, "collector")[0].Namespace
 	open := false
@@ -134,13 +132,12 @@ func TestMonitoring(t *testing.T) {
 	}
 	for _, s := range all[*v1.Service](t, "collector") {
 		if s.Name == "otel-gateway-pods" && s.Spec.ClusterIP != v1.ClusterIPNone {
-			t.Errorf("%s has an address of its own: all spans would go to one gateway", s.Name)
+			t.Errorf("%s has a cluster IP, so all spans would go to one gateway", s.Name)
 		}
 	}
 }
 
-// TestServiceReachesAgent has the demo export, by gRPC, to a port of its node that the
-// agent takes.
+// TestServiceReachesAgent checks that the demo exports by gRPC to the agent's port on its own node.
 func TestServiceReachesAgent(t *testing.T) {
 	d, agents := all[*appsv1.Deployment](t, "overlays/otlp"), all[*appsv1.DaemonSet](t, "collector")
 	if len(d) != 1 || len(agents) != 1 {
@@ -160,6 +157,6 @@ func TestServiceReachesAgent(t *testing.T) {
 		}
 	}
 	if want := fmt.Sprintf("http://node:%d", port); got != want {
-		t.Errorf("the demo exports to %s, the agent is at %s", got, want)
+		t.Errorf("the demo exports to %s, but the agent listens at %s", got, want)
 	}
 }

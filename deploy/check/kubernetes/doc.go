@@ -1,3 +1,3 @@
-// Package kubernetes tests the manifests by Kubernetes' own code: what the API server
-// accepts, and what the kubelet does with the probes.
+// Package kubernetes tests the manifests with Kubernetes' own code: the checks of the API server,
+// and the probes of the kubelet.
 package kubernetes

@@ -31,14 +31,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	klog.LogToStderr(false) // it says the same as the events
+	klog.LogToStderr(false) // the events say the same
 	klog.SetOutput(io.Discard)
 	code := m.Run()
 	servers.Clean()
 	os.Exit(code)
 }
 
-// objects returns those of a kind that the base has.
+// objects returns the base's objects of one kind.
 func objects[T runtime.Object](t *testing.T) (list []T) {
 	t.Helper()
 	for _, text := range documents(mustRender(t, "base")) {
@@ -54,11 +54,10 @@ func objects[T runtime.Object](t *testing.T) (list []T) {
 	return list
 }
 
-// node is a kubelet as far as probes are concerned: its prober, with its workers,
-// thresholds and events, is the kubelet's own. What is not is the container: a process
-// that stands for it.
+// node is the part of a kubelet that runs probes. The prober with its workers, thresholds and
+// events is the kubelet's own code. A process stands for the container.
 type node struct {
-	status.Manager // of which the prober asks GetPodStatus alone
+	status.Manager // the prober calls only GetPodStatus
 	t              *testing.T
 	pod            *v1.Pod
 	prober         prober.Manager
@@ -69,19 +68,19 @@ type node struct {
 
 	mu     sync.Mutex
 	state  v1.PodStatus
-	killed []string // what the kubelet would kill the container for
+	killed []string // probes for which the kubelet would kill the container
 	seen   []string // events
 }
 
 const containerID = "containerd://1"
 
-// newNode runs the Deployment's pod on a loopback address of its own, so that the
-// ports are those of the manifest.
+// newNode runs the Deployment's pod on its own loopback address, so it can use the ports of the
+// manifest.
 func newNode(t *testing.T) *node {
 	t.Helper()
 	d := objects[*appsv1.Deployment](t)
 	if len(d) != 1 {
-		t.Fatalf("%d Deployments", len(d))
+		t.Fatalf("%d Deployments, want 1", len(d))
 	}
 	pod := &v1.Pod{ObjectMeta: d[0].Spec.Template.ObjectMeta, Spec: d[0].Spec.Template.Spec}
 	pod.Name, pod.Namespace, pod.UID = "demo-1", "shop", types.UID(fmt.Sprintf("uid-%d", rand.Uint64()))
@@ -103,14 +102,14 @@ func newNode(t *testing.T) *node {
 	return n
 }
 
-// GetPodStatus is what the prober's workers ask.
+// GetPodStatus is for the prober's workers.
 func (n *node) GetPodStatus(types.UID) (v1.PodStatus, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return *n.state.DeepCopy(), true
 }
 
-// sync is the kubelet's loop: it carries results to the pod's status, and kills.
+// sync is the kubelet's loop. It copies results into the pod's status, and records kills.
 func (n *node) sync(ctx context.Context, ended chan<- struct{}) {
 	defer close(ended)
 	tick := time.NewTicker(time.Second) // the kubelet also syncs for other reasons
@@ -145,7 +144,7 @@ func (n *node) judged(probe string, r results.Result) {
 	}
 }
 
-// run makes the container a running one; the process in it may begin later.
+// run marks the container as running. Its process may start later.
 func (n *node) run() {
 	n.mu.Lock()
 	no := false
@@ -160,7 +159,8 @@ func (n *node) run() {
 
 func (n *node) container() v1.Container { return n.pod.Spec.Containers[0] }
 
-// process starts the demo as the manifest says, but for its addresses and paths.
+// process starts the demo with the manifest's arguments and variables. Only addresses and paths
+// differ.
 func (n *node) process(more ...string) *servers.Process {
 	n.t.Helper()
 	dir := n.t.TempDir()
@@ -188,10 +188,10 @@ func (n *node) process(more ...string) *servers.Process {
 				"spec.nodeName": "node-1", "status.hostIP": ip,
 			}[from.FieldRef.FieldPath]
 			if e.Value == "" {
-				n.t.Errorf("%s: no %s here", e.Name, from.FieldRef.FieldPath)
+				n.t.Errorf("%s: this test has no %s", e.Name, from.FieldRef.FieldPath)
 			}
 		} else if from != nil {
-			continue // of optional Secrets
+			continue // optional Secrets
 		}
 		values[e.Name] = expansion.Expand(e.Value, expand)
 		env = append(env, e.Name+"="+values[e.Name])
@@ -223,7 +223,7 @@ func ask(method, url string) (int, error) {
 	return res.StatusCode, errors.Join(err, res.Body.Close())
 }
 
-// ready is the container's, as the API server would hear it.
+// ready returns the container's state as the API server gets it.
 func (n *node) ready() (started, ready bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -231,7 +231,7 @@ func (n *node) ready() (started, ready bool) {
 	return *c.Started, c.Ready
 }
 
-// until waits for the container to be ready or not.
+// until waits until the container's readiness is want.
 func (n *node) until(what string, want bool) {
 	n.t.Helper()
 	begun := time.Now()
@@ -244,9 +244,8 @@ func (n *node) until(what string, want bool) {
 	n.t.Logf("%s after %v", what, time.Since(begun).Round(time.Millisecond))
 }
 
-// happened are the events from the nth on. Those of a machine that was too busy to
-// answer, of which the kubelet makes nothing either as long as they are few, are left
-// out.
+// happened returns the events from the nth on, without the timeouts of a busy machine. The kubelet
+// ignores a few of these, too.
 func (n *node) happened(from int) (list []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -264,7 +263,7 @@ func (n *node) eventCount() int {
 	return len(n.seen)
 }
 
-// only fails if an event does not begin so, or if there is none.
+// only fails if there is no event, or one with another prefix.
 func (n *node) only(when string, events []string, prefix string) {
 	n.t.Helper()
 	if len(events) == 0 {
@@ -279,28 +278,28 @@ func (n *node) only(when string, events []string, prefix string) {
 
 const notReady = "Warning Unhealthy Readiness probe failed: HTTP probe failed with statuscode: 503"
 
-// TestPod is a pod's life: a start, a fault and its end, a termination. The kubelet
-// does what the manifest's comments say, and never restarts it.
+// TestPod runs a pod's life: start, a fault, recovery, termination. The kubelet behaves as the
+// manifest's comments say, and never restarts the pod.
 func TestPod(t *testing.T) {
 	t.Parallel()
-	servers.Demo(t, root) // building it is no part of the start
+	servers.Demo(t, root) // don't count the build as start time
 	n := newNode(t)
 	c := n.container()
 	begun := time.Now()
 	n.run()
 
-	// The process is not there yet: the startup probe alone asks.
+	// The process has not started, so only the startup probe runs.
 	servers.Poll(t, "two startup probes have failed", func() error {
 		if e := n.happened(0); len(e) < 2 {
 			return fmt.Errorf("events %q", e)
 		}
 		return nil
 	})
-	n.only("before the process", n.happened(0), "Warning Unhealthy Startup probe failed: Get \""+n.url(8000, "/startup"))
+	n.only("before the process starts", n.happened(0), "Warning Unhealthy Startup probe failed: Get \""+n.url(8000, "/startup"))
 	p := n.process()
 	n.until("ready", true)
 	if took, least := time.Since(begun), time.Duration(c.ReadinessProbe.InitialDelaySeconds)*time.Second; took < least {
-		t.Errorf("ready %v after the start: readiness was asked before %v", took, least)
+		t.Errorf("ready %v after the start, but the first readiness probe comes after %v", took, least)
 	}
 	for _, e := range n.happened(0) {
 		if !strings.Contains(e, "Startup probe failed") {
@@ -328,12 +327,12 @@ func TestPod(t *testing.T) {
 	n.until("ready again", true)
 	n.only("without the database", n.happened(before), notReady)
 
-	// The end, in the kubelet's order.
+	// The termination, in the kubelet's order.
 	before = n.eventCount()
 	ended := time.Now()
 	n.prober.StopLivenessAndStartup(n.pod)
 	sleep := time.Duration(c.Lifecycle.PreStop.Sleep.Seconds) * time.Second
-	for time.Since(ended) < sleep { // clients that have not heard of it
+	for time.Since(ended) < sleep { // some clients don't know yet
 		if code, err := ask(http.MethodPost, n.url(8000, "/jobs")); err != nil || code != http.StatusAccepted {
 			t.Errorf("a request during preStop: %d %v", code, err)
 		}
@@ -353,13 +352,13 @@ func TestPod(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	took, grace := time.Since(ended), time.Duration(*n.pod.Spec.TerminationGracePeriodSeconds)*time.Second
-	t.Logf("ended %v after it was asked to, of %v", took.Round(time.Millisecond), grace)
+	t.Logf("ended after %v; the grace period is %v", took.Round(time.Millisecond), grace)
 	if took > grace {
 		t.Errorf("the kubelet would have killed it")
 	}
-	for _, e := range n.happened(before) { // 503 while it drains, refused once it has gone
+	for _, e := range n.happened(before) { // 503 during the drain, connection refused after the exit
 		if !strings.HasPrefix(e, "Warning Unhealthy Readiness probe failed: ") {
-			t.Errorf("at the end: event %q", e)
+			t.Errorf("during the termination: event %q", e)
 		}
 	}
 	n.mu.Lock()
@@ -369,7 +368,7 @@ func TestPod(t *testing.T) {
 	}
 }
 
-// TestStuckPod is what liveness is for: workers that block are restarted.
+// TestStuckPod: the kubelet restarts a pod with blocked workers, because liveness fails.
 func TestStuckPod(t *testing.T) {
 	t.Parallel()
 	servers.Demo(t, root)
@@ -389,12 +388,12 @@ func TestStuckPod(t *testing.T) {
 	})
 	l := n.container().LivenessProbe
 	if took, least := time.Since(begun), time.Duration((l.FailureThreshold-1)*l.PeriodSeconds)*time.Second; took < least {
-		t.Errorf("restarted after %v: %d probes take %v", took, l.FailureThreshold, least)
+		t.Errorf("restarted after %v, but %d probes take %v", took, l.FailureThreshold, least)
 	}
 	if n.killed[0] != "liveness" {
 		t.Errorf("killed for %q", n.killed)
 	}
 	if _, ready := n.ready(); ready {
-		t.Error("restarted before it was taken out of traffic")
+		t.Error("restarted while it was ready")
 	}
 }

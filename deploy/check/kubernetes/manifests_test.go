@@ -50,7 +50,7 @@ import (
 
 const root = "../../.."
 
-// strategies are what the API server does with each kind between decoding and storing.
+// strategies are the API server's checks and defaults of each kind.
 var strategies = map[string]rest.RESTCreateStrategy{
 	"ConfigMap":           configmap.Strategy,
 	"DaemonSet":           daemonset.Strategy,
@@ -65,12 +65,12 @@ var strategies = map[string]rest.RESTCreateStrategy{
 
 var decoder = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
 
-// warnings collects what the API server would warn of.
+// warnings collects the API server's warnings.
 type warnings []string
 
 func (w *warnings) AddWarning(_, text string) { *w = append(*w, text) }
 
-// create is what the API server does with an object, but for admission and storing.
+// create does what the API server does with a new object, except admission and storing.
 func create(text []byte) error {
 	external, kind, err := decoder.Decode(text, nil, nil)
 	if runtime.IsNotRegisteredError(err) {
@@ -81,7 +81,7 @@ func create(text []byte) error {
 	}
 	strategy := strategies[kind.Kind]
 	if strategy == nil {
-		return fmt.Errorf("%s: no strategy here", kind)
+		return fmt.Errorf("%s: this test has no strategy for it", kind)
 	}
 	legacyscheme.Scheme.Default(external)
 	obj, err := legacyscheme.Scheme.ConvertToVersion(external, schema.GroupVersion{Group: kind.Group, Version: runtime.APIVersionInternal})
@@ -98,7 +98,7 @@ func create(text []byte) error {
 		m.SetNamespace(namespace)
 	}
 	rest.FillObjectMetaSystemFields(m)
-	if s, ok := obj.(*core.Service); ok && s.Spec.ClusterIP != "" { // as the server does on the way in
+	if s, ok := obj.(*core.Service); ok && s.Spec.ClusterIP != "" { // the server does this to every request
 		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
 	}
 	var warned warnings
@@ -115,8 +115,8 @@ func create(text []byte) error {
 	return err
 }
 
-// createCustom decodes a custom resource into its operator's types; the rules in its
-// schema are not tried.
+// createCustom decodes a custom resource into its operator's types. It does not evaluate the
+// schema's rules.
 func createCustom(text []byte) error {
 	var head metav1.TypeMeta
 	if err := sigsyaml.Unmarshal(text, &head); err != nil {
@@ -147,13 +147,12 @@ func mustRender(t *testing.T, dir string) []byte {
 	return text
 }
 
-// documents splits a stream, and leaves what is in it as it is: a field that is there
-// twice, too.
+// documents splits a YAML stream. It does not decode, so duplicate fields stay visible.
 func documents(text []byte) [][]byte { return bytes.Split(text, []byte("\n---\n")) }
 
 var dirs = []string{"base", "overlays/otlp", "overlays/scrape", "collector"}
 
-// TestManifests has each rendered object accepted, without a warning.
+// TestManifests: the API server accepts each rendered object without a warning.
 func TestManifests(t *testing.T) {
 	want := map[string]int{"base": 6, "overlays/otlp": 6, "overlays/scrape": 7, "collector": 11}
 	for _, dir := range dirs {
@@ -180,7 +179,8 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// TestPriority: a pod of a class that nobody makes is refused.
+// TestPriority checks that the PriorityClass exists, because the API server refuses a pod with an
+// unknown class.
 func TestPriority(t *testing.T) {
 	made, wanted := map[string]bool{}, ""
 	for _, text := range documents(mustRender(t, "collector")) {
@@ -196,12 +196,12 @@ func TestPriority(t *testing.T) {
 		}
 	}
 	if wanted == "" || !made[wanted] {
-		t.Errorf("the agent wants the class %q; made are %v", wanted, made)
+		t.Errorf("the agent wants the class %q, but the manifests have %v", wanted, made)
 	}
 }
 
-// TestApplyKeepsMaintenance has the patch that kubectl apply makes while operators have
-// the service in maintenance: a new version must not end it.
+// TestApplyKeepsMaintenance computes the patch of kubectl apply during maintenance. A new version
+// must not end the maintenance.
 func TestApplyKeepsMaintenance(t *testing.T) {
 	maps := objects[*v1.ConfigMap](t)
 	if len(maps) != 1 {
@@ -222,12 +222,12 @@ func TestApplyKeepsMaintenance(t *testing.T) {
 	}
 	patch, err := strategicpatch.CreateThreeWayMergePatch(texts[0], texts[0], texts[1], schema, true)
 	if err != nil || string(patch) != "{}" {
-		t.Errorf("apply would change what operators said: %s, %v", patch, err)
+		t.Errorf("apply would overwrite the operators' entries: %s, %v", patch, err)
 	}
 }
 
-// TestImages has no image that the kubelet asks a registry for although the node has
-// it, which is what it does with latest and with no tag at all.
+// TestImages: every image has a tag other than latest. Otherwise the kubelet asks the registry even
+// if the node has the image.
 func TestImages(t *testing.T) {
 	images := 0
 	for _, dir := range dirs {
@@ -255,12 +255,12 @@ func TestImages(t *testing.T) {
 		}
 	}
 	if images != 5 {
-		t.Errorf("%d images", images)
+		t.Errorf("%d images, want 5", images)
 	}
 }
 
-// TestNamespace has the README make the namespace that the collectors go to: it is in no
-// manifest, since kubectl delete -k would take all that is in it along.
+// TestNamespace checks that the README creates the collectors' namespace. No manifest has it,
+// because kubectl delete -k would delete everything in it.
 func TestNamespace(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
@@ -268,11 +268,11 @@ func TestNamespace(t *testing.T) {
 	}
 	text := string(mustRender(t, "collector"))
 	if strings.Contains(text, "kind: Namespace") || !strings.Contains(text, "namespace: monitoring") {
-		t.Error("the collectors are in another namespace, or bring it with them")
+		t.Error("the collectors are not in namespace monitoring, or the manifests create it")
 	}
 	create, apply := bytes.Index(readme, []byte("kubectl create namespace monitoring")), bytes.Index(readme, []byte("kubectl apply -k deploy/kubernetes/collector"))
 	if create < 0 || apply < create {
-		t.Error("the README does not create the namespace before it is used")
+		t.Error("the README does not create the namespace before its first use")
 	}
 }
 
@@ -282,11 +282,11 @@ func TestManifestsRefused(t *testing.T) {
 		{"field twice", "base", "periodSeconds: 5", "periodSeconds: 5\n          periodSeconds: 6", "already set in map"},
 		{"wrong type", "base", "replicas: 3", "replicas: three", "replicas"},
 		{"unknown kind", "base", "kind: PodDisruptionBudget", "kind: PodDisruptionBuget", "not known"},
-		{"selector of others", "base", "matchLabels:\n      app.kubernetes.io/name: demo\n  strategy", "matchLabels:\n      app.kubernetes.io/name: dmeo\n  strategy", "selector"},
+		{"selector of other pods", "base", "matchLabels:\n      app.kubernetes.io/name: demo\n  strategy", "matchLabels:\n      app.kubernetes.io/name: dmeo\n  strategy", "selector"},
 		{"unmounted volume", "base", "- mountPath: /data\n          name: data", "- mountPath: /data\n          name: date", "Not found"},
-		{"preStop over the grace", "base", "seconds: 5\n", "seconds: 50\n", "less than terminationGracePeriodSeconds (35)"},
+		{"preStop over the grace period", "base", "seconds: 5\n", "seconds: 50\n", "less than terminationGracePeriodSeconds (35)"},
 		{"liveness that needs two successes", "base", "path: /health\n            port: http", "path: /health\n            port: http\n          successThreshold: 2", "must be 1"},
-		{"both of a budget", "base", "maxUnavailable: 1\n  selector", "maxUnavailable: 1\n  minAvailable: 1\n  selector", "cannot be both set"},
+		{"both limits in a budget", "base", "maxUnavailable: 1\n  selector", "maxUnavailable: 1\n  minAvailable: 1\n  selector", "cannot be both set"},
 		{"port twice", "base", "containerPort: 8001", "containerPort: 8000", "duplicate port"},
 		{"unknown field of a PodMonitor", "overlays/scrape", "scrapeTimeout:", "scrapeTimeouts:", "scrapeTimeouts"},
 		{"one host port twice", "collector", "hostPort: 4318", "hostPort: 4317", "Duplicate value"},
@@ -310,17 +310,16 @@ func TestManifestsRefused(t *testing.T) {
 	}
 }
 
-// TestOnePath has each overlay bring telemetry out one way: what goes by both is there
-// twice.
+// TestOnePath: each overlay exports metrics one way. With two ways every series appears twice.
 func TestOnePath(t *testing.T) {
 	push, scrape := []byte("OTEL_EXPORTER_OTLP_ENDPOINT"), []byte("kind: PodMonitor")
 	for dir, want := range map[string][2]bool{"base": {false, false}, "overlays/otlp": {true, false}, "overlays/scrape": {false, true}} {
 		text := mustRender(t, dir)
 		if got := [2]bool{bytes.Contains(text, push), bytes.Contains(text, scrape)}; got != want || bytes.Contains(text, []byte("prometheus.io/scrape")) {
-			t.Errorf("%s: pushes, is scraped: %v, want %v", dir, got, want)
+			t.Errorf("%s: push and scrape are %v, want %v", dir, got, want)
 		}
 	}
-	// Who takes both overlays gets the same objects twice, which kustomize refuses.
+	// Both overlays together contain the same objects twice, and kustomize refuses that.
 	fs := filesys.MakeFsOnDisk()
 	dir, err := os.MkdirTemp(filepath.Join(root, "deploy/kubernetes"), "both-")
 	if err != nil {
@@ -340,7 +339,7 @@ func TestOnePath(t *testing.T) {
 	}
 }
 
-// TestGatewayFiles keeps the gateway's copies like what they are copies of.
+// TestGatewayFiles checks that the gateway's copies equal the originals.
 func TestGatewayFiles(t *testing.T) {
 	for _, name := range []string{"otel-collector-config.yaml", "otel-collector-traces.yaml"} {
 		whole, err := os.ReadFile(filepath.Join(root, name))
@@ -352,12 +351,12 @@ func TestGatewayFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(whole, copied) {
-			t.Errorf("%s has changed: cp %[1]s deploy/kubernetes/collector/gateway/", name)
+			t.Errorf("%s has changed; run cp %[1]s deploy/kubernetes/collector/gateway/", name)
 		}
 	}
 }
 
-// TestReachable follows names between objects, which the API server does not.
+// TestReachable checks names between objects, because the API server does not.
 func TestReachable(t *testing.T) {
 	text := mustRender(t, "collector")
 	var services, claims []string
@@ -372,7 +371,7 @@ func TestReachable(t *testing.T) {
 		if err := yaml.Unmarshal(one, &o); err != nil {
 			t.Fatal(err)
 		}
-		if o.Metadata.Namespace != "monitoring" && o.Kind != "PriorityClass" { // whom the demo's NetworkPolicy lets in
+		if o.Metadata.Namespace != "monitoring" && o.Kind != "PriorityClass" { // the demo's NetworkPolicy lets in this namespace
 			t.Errorf("%s %s is in namespace %q", o.Kind, o.Metadata.Name, o.Metadata.Namespace)
 		}
 		if o.Kind == "Service" {
@@ -403,7 +402,7 @@ func TestReachable(t *testing.T) {
 	for _, want := range []string{agent.Exporters.Gateway.Endpoint, "http://" + dns.Hostname + ":" + dns.Port, "http://" + strings.Join(claims, " ") + ":4317"} {
 		name := strings.TrimSuffix(strings.TrimPrefix(want, "http://"), ":4317")
 		if !slices.Contains(services, name) {
-			t.Errorf("%s: there are only %v, on 4317", want, services)
+			t.Errorf("%s: no such Service; there are only %v, on 4317", want, services)
 		}
 	}
 }

@@ -17,15 +17,15 @@ type alert struct {
 	Labels      map[string]string
 }
 
-// wait is the alert's for.
+// wait returns the alert's "for".
 func (a alert) wait() (time.Duration, error) { return prometheusDuration(a.For) }
 
-// prometheusDuration reads 1h30m as Prometheus does; days are its longest here.
+// prometheusDuration reads a duration such as 1h30m or 3d. It knows no longer unit than days.
 func prometheusDuration(s string) (time.Duration, error) {
 	if days, rest, ok := strings.Cut(s, "d"); ok {
 		d, err := time.ParseDuration(days + "h")
 		if err != nil || rest != "" {
-			return 0, fmt.Errorf("%q is no duration", s)
+			return 0, fmt.Errorf("%q is not a duration", s)
 		}
 		return 24 * d, nil
 	}
@@ -72,8 +72,8 @@ var (
 	lookBack  = regexp.MustCompile(`last_over_time\([^\[]*\[(\w+)\]`)
 )
 
-// lintAlert holds an alert on verdicts against how long a verdict takes to come, and
-// to be taken back: before that it fires on a single sample.
+// lintAlert compares an alert on verdicts with the time until a verdict is visible, and until it is
+// gone. A shorter alert fires on a single sample.
 func (s system) lintAlert(a alert, find finder) {
 	wait, err := a.wait()
 	if err != nil {
@@ -82,13 +82,13 @@ func (s system) lintAlert(a alert, find finder) {
 	}
 	for _, m := range checkName.FindAllStringSubmatch(a.Expr, -1) {
 		if len(s.checks) > 0 && !slices.ContainsFunc(s.checks, func(c check) bool { return c.name == m[1] }) {
-			find("is about the check %q, which the code does not have", m[1])
+			find("names the check %q, but the code has no such check", m[1])
 		}
 	}
 	export := s.exportInterval()
 	for _, m := range lookBack.FindAllStringSubmatch(a.Expr, -1) {
 		if d, err := prometheusDuration(m[1]); err == nil && d < 2*export {
-			find("looks back %v, which is less than two exports of %v: one that is missed resolves it", d, export)
+			find("looks back %v, less than two export intervals of %v: one missed export resolves it", d, export)
 			break
 		}
 	}
@@ -102,6 +102,6 @@ func (s system) lintAlert(a alert, find finder) {
 		}
 	}
 	if wait < detection+export {
-		find("for %v is shorter than what a verdict takes to be seen: %v of the check %q and %v until the next export", wait, detection, slowest, export)
+		find("for %v is too short, because a verdict is visible only after %v of the check %q and %v until the next export", wait, detection, slowest, export)
 	}
 }

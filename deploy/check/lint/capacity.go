@@ -18,7 +18,7 @@ type budget struct {
 
 func (s system) lintBudget(b budget, find finder) {
 	if b.Spec.Unhealthy != "AlwaysAllow" {
-		find("unhealthyPodEvictionPolicy is not AlwaysAllow: a pod that never gets ready keeps its node from being drained")
+		find("unhealthyPodEvictionPolicy is not AlwaysAllow: a pod that never becomes ready blocks the drain of its node")
 	}
 	selected := false
 	for _, w := range s.workloads {
@@ -33,18 +33,18 @@ func (s system) lintBudget(b budget, find finder) {
 			}
 		}
 		if n, ok := count(b.Spec.MinAvailable, least); ok && n >= least {
-			find("minAvailable %v of %s %s, which may have %d: no pod can ever be evicted", b.Spec.MinAvailable, w.Kind, w.Metadata.Name, least)
+			find("minAvailable is %v, but %s %s may have only %d pods: no pod can ever be evicted", b.Spec.MinAvailable, w.Kind, w.Metadata.Name, least)
 		}
 		if b.Spec.MaxUnavailable == 0 || b.Spec.MaxUnavailable == "0%" {
 			find("no pod of %s %s can ever be evicted", w.Kind, w.Metadata.Name)
 		}
 	}
 	if !selected {
-		find("selects nothing")
+		find("selects no pods")
 	}
 }
 
-// count is a number, or a share of all, which the API server rounds up.
+// count returns a number, or a percentage of all, rounded up as the API server does.
 func count(v any, all int) (int, bool) {
 	switch v := v.(type) {
 	case int:
@@ -83,20 +83,20 @@ func (s system) lintScaler(h scaler, find finder) {
 		return w.Kind == h.Spec.Target.Kind && w.Metadata.Name == h.Spec.Target.Name
 	})
 	if i < 0 {
-		find("scales %s %s, which is not there", h.Spec.Target.Kind, h.Spec.Target.Name)
+		find("scales %s %s, but that does not exist", h.Spec.Target.Kind, h.Spec.Target.Name)
 		return
 	}
 	w := s.workloads[i]
 	if w.Spec.Replicas != nil {
-		find("%s %s says replicas too: each apply would undo the scaling", w.Kind, w.Metadata.Name)
+		find("%s %s sets replicas, so every apply would undo the scaling", w.Kind, w.Metadata.Name)
 	}
 	if h.min() > h.Spec.Max {
-		find("minReplicas %d are more than maxReplicas %d", h.min(), h.Spec.Max)
+		find("minReplicas %d is more than maxReplicas %d", h.min(), h.Spec.Max)
 	}
 	for _, m := range h.Spec.Metrics {
 		for _, c := range w.Spec.Template.Spec.Containers {
 			if _, has := c.Resources.Requests[m.Resource.Name]; m.Resource.Target.Type == "Utilization" && !has {
-				find("goes by the utilization of %s, of which %s requests none", m.Resource.Name, c.Name)
+				find("scales by the utilization of %s, but %s has no request for it", m.Resource.Name, c.Name)
 			}
 		}
 	}

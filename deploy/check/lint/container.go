@@ -39,7 +39,7 @@ type container struct {
 
 var sleeps = regexp.MustCompile(`(^|[ /])sleep (\d+)s?($|[ ;&])`)
 
-// preStop is how long a container is left before it gets the signal.
+// preStop returns the time from the start of the termination to SIGTERM.
 func (c container) preStop() time.Duration {
 	seconds := c.Lifecycle.PreStop.Sleep.Seconds
 	if m := sleeps.FindStringSubmatch(strings.Join(c.Lifecycle.PreStop.Exec.Command, " ")); m != nil {
@@ -48,7 +48,7 @@ func (c container) preStop() time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// arg returns the value of a flag, however it is written.
+// arg returns the value of a flag, as -flag=value or -flag value.
 func (c container) arg(name string) (string, bool) {
 	for i, a := range c.Args {
 		key, value, given := strings.Cut(strings.TrimLeft(a, "-"), "=")
@@ -72,11 +72,10 @@ func (c container) env(name string) (string, bool) {
 	return "", false
 }
 
-// listenFlag finds the flags that name a listen address.
+// listenFlag matches flags for a listen address.
 var listenFlag = regexp.MustCompile(`^--?[\w.-]*(addr|address|listen|port)=?`)
 
-// listens returns the ports of addresses in arguments and variables; none where the
-// container isn't told.
+// listens returns the ports of listen addresses in arguments and variables. It may be empty.
 func (c container) listens() (ports []int) {
 	add := func(addr string) {
 		_, port, err := net.SplitHostPort(addr)
@@ -101,7 +100,7 @@ func (c container) listens() (ports []int) {
 	return ports
 }
 
-// port is a probe's, which may be a name.
+// port returns the number of a probe's port. The probe may give a name.
 func (c container) port(p any) (int, bool) {
 	if n, ok := p.(int); ok {
 		return n, slices.ContainsFunc(c.Ports, func(port struct {
@@ -123,11 +122,11 @@ func (c container) lintMemory(find finder) {
 	soft, has := c.env("GOMEMLIMIT")
 	hard, limited := c.Resources.Limits["memory"]
 	if a, b := bytesOf(soft), bytesOf(hard); has && limited && a >= b {
-		find("%s: GOMEMLIMIT %s does not keep it under its limit of %s", c.Name, soft, hard)
+		find("%s: GOMEMLIMIT %s is not below the memory limit of %s", c.Name, soft, hard)
 	}
 }
 
-// bytesOf reads 230MiB and 256Mi.
+// bytesOf reads sizes such as 230MiB and 256Mi.
 func bytesOf(s string) float64 {
 	s = strings.TrimSuffix(s, "B")
 	for i, unit := range []string{"Ki", "Mi", "Gi", "Ti"} {

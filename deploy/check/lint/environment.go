@@ -13,30 +13,30 @@ var (
 	ofImage   = regexp.MustCompile(`^/(usr|bin|etc/ssl|proc|sys|dev)(/|$)`)
 )
 
-// lintEnv finds variables that are not what they look like.
+// lintEnv finds references to unset variables, and bad values of GOMEMLIMIT.
 func (c container) lintEnv(find finder) {
 	set := map[string]bool{}
 	for _, e := range c.Env {
 		for _, name := range references(e.Value) {
-			if !set[name] && len(c.From) == 0 { // which leaves it as it is written, in every pod the same
-				find("%s: %s names $(%s), which is not set before it", c.Name, e.Name, name)
+			if !set[name] && len(c.From) == 0 { // Kubernetes leaves an unknown reference as it is, the same text in every pod
+				find("%s: %s names $(%s), but that is not set before it", c.Name, e.Name, name)
 			}
 		}
 		set[e.Name] = true
 		if e.Name == "GOMEMLIMIT" && e.Value != "" && !memory.MatchString(e.Value) {
-			find("%s: GOMEMLIMIT %s is none: Go writes 230MiB, and ends at once otherwise", c.Name, e.Value)
+			find("%s: GOMEMLIMIT %s is invalid, so Go exits at once; write it like 230MiB", c.Name, e.Value)
 		}
 	}
 	for _, a := range c.Args {
 		for _, name := range references(a) {
 			if !set[name] && len(c.From) == 0 {
-				find("%s: the argument %s names $(%s), which is not set", c.Name, a, name)
+				find("%s: the argument %s names $(%s), but that is not set", c.Name, a, name)
 			}
 		}
 	}
 }
 
-// references are the variables that a text names, each once.
+// references returns the variables in a text, without duplicates.
 func references(text string) (names []string) {
 	for _, m := range reference.FindAllStringSubmatch(text, -1) {
 		if !slices.Contains(names, m[1]) {
@@ -46,8 +46,8 @@ func references(text string) (names []string) {
 	return names
 }
 
-// lintPaths looks for each path in arguments and variables on the volumes: with a
-// read-only root nothing else can be written, and a ConfigMap has the files that it has.
+// lintPaths checks paths in arguments and variables against the volumes. With a read-only root file
+// system only volumes are writable. In a ConfigMap the file must exist.
 func (s system) lintPaths(w workload, c container, find finder) {
 	paths := map[string]bool{}
 	for _, text := range c.Args {
@@ -71,7 +71,7 @@ func (s system) lintPaths(w workload, c container, find finder) {
 		}
 		if at == "" {
 			if c.Security.ReadOnly {
-				find("%s: %s is on no volume, and the root file system is read-only", c.Name, path)
+				find("%s: %s is not on a volume, and the root file system is read-only", c.Name, path)
 			}
 			continue
 		}
@@ -85,9 +85,9 @@ func (s system) lintPaths(w workload, c container, find finder) {
 		_, has := files.Data[file]
 		switch {
 		case err != nil && len(s.configMaps) > 0:
-			find("%s: %s: %v among these", c.Name, path, err)
+			find("%s: %s: %v in these manifests", c.Name, path, err)
 		case err == nil && len(files.Data) > 0 && file != "" && !has && len(from.Items) == 0:
-			find("%s: %s is not in ConfigMap %s, which has %v", c.Name, path, from.Name, slices.Sorted(maps.Keys(files.Data)))
+			find("%s: %s is not in ConfigMap %s, only %v", c.Name, path, from.Name, slices.Sorted(maps.Keys(files.Data)))
 		}
 	}
 }

@@ -17,8 +17,7 @@ import (
 
 const root = "../../.."
 
-// TestShipped is what the repository ships: it agrees with itself, and there is
-// something in it to agree.
+// TestShipped: the lint finds nothing in this repository, and it has read enough to find something.
 func TestShipped(t *testing.T) {
 	for _, dir := range []string{"overlays/otlp", "overlays/scrape", "collector"} {
 		t.Run(dir, func(t *testing.T) {
@@ -48,7 +47,7 @@ func TestReadChecks(t *testing.T) {
 	got := map[string]string{}
 	for _, c := range checks {
 		if c.unreadable != "" {
-			t.Errorf("%s: %s is not read", c.name, c.unreadable)
+			t.Errorf("%s: %s was not read", c.name, c.unreadable)
 		}
 		got[c.name] = c.detection().String()
 	}
@@ -87,7 +86,7 @@ spec:
           labels: { severity: critical }
 `
 
-// stateful keeps something.
+// stateful has a persistent volume.
 const stateful = `---
 apiVersion: apps/v1
 kind: StatefulSet
@@ -101,7 +100,7 @@ spec:
   volumeClaimTemplates: [{ metadata: { name: kept } }]
 `
 
-// scraped is what the scrape overlay adds.
+// scraped is the PodMonitor of the scrape overlay.
 const scraped = `
 ---
 apiVersion: monitoring.coreos.com/v1
@@ -112,7 +111,7 @@ spec:
   podMetricsEndpoints: [{ port: admin }]
 `
 
-// good is the otlp overlay, with a HorizontalPodAutoscaler and alerts beside it.
+// good is the otlp overlay with a HorizontalPodAutoscaler and alerts.
 func good(t *testing.T) string {
 	t.Helper()
 	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, "deploy/kubernetes/overlays/otlp"))
@@ -123,89 +122,88 @@ func good(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Replace(string(text), "  replicas: 3\n", "", 1) + extra // the autoscaler's business
+	return strings.Replace(string(text), "  replicas: 3\n", "", 1) + extra // replicas belong to the autoscaler
 }
 
-// export puts a variable before that of the exporter.
+// export sets the export interval, before the exporter's variable.
 func export(ms string) string {
 	return "- name: OTEL_METRIC_EXPORT_INTERVAL\n          value: \"" + ms + "\"\n        - name: OTEL_EXPORTER"
 }
 
-// TestBroken breaks one thing at a time. Each finding is asked for by its words, and
-// nothing else may be found.
+// TestBroken breaks one thing at a time. The lint must report exactly the wanted findings.
 func TestBroken(t *testing.T) {
 	const code = "package p\n\nvar _ = []healthcheck.Check{{Name: \"database\", Func: f, Interval: 2 * time.Second, FailureThreshold: 2}}\n"
 	tests := []struct {
-		name, old, new string // in the manifests, or
-		code           string // instead of code
+		name, old, new string // text to replace in the manifests
+		code           string // other code, or the usual code
 		want           []string
 	}{
 		{name: "nothing"},
-		{name: "a drain over the grace", old: "-drain=10s", new: "-drain=25s",
-			want: []string{"Deployment demo: demo is killed while it ends: preStop 5s, drain 25s and 14s for requests, jobs and telemetry are 44s, and terminationGracePeriodSeconds is 35s"}},
-		{name: "a preStop over the grace", old: "seconds: 5\n", new: "seconds: 20\n", want: []string{"are 44s"}},
-		{name: "a grace under the drain", old: "terminationGracePeriodSeconds: 35", new: "terminationGracePeriodSeconds: 20", want: []string{"is 20s"}},
-		{name: "the default grace", old: "terminationGracePeriodSeconds: 35", new: "hostNetwork: false"}, // 30: still enough
-		{name: "no duration", old: "-drain=10s", new: "-drain=10", want: []string{"missing unit"}},
-		{name: "a drain that no probe sees", old: "-drain=10s", new: "-drain=0s"}, // preStop is one
+		{name: "a drain over the grace period", old: "-drain=10s", new: "-drain=25s",
+			want: []string{"Deployment demo: the kubelet kills demo during its shutdown: preStop 5s, drain 25s and 14s for requests, jobs and telemetry make 44s, but terminationGracePeriodSeconds is 35s"}},
+		{name: "a preStop over the grace period", old: "seconds: 5\n", new: "seconds: 20\n", want: []string{"make 44s"}},
+		{name: "a grace period under the drain", old: "terminationGracePeriodSeconds: 35", new: "terminationGracePeriodSeconds: 20", want: []string{"is 20s"}},
+		{name: "the default grace period", old: "terminationGracePeriodSeconds: 35", new: "hostNetwork: false"}, // the default is 30 s, still enough
+		{name: "a bad duration", old: "-drain=10s", new: "-drain=10", want: []string{"missing unit"}},
+		{name: "no drain", old: "-drain=10s", new: "-drain=0s"}, // preStop serves as the drain
 		{name: "an unknown port", old: "path: /ready\n            port: http", new: "path: /ready\n            port: htpp",
-			want: []string{"the readiness probe's port htpp is no port"}},
-		{name: "a port that nobody listens on", old: "containerPort: 8000", new: "containerPort: 8080",
-			want: []string{"the startup probe asks port 8080", "the liveness probe asks port 8080", "the readiness probe asks port 8080, and it listens on [8000 8001]"}},
-		{name: "a listener elsewhere", old: "-addr=:8000", new: "-addr=:9000",
-			want: []string{"listens on [9000 8001]", "listens on [9000 8001]", "listens on [9000 8001]"}},
+			want: []string{"the readiness probe's port htpp is not a port of the container"}},
+		{name: "a port without a listener", old: "containerPort: 8000", new: "containerPort: 8080",
+			want: []string{"the startup probe asks port 8080", "the liveness probe asks port 8080", "the readiness probe asks port 8080, but it listens only on [8000 8001]"}},
+		{name: "a listener on another port", old: "-addr=:8000", new: "-addr=:9000",
+			want: []string{"listens only on [9000 8001]", "listens only on [9000 8001]", "listens only on [9000 8001]"}},
 		{name: "the wrong probe", old: "path: /health", new: "path: /ready", want: []string{"the liveness probe asks /ready"}},
-		{name: "an impatient probe", old: "failureThreshold: 3\n", new: "failureThreshold: 1\n", want: []string{"one liveness probe that is lost restarts it"}},
+		{name: "a failure threshold of one", old: "failureThreshold: 3\n", new: "failureThreshold: 1\n", want: []string{"one lost liveness probe restarts it"}},
 		{name: "a timeout over the period", old: "periodSeconds: 5", new: "periodSeconds: 2", want: []string{"the readiness probe's timeout of 3 s is longer than its period of 2 s"}},
-		{name: "memory", old: "value: 230MiB", new: "value: 1GiB", want: []string{"GOMEMLIMIT 1GiB does not keep it under its limit of 256Mi"}},
+		{name: "memory", old: "value: 230MiB", new: "value: 1GiB", want: []string{"GOMEMLIMIT 1GiB is not below the memory limit of 256Mi"}},
 		{name: "both", old: "---\napiVersion: autoscaling/v2", new: strings.TrimPrefix(scraped, "\n") + "---\napiVersion: autoscaling/v2",
-			want: []string{"Deployment demo: is scraped by PodMonitor demo and pushes by OTEL_EXPORTER_OTLP_ENDPOINT"}},
-		{name: "both by annotation", old: "  template:\n    metadata:\n", new: "  template:\n    metadata:\n      annotations: { prometheus.io/scrape: \"true\" }\n",
-			want: []string{"is scraped by its annotation"}},
-		{name: "a budget of none", old: "maxUnavailable: 1\n  selector", new: "maxUnavailable: 0\n  selector", want: []string{"no pod of Deployment demo can ever be evicted"}},
-		{name: "a budget over the autoscaler's least", old: "maxUnavailable: 1\n  selector", new: "minAvailable: 2\n  selector",
-			want: []string{"minAvailable 2 of Deployment demo, which may have 2"}},
-		{name: "a budget that holds nodes", old: "unhealthyPodEvictionPolicy: AlwaysAllow", new: "unhealthyPodEvictionPolicy: IfHealthyBudget",
+			want: []string{"Deployment demo: exports twice: PodMonitor demo scrapes it, and OTEL_EXPORTER_OTLP_ENDPOINT makes it push"}},
+		{name: "both, with an annotation", old: "  template:\n    metadata:\n", new: "  template:\n    metadata:\n      annotations: { prometheus.io/scrape: \"true\" }\n",
+			want: []string{"its annotation asks for scrapes"}},
+		{name: "a budget of zero", old: "maxUnavailable: 1\n  selector", new: "maxUnavailable: 0\n  selector", want: []string{"no pod of Deployment demo can ever be evicted"}},
+		{name: "a budget over the autoscaler's minimum", old: "maxUnavailable: 1\n  selector", new: "minAvailable: 2\n  selector",
+			want: []string{"minAvailable is 2, but Deployment demo may have only 2"}},
+		{name: "a budget that blocks the drain of nodes", old: "unhealthyPodEvictionPolicy: AlwaysAllow", new: "unhealthyPodEvictionPolicy: IfHealthyBudget",
 			want: []string{"unhealthyPodEvictionPolicy is not AlwaysAllow"}},
-		{name: "a budget of nothing", old: "maxUnavailable: 1\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: demo", new: "maxUnavailable: 1\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: dmeo",
-			want: []string{"PodDisruptionBudget demo: selects nothing"}},
-		{name: "a budget of a share", old: "maxUnavailable: 1\n  selector", new: "minAvailable: 80%\n  selector",
-			want: []string{"minAvailable 80% of Deployment demo, which may have 2"}},
-		{name: "a budget of half", old: "maxUnavailable: 1\n  selector", new: "minAvailable: 50%\n  selector"},
-		{name: "a Service of others", old: "  selector:\n    app.kubernetes.io/name: demo\n", new: "  selector:\n    app.kubernetes.io/name: dmeo\n",
-			want: []string{"Service demo: selects nothing"}},
-		{name: "a Service to no port", old: "targetPort: http", new: "targetPort: web",
-			want: []string{"sends to the port web of Deployment demo", "opens web to nobody"}},
-		{name: "a policy for others", old: "  podSelector:\n    matchLabels:\n      app.kubernetes.io/name: demo\n", new: "  podSelector:\n    matchLabels:\n      app.kubernetes.io/name: dmeo\n",
-			want: []string{"NetworkPolicy demo: selects nothing", "opens the port http", "opens the port admin"}},
-		{name: "a policy for no port", old: "- port: admin\n", new: "- port: metrics\n", want: []string{"opens the port metrics, which what it selects does not have"}},
-		{name: "a policy that keeps the Service out", old: "    - port: http\n", new: "    - port: admin\n", want: []string{"NetworkPolicy demo: opens http to nobody, to which Service demo sends"}},
+		{name: "a budget without pods", old: "maxUnavailable: 1\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: demo", new: "maxUnavailable: 1\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: dmeo",
+			want: []string{"PodDisruptionBudget demo: selects no pods"}},
+		{name: "a budget of 80 %", old: "maxUnavailable: 1\n  selector", new: "minAvailable: 80%\n  selector",
+			want: []string{"minAvailable is 80%, but Deployment demo may have only 2"}},
+		{name: "a budget of 50 %", old: "maxUnavailable: 1\n  selector", new: "minAvailable: 50%\n  selector"},
+		{name: "a Service for other pods", old: "  selector:\n    app.kubernetes.io/name: demo\n", new: "  selector:\n    app.kubernetes.io/name: dmeo\n",
+			want: []string{"Service demo: selects no pods"}},
+		{name: "a Service to an unknown port", old: "targetPort: http", new: "targetPort: web",
+			want: []string{"sends to the port web, but Deployment demo has", "opens the port web to nobody"}},
+		{name: "a policy for other pods", old: "  podSelector:\n    matchLabels:\n      app.kubernetes.io/name: demo\n", new: "  podSelector:\n    matchLabels:\n      app.kubernetes.io/name: dmeo\n",
+			want: []string{"NetworkPolicy demo: selects no pods", "opens the port http", "opens the port admin"}},
+		{name: "a policy for an unknown port", old: "- port: admin\n", new: "- port: metrics\n", want: []string{"opens the port metrics, but its pods have no such port"}},
+		{name: "a policy that blocks the Service", old: "    - port: http\n", new: "    - port: admin\n", want: []string{"NetworkPolicy demo: opens the port http to nobody, but Service demo sends there"}},
 		{name: "a policy for nobody", old: "  - from:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: monitoring\n", new: "  - from:\n    - podSelector:\n        matchLabels:\n          app: prometheus\n",
-			want: []string{"lets in pods with map[app:prometheus], of which there are none"}},
-		{name: "a path that can't be written", old: "-data=/data", new: "-data=/var/lib/demo", want: []string{"/var/lib/demo is on no volume"}},
-		{name: "no volume", old: "        - mountPath: /data\n          name: data\n", new: "", want: []string{"/data is on no volume"}},
-		{name: "a file that is not there", old: "kind: ConfigMap\n", new: "kind: ConfigMap\ndata:\n  maintenance: \"\"\n  override: \"\"\n",
-			want: []string{"/etc/demo/overrides is not in ConfigMap demo-operators, which has [maintenance override]"}},
-		{name: "another ConfigMap", old: "name: demo-operators\n          optional", new: "name: demo-operator\n          optional",
+			want: []string{"lets in pods with map[app:prometheus], but there are none"}},
+		{name: "a path on the read-only file system", old: "-data=/data", new: "-data=/var/lib/demo", want: []string{"/var/lib/demo is not on a volume"}},
+		{name: "no volume", old: "        - mountPath: /data\n          name: data\n", new: "", want: []string{"/data is not on a volume"}},
+		{name: "a missing file", old: "kind: ConfigMap\n", new: "kind: ConfigMap\ndata:\n  maintenance: \"\"\n  override: \"\"\n",
+			want: []string{"/etc/demo/overrides is not in ConfigMap demo-operators, only [maintenance override]"}},
+		{name: "an unknown ConfigMap", old: "name: demo-operators\n          optional", new: "name: demo-operator\n          optional",
 			want: []string{"there is no ConfigMap demo-operator", "there is no ConfigMap demo-operator"}},
-		{name: "a variable that is set later", old: "- name: POD_UID\n", new: "- name: POD_ID\n", want: []string{"OTEL_RESOURCE_ATTRIBUTES names $(POD_UID), which is not set before it"}},
-		{name: "memory in Kubernetes' units", old: "value: 230MiB", new: "value: 230Mi", want: []string{"GOMEMLIMIT 230Mi is none"}},
-		{name: "a preStop by sleep", old: "sleep:\n              seconds: 5\n", new: "exec:\n              command: [/bin/sleep, \"20\"]\n", want: []string{"preStop 20s"}},
-		{name: "a volume that is root's", old: "---\napiVersion: autoscaling/v2", new: stateful + "---\napiVersion: autoscaling/v2",
-			want: []string{"StatefulSet store: is not root and has no fsGroup: kept is root's"}},
-		{name: "a volume of its own", old: "---\napiVersion: autoscaling/v2", new: strings.Replace(stateful, "runAsNonRoot: true", "runAsNonRoot: true, fsGroup: 1", 1) + "---\napiVersion: autoscaling/v2"},
+		{name: "a variable set too late", old: "- name: POD_UID\n", new: "- name: POD_ID\n", want: []string{"OTEL_RESOURCE_ATTRIBUTES names $(POD_UID), but that is not set before it"}},
+		{name: "memory in Kubernetes' units", old: "value: 230MiB", new: "value: 230Mi", want: []string{"GOMEMLIMIT 230Mi is invalid"}},
+		{name: "a preStop that runs sleep", old: "sleep:\n              seconds: 5\n", new: "exec:\n              command: [/bin/sleep, \"20\"]\n", want: []string{"preStop 20s"}},
+		{name: "a volume of root", old: "---\napiVersion: autoscaling/v2", new: stateful + "---\napiVersion: autoscaling/v2",
+			want: []string{"StatefulSet store: runs without root and has no fsGroup, so it can't write to: kept"}},
+		{name: "a volume with fsGroup", old: "---\napiVersion: autoscaling/v2", new: strings.Replace(stateful, "runAsNonRoot: true", "runAsNonRoot: true, fsGroup: 1", 1) + "---\napiVersion: autoscaling/v2"},
 		{name: "replicas twice", old: "spec:\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: demo\n  strategy", new: "spec:\n  replicas: 3\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: demo\n  strategy",
-			want: []string{"Deployment demo says replicas too"}},
-		{name: "scaling nothing", old: "kind: Deployment, name: demo", new: "kind: Deployment, name: dmeo", want: []string{"scales Deployment dmeo, which is not there"}},
-		{name: "scaling by nothing", old: "            cpu: 50m\n", new: "", want: []string{"goes by the utilization of cpu, of which demo requests none"}},
-		{name: "less than least", old: "minReplicas: 2", new: "minReplicas: 6", want: []string{"minReplicas 6 are more than maxReplicas 5"}},
+			want: []string{"Deployment demo sets replicas"}},
+		{name: "a scaler without a target", old: "kind: Deployment, name: demo", new: "kind: Deployment, name: dmeo", want: []string{"scales Deployment dmeo, but that does not exist"}},
+		{name: "a scaler without requests", old: "            cpu: 50m\n", new: "", want: []string{"scales by the utilization of cpu, but demo has no request for it"}},
+		{name: "a maximum below the minimum", old: "minReplicas: 2", new: "minReplicas: 6", want: []string{"minReplicas 6 is more than maxReplicas 5"}},
 		{name: "an alert before the detection", old: "for: 1m", new: "for: 15s",
-			want: []string{`alert DatabaseDown: for 15s is shorter than what a verdict takes to be seen: 6.5s of the check "database" and 15s until the next export`}},
+			want: []string{`alert DatabaseDown: for 15s is too short, because a verdict is visible only after 6.5s of the check "database" and 15s until the next export`}},
 		{name: "a slow check", code: "package p\n\nvar _ = healthcheck.Check{Name: \"database\", Func: f, Interval: time.Minute}\n", want: []string{`1m7s of the check "database"`}},
-		{name: "the SDK's interval of export", old: "- name: OTEL_EXPORTER", new: export("60000"), want: []string{"for 1m0s is shorter"}},
-		{name: "a rare export", old: "- name: OTEL_EXPORTER", new: export("90000"), want: []string{"looks back 2m0s, which is less than two exports of 1m30s", "is shorter"}},
-		{name: "a check that is gone", code: "package p\n\nvar _ = healthcheck.Check{Name: \"store\", Func: f}\n", want: []string{`is about the check "database", which the code does not have`}},
-		{name: "a check that can't be read", code: "package p\n\nvar _ = healthcheck.Check{Name: \"database\", Func: f, Interval: *interval}\n", want: []string{"check database: Interval is no constant"}},
+		{name: "the SDK's export interval", old: "- name: OTEL_EXPORTER", new: export("60000"), want: []string{"for 1m0s is too short"}},
+		{name: "a rare export", old: "- name: OTEL_EXPORTER", new: export("90000"), want: []string{"looks back 2m0s, less than two export intervals of 1m30s", "is too short"}},
+		{name: "a missing check", code: "package p\n\nvar _ = healthcheck.Check{Name: \"store\", Func: f}\n", want: []string{`names the check "database", but the code has no such check`}},
+		{name: "a field that is not a constant", code: "package p\n\nvar _ = healthcheck.Check{Name: \"database\", Func: f, Interval: *interval}\n", want: []string{"check database: Interval is not a constant"}},
 		{name: "bad for", old: "for: 1m", new: "for: a minute", want: []string{"for: "}},
 	}
 	whole := good(t)
@@ -246,7 +244,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestPage: what docs/choosing-limits.md tells people to run finds nothing wrong here.
+// TestPage: the command on docs/choosing-limits.md finds nothing in this repository.
 func TestPage(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "docs/choosing-limits.md"))
 	if err != nil {
@@ -254,7 +252,7 @@ func TestPage(t *testing.T) {
 	}
 	line := regexp.MustCompile(`(?m)^go -C deploy/check run \./lint (.*)$`).FindSubmatch(text)
 	if line == nil {
-		t.Fatal("there is no such line")
+		t.Fatal("the page has no such command")
 	}
 	t.Chdir("..")
 	var out, errs bytes.Buffer
@@ -263,7 +261,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestNothing refuses to find nothing where there is nothing.
+// TestNothing: the lint fails if its arguments contain nothing to check.
 func TestNothing(t *testing.T) {
 	empty := t.TempDir()
 	overlay := filepath.Join(root, "deploy/kubernetes/overlays/otlp")
@@ -275,8 +273,7 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// TestEnding holds what a process takes to end after its drain to the code's own
-// limits.
+// TestEnding compares the lint's time for a shutdown after the drain with the limits in the code.
 func TestEnding(t *testing.T) {
 	var all time.Duration
 	for file, limit := range map[string]string{
@@ -299,6 +296,6 @@ func TestEnding(t *testing.T) {
 		all += time.Duration(n) * time.Second
 	}
 	if all != ending {
-		t.Errorf("the code ends within %v, the lint counts %v", all, ending)
+		t.Errorf("the code allows %v, the lint counts %v", all, ending)
 	}
 }

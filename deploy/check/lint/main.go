@@ -1,18 +1,16 @@
-// Command lint reads what judges a service, what runs it and what alerts on it, and
-// says where they disagree:
+// Command lint compares a service's checks, manifests and alerts, and reports contradictions:
 //
 //	go run ./lint [-code DIR] [-alerts FILE] DIR...
 //
-// DIR is rendered as kustomize does if it has a kustomization.yaml; of any other, and
-// of a file, all documents are read. -code is the Go package that has the checks, whose
-// fields must be constants to be seen. -alerts is a file of Prometheus' rules; a
-// PrometheusRule among the manifests is read as well. The exit code is 1 if anything
-// was found.
+// If DIR has a kustomization.yaml, lint renders it as kustomize does. From any other directory, and
+// from a file, it reads all documents. -code is the Go package with the checks. Their fields must
+// be constants. -alerts is a file of Prometheus rules. lint also reads a PrometheusRule in the
+// manifests. The exit code is 1 if lint found anything.
 //
-// Names are followed as far as they lead to something among the manifests: from a probe,
-// a Service or a NetworkPolicy to a port, from a path to a volume and a ConfigMap's key.
+// lint follows names inside the manifests: from a probe, a Service or a NetworkPolicy to a port,
+// and from a path to a volume and a key of a ConfigMap.
 //
-// What it knows of the service is how this repository's demo is told: -drain, -addr and
+// lint knows the flags and variables of this repository's demo: -drain, -addr and
 // OTEL_EXPORTER_OTLP_ENDPOINT.
 package main
 
@@ -30,8 +28,8 @@ func main() {
 func command(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("lint", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	code := flags.String("code", "", "`directory` of the Go package that has the checks")
-	alerts := flags.String("alerts", "", "`file` of Prometheus' rules")
+	code := flags.String("code", "", "`directory` of the Go package with the checks")
+	alerts := flags.String("alerts", "", "`file` of Prometheus rules")
 	if err := flags.Parse(args); err != nil || flags.NArg() == 0 {
 		fmt.Fprintln(stderr, "usage: lint [-code DIR] [-alerts FILE] DIR...")
 		return 2
@@ -51,8 +49,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// read gathers a system. It is an error if something that was named has nothing in it:
-// a lint of nothing finds nothing.
+// read reads everything. An empty argument is an error, because lint would find nothing in it.
 func read(code, alerts string, dirs []string) (s system, err error) {
 	for _, dir := range dirs {
 		if err := s.readManifests(dir); err != nil {

@@ -69,7 +69,7 @@ func (s *system) documents(path string, text []byte) error {
 func (s *system) document(n *yaml.Node) error {
 	var head struct{ Kind string }
 	if err := n.Decode(&head); err != nil {
-		return nil // no object: not ours
+		return nil // not a Kubernetes object
 	}
 	switch head.Kind {
 	case "Deployment", "StatefulSet", "DaemonSet":

@@ -13,7 +13,7 @@ type probe struct {
 	Successes int `yaml:"successThreshold"`
 }
 
-// defaults are the API server's.
+// These are the API server's defaults.
 func (p *probe) defaults() {
 	if p == nil {
 		return
@@ -37,10 +37,10 @@ func (c container) lintProbes(find finder) {
 		}
 		port, ok := c.port(p.HTTPGet.Port)
 		switch {
-		case !ok: // nothing else refuses it, and the kubelet throws each result away
-			find("%s: the %s probe's port %v is no port of the container", c.Name, p.name, p.HTTPGet.Port)
+		case !ok: // the API server accepts it, and the kubelet drops every result
+			find("%s: the %s probe's port %v is not a port of the container", c.Name, p.name, p.HTTPGet.Port)
 		case len(listens) > 0 && !slices.Contains(listens, port):
-			find("%s: the %s probe asks port %d, and it listens on %v", c.Name, p.name, port, listens)
+			find("%s: the %s probe asks port %d, but it listens only on %v", c.Name, p.name, port, listens)
 		}
 		if p.Timeout > p.Period {
 			find("%s: the %s probe's timeout of %d s is longer than its period of %d s", c.Name, p.name, p.Timeout, p.Period)
@@ -51,6 +51,6 @@ func (c container) lintProbes(find finder) {
 		}
 	}
 	if p := c.Liveness; p != nil && p.Failures == 1 {
-		find("%s: one liveness probe that is lost restarts it", c.Name)
+		find("%s: one lost liveness probe restarts it", c.Name)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// monitor is a PodMonitor, or a ServiceMonitor, whose Service is taken to have the
-// labels of its pods.
+// monitor is a PodMonitor or a ServiceMonitor. lint assumes that the Service of a ServiceMonitor
+// has the labels of its pods.
 type monitor struct {
 	Kind     string
 	Metadata meta
@@ -17,8 +17,8 @@ type monitor struct {
 	}
 }
 
-// lintTelemetry finds who does both: the same series would be there twice, under
-// different labels, and every sum is double.
+// lintTelemetry finds workloads that push and are scraped. Every series would exist twice under
+// different labels, and every sum would double.
 func (s system) lintTelemetry(w workload, find finder) {
 	pod := w.Spec.Template.Metadata
 	pushes := ""
@@ -33,25 +33,25 @@ func (s system) lintTelemetry(w workload, find finder) {
 		}
 	}
 	if pod.Annotations["prometheus.io/scrape"] == "true" && pushes != "" {
-		find("is scraped by its annotation and pushes by %s", pushes)
+		find("exports twice: its annotation asks for scrapes, and %s makes it push", pushes)
 	}
 	for _, m := range s.monitors {
 		if !m.Spec.Selector.selects(pod.Labels) {
 			continue
 		}
 		if pushes != "" {
-			find("is scraped by %s %s and pushes by %s", m.Kind, m.Metadata.Name, pushes)
+			find("exports twice: %s %s scrapes it, and %s makes it push", m.Kind, m.Metadata.Name, pushes)
 		}
 		for _, e := range append(m.Spec.Pods, m.Spec.Endpoints...) {
 			if m.Kind == "PodMonitor" && !w.hasPort(e.Port) {
-				find("has no port %q, which PodMonitor %s scrapes", e.Port, m.Metadata.Name)
+				find("has no port %q, but PodMonitor %s scrapes it", e.Port, m.Metadata.Name)
 			}
 		}
 	}
 }
 
-// exportInterval is the longest of the workloads that push, but not less than what
-// telemetry does unless told otherwise. Who is scraped is taken to be so as often.
+// exportInterval is the longest interval of all workloads that push, and at least telemetry's
+// default. lint assumes the same interval for scrapes.
 func (s system) exportInterval() time.Duration {
 	longest := 15 * time.Second
 	for _, w := range s.workloads {

@@ -55,7 +55,7 @@ type volume struct {
 	Claim *struct{} `yaml:"persistentVolumeClaim"`
 }
 
-// replicas is one where nothing is said.
+// replicas is 1 by default, as in Kubernetes.
 func (w workload) replicas() int {
 	if w.Spec.Replicas == nil {
 		return 1
@@ -63,12 +63,12 @@ func (w workload) replicas() int {
 	return *w.Spec.Replicas
 }
 
-// What ends after the drain, in healthcheck, the demo and telemetry.
+// ending is the time after the drain, in healthcheck, the demo and telemetry.
 const ending = 10*time.Second + // requests in flight
 	1*time.Second + // jobs
 	3*time.Second // the last export
 
-// lintEnd compares what a termination takes with what the kubelet gives.
+// lintEnd compares the time of a termination with the grace period.
 func (w workload) lintEnd(c container, find finder) {
 	grace := 30 * time.Second
 	if g := w.Spec.Template.Spec.Grace; g != nil {
@@ -78,7 +78,7 @@ func (w workload) lintEnd(c container, find finder) {
 	said, has := c.arg("drain")
 	if !has {
 		if sleep > grace {
-			find("%s sleeps %v before it stops, longer than terminationGracePeriodSeconds %v", c.Name, sleep, grace)
+			find("%s: preStop sleeps %v, longer than terminationGracePeriodSeconds %v", c.Name, sleep, grace)
 		}
 		return
 	}
@@ -88,15 +88,15 @@ func (w workload) lintEnd(c container, find finder) {
 		return
 	}
 	if all := sleep + drain + ending; all > grace {
-		find("%s is killed while it ends: preStop %v, drain %v and %v for requests, jobs and telemetry are %v, and terminationGracePeriodSeconds is %v",
+		find("the kubelet kills %s during its shutdown: preStop %v, drain %v and %v for requests, jobs and telemetry make %v, but terminationGracePeriodSeconds is %v",
 			c.Name, sleep, drain, ending, all, grace)
 	}
 	if p := c.Readiness; p != nil && sleep+drain < time.Duration(p.Period)*time.Second {
-		find("%s drains for %v, less than readiness' period of %d s: who goes by the probe sends requests to the last", c.Name, sleep+drain, p.Period)
+		find("%s drains for %v, less than the readiness probe's period of %d s: the prober may see it ready until it exits", c.Name, sleep+drain, p.Period)
 	}
 }
 
-// lintOwner finds volumes that are made root's for somebody who is not.
+// lintOwner finds persistent volumes of root in a pod without root.
 func (w workload) lintOwner(find finder) {
 	pod := w.Spec.Template.Spec
 	if !pod.Security.NonRoot && pod.Security.User == 0 || pod.Security.Group != 0 {
@@ -112,6 +112,6 @@ func (w workload) lintOwner(find finder) {
 		claims = append(claims, t.Metadata.Name)
 	}
 	if len(claims) > 0 {
-		find("is not root and has no fsGroup: %s is root's", strings.Join(claims, ", "))
+		find("runs without root and has no fsGroup, so it can't write to: %s", strings.Join(claims, ", "))
 	}
 }

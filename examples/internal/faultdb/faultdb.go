@@ -1,5 +1,10 @@
-// Package faultdb is a database/sql database that a test can break: any query has one
-// row, the word "paid".
+// Package faultdb is a database/sql database with faults for tests. Every query returns one row,
+// the word "paid".
+//
+// A test in another process breaks it by a file. The driver is named faultdb, and the name of
+// the file is the data source:
+//
+//	db, err := sql.Open("faultdb", "broken") // nothing answers while the file broken exists
 package faultdb
 
 import (
@@ -8,18 +13,30 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 	"time"
 )
 
-// DB is a database and its faults, which may be put and lifted at any time.
+// DB is a database with faults. Tests may set them at any time.
 type DB struct {
-	Down    atomic.Bool  // nothing answers
+	Down    atomic.Bool  // every call fails
 	Delay   atomic.Int64 // nanoseconds that a query takes; a ping takes none
-	Queries atomic.Int64 // under way
+	Queries atomic.Int64 // queries in flight
+
+	file string // nothing answers while it exists
 }
 
-// Open opens it.
+func init() { sql.Register("faultdb", files{}) }
+
+// files opens databases that are broken by a file.
+type files struct{}
+
+func (files) Open(file string) (driver.Conn, error) {
+	return (&DB{file: file}).Connect(context.Background())
+}
+
+// Open opens the database.
 func (d *DB) Open() *sql.DB { return sql.OpenDB(d) }
 
 var errDown = errors.New("faultdb: the database is down")
@@ -28,10 +45,13 @@ func (d *DB) up() error {
 	if d.Down.Load() {
 		return errDown
 	}
+	if _, err := os.Stat(d.file); d.file != "" && err == nil {
+		return errDown
+	}
 	return nil
 }
 
-// Connect is for database/sql, as are the other methods.
+// Connect and the methods below implement database/sql's interfaces.
 func (d *DB) Connect(context.Context) (driver.Conn, error) {
 	if err := d.up(); err != nil {
 		return nil, err

@@ -1,5 +1,5 @@
-// Package orders is what protoc would generate for a service orders.Orders with one
-// method: rpc Get(google.protobuf.StringValue) returns (google.protobuf.StringValue).
+// Package orders is like protoc's output for a service orders.Orders with one method: rpc
+// Get(google.protobuf.StringValue) returns (google.protobuf.StringValue).
 package orders
 
 import (
@@ -11,7 +11,7 @@ import (
 
 const get = "/orders.Orders/Get"
 
-// Server is the service.
+// Server is the service's interface.
 type Server interface {
 	Get(context.Context, *wrapperspb.StringValue) (*wrapperspb.StringValue, error)
 }

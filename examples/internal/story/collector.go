@@ -13,13 +13,23 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Collector takes OTLP over HTTP and keeps the last export.
+// Collector receives OTLP over HTTP and keeps the last export.
 type Collector struct {
+	URL string
+
 	last atomic.Pointer[collectorpb.ExportMetricsServiceRequest]
 }
 
-// NewCollector starts one, where the OTEL_* variables then lead.
+// NewCollector starts a collector, and points the OTEL_* variables to it.
 func NewCollector(t *testing.T) *Collector {
+	c := Collect(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.URL)
+	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
+	return c
+}
+
+// Collect starts one for another process.
+func Collect(t *testing.T) *Collector {
 	c := &Collector{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -35,12 +45,11 @@ func NewCollector(t *testing.T) *Collector {
 		c.last.Store(export)
 	}))
 	t.Cleanup(server.Close)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
-	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
+	c.URL = server.URL
 	return c
 }
 
-// metrics are those of a name in the last export.
+// metrics returns the metrics of one name in the last export.
 func (c *Collector) metrics(name string) (found []*metricspb.Metric) {
 	for _, rm := range c.last.Load().GetResourceMetrics() {
 		for _, sm := range rm.GetScopeMetrics() {
@@ -54,7 +63,7 @@ func (c *Collector) metrics(name string) (found []*metricspb.Metric) {
 	return found
 }
 
-// States are those that the last export says a probe is in: one.
+// States returns the states of a probe in the last export. There must be one.
 func (c *Collector) States(probe string) (states []string) {
 	for _, m := range c.metrics("health.probe.status") {
 		for _, p := range m.GetSum().GetDataPoints() {
@@ -66,7 +75,7 @@ func (c *Collector) States(probe string) (states []string) {
 	return states
 }
 
-// Requests counts those in http.server.request.duration, by http.route.
+// Requests returns the counts in http.server.request.duration by http.route.
 func (c *Collector) Requests() map[string]uint64 {
 	counts := map[string]uint64{}
 	for _, m := range c.metrics("http.server.request.duration") {

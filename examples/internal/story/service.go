@@ -1,5 +1,4 @@
-// Package story drives an example from outside, as Kubernetes, Prometheus and a user
-// would.
+// Package story drives an example from outside, as Kubernetes, Prometheus and a user do.
 package story
 
 import (
@@ -20,21 +19,21 @@ import (
 	"github.com/otelhealth/otelhealth/examples/internal/faultdb"
 )
 
-// Drain is how long an example serves on in its test. It is long beside the few
-// requests that are made meanwhile.
+// Drain is the drain delay of an example in its test. The test's requests during the drain need
+// much less.
 const Drain = 3 * time.Second
 
-// patience ends a wait for what should come in a moment.
+// patience ends a wait that would never end.
 const patience = 60 * time.Second
 
 var client = &http.Client{Timeout: patience}
 
-// Service is an example that runs.
+// Service is an example under test.
 type Service struct {
 	URL      string
 	Database faultdb.DB
 
-	// Exports are where the states of a probe come out; /metrics unless said otherwise.
+	// Exports return the exported states of a probe. The default reads /metrics.
 	Exports []func(probe string) (states []string)
 
 	t    *testing.T
@@ -42,7 +41,7 @@ type Service struct {
 	done chan error
 }
 
-// New is a service that does not run yet.
+// New returns a service. It does not run yet.
 func New(t *testing.T) *Service {
 	s := &Service{t: t}
 	s.Exports = append(s.Exports, s.scraped)
@@ -67,7 +66,7 @@ func (s *Service) Start(serve func(context.Context, net.Listener, *sql.DB, time.
 	})
 }
 
-// Get asks a path. A refused connection is code 0.
+// Get requests a path. For a refused connection it returns the code 0.
 func (s *Service) Get(path string) (code int, body string) {
 	res, err := client.Get(s.URL + path)
 	if err != nil {
@@ -81,7 +80,7 @@ func (s *Service) Get(path string) (code int, body string) {
 	return res.StatusCode, string(text)
 }
 
-// Until asks a probe until it answers with a code and a reason that contains text.
+// Until polls a probe until the code, the status and the text in the reason match.
 func (s *Service) Until(path string, code int, status, reason string) {
 	s.t.Helper()
 	var got int
@@ -116,8 +115,8 @@ func (s *Service) Metrics() map[string]*dto.MetricFamily {
 	return families
 }
 
-// Says waits until what is exported says of a probe what the probe was seen to answer.
-// Nobody can ask both at once.
+// Says waits until the exported status of a probe is the given one. It polls, because nobody can
+// ask the probe and the export at the same time.
 func (s *Service) Says(probe, status string) {
 	s.t.Helper()
 	for _, states := range s.Exports {
@@ -127,13 +126,13 @@ func (s *Service) Says(probe, status string) {
 				break
 			}
 			if time.Now().After(end) {
-				s.t.Fatalf("health.probe.status says that %s is %q, want %s", probe, got, status)
+				s.t.Fatalf("health.probe.status: %s is %q, want %s", probe, got, status)
 			}
 		}
 	}
 }
 
-// scraped are the states that /metrics says a probe is in.
+// scraped returns the states of a probe on /metrics.
 func (s *Service) scraped(probe string) (states []string) {
 	for _, m := range s.Metrics()["health_probe_status"].GetMetric() {
 		if label(m, "health_probe_name") == probe && m.GetGauge().GetValue() == 1 {
@@ -152,10 +151,10 @@ func label(m *dto.Metric, name string) string {
 	return ""
 }
 
-// Terminate is what SIGTERM does.
+// Terminate does what SIGTERM does.
 func (s *Service) Terminate() { s.stop() }
 
-// Ended waits for the end, which must be orderly.
+// Ended waits for serve to return, and fails on an error.
 func (s *Service) Ended() {
 	s.t.Helper()
 	select {
@@ -165,7 +164,7 @@ func (s *Service) Ended() {
 			s.t.Error(err)
 		}
 	case <-time.After(patience):
-		s.t.Fatal("it does not end")
+		s.t.Fatal("serve does not return")
 	}
 	if code, body := s.Get("/ready"); code != 0 {
 		s.t.Errorf("/ready after the end: %d %s", code, body)

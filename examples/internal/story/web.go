@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// Web is the life of a web service with the checks database and latency and one
-// route, which asks the database: it starts without its database, gets it, becomes
-// slow, and ends while a request is under way. Whenever it is judged anew, /metrics
-// must say the same. In between, slow may look at what twenty slow requests, a fast
-// one and one to nowhere have left.
+// Web runs a web service through its life. The service has the checks database and latency, and one
+// route. The route asks the database. The service starts without its database, gets it, becomes
+// slow, and ends while a request is in flight. After every change /metrics must agree with the
+// probes. slow checks the metrics after twenty slow requests, a fast one and one to an unknown
+// path.
 func Web(t *testing.T, serve func(context.Context, net.Listener, *sql.DB, time.Duration) error, slow func(*Service)) {
 	New(t).Web(serve, slow)
 }
 
-// Web is the same, on a service.
+// Web does the same on a given service.
 func (s *Service) Web(serve func(context.Context, net.Listener, *sql.DB, time.Duration) error, slow func(*Service)) {
 	s.Database.Down.Store(true)
 	s.Start(serve)
@@ -56,7 +56,7 @@ func (s *Service) Web(serve func(context.Context, net.Listener, *sql.DB, time.Du
 	s.Until("/health", 200, "pass", "")
 	s.Says("readiness", "fail")
 	if code := <-late; code != http.StatusOK {
-		s.t.Errorf("the request under way got %d", code)
+		s.t.Errorf("the request in flight got %d", code)
 	}
 	s.Ended()
 }
@@ -68,7 +68,7 @@ func (s *Service) want(path string, code int, body string) {
 	}
 }
 
-// orders makes n requests at once.
+// orders sends n requests at once.
 func (s *Service) orders(n int) {
 	s.t.Helper()
 	var all sync.WaitGroup
@@ -78,8 +78,8 @@ func (s *Service) orders(n int) {
 	all.Wait()
 }
 
-// Routed wants http.server.request.duration on /metrics to have the story's requests,
-// by http.route, and not one probe.
+// Routed checks that http.server.request.duration on /metrics has the story's requests by
+// http.route, and no probe.
 func Routed(route string) func(*Service) {
 	return func(s *Service) {
 		s.t.Helper()
@@ -93,5 +93,5 @@ func Routed(route string) func(*Service) {
 	}
 }
 
-// Requests are those of the story until it is slow, by http.route.
+// Requests returns the number of the story's requests before the drain, by http.route.
 func Requests(route string) map[string]uint64 { return map[string]uint64{route: 21, "": 1} }

@@ -3,6 +3,7 @@ package answer
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,7 +60,7 @@ func body(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult
 			}
 		}
 	}
-	// The worst check first, then the rules with their numbers, then the rest.
+	// The deciding check first, then the rules with their numbers, then the rest.
 	take(func(n int, _ *judge.Result) bool { return n == 0 })
 	take(func(_ int, c *judge.Result) bool { return c.Subject.Rule != nil })
 	take(func(int, *judge.Result) bool { return true })
@@ -82,9 +83,9 @@ func body(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult
 	return append(b, "}\n"...)
 }
 
-// relevant lists the checks that a probe shows: first those that do not pass, the worst first, then
-// rules, then the others, sorted by name. Liveness shows only heartbeats and other checks that
-// restart the process. Startup shows none.
+// relevant lists the checks that a probe shows: first the deciding one, then those that do not
+// pass, the worst first, then rules, then the others, sorted by name. Liveness shows only heartbeats
+// and other checks that restart the process. Startup shows none.
 func relevant(v *judge.Verdict, p states.Probe) []*judge.Result {
 	var list []*judge.Result
 	for i := range v.Checks {
@@ -95,6 +96,8 @@ func relevant(v *judge.Verdict, p states.Probe) []*judge.Result {
 	}
 	rank := func(c *judge.Result) int {
 		switch {
+		case c == v.Probes[p].Cause:
+			return math.MinInt8
 		case c.State != verdict.Pass:
 			return -states.Severity(c.State)
 		case c.Subject.Rule != nil:

@@ -72,8 +72,10 @@ func TestKnownErrors(t *testing.T) {
 		if err == nil {
 			t.Fatal(want)
 		}
-		if got, _ := r.Describe(fmt.Errorf("ping: %w", err)); got != want {
-			t.Errorf("%v is %q; want %q", err, got, want)
+		for _, e := range []error{fmt.Errorf("ping: %w", err), fmt.Errorf("ping: %w", Warning{err})} {
+			if got, _ := r.Describe(e); got != want {
+				t.Errorf("%v is %q; want %q", e, got, want)
+			}
 		}
 	}
 }

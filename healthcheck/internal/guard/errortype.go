@@ -12,15 +12,21 @@ type typed interface {
 	ErrorType() string
 }
 
+// A Warning is the error of a run that works badly. It has the class of the error in it.
+type Warning struct{ Err error }
+
+func (w Warning) Error() string { return w.Err.Error() }
+func (w Warning) Unwrap() error { return w.Err }
+
 // typeOf returns the error.type of an error: its own class, or else its Go type without the
-// wrappers of fmt.Errorf.
+// wrappers of fmt.Errorf and without a Warning.
 func typeOf(err error) string {
 	if e, ok := errors.AsType[typed](err); ok {
 		if class := e.ErrorType(); class != "" {
 			return class
 		}
 	}
-	for reflect.TypeOf(err) == wrapped {
+	for reflect.TypeOf(err) == wrapped || reflect.TypeOf(err) == warned {
 		inner := errors.Unwrap(err)
 		if inner == nil {
 			break
@@ -34,4 +40,7 @@ func typeOf(err error) string {
 	return t.String()
 }
 
-var wrapped = reflect.TypeOf(fmt.Errorf("%w", errors.ErrUnsupported))
+var (
+	wrapped = reflect.TypeOf(fmt.Errorf("%w", errors.ErrUnsupported))
+	warned  = reflect.TypeFor[Warning]()
+)

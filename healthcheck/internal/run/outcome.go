@@ -10,6 +10,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -32,8 +33,7 @@ type Outcome struct {
 // next returns the outcome after one more run. The failure threshold applies only after the first
 // success, so a check that has never worked fails at once.
 func (o *Outcome) next(c *Func, err error, class string) *Outcome {
-	_, warns := warning(err)
-	n := Outcome{Err: err, Class: class, Warned: warns}
+	n := Outcome{Err: err, Class: class, Warned: warns(err)}
 	fresh := o == nil
 	if !fresh {
 		n.Failed, n.LastSuccess = o.Failed, o.LastSuccess
@@ -66,15 +66,12 @@ func (o *Outcome) hung(c *Func) *Outcome {
 // worked reports whether the last run succeeded.
 func (o *Outcome) worked() bool { return o.Failures == 0 }
 
-// A Warning is the error of a run that works with a warning.
-type Warning struct{ Err error }
+// Warning turns an error into a warning: the run works, but badly.
+func Warning(err error) error { return guard.Warning{Err: err} }
 
-func (w Warning) Error() string { return w.Err.Error() }
-func (w Warning) Unwrap() error { return w.Err }
-
-// warning returns the error in a Warning. The methods of err are foreign code and may panic.
-func warning(err error) (of error, yes bool) {
+// warns reports whether an error is a warning. The methods of err are foreign code and may panic.
+func warns(err error) (yes bool) {
 	defer func() { _ = recover() }()
-	w, yes := errors.AsType[Warning](err)
-	return w.Err, yes
+	_, yes = errors.AsType[guard.Warning](err)
+	return yes
 }

@@ -141,11 +141,7 @@ func (r *Runner) run(ctx context.Context) {
 		return // the Monitor has stopped, so the result says nothing about the dependency
 	}
 
-	cause := err
-	if of, warns := warning(err); warns {
-		cause = of
-	}
-	class, text := r.classes.Describe(cause)
+	class, text := r.classes.Describe(err)
 	o := r.Last().next(&r.Check, err, class)
 	if !o.worked() {
 		span.SetStatus(codes.Error, class)

@@ -17,45 +17,45 @@ import (
 type child struct {
 	name, path, log string
 	args, env       []string
-	ready           string // a URL that answers 200 then
+	ready           string // a URL that answers 200 when the child is ready
 
 	cmd   *exec.Cmd
 	ended chan struct{}
 }
 
-// family is what runs, in the order of its start.
-type family struct {
+// processes are the running processes, in the order of their start.
+type processes struct {
 	children []*child
-	gone     chan *child // ended by itself, or as it was told
+	exited   chan *child // exited children
 }
 
 const (
 	startLimit = time.Minute
-	endLimit   = 30 * time.Second // the demo has its drain and the last export to do
+	endLimit   = 30 * time.Second // enough for the demo's drain and last export
 )
 
 // start starts a child and waits until it is ready.
-func (f *family) start(c *child, end <-chan os.Signal) error {
-	if f.gone == nil {
-		f.gone = make(chan *child, 8)
+func (p *processes) start(c *child, end <-chan os.Signal) error {
+	if p.exited == nil {
+		p.exited = make(chan *child, 8)
 	}
 	out, err := os.Create(c.log)
 	if err != nil {
 		return err
 	}
-	defer out.Close() // it has its own
+	defer out.Close() // the child has its own copy
 	c.cmd, c.ended = exec.Command(c.path, c.args...), make(chan struct{})
 	c.cmd.Env = append(os.Environ(), c.env...)
 	c.cmd.Stdout, c.cmd.Stderr = out, out
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C is for us: they end one after the other
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C goes only to us, because the children must end one after the other
 	if err := c.cmd.Start(); err != nil {
 		return fmt.Errorf("%s: %w", c.name, err)
 	}
-	f.children = append(f.children, c)
+	p.children = append(p.children, c)
 	go func() {
-		_ = c.cmd.Wait() // its state is read later
+		_ = c.cmd.Wait() // died reads the state
 		close(c.ended)
-		f.gone <- c
+		p.exited <- c
 	}()
 	client := http.Client{Timeout: time.Second}
 	late, tick := time.NewTimer(startLimit), time.NewTicker(100*time.Millisecond)
@@ -68,7 +68,7 @@ func (f *family) start(c *child, end <-chan os.Signal) error {
 			if err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK {
 				return nil
 			}
-		case g := <-f.gone:
+		case g := <-p.exited:
 			return g.died()
 		case <-late.C:
 			return fmt.Errorf("%s is not ready after %v:\n%s", c.name, startLimit, c.tail())
@@ -78,16 +78,16 @@ func (f *family) start(c *child, end <-chan os.Signal) error {
 	}
 }
 
-// wait waits for a signal, for a child that ends by itself, or for the end of the
-// parent: go run hands a Ctrl-C on, but no SIGTERM.
-func (f *family) wait(end <-chan os.Signal, parent int) error {
+// wait waits for a signal, for the exit of a child, or for the end of the parent. go run passes on
+// Ctrl-C, but not SIGTERM.
+func (p *processes) wait(end <-chan os.Signal, parent int) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-end:
 			return nil
-		case c := <-f.gone:
+		case c := <-p.exited:
 			return c.died()
 		case <-tick.C:
 			if os.Getppid() != parent {
@@ -97,17 +97,17 @@ func (f *family) wait(end <-chan os.Signal, parent int) error {
 	}
 }
 
-// end ends them in the opposite order of their start: the demo after its drain, the
-// collector, and Prometheus, which has got everything then. Another signal kills.
-func (f *family) end(signals <-chan os.Signal) (err error) {
-	for _, c := range slices.Backward(f.children) {
+// end stops the children in reverse order: the demo after its drain, then the collector, then
+// Prometheus with all data. Another signal kills them.
+func (p *processes) end(signals <-chan os.Signal) (err error) {
+	for _, c := range slices.Backward(p.children) {
 		select {
-		case <-c.ended: // by itself: that was told
+		case <-c.ended: // it exited by itself, and wait has reported that
 			continue
 		default:
 		}
 		log.Printf("ending %s", c.name)
-		_ = c.cmd.Process.Signal(syscall.SIGTERM) // it may have ended just now
+		_ = c.cmd.Process.Signal(syscall.SIGTERM) // it may have exited just now
 		late := time.NewTimer(endLimit)
 		select {
 		case <-c.ended:
@@ -115,17 +115,17 @@ func (f *family) end(signals <-chan os.Signal) (err error) {
 				err = errors.Join(err, c.died())
 			}
 		case <-late.C:
-			err = errors.Join(err, fmt.Errorf("%s has not ended in %v and was killed", c.name, endLimit), f.kill())
+			err = errors.Join(err, fmt.Errorf("killed %s, because it did not exit within %v", c.name, endLimit), p.kill())
 		case <-signals:
-			err = errors.Join(err, errors.New("told to end twice: the rest was killed"), f.kill())
+			err = errors.Join(err, errors.New("second signal: killed the rest"), p.kill())
 		}
 		late.Stop()
 	}
 	return err
 }
 
-func (f *family) kill() (err error) {
-	for _, c := range f.children {
+func (p *processes) kill() (err error) {
+	for _, c := range p.children {
 		if e := c.cmd.Process.Kill(); e != nil && !errors.Is(e, os.ErrProcessDone) {
 			err = errors.Join(err, fmt.Errorf("%s: %w", c.name, e))
 			continue
@@ -136,10 +136,10 @@ func (f *family) kill() (err error) {
 }
 
 func (c *child) died() error {
-	return fmt.Errorf("%s ended: %v\n%s", c.name, c.cmd.ProcessState, c.tail())
+	return fmt.Errorf("%s exited: %v\n%s", c.name, c.cmd.ProcessState, c.tail())
 }
 
-// tail is the end of what it has printed.
+// tail returns the end of the child's output.
 func (c *child) tail() []byte {
 	out, err := os.ReadFile(c.log)
 	if err != nil {

@@ -12,14 +12,13 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// TestNofN: of N requests, N are in the metrics and N in the traces that have gone
-// through a real collector, by status code too. Nothing is lost at the end, and
-// nothing else is counted.
+// TestNofN: N requests give N requests in the metrics and N in the traces behind a real collector,
+// for each status code. The shutdown loses nothing, and nothing else is counted.
 func TestNofN(t *testing.T) {
-	t.Run("as it goes", func(t *testing.T) { // many cumulative points, of which the last counts
+	t.Run("periodic exports", func(t *testing.T) { // many cumulative points; the last one counts
 		nOfN(t, "OTEL_METRIC_EXPORT_INTERVAL=200", "OTEL_BSP_SCHEDULE_DELAY=200")
 	})
-	t.Run("at the end", func(t *testing.T) { // no timer fires: what arrives is the final export
+	t.Run("final export", func(t *testing.T) { // no timer fires, so only the final export sends data
 		nOfN(t, "OTEL_METRIC_EXPORT_INTERVAL=3600000", "OTEL_BSP_SCHEDULE_DELAY=3600000")
 	})
 }
@@ -32,7 +31,7 @@ func nOfN(t *testing.T, env ...string) {
 	dir := t.TempDir()
 	collector, endpoint := startCollector(t, dir)
 	d := startDemo(t, append(env, "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint),
-		"-load", "0", "-queue", "2000", "-drain", "0s") // no POST meets a full queue
+		"-load", "0", "-queue", "2000", "-drain", "0s") // a queue so long that it is never full
 	d.WaitOK(d.app + "/ready")
 
 	sent := send(t, d, n, seed)
@@ -41,7 +40,7 @@ func nOfN(t *testing.T, env ...string) {
 		t.Errorf("the collector's exit code is %d", code)
 	}
 	if t.Failed() {
-		return // what was sent is not known
+		return // the number of sent requests is unknown
 	}
 
 	counted, total := map[int]int{}, 0
@@ -61,13 +60,13 @@ func nOfN(t *testing.T, env ...string) {
 	for _, s := range spans(messages(t, filepath.Join(dir, "traces.jsonl"))) {
 		switch path := value(s.Attributes, "url.path"); path {
 		case "/health", "/ready", "/startup":
-			t.Errorf("a span %q of probe %s", s.Name, path)
+			t.Errorf("the probe %[2]s has a span %[1]q", s.Name, path)
 		}
 		if s.Kind != serverKind {
 			continue
 		}
 		if s.SpanID == "" || ids[s.SpanID] {
-			t.Errorf("span id %q is empty, or there twice", s.SpanID)
+			t.Errorf("span id %q is empty or a duplicate", s.SpanID)
 		}
 		ids[s.SpanID] = true
 		code, err := strconv.Atoi(value(s.Attributes, "http.response.status_code"))
@@ -82,23 +81,22 @@ func nOfN(t *testing.T, env ...string) {
 	t.Logf("sent, in metrics and in traces, by code: %v, %v, %v", sent, counted, traced)
 }
 
-// startCollector runs a collector that writes all that it gets to files in dir, and
-// whose Prometheus is away.
+// startCollector starts a collector that writes everything to files in dir. Its Prometheus is away.
 func startCollector(t *testing.T, dir string) (p *servers.Process, endpoint string) {
 	t.Helper()
 	addr := servers.FreeAddrs(t, 1)[0]
 	return servers.Collector(t, "..", addr, dir, nil, "testdata/metrics-file.yaml"), "http://" + addr
 }
 
-// kinds are the requests that are sent, and the answers that they demand.
+// kinds are the kinds of requests and their expected answers.
 var kinds = []struct {
 	method, path, body string
 	code               int
 }{
-	{http.MethodPost, "/jobs", `{"input":"n of n"}`, http.StatusAccepted}, // the first: its jobs are asked for
+	{http.MethodPost, "/jobs", `{"input":"n of n"}`, http.StatusAccepted}, // must be first, because the next kind asks for its jobs
 	{http.MethodPost, "/jobs", `{"input":`, http.StatusBadRequest},
 	{http.MethodGet, "/jobs/unknown", "", http.StatusNotFound},
 	{http.MethodGet, "/nowhere", "", http.StatusNotFound},
-	{http.MethodGet, "", "", http.StatusOK}, // a job that was made
+	{http.MethodGet, "", "", http.StatusOK}, // one of the created jobs
 	{http.MethodGet, "/panic", "", http.StatusInternalServerError},
 }

@@ -2,8 +2,8 @@ package main
 
 import "fmt"
 
-// system is all that has to agree. The types have what is looked at; whether the rest
-// is right is for the API server to say.
+// system holds everything that lint compares. Its types have only the fields that lint reads. The
+// API server checks the others.
 type system struct {
 	workloads  []workload
 	services   []service
@@ -16,7 +16,7 @@ type system struct {
 	checks     []check
 }
 
-// lint returns what disagrees, one finding a line, each beginning with where.
+// lint returns one line for each contradiction. The line begins with the object's name.
 func (s system) lint() (found []string) {
 	find := func(where, format string, a ...any) { found = append(found, where+": "+fmt.Sprintf(format, a...)) }
 	for _, w := range s.workloads {
@@ -45,7 +45,7 @@ func (s system) lint() (found []string) {
 	}
 	for _, c := range s.checks {
 		if c.unreadable != "" {
-			find("check "+c.name, "%s is no constant; its detection time is not known here", c.unreadable)
+			find("check "+c.name, "%s is not a constant, so the detection time is unknown", c.unreadable)
 		}
 	}
 	for _, a := range s.alerts {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// service sends what it gets to the pods that it selects.
+// service forwards requests to the selected pods.
 type service struct {
 	Metadata meta
 	Spec     struct {
@@ -17,7 +17,7 @@ type service struct {
 	}
 }
 
-// policy says who may reach the pods that it selects.
+// policy lists the clients that may reach the selected pods.
 type policy struct {
 	Metadata meta
 	Spec     struct {
@@ -32,15 +32,15 @@ type policy struct {
 	}
 }
 
-// lintService finds a Service that sends nowhere, which no server refuses: the
-// kubelet's probes pass, and clients get no answer.
+// lintService finds a Service without a port behind it. The API server accepts it and the kubelet's
+// probes pass, but clients get no answer.
 func (s system) lintService(v service, find finder) {
 	if len(v.Spec.Selector) == 0 {
-		return // somebody else's endpoints
+		return // without a selector, somebody else manages the endpoints
 	}
 	pods := s.selected(selector{v.Spec.Selector})
 	if len(pods) == 0 {
-		find("selects nothing")
+		find("selects no pods")
 	}
 	for _, w := range pods {
 		for _, p := range v.Spec.Ports {
@@ -49,32 +49,32 @@ func (s system) lintService(v service, find finder) {
 				target = p.Port
 			}
 			if !w.hasPort(target) {
-				find("sends to the port %v of %s %s, which has none of that name or number", target, w.Kind, w.Metadata.Name)
+				find("sends to the port %v, but %s %s has no port of that name or number", target, w.Kind, w.Metadata.Name)
 			}
 		}
 	}
 }
 
-// lintPolicy finds a NetworkPolicy that keeps out whom it means to let in. Who is in
-// another namespace is taken to be there.
+// lintPolicy finds a NetworkPolicy that blocks its intended clients. It assumes that clients in
+// other namespaces exist.
 func (s system) lintPolicy(p policy, find finder) {
 	pods := s.selected(p.Spec.PodSelector)
 	if len(pods) == 0 {
-		find("selects nothing")
+		find("selects no pods")
 	}
 	for _, rule := range p.Spec.Ingress {
 		for _, from := range rule.From {
 			if from.Pods != nil && from.Namespaces == nil && len(s.selected(*from.Pods)) == 0 {
-				find("lets in pods with %v, of which there are none", from.Pods.MatchLabels)
+				find("lets in pods with %v, but there are none", from.Pods.MatchLabels)
 			}
 		}
 		for _, port := range rule.Ports {
 			if port.Port != nil && !slices.ContainsFunc(pods, func(w workload) bool { return w.hasPort(port.Port) }) {
-				find("opens the port %v, which what it selects does not have", port.Port)
+				find("opens the port %v, but its pods have no such port", port.Port)
 			}
 		}
 	}
-	// Who is to be sent to must be let in, at least by somebody.
+	// If a Service sends to a pod, the policy must let somebody in.
 	for _, v := range s.services {
 		for _, w := range pods {
 			if len(v.Spec.Selector) == 0 || !(selector{v.Spec.Selector}).selects(w.Spec.Template.Metadata.Labels) {
@@ -82,7 +82,7 @@ func (s system) lintPolicy(p policy, find finder) {
 			}
 			for _, port := range v.Spec.Ports {
 				if target := port.Target; target != nil && !p.opens(w, target) {
-					find("opens %v to nobody, to which Service %s sends", target, v.Metadata.Name)
+					find("opens the port %v to nobody, but Service %s sends there", target, v.Metadata.Name)
 				}
 			}
 		}
@@ -115,7 +115,7 @@ func (s system) selected(by selector) (list []workload) {
 	return list
 }
 
-// port is the number of a port that one of the containers has.
+// port returns the number of a port of one of the containers.
 func (w workload) port(p any) (int, bool) {
 	for _, c := range w.Spec.Template.Spec.Containers {
 		if n, ok := c.port(p); ok {
@@ -130,7 +130,7 @@ func (w workload) hasPort(p any) bool {
 	return ok
 }
 
-// configMap has files for those who mount it.
+// configMap has files for the pods that mount it.
 type configMap struct {
 	Metadata meta
 	Data     map[string]string

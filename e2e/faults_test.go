@@ -12,20 +12,18 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// startLimit is generous: the demo is built with the race detector, and the
-// machine may be busy.
+// startLimit is long, because the demo has the race detector and the machine may be busy.
 const startLimit = 30 * time.Second
 
-// TestIdle is a service that nobody has called yet: it is ready, and it says that
-// its latency is not known instead of inventing one.
+// TestIdle: a service without requests is ready, and its latency is unknown.
 func TestIdle(t *testing.T) {
-	servers.Demo(t, "..") // building it is no part of the start
+	servers.Demo(t, "..") // don't count the build as start time
 	started := time.Now()
 	d := startDemo(t, nil, "-load", "0", "-drain", "0s")
 	d.WaitOK(d.app + "/startup")
 	d.WaitOK(d.app + "/ready")
 	took := time.Since(started)
-	t.Logf("ready %v after the process was started", took.Round(time.Millisecond))
+	t.Logf("ready %v after the start of the process", took.Round(time.Millisecond))
 	if took > startLimit {
 		t.Errorf("that is more than %v", startLimit)
 	}
@@ -45,8 +43,8 @@ func TestIdle(t *testing.T) {
 	d.end()
 }
 
-// TestFaults breaks resources of a service under load. Nobody tells health: it
-// must find out, say so alike everywhere, and recover.
+// TestFaults breaks resources of a service under load. The health checks must detect each fault,
+// report it the same everywhere, and recover.
 func TestFaults(t *testing.T) {
 	d := startDemo(t, nil, "-load", "40", "-drain", "1s")
 	d.until("latency is measured", func(p probe) bool {
@@ -59,7 +57,7 @@ func TestFaults(t *testing.T) {
 	d.until("the queue is full", failing("queue:"))
 	d.agree()
 	d.fault(http.MethodDelete, "paused-workers")
-	d.until("the queue is worked off", passing)
+	d.until("the queue is empty again", passing)
 	d.agree()
 
 	d.fault(http.MethodPut, "database-down")
@@ -70,10 +68,10 @@ func TestFaults(t *testing.T) {
 		}
 		return nil
 	})
-	d.until("the database is missed", failing("database"))
+	d.until("the database check fails", failing("database"))
 	d.agree()
 	d.fault(http.MethodDelete, "database-down")
-	d.until("the database is back", passing)
+	d.until("the database check passes", passing)
 	d.agree()
 	d.end()
 }
@@ -86,8 +84,8 @@ func failing(output string) func(probe) bool {
 	}
 }
 
-// until waits for a state of readiness. All the while the process must count as
-// alive and started: a restart would mend none of these faults.
+// until waits for a state of readiness. Meanwhile liveness and startup must pass, because a restart
+// would repair none of these faults.
 func (d *demo) until(what string, ok func(probe) bool) {
 	d.t.Helper()
 	started := time.Now()
@@ -110,7 +108,7 @@ func isNumber(raw json.RawMessage) bool {
 	return err == nil
 }
 
-// post makes a job and returns its id.
+// post creates a job and returns its id.
 func (d *demo) post() string {
 	d.t.Helper()
 	code, _, body := d.ask(http.MethodPost, d.app+"/jobs", `{"input":"slice"}`)

@@ -10,25 +10,25 @@ import (
 	"time"
 )
 
-// check is what the code says of a healthcheck.Check or a rule.Rule.
+// check has the fields of a healthcheck.Check or a rule.Rule in the code.
 type check struct {
 	name       string
-	active     bool // a healthcheck.Check, and no rule
+	active     bool // a healthcheck.Check, not a rule
 	interval   time.Duration
 	timeout    time.Duration
 	failures   int
 	wait       time.Duration // For
-	unreadable string        // a field that is no constant
+	unreadable string        // name of a field that is not a constant
 }
 
-// detection is how long a fault lasts at most before the check says so: a dependency hangs
-// right after a run.
+// detection is the longest time from a fault until the check fails. The worst case is a dependency
+// that hangs right after a run.
 func (c check) detection() time.Duration {
 	if !c.active {
 		return time.Second + c.wait // rules are judged every second
 	}
 	d, pause := c.interval+c.timeout, time.Second
-	for range c.failures - 1 { // a failed run is repeated sooner, half a second after its end at least
+	for range c.failures - 1 { // after a failure the next run comes sooner, at least half a second after the end of the last
 		d += max(min(pause, c.interval), c.timeout+time.Second/2)
 		pause *= 2
 	}
@@ -68,12 +68,12 @@ func readChecks(dir string) (checks []check, err error) {
 		})
 	}
 	if len(checks) == 0 {
-		return nil, fmt.Errorf("no healthcheck.Check and no rule.Rule in %s", dir)
+		return nil, fmt.Errorf("no healthcheck.Check or rule.Rule in %s", dir)
 	}
 	return checks, nil
 }
 
-// is tells whether a type is Check or Rule; it is empty otherwise.
+// is returns Check or Rule for these types, or "".
 func is(t ast.Expr) string {
 	if s, ok := t.(*ast.SelectorExpr); ok && (s.Sel.Name == "Check" || s.Sel.Name == "Rule") {
 		return s.Sel.Name
@@ -129,7 +129,7 @@ var units = map[string]time.Duration{
 	"Millisecond": time.Millisecond, "Second": time.Second, "Minute": time.Minute, "Hour": time.Hour,
 }
 
-// duration evaluates what durations are written as: numbers, units and their product.
+// duration evaluates a constant duration: numbers, units and their product.
 func duration(e ast.Expr) (time.Duration, bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:

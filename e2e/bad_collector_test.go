@@ -15,19 +15,19 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-// badCollectors are what an endpoint can be beside a collector.
+// badCollectors are broken endpoints in the place of a collector.
 var badCollectors = []struct {
 	name  string
 	start func(*testing.T) (addr string)
 }{
 	{"dead", func(t *testing.T) string { return servers.FreeAddrs(t, 1)[0] }},
-	{"a black hole", func(t *testing.T) string { // connects, reads nothing, says nothing
+	{"a black hole", func(t *testing.T) string { // accepts connections, never reads or answers
 		return listen(t, func(net.Conn) {})
 	}},
-	{"silent", func(t *testing.T) string { // takes requests and never answers
+	{"silent", func(t *testing.T) string { // reads requests, never answers
 		return serveGRPC(t, func(http.ResponseWriter) bool { return false })
 	}},
-	{"refusing", func(t *testing.T) string { // as one with a full queue
+	{"refusing", func(t *testing.T) string { // like a collector with a full queue
 		return serveGRPC(t, func(w http.ResponseWriter) bool {
 			w.Header().Set("Grpc-Status", "14") // UNAVAILABLE
 			return true
@@ -36,7 +36,7 @@ var badCollectors = []struct {
 	{"talking garbage", func(t *testing.T) string {
 		return listen(t, func(c net.Conn) {
 			for b := make([]byte, 4096); ; {
-				_, _ = rand.Read(b) // never fails
+				_, _ = rand.Read(b) // it never fails
 				if _, err := c.Write(b); err != nil {
 					return
 				}
@@ -45,7 +45,7 @@ var badCollectors = []struct {
 	}},
 	{"talking garbage in gRPC", func(t *testing.T) string {
 		return serveGRPC(t, func(w http.ResponseWriter) bool {
-			_, _ = w.Write([]byte("\x00\x00\x00\x00\x03\xff\xff\xff")) // no message begins so
+			_, _ = w.Write([]byte("\x00\x00\x00\x00\x03\xff\xff\xff")) // not the start of a message
 			w.Header().Set("Grpc-Status", "0")
 			return true
 		})
@@ -70,7 +70,7 @@ func listen(t *testing.T, serve func(net.Conn)) (addr string) {
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex
-		conns []net.Conn // held, or they would be closed when nobody has them
+		conns []net.Conn // kept, so the garbage collector does not close them
 	)
 	wg.Go(func() {
 		for {
@@ -96,8 +96,8 @@ func listen(t *testing.T, serve func(net.Conn)) (addr string) {
 	return l.Addr().String()
 }
 
-// serveGRPC speaks as much gRPC as net/http does: HTTP/2, and trailers. Where answer
-// is false there is none until the client gives up.
+// serveGRPC speaks the part of gRPC that net/http supports: HTTP/2 and trailers. If answer returns
+// false, the server waits until the client gives up.
 func serveGRPC(t *testing.T, answer func(http.ResponseWriter) bool) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -119,18 +119,17 @@ func serveGRPC(t *testing.T, answer func(http.ResponseWriter) bool) (addr string
 	return l.Addr().String()
 }
 
-// TestBadCollector: whatever is at the endpoint, the service is ready as soon as
-// without one, stays ready, needs no more memory once its queues are full, and ends
-// in time.
+// TestBadCollector: with a broken endpoint the service starts as fast as without one, stays ready,
+// needs no more memory after its queues are full, and exits in time.
 func TestBadCollector(t *testing.T) {
-	const readyLimit, exitLimit = 5 * time.Second, 10 * time.Second // the first on top of what the machine takes
-	first := lasting(4*time.Second, time.Minute)                    // then ten times as long
-	env := []string{"OTEL_GO_X_OBSERVABILITY=true", "GOGC=5"}       // garbage is collected so often that memory is what is held
-	if !*long {                                                     // queues that fill in seconds, exports that fail in seconds
+	const readyLimit, exitLimit = 5 * time.Second, 10 * time.Second // readyLimit is on top of the start time without an endpoint
+	first := lasting(4*time.Second, time.Minute)                    // plus the time without an endpoint
+	env := []string{"OTEL_GO_X_OBSERVABILITY=true", "GOGC=5"}       // GOGC=5 collects garbage so often that the memory shows live objects
+	if !*long {                                                     // make queues fill and exports fail within seconds
 		env = append(env, "OTEL_BSP_MAX_QUEUE_SIZE=256", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=64", "OTEL_BLRP_MAX_QUEUE_SIZE=64", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE=16",
 			"OTEL_EXPORTER_OTLP_TIMEOUT=2000", "OTEL_METRIC_EXPORT_INTERVAL=1000", "OTEL_BSP_SCHEDULE_DELAY=500")
 	}
-	path := servers.LeanDemo(t, "..") // building it is no part of the start
+	path := servers.LeanDemo(t, "..") // don't count the build as start time
 	timed := func(env ...string) (d *demo, took time.Duration) {
 		began := time.Now()
 		d = start(t, path, env, "-load", "0", "-drain", "0s")
@@ -160,7 +159,7 @@ func TestBadCollector(t *testing.T) {
 			v.look()
 		}
 	}
-	servers.Poll(t, "exports fail, or queues are full", func() error {
+	servers.Poll(t, "exports fail or queues are full", func() error {
 		look()
 		for _, v := range victims {
 			if !v.bad() {
@@ -182,10 +181,10 @@ func TestBadCollector(t *testing.T) {
 		v.first = v.median()
 	}
 	memory(8 * first)
-	memory(first) // what it takes at the end of ten times as long
+	memory(first) // ten times later
 	for _, v := range victims {
 		last := v.median()
-		t.Logf("%s: ready after %v; resident were %.1f MB and are %.1f MB; %v", v.name, v.ready.Round(time.Millisecond), v.first/1e6, last/1e6, v.counts)
+		t.Logf("%s: ready after %v; resident memory was %.1f MB and is %.1f MB; %v", v.name, v.ready.Round(time.Millisecond), v.first/1e6, last/1e6, v.counts)
 		if last > 1.1*v.first {
 			t.Errorf("%s: the memory grows, from %.1f MB to %.1f MB", v.name, v.first/1e6, last/1e6)
 		}
@@ -194,12 +193,12 @@ func TestBadCollector(t *testing.T) {
 	load.Wait()
 	for _, v := range victims {
 		if got := v.probe("/ready?verbose").states()["telemetry"]; got != "fail" {
-			t.Errorf("%s: the check of the telemetry says %s", v.name, got)
+			t.Errorf("%s: the check telemetry is %s", v.name, got)
 		}
 		began := time.Now()
 		v.end()
 		if took := time.Since(began); took > exitLimit {
-			t.Errorf("%s: the end took %v", v.name, took)
+			t.Errorf("%s: the shutdown took %v", v.name, took)
 		}
 	}
 }
@@ -214,7 +213,7 @@ type victim struct {
 	counts   map[string]float64
 }
 
-// look takes samples. Whatever goes on, it must be alive and ready.
+// look takes samples. The demo must be alive and ready at any time.
 func (v *victim) look() {
 	v.t.Helper()
 	for _, path := range []string{"/ready", "/health"} {
@@ -238,7 +237,7 @@ func (v *victim) look() {
 	v.resident = append(v.resident, v.Resident())
 }
 
-// bad reports whether spans are dropped since the queue is full, or exports fail at
+// bad reports whether the collector has an effect: a full queue drops spans, or exports fail at
 // once and the queue never fills.
 func (v *victim) bad() bool {
 	failed := 0.0
@@ -250,12 +249,12 @@ func (v *victim) bad() bool {
 	return v.counts["dropped"] > 0 || failed >= 5
 }
 
-// median is the median of the samples of the memory.
+// median returns the median of the memory samples.
 func (v *victim) median() float64 {
 	return float64(slices.Sorted(slices.Values(v.resident))[len(v.resident)/2])
 }
 
-// spansAndRecords makes a hundred spans and four log records each second.
+// spansAndRecords causes 100 spans and four log records every second.
 func spansAndRecords(t *testing.T, d *demo, quit <-chan struct{}) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -266,7 +265,7 @@ func spansAndRecords(t *testing.T, d *demo, quit <-chan struct{}) {
 		case <-tick.C:
 		}
 		path, want := "/nowhere", http.StatusNotFound
-		if i%25 == 0 { // under the five in a hundred of the check of errors
+		if i%25 == 0 { // fewer than the 5 % of the rule errors
 			path, want = "/panic", http.StatusInternalServerError
 		}
 		if code, _, body, err := ask(http.MethodGet, d.app+path, ""); err != nil || code != want {

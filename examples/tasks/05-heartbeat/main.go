@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	_ "github.com/otelhealth/otelhealth/examples/internal/faultdb"
+	"github.com/otelhealth/otelhealth/healthcheck"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	db, err := sql.Open("faultdb", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	health := healthcheck.New(healthcheck.Config{
+		Checks: []healthcheck.Check{{Name: "database", Func: db.PingContext}},
+	})
+	beat := health.Heartbeat("worker", time.Second)
+	go func() {
+		for job := range jobs {
+			beat.Begin()
+			work(job)
+			beat.End()
+		}
+	}()
+	if err := health.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	http.HandleFunc("/", app)
+	if err := health.ListenAndServe(&http.Server{Addr: os.Getenv("ADDR"), Handler: health.Wrap(http.DefaultServeMux)}); err != nil {
+		log.Fatal(err)
+	}
+}
+
+var jobs = make(chan string, 100)
+
+func app(w http.ResponseWriter, r *http.Request) { jobs <- r.URL.Path }
+
+func work(job string) { log.Print(job) }
