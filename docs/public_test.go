@@ -44,7 +44,7 @@ func TestPublic(t *testing.T) {
 		slices.Sort(lines)
 		fmt.Fprintf(&out, "\n== %s\n%s\n", title, strings.Join(slices.Compact(lines), "\n"))
 	}
-	section("environment", literals(t, `^(OTEL|HEALTH)_[A-Z0-9_]+$`, "healthcheck", "telemetry"))
+	section("environment", literals(t, `^(OTEL|HEALTH)_[A-Z0-9_]+$`, "healthcheck", "healthcheck/internal/buildinfo", "telemetry"))
 	section("paths and queries", literals(t, `^(/[a-z][a-z/.]*|verbose)$`, "healthcheck", "healthcheck/statuspage"))
 	section("fields of the response", schemaFields(t))
 	section("fields of the maintenance file", fields(t, "healthcheck/internal/operator"))

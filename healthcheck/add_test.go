@@ -16,8 +16,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestAdd: a check comes and goes while the process runs. It takes nobody out before its first
-// run, and nothing of it is left.
+// TestAdd: checks are added and removed while the process runs. A new check does not fail readiness
+// before its first run, and a removed one leaves nothing behind.
 func TestAdd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(Check{Name: "database", Func: ok})).start()
@@ -61,7 +61,7 @@ func TestAdd(t *testing.T) {
 		if n := runs.Load(); n != before {
 			t.Errorf("%d runs after remove", n-before)
 		}
-		remove() // of this one alone
+		remove() // must not remove the new one
 		again, err := k.Add(Check{Name: "tenant", Func: ok})
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func TestAdd(t *testing.T) {
 	})
 }
 
-// TestAddIsValidated as at Start: all mistakes at once, and nothing is judged.
+// TestAddIsValidated: Add returns all mistakes at once, as Start does, and adds nothing.
 func TestAddIsValidated(t *testing.T) {
 	k := newKit(t, Config{}).start()
 	_, add := k.Add(Check{Name: "*", Interval: -1, Timeout: -1})
@@ -96,7 +96,7 @@ func TestAddIsValidated(t *testing.T) {
 	}
 }
 
-// TestAddBeforeStart is as good as the configuration.
+// TestAddBeforeStart: a check that is added before Start counts like one in the configuration.
 func TestAddBeforeStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{})
@@ -117,9 +117,8 @@ func TestAddBeforeStart(t *testing.T) {
 	})
 }
 
-// TestAddRule judges at once by what has been recorded. A limit that is no boundary of a
-// histogram that exists is refused; its own boundaries fit, and so does any limit of a
-// histogram that is created later.
+// TestAddRule: a new rule is judged at once by recorded values. A limit must be a bucket boundary
+// if the histogram exists. A later histogram gets any limit as a boundary.
 func TestAddRule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{}).start()
@@ -143,7 +142,7 @@ func TestAddRule(t *testing.T) {
 		_, err = k.AddRule(slow)
 		n := 0
 		for e := range cfgerrors.All(err) {
-			if n++; e.Item != "slow" || e.Field != "Fail" || !strings.Contains(e.Problem, "0.3 is no bucket boundary of took") {
+			if n++; e.Item != "slow" || e.Field != "Fail" || !strings.Contains(e.Problem, "0.3 is not a bucket boundary of took") {
 				t.Errorf("%+v", e)
 			}
 		}
@@ -171,8 +170,8 @@ func TestAddRule(t *testing.T) {
 	})
 }
 
-// TestWarning: what works badly warns, is counted as a success, and shows the class of its
-// error and not its text.
+// TestWarning: a Warning warns and counts as a success. The response has the class of its error,
+// not the text.
 func TestWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		if Warning(nil) != nil {

@@ -76,7 +76,7 @@ func TestBodies(t *testing.T) {
 			requests.Record(t.Context(), .1)
 		}
 		length.Store(95)
-		wait(3400 * time.Millisecond) // half a second after what happens at whole seconds, and no run is due
+		wait(3400 * time.Millisecond) // half a second after the events of whole seconds, and between runs
 		v := k.current.Load()
 		for _, p := range states.Probes {
 			golden(t, p.String(), v.page[p].Short.Body)
@@ -100,13 +100,12 @@ func TestBodies(t *testing.T) {
 	golden(t, "unjudged", stamped(New(Config{}).current.Load()))
 }
 
-// stamped is the body before the first judgement without the version of the test binary.
+// stamped returns the body before the first judgement, without the version of the test binary.
 func stamped(v *answered) []byte {
-	return answer.Render(v.Verdict, answer.Who{Name: v.who.Name})[states.Readiness].Short.Body
+	return answer.Render(v.Verdict, answer.Service{Name: v.service.Name})[states.Readiness].Short.Body
 }
 
-// TestTerse: who asks a terse Monitor learns the status and nothing else, whatever they ask
-// for. Operators learn everything.
+// TestTerse: a terse Monitor answers any request with the status alone. Operators see everything.
 func TestTerse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{Terse: true, Checks: []Check{{Name: "database", Func: down}}})
@@ -137,8 +136,8 @@ func TestTerse(t *testing.T) {
 	})
 }
 
-// TestBodySize: under 1 KiB and 8 KiB however many checks there are and whatever
-// they are called; the failing ones and the rules are the ones shown.
+// TestBodySize: bodies stay under 1 KiB and 8 KiB with any number of checks and any names. They
+// show the failing checks and the rules.
 func TestBodySize(t *testing.T) {
 	for _, n := range []int{1, 10, 100, 1000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -175,7 +174,7 @@ func TestBodySize(t *testing.T) {
 	}
 }
 
-// fits holds a body to its limit: it accounts for all checks and shows those that it must.
+// fits checks the size of a body, the count of all its checks, and that it shows some of them.
 func fits(t *testing.T, body []byte, limit, all int, must ...string) {
 	t.Helper()
 	var b struct {
@@ -195,8 +194,9 @@ func fits(t *testing.T, body []byte, limit, all int, must ...string) {
 	}
 }
 
-// TestDecidingCheckComes first in a short body, though a check that only warns is in a worse state.
-func TestDecidingCheckComes(t *testing.T) {
+// TestDecidingCheckComesFirst: the deciding check comes first in a short body, although a check
+// that only warns is in a worse state.
+func TestDecidingCheckComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{
 			Checks: []Check{{Name: "a", OnFail: WarnOnly, Func: down}},

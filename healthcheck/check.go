@@ -18,14 +18,14 @@ import (
 //
 //	healthcheck.Check{Name: "database", Func: db.PingContext}
 //
-// The first run is at once and decides alone. After a failed run the next one comes 1 s later,
-// then 2 s, 4 s and so on, up to Interval; after a success of a failed check, 1 s later. So with the
-// defaults a database that refuses connections fails readiness 3 to 8 s later.
+// The first run is immediate, and decides alone. After a failed run the next one comes 1 s later,
+// then 2 s, 4 s and so on, up to Interval. After a success of a failed check the next run comes 1 s
+// later. So with the defaults a database that refuses connections fails readiness 3 to 8 s later.
 type Check struct {
 	Name string // key in the response, and health.check.name; unique among checks, rules and heartbeats
 
-	// Func returns nil while what it asks about works, and [Warning] of an error while it works
-	// badly. It must heed its context: while a run that timed out has not returned, each
+	// Func returns nil if its dependency works, and [Warning] of an error if the dependency works
+	// badly. It must return when its context ends. If a run timed out and has not returned, every
 	// further run counts as one more failure. A panic is a failure.
 	Func   func(context.Context) error
 	OnFail verdict.Effect // NotReady if empty
@@ -36,8 +36,8 @@ type Check struct {
 	SuccessThreshold int           // successes in a row until a failed check passes; 2 if zero
 }
 
-// Warning makes an error that a Check's Func returns a warning instead of a failure. The
-// response has its class and not its text. Warning(nil) is nil.
+// Warning turns an error of a Check's Func into a warning instead of a failure. The response has
+// its class, not its text. Warning(nil) is nil.
 func Warning(err error) error {
 	if err == nil {
 		return nil
@@ -54,16 +54,16 @@ const (
 	minInterval = 10 * time.Millisecond
 )
 
-// toRun is the check as it is run, with its defaults.
-func (c Check) toRun() run.Func {
+// runFunc converts the check for package run.
+func (c Check) runFunc() run.Func {
 	return run.Func{
 		Name: c.Name, Run: c.Func, Interval: c.Interval, Timeout: min(c.Timeout, c.Interval),
 		FailureThreshold: c.FailureThreshold, SuccessThreshold: c.SuccessThreshold,
 	}
 }
 
-// or is the check with the fields that are zero taken from another.
-func (c Check) or(d Check) Check {
+// withDefaults fills the zero fields of the check from d.
+func (c Check) withDefaults(d Check) Check {
 	c.OnFail = cmp.Or(c.OnFail, d.OnFail)
 	c.Interval = cmp.Or(c.Interval, d.Interval)
 	c.Timeout = cmp.Or(c.Timeout, d.Timeout)
@@ -78,7 +78,7 @@ var builtIn = Check{
 	FailureThreshold: defaultFailureThreshold, SuccessThreshold: defaultSuccessThreshold,
 }
 
-// validate says all that is wrong with the check.
+// validate returns all mistakes in the check.
 func (c Check) validate() (errs []error) {
 	if c.Func == nil {
 		errs = append(errs, &cfgerrors.Error{Item: c.Name, Field: "Func", Problem: "is nil"})
@@ -90,8 +90,8 @@ func (c Check) validateTimes() (errs []error) {
 	bad := func(field, format string, a ...any) {
 		errs = append(errs, &cfgerrors.Error{Item: c.Name, Field: field, Problem: fmt.Sprintf(format, a...)})
 	}
-	if c.OnFail != "" && !known(c.OnFail) {
-		bad("OnFail", "%q is no effect: write NotReady, WarnOnly, ShowOnly or Restart", c.OnFail)
+	if c.OnFail != "" && !isEffect(c.OnFail) {
+		bad("OnFail", "%q is not an effect: write NotReady, WarnOnly, ShowOnly or Restart", c.OnFail)
 	}
 	switch {
 	case c.Interval < 0:
@@ -111,18 +111,18 @@ func (c Check) validateTimes() (errs []error) {
 	return errs
 }
 
-// maxName keeps a name fit for a label and a body, in bytes.
+// maxName is the maximum length of a name in bytes, because names go into labels and bodies.
 const maxName = 64
 
-// badName says why a check, rule or heartbeat can't have a name.
+// badName returns why a check, rule or heartbeat can't have this name; empty if it can.
 func badName(name string) (problem string) {
 	switch {
 	case name == "":
 		return "is empty"
 	case len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Sprintf("%.80q is longer than %d bytes or no plain text", name, maxName)
+		return fmt.Sprintf("%.80q is longer than %d bytes or not plain text", name, maxName)
 	case name == "*" || strings.ContainsAny(name, ",=#") || strings.TrimSpace(name) != name:
-		return fmt.Sprintf("%q can't be named in an override: it is *, has one of , = # or a space at an end", name)
+		return fmt.Sprintf("%q can't be named in an override: it is *, contains one of , = # or begins or ends with a space", name)
 	}
 	return ""
 }

@@ -11,15 +11,14 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
 
-// Hold keeps the process starting until release is called, once or more often: /startup and
-// /ready answer 503 and give the reason. Take one for each part of initialisation that must
-// end first. Once startup has passed, a new hold affects readiness only.
-func (m *Monitor) Hold(reason string) (release func()) { return m.asking(m.life.Hold(reason)) }
+// Hold keeps the process in the phase starting until release is called: /startup and /ready answer
+// 503 with the reason. Take one hold for every part of the initialisation. If startup has passed
+// already, a new hold affects only readiness. release may be called more than once.
+func (m *Monitor) Hold(reason string) (release func()) { return m.judgeAround(m.life.Hold(reason)) }
 
-// Maintain takes the instance out of traffic until a time at most 24 hours
-// ahead: /ready answers 503 with Retry-After, /health stays 200. It ends by
-// itself, or when lift is called. Several windows may be open; the last to end
-// decides.
+// Maintain takes the instance out of traffic until a time at most 24 hours ahead: /ready answers
+// 503 with Retry-After, /health stays 200. Maintenance ends by itself, or when lift is called.
+// Several windows may be open. The window that ends last decides.
 func (m *Monitor) Maintain(reason string, until time.Time) (lift func(), err error) {
 	w, err := lifecycle.NewMaintenance(reason, until)
 	if err != nil {
@@ -28,11 +27,11 @@ func (m *Monitor) Maintain(reason string, until time.Time) (lift func(), err err
 	return m.open(w), nil
 }
 
-// open begins a window of maintenance.
-func (m *Monitor) open(w *lifecycle.Maintenance) (lift func()) { return m.asking(m.life.Open(w)) }
+// open opens a maintenance window.
+func (m *Monitor) open(w *lifecycle.Maintenance) (lift func()) { return m.judgeAround(m.life.Open(w)) }
 
-// asking asks for a judgement of what was done, and of what undoes it.
-func (m *Monitor) asking(undo func()) func() {
+// judgeAround asks for a judgement now, and for another one after undo.
+func (m *Monitor) judgeAround(undo func()) func() {
 	m.askJudge()
 	return func() {
 		undo()
@@ -40,8 +39,8 @@ func (m *Monitor) asking(undo func()) func() {
 	}
 }
 
-// loadFiles reads the files of the configuration once: at start a bad one is an error. apply
-// puts into force what they say. env are the overrides that a file is put over.
+// loadFiles reads the configured files once, because an invalid file is an error of Start. apply
+// puts their content into force. The override file wins over env.
 func (m *Monitor) loadFiles(env operator.Overrides, log *slog.Logger) (files []*operator.File, apply func(), errs []error) {
 	if path := m.config.OverrideFile; path != "" {
 		files = append(files, operator.NewFile(path, "OverrideFile", func(text string) (func(), error) {
@@ -50,7 +49,7 @@ func (m *Monitor) loadFiles(env operator.Overrides, log *slog.Logger) (files []*
 				now := maps.Clone(env)
 				maps.Copy(now, o)
 				m.overrides.Store(&now)
-				m.tellOverrides(now, log)
+				m.logOverrides(now, log)
 				m.askJudge()
 			}, err
 		}))
@@ -84,20 +83,20 @@ func (m *Monitor) loadFiles(env operator.Overrides, log *slog.Logger) (files []*
 	}, errs
 }
 
-// tellOverrides logs what is in force. A name that no check has takes no force: it may be one
-// of another release.
-func (m *Monitor) tellOverrides(now operator.Overrides, log *slog.Logger) {
+// logOverrides logs the overrides in force, and names without a check. Such a name may belong to
+// another release.
+func (m *Monitor) logOverrides(now operator.Overrides, log *slog.Logger) {
 	if len(now) == 0 {
-		log.Info("what failing checks do is overridden no more")
+		log.Info("overrides have ended")
 		return
 	}
-	log.Warn("what failing checks do is overridden", "overrides", now)
+	log.Warn("overrides are in force", "overrides", now)
 	if unknown := now.Unknown(m.has); len(unknown) > 0 {
-		log.Error("overrides name checks that are not there", "names", unknown)
+		log.Error("overrides name unknown checks", "names", unknown)
 	}
 }
 
-// has reports whether there is a check, rule or heartbeat of a name.
+// has reports whether a check, rule or heartbeat has this name.
 func (m *Monitor) has(name string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -49,8 +49,8 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-// TestBreakGlass: an override moves readiness, is shown, exported and logged, and
-// judging goes on beneath it.
+// TestBreakGlass: an override changes readiness, and it is shown, exported and logged. The check is
+// still judged.
 func TestBreakGlass(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "overrides")
 	synctest.Test(t, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestBreakGlass(t *testing.T) {
 			{"database=warn, worker=show", 200, 200, verdict.Warn},
 			{"# all of it\n*=show\n", 200, 200, verdict.Pass},
 			{"*=show\nsearch=not-ready", 200, 503, verdict.Fail},
-			{"database=show,search=show,worker=not-ready,note=not-ready", 200, 503, verdict.Fail}, // a heartbeat that is overridden restarts nothing
+			{"database=show,search=show,worker=not-ready,note=not-ready", 200, 503, verdict.Fail}, // an overridden heartbeat restarts nothing
 			{"", 503, 503, verdict.Fail},
 			{"database=warn,worker=warn", 200, 200, verdict.Warn},
 		} {
@@ -84,7 +84,7 @@ func TestBreakGlass(t *testing.T) {
 				t.Errorf("%q: /health %d, want %d", c.text, code, c.health)
 			}
 			k.want("/ready", c.ready, c.status)
-			k.state("database", verdict.Fail) // it is judged all the same
+			k.state("database", verdict.Fail) // it is still judged
 		}
 		if n := k.metric("health.check.override", conventions.CheckName.String("database"), conventions.CheckOverride.String("warn")); n != 1 {
 			t.Errorf("health.check.override is %v", n)
@@ -93,11 +93,11 @@ func TestBreakGlass(t *testing.T) {
 		if e := body["checks"].(map[string]any)["database"].([]any)[0].(map[string]any); e["override"] != "warn" || e["status"] != "fail" {
 			t.Errorf("the body shows %v", e)
 		}
-		if out := log.take(); !strings.Contains(out, "overridden") || !strings.Contains(out, "database:warn") {
+		if out := log.take(); !strings.Contains(out, "overrides are in force") || !strings.Contains(out, "database:warn") {
 			t.Errorf("log: %s", out)
 		}
 
-		// A bad file keeps the last good one, says so once, and mends.
+		// An invalid file keeps the last valid content, logs that once, and can be corrected.
 		writeFile(t, path, "database=show\nsearch=maybe, other=restart")
 		wait(5 * time.Second)
 		k.want("/ready", 200, verdict.Warn)
@@ -105,7 +105,7 @@ func TestBreakGlass(t *testing.T) {
 			t.Errorf("log: %s", out)
 		}
 
-		// A name that no check has is told, and takes no force.
+		// A name without a check is logged and has no effect.
 		writeFile(t, path, "database=warn, worker=warn, nosuch=show")
 		wait(2 * time.Second)
 		k.want("/ready", 200, verdict.Warn)
@@ -120,7 +120,7 @@ func TestBreakGlass(t *testing.T) {
 	})
 }
 
-// TestOverridesVariable holds at start, and the file wins over it.
+// TestOverridesVariable: the variable counts from the start, and the file wins over it.
 func TestOverridesVariable(t *testing.T) {
 	t.Setenv("HEALTH_OVERRIDES", "database=warn,*=show")
 	path := filepath.Join(t.TempDir(), "overrides")
@@ -135,8 +135,8 @@ func TestOverridesVariable(t *testing.T) {
 	})
 }
 
-// TestMaintenanceFile puts the instance into maintenance while it says so, lifts
-// itself, and follows changes.
+// TestMaintenanceFile: the file puts the instance into maintenance until its end. Changes of the
+// file count.
 func TestMaintenanceFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "maintenance")
 	synctest.Test(t, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestMaintenanceFile(t *testing.T) {
 		k.start()
 		ask := func(reason string, d time.Duration) {
 			writeFile(t, path, `{"reason":"`+reason+`","until":"`+time.Now().Add(d).UTC().Format(time.RFC3339)+`"}`)
-			wait(1200 * time.Millisecond) // not at the instant at which the file is read
+			wait(1200 * time.Millisecond) // so that tests and reads of the file have different instants
 		}
 		k.want("/ready", 200, verdict.Pass)
 		ask("upgrade", 2*time.Minute)
@@ -163,12 +163,12 @@ func TestMaintenanceFile(t *testing.T) {
 		}
 		writeFile(t, path, `{"reason":"x","until":"tomorrow"}`)
 		wait(2 * time.Second)
-		k.want("/ready", 503, verdict.Fail) // the last good one
+		k.want("/ready", 503, verdict.Fail) // the last valid content
 		if out := log.take(); !strings.Contains(out, "until") {
 			t.Errorf("log: %s", out)
 		}
 		wait(5 * time.Minute)
-		k.want("/ready", 200, verdict.Pass) // lifted by itself
+		k.want("/ready", 200, verdict.Pass) // it has ended by itself
 		ask("again", time.Minute)
 		k.want("/ready", 503, verdict.Fail)
 		writeFile(t, path, "")
@@ -177,7 +177,7 @@ func TestMaintenanceFile(t *testing.T) {
 		ask("long ago", -time.Minute)
 		k.want("/ready", 200, verdict.Pass)
 
-		// What was refused must not begin by itself once its end is near enough.
+		// A refused maintenance must not begin by itself when its end comes near enough.
 		log.take()
 		ask("too long", 25*time.Hour)
 		wait(2 * time.Hour)
@@ -185,14 +185,14 @@ func TestMaintenanceFile(t *testing.T) {
 		writeFile(t, path, `{"reason":"x","until":"2999-01-01T00:00:00Z"} {"reason":"y"}`)
 		wait(2 * time.Second)
 		k.want("/ready", 200, verdict.Pass)
-		if out := log.take(); strings.Count(out, "stays in force") != 2 || !strings.Contains(out, "24h") || !strings.Contains(out, "more follows") {
+		if out := log.take(); strings.Count(out, "stays in force") != 2 || !strings.Contains(out, "24h") || !strings.Contains(out, "there is more") {
 			t.Errorf("log: %s", out)
 		}
 	})
 }
 
-// TestMaintenanceRestartsNothing: an operator at work may stop workers, and start a
-// process that is not to be started yet.
+// TestMaintenanceRestartsNothing: during maintenance an operator may stop workers, or start a
+// process that is not complete.
 func TestMaintenanceRestartsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{})
@@ -216,12 +216,12 @@ func TestMaintenanceRestartsNothing(t *testing.T) {
 	})
 }
 
-// TestBadFilesAtStart are errors, all at once, each naming its field.
+// TestBadFilesAtStart: Start returns the errors of all files at once, each with its field.
 func TestBadFilesAtStart(t *testing.T) {
 	dir := t.TempDir()
 	overrides, maintenance := filepath.Join(dir, "overrides"), filepath.Join(dir, "maintenance")
 	writeFile(t, overrides, "a=maybe")
-	t.Setenv("HEALTH_OVERRIDES", "a=fail") // as it was called once
+	t.Setenv("HEALTH_OVERRIDES", "a=fail") // an old name
 	for text, want := range map[string]string{
 		`{"reason":"x","until":"tomorrow"}`:             "until",
 		`{"reason":"","until":"2999-01-01T00:00:00Z"}`:  "reason",
@@ -244,7 +244,7 @@ func TestBadFilesAtStart(t *testing.T) {
 	}
 }
 
-// traced is a handler that keeps the trace that each record belongs to.
+// traced is a handler that keeps the trace of every record.
 type traced struct {
 	slog.Handler
 	of map[string]trace.SpanContext // by event.name
@@ -295,7 +295,7 @@ func TestEventsAreTraced(t *testing.T) {
 	})
 }
 
-// TestFirstPass: a start in which all goes well is one line of the log.
+// TestFirstPass: if a start goes well, the log has one line.
 func TestFirstPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logged{}
@@ -322,7 +322,7 @@ func TestFirstPass(t *testing.T) {
 	})
 }
 
-// TestEvents: one record for each change, and none where nothing has changed.
+// TestEvents: every change makes one record, and nothing else does.
 func TestEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logged{}
@@ -339,7 +339,7 @@ func TestEvents(t *testing.T) {
 		}
 		k.beginDrain()
 		wait(time.Second)
-		if out := log.take(); out != "" { // failing it was, failing it is
+		if out := log.take(); out != "" { // it has not changed: it is failing
 			t.Errorf("log: %s", out)
 		}
 	})

@@ -15,11 +15,11 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 )
 
-// The defaults of a check come from figures: how soon a dependency that is down takes the
-// instance out, against how often chance does, where each run fails by itself with a
-// probability of 1 % or 5 %.
+// The defaults of a check come from figures. One is how soon a failed dependency takes the instance
+// out. The other is how often chance takes it out, if each run fails by itself with a probability
+// of 1 % or 5 %.
 
-// policy is when a check runs and what counts.
+// policy is the schedule and the thresholds of a check.
 type policy struct {
 	name              string
 	interval, timeout time.Duration
@@ -35,9 +35,9 @@ var policies = []policy{
 	{"the same with retries", 2 * time.Second, time.Second, 2, 1, true},
 }
 
-// simulated runs a check from 0 on, with run saying how long one takes and whether it fails,
-// and tells each change of what the thresholds say. It ends where run or told says so.
-func (p policy) simulated(until time.Duration, run func(at time.Duration) (took time.Duration, bad bool), told func(at time.Duration, failed bool)) (runs int) {
+// simulated runs a check from 0 on. run returns how long one run takes and whether it fails.
+// changed is called for every change by the thresholds.
+func (p policy) simulated(until time.Duration, run func(at time.Duration) (took time.Duration, bad bool), changed func(at time.Duration, failed bool)) (runs int) {
 	const first, rest = time.Second, time.Second / 2
 	failed, ever := false, false
 	bad, good, soon, spread := 0, 0, first, false
@@ -54,7 +54,7 @@ func (p policy) simulated(until time.Duration, run func(at time.Duration) (took 
 			failed = failed && good < p.success
 		}
 		if failed != was {
-			told(end, failed)
+			changed(end, failed)
 		}
 		earliest, pause := end, p.interval
 		switch {
@@ -73,8 +73,9 @@ func (p policy) simulated(until time.Duration, run func(at time.Duration) (took 
 	return runs
 }
 
-// detection is how long after the beginning of an outage, at any time between two runs, the
-// check has failed: the mean and the worst. took is how long a run takes during it.
+// detection is the time from the beginning of an outage until the check has failed: the mean and
+// the worst. The outage begins at any time between two runs. took is the duration of a run during
+// it.
 func (p policy) detection(took time.Duration) (mean, worst time.Duration) {
 	const steps = 100
 	for n := range steps {
@@ -96,7 +97,7 @@ func (p policy) detection(took time.Duration) (mean, worst time.Duration) {
 	return mean, worst
 }
 
-// flips are how often a day chance takes the instance out, over many days.
+// flips returns how often a day chance takes the instance out, as a mean of many days.
 func (p policy) flips(share float64) float64 {
 	days := 40 * p.interval / time.Second // as many runs for each
 	dice := rand.New(rand.NewPCG(1, 2))
@@ -110,7 +111,7 @@ func (p policy) flips(share float64) float64 {
 	return float64(n) / float64(days)
 }
 
-// TestDefaults prints the table of docs/decisions.md and holds the defaults to it.
+// TestDefaults prints the table of docs/decisions.md and compares the defaults with it.
 func TestDefaults(t *testing.T) {
 	var table strings.Builder
 	fmt.Fprintf(&table, "| interval/timeout/failures/successes | refused: mean | worst | hangs: mean | worst | out a day at 1 %% | at 5 %% |\n|---|--:|--:|--:|--:|--:|--:|\n")
@@ -135,7 +136,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreSimulated: what TestDefaults simulates is what the real runner does, for a day.
+// TestDefaultsAreSimulated: the simulation of TestDefaults agrees with the real runner for a day.
 func TestDefaultsAreSimulated(t *testing.T) {
 	for _, p := range policies {
 		if !p.retries {
@@ -160,7 +161,7 @@ func TestDefaultsAreSimulated(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began, was, n := time.Now(), false, 0
 				var got []string
-				f := Check{Interval: p.interval, Timeout: p.timeout, FailureThreshold: p.failure, SuccessThreshold: p.success}.toRun()
+				f := Check{Interval: p.interval, Timeout: p.timeout, FailureThreshold: p.failure, SuccessThreshold: p.success}.runFunc()
 				f.Run = func(ctx context.Context) error {
 					n++
 					took, bad := draw()
@@ -194,8 +195,8 @@ func TestDefaultsAreSimulated(t *testing.T) {
 	}
 }
 
-// TestTimeToDetect measures, on the whole Monitor with a check that sets nothing, from the
-// outage to /ready.
+// TestTimeToDetect measures the time from an outage to /ready, on the whole Monitor with a check
+// that sets nothing.
 func TestTimeToDetect(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -203,8 +204,8 @@ func TestTimeToDetect(t *testing.T) {
 		min, most time.Duration
 	}{
 		{"refused", down, 3 * time.Second, 8 * time.Second},
-		{"hangs, heeds its context", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, 7 * time.Second, 15 * time.Second},
-		{"hangs, heeds nothing", func(context.Context) error { wait(time.Minute); return nil }, 2 * time.Second, 15 * time.Second},
+		{"hangs, obeys its context", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, 7 * time.Second, 15 * time.Second},
+		{"hangs, ignores its context", func(context.Context) error { wait(time.Minute); return nil }, 2 * time.Second, 15 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var least, worst, recovered time.Duration
@@ -240,7 +241,7 @@ func TestTimeToDetect(t *testing.T) {
 						recovered = max(recovered, until(200))
 					}
 					k.Stop()
-					wait(2 * time.Minute) // until what heeds nothing has returned
+					wait(2 * time.Minute) // until the runs that ignore their context have returned
 				})
 			}
 			t.Logf("%s: after %v to %v; ready again after %v at most", c.name, least, worst, recovered)

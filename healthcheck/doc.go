@@ -17,36 +17,33 @@
 //	                                                                  ├─▶ judge ─▶ verdict ─▶ /health /ready /startup
 //	checks ─▶ outcome ────────────────────────────────────────────────┘              └─▶ health.*.status
 //
-// The collector reads the Pipeline's Reader, usually the one that /metrics already uses,
-// every second. The judge looks at samples, outcomes and the lifecycle every second,
-// and whenever one of them changes. It runs nothing and waits for nothing. A
-// probe serves the last verdict as it was rendered. The verdict is exported as
-// health.* metrics from the same memory, so a probe and a dashboard can't
-// disagree.
+// The collector reads the Pipeline's Reader every second. This is usually the reader of /metrics.
+// The judge looks at samples, outcomes and the lifecycle every second, and at once if one of them
+// changes. It runs no check and never waits. The verdict is rendered once, and probes only serve
+// it. The health.* metrics come from the same memory, so a probe and a dashboard can't disagree.
 //
 // # Late or missing
 //
-// A check that has not run is unknown. A check whose last run is older than three
-// intervals and a timeout is stale. Both count as failing. A rule whose metric
-// does not exist is unknown and says so; a rule without traffic passes, with no
-// value. If collecting hangs for 10 s, or no judgement was made for 15 s,
-// readiness fails. After Stop it fails too.
+// A check that has not run is unknown. A check is stale if its last run is older than three
+// intervals and a timeout. Both count as failing. A rule is unknown if its metric does not exist. A
+// rule without traffic passes, with no value. Readiness fails if collecting hangs for 10 s, if
+// there was no judgement for 15 s, and after Stop.
 //
 // # Errors of checks
 //
-// The text of an error may hold a secret and is for operators: Err of verdict.Result, and
-// [Monitor.DetailsHandler]. The response, the log and error.type have the error's class: timeout, panic, or
-// what the error's own method ErrorType() string says (checks.Class makes one). Errors of Go's
-// net, crypto/tls and io/fs have the classes canceled, connection_refused, connection_reset, unreachable,
-// name_not_found, name_resolution_error, server_certificate_invalid,
-// permission_denied and not_found. Any other error has its Go type. A check has at
-// most 16 classes; the ones after them are _OTHER.
+// The text of an error may contain a secret, so it is for operators: Err of verdict.Result, and
+// [Monitor.DetailsHandler]. The response, the log and error.type have the error's class instead.
+// The class is timeout, panic, or the result of the error's own method ErrorType() string.
+// checks.Class adds this method. Errors of Go's net, crypto/tls and io/fs have the classes
+// canceled, connection_refused, connection_reset, unreachable, name_not_found,
+// name_resolution_error, server_certificate_invalid, permission_denied and not_found. The class of
+// any other error is its Go type. After 16 classes of a check, a new class becomes _OTHER.
 //
 // # Concurrency and ownership
 //
-// All methods of [Monitor], [Heartbeat] and [Queue] may be called at any time, from any
-// goroutine. Verdicts are shared and immutable. Each check's Func runs at most once at a time, in a
-// goroutine of its own. A Func that does not heed its context may outlive Stop.
+// All methods of [Monitor], [Heartbeat] and [Queue] may be called at any time, from any goroutine.
+// Verdicts are shared and immutable. Each check's Func runs at most once at a time, in its own
+// goroutine. A Func that ignores its context may outlive Stop.
 //
 // # Units
 //

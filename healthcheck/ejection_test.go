@@ -11,8 +11,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestEjection: what an ejection looks like from outside. The arithmetic of it is tested in
-// internal/judge and internal/memory.
+// TestEjection: an ejection as it looks from outside. internal/judge and internal/memory test its
+// arithmetic.
 func TestEjection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const name = "http.server.request.duration"
@@ -22,8 +22,9 @@ func TestEjection(t *testing.T) {
 			t.Fatal(err)
 		}
 		k.start()
-		// Between two collections. At the instant of one, a second's requests would be in it or
-		// in the next, by chance, and two seconds' in one collection are an overload.
+		// Record between two collections. At the instant of a collection, the requests of a second
+		// fall into it or into the next one, by chance. Two seconds in one collection look like an
+		// overload.
 		wait(500 * time.Millisecond)
 		second := func(took float64) {
 			for range 20 {
@@ -44,7 +45,7 @@ func TestEjection(t *testing.T) {
 		}
 		k.want("/ready", 503, verdict.Fail)
 		k.want("/health", 200, verdict.Pass)
-		wait(22 * time.Second) // 30 s less 20 %, and what it took to see it
+		wait(22 * time.Second) // 30 s less 20 %, and the time to notice
 		k.want("/ready", 503, verdict.Fail)
 		wait(14 * time.Second)
 		k.want("/ready", 200, verdict.Warn)
@@ -56,7 +57,7 @@ func TestEjection(t *testing.T) {
 	})
 }
 
-// TestEjectionsOfInstances: instances with one configuration differ in when they are ejected.
+// TestEjectionsOfInstances: instances with one configuration are ejected at different times.
 func TestEjectionsOfInstances(t *testing.T) {
 	all := map[int]bool{}
 	for _, instance := range []string{"a", "b", "c", "d"} {

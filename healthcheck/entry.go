@@ -17,8 +17,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
-// An entry is one thing that is judged, from its configuration to its end. It has one of
-// check, rule and beat.
+// An entry is one check, rule or heartbeat, from its configuration to its end. Exactly one of
+// check, rule and beat is set.
 type entry struct {
 	name  string
 	check *Check
@@ -32,7 +32,7 @@ type entry struct {
 	end     func()
 }
 
-// queryOf is a rule as it is read.
+// queryOf converts a rule for package query.
 func queryOf(r *rule.Rule) *query.Rule {
 	return &query.Rule{
 		Indicator: query.Indicator(r.Value).With(r.Window, r.MinEvents, r.Per),
@@ -40,7 +40,7 @@ func queryOf(r *rule.Rule) *query.Rule {
 	}
 }
 
-// validate says all that is wrong with the entry. taken has the names before it.
+// validate returns all mistakes in the entry. taken has the names of the entries before it.
 func (e *entry) validate(taken map[string]bool) (errs []error) {
 	bad := func(field, problem string) {
 		errs = append(errs, &cfgerrors.Error{Item: e.name, Field: field, Problem: problem})
@@ -55,8 +55,8 @@ func (e *entry) validate(taken map[string]bool) (errs []error) {
 	case e.check != nil:
 		errs = append(errs, e.check.validate()...)
 	case e.rule != nil:
-		if e.rule.OnFail != "" && !known(e.rule.OnFail) {
-			bad("OnFail", fmt.Sprintf("%q is no effect: write NotReady, WarnOnly, ShowOnly or Restart", e.rule.OnFail))
+		if e.rule.OnFail != "" && !isEffect(e.rule.OnFail) {
+			bad("OnFail", fmt.Sprintf("%q is not an effect: write NotReady, WarnOnly, ShowOnly or Restart", e.rule.OnFail))
 		}
 		for _, m := range queryOf(e.rule).Validate() {
 			bad(m.Field, m.Problem)
@@ -75,14 +75,14 @@ func (e *entry) validate(taken map[string]bool) (errs []error) {
 	return errs
 }
 
-// bind gives the entry its subject, to be judged from the next judgement on. mu is held.
+// bind makes the entry's subject, so that the next judgement includes it. mu is held.
 func (m *Monitor) bind(e *entry, r *running) {
 	e.end = func() {}
-	jitter := jitter(m.service.Load().instance, e.name)
+	jitter := jitter(m.identity.Load().instance, e.name)
 	switch {
 	case e.check != nil:
-		c := e.check.or(m.config.Defaults).or(builtIn)
-		f := c.toRun()
+		c := e.check.withDefaults(m.config.Defaults).withDefaults(builtIn)
+		f := c.runFunc()
 		runner := run.New(f, jitter, r.tracer, r.instruments.RecordRun, m.askJudge)
 		e.subject = &judge.Subject{
 			Name: e.name, OnFail: c.OnFail, Awaited: true,
@@ -103,7 +103,7 @@ func (m *Monitor) bind(e *entry, r *running) {
 		e.subject = &judge.Subject{Name: e.name, OnFail: effect, Rule: q, Evaluate: judged.Evaluate}
 		e.end = r.collector.Add(e.sampler)
 	default:
-		e.subject = &judge.Subject{Name: e.name, OnFail: states.Restart, Evaluate: judge.Beats{Stall: e.beat.stall, Last: e.beat.since}.Evaluate}
+		e.subject = &judge.Subject{Name: e.name, OnFail: states.Restart, Evaluate: judge.Beats{Stall: e.beat.stall, Last: e.beat.lastBeat}.Evaluate}
 	}
 	// Under a Hold it counts at once, or the process could start without it.
 	e.subject.Late = m.phase == started && len(m.life.Phase(time.Now()).Holds) == 0
@@ -120,7 +120,7 @@ func (m *Monitor) begin(e *entry) {
 	e.begun = true
 }
 
-// creation tells what is known of an instrument.
+// creation returns how an instrument was created, as far as the registry knows.
 func (m *Monitor) creation(metric string) judge.Creation {
 	if f := m.registry.Families(); f != nil {
 		switch registered, quiet, known := f.Known(metric); {
@@ -144,24 +144,24 @@ func (m *Monitor) creation(metric string) judge.Creation {
 	return judge.NotKnown
 }
 
-// Add adds a check while the process runs, or before Start. It counts from the end of its
-// first run on, so a ready process stays ready until then. Under a [Monitor.Hold] it counts at
-// once, so a process that starts is not ready before that run. remove takes it out again, once
-// or more often; its metrics end with it. The error has each mistake as a [cfgerrors.Error], or
-// is ErrStopped.
+// Add adds a check, before Start or while the process runs. The check counts after its first run,
+// so a ready process stays ready until then. Under a [Monitor.Hold] it counts at once, so a
+// starting process is not ready before that run. remove removes the check and its metrics. It may
+// be called more than once. The error has every mistake as a [cfgerrors.Error], or is ErrStopped.
 func (m *Monitor) Add(c Check) (remove func(), err error) {
 	return m.add(&entry{name: c.Name, check: &c}, "Add")
 }
 
-// AddRule adds a rule as Add adds a check; it is judged at once. It collects once, to see whether the rule fits its
-// metric: the limit of a Quantile must be a bucket boundary of a histogram that exists.
+// AddRule adds a rule as Add adds a check. The rule is judged at once. AddRule collects once, to
+// compare the rule with its metric: if the histogram of a Quantile exists, the limit must be one of
+// its bucket boundaries.
 func (m *Monitor) AddRule(r rule.Rule) (remove func(), err error) {
 	r.Per = slices.Clone(r.Per)
 	return m.add(&entry{name: r.Name, rule: &r}, "AddRule")
 }
 
 func (m *Monitor) add(e *entry, method string) (remove func(), err error) {
-	r, err := m.enter(e, method)
+	r, err := m.register(e, method)
 	if err != nil {
 		return nil, fmt.Errorf("healthcheck: %w", err)
 	}
@@ -171,7 +171,7 @@ func (m *Monitor) add(e *entry, method string) (remove func(), err error) {
 	}
 	if e.sampler != nil {
 		r.collectOnce(setupLimit)
-		if err := m.misfit(e); err != nil {
+		if err := m.mismatch(e); err != nil {
 			remove()
 			return nil, fmt.Errorf("healthcheck: %w", err)
 		}
@@ -180,8 +180,8 @@ func (m *Monitor) add(e *entry, method string) (remove func(), err error) {
 	return remove, nil
 }
 
-// enter takes an entry up, and has it judged if the Monitor runs; r is nil if it does not yet.
-func (m *Monitor) enter(e *entry, method string) (r *running, err error) {
+// register adds an entry. If the Monitor runs, the entry is judged from now on; otherwise r is nil.
+func (m *Monitor) register(e *entry, method string) (r *running, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.phase == stopped {
@@ -204,7 +204,7 @@ func (m *Monitor) enter(e *entry, method string) (r *running, err error) {
 	}
 	m.entries = append(m.entries, e)
 	m.bind(e, r)
-	m.want()
+	m.wantMetrics()
 	m.begin(e)
 	return r, nil
 }
@@ -215,7 +215,7 @@ func (m *Monitor) remove(e *entry) {
 	r, subject := m.running, e.subject
 	if subject != nil {
 		e.end()
-		m.want()
+		m.wantMetrics()
 	}
 	m.mu.Unlock()
 	if subject == nil {
@@ -225,13 +225,13 @@ func (m *Monitor) remove(e *entry) {
 	m.judge.Subjects = slices.DeleteFunc(m.judge.Subjects, func(s *judge.Subject) bool { return s == subject })
 	m.judging.Unlock()
 	if r != nil {
-		m.judgeNow() // the callback shows what the last verdict has
+		m.judgeNow() // the callback reads the last verdict
 		r.instruments.Forget(subject)
 	}
 }
 
-// misfit says how a rule does not fit its metric, as far as that was seen.
-func (m *Monitor) misfit(e *entry) error {
+// mismatch returns how a rule does not fit its metric, as far as the metric is known.
+func (m *Monitor) mismatch(e *entry) error {
 	if f := m.registry.Families(); f != nil {
 		for _, name := range queryOf(e.rule).Indicator.Metrics() {
 			if problem := f.Refuse(name); problem != "" {
@@ -248,7 +248,7 @@ func (m *Monitor) misfit(e *entry) error {
 		return &cfgerrors.Error{Item: e.name, Field: bad.Field, Problem: bad.Problem}
 	}
 	if read != nil && len(read.Groups) == 0 && needsBoundary(q) && !m.registry.Asked() {
-		return &cfgerrors.Error{Item: e.name, Field: "Value", Problem: "the limit is no bucket boundary, because the MeterProvider does not ask the Monitor's View: " +
+		return &cfgerrors.Error{Item: e.name, Field: "Value", Problem: "the limit is not a bucket boundary, because the MeterProvider does not use the Monitor's View: " +
 			"write sdkmetric.NewMeterProvider(sdkmetric.WithView(health.View()), …)"}
 	}
 	return nil
@@ -273,7 +273,7 @@ func (m *Monitor) unfit(q *query.Rule) *query.Mistake {
 		if slices.Contains(boundaries, v) {
 			return nil
 		}
-		return &query.Mistake{Field: field, Problem: fmt.Sprintf("%v is no bucket boundary of %s, which exists already: put the rule into Config.Rules, or add it before the histogram is created", n, metric)}
+		return &query.Mistake{Field: field, Problem: fmt.Sprintf("%v is not a bucket boundary of %s, which exists already: put the rule into Config.Rules, or add it before the histogram is created", n, metric)}
 	}
 	if r.Indicator.Kind == query.KindShareAbove {
 		return late("Value", q.Indicator.Bound, r.Indicator.Bound.Value)

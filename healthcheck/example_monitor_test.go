@@ -17,7 +17,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// pipeline is a provider for one Monitor, and its reader: any cumulative one will do.
+// pipeline makes a provider for one Monitor with its reader. Any cumulative reader will do.
 func pipeline(m *healthcheck.Monitor) healthcheck.Pipeline {
 	reader := sdkmetric.NewManualReader()
 	return healthcheck.Pipeline{
@@ -39,7 +39,7 @@ func until(health *healthcheck.Monitor, is func(*verdict.Verdict) bool) *verdict
 
 func running(v *verdict.Verdict) bool { return v.Phase == "running" }
 
-// What must be loaded before there is traffic takes a hold.
+// Take a hold for data that must be loaded before traffic comes.
 func ExampleMonitor_Hold() {
 	health := healthcheck.New(healthcheck.Config{})
 	loaded := health.Hold("catalogue")
@@ -56,7 +56,7 @@ func ExampleMonitor_Hold() {
 	// pass
 }
 
-// Out of traffic for an upgrade, and alive: Kubernetes restarts nothing.
+// During an upgrade the instance gets no traffic and stays alive: Kubernetes restarts nothing.
 func ExampleMonitor_Maintain() {
 	health := healthcheck.New(healthcheck.Config{})
 	if err := health.StartWith(ctx, pipeline(health)); err != nil {
@@ -81,10 +81,10 @@ func ExampleMonitor_Maintain() {
 	// true
 }
 
-// On its way out: /ready answers 503 as soon as the context ends. What is not a server of Go
-// ends once the drain is over, too.
+// Shutdown: /ready answers 503 as soon as the context ends. Servers other than net/http end after
+// the drain too.
 func ExampleMonitor_Drained() {
-	ctx, terminate := context.WithCancel(context.Background()) // of signal.NotifyContext
+	ctx, terminate := context.WithCancel(context.Background()) // or of signal.NotifyContext
 	defer terminate()
 	health := healthcheck.New(healthcheck.Config{DrainDelay: 50 * time.Millisecond})
 	if err := health.StartWith(ctx, pipeline(health)); err != nil {
@@ -99,7 +99,7 @@ func ExampleMonitor_Drained() {
 	// fail draining
 }
 
-// The probes at paths of your own. The handlers answer before Start, too.
+// The probes at your own paths. The handlers answer before Start, too.
 func ExampleMonitor_ReadinessHandler() {
 	health := healthcheck.New(healthcheck.Config{})
 	mux := http.NewServeMux()
@@ -115,8 +115,8 @@ func ExampleMonitor_ReadinessHandler() {
 	// /readyz 503
 }
 
-// Serving until the context ends, as SIGTERM ends one of signal.NotifyContext, and
-// the drain delay has passed. ListenAndServe does the same on the server's Addr.
+// Serve serves until the context ends and the drain delay has passed. SIGTERM ends a context of
+// signal.NotifyContext. ListenAndServe does the same on the server's Addr.
 func ExampleMonitor_Serve() {
 	ctx, terminate := context.WithCancel(context.Background())
 	defer terminate()
@@ -160,7 +160,7 @@ func ExampleMonitor_ListenAndServe() {
 	// healthcheck: listen tcp: address 99999: invalid port
 }
 
-// Following the verdict: tell somebody, stop taking jobs from a broker.
+// Watch the verdict to tell others, or to stop taking jobs from a broker.
 func ExampleMonitor_Watch() {
 	ctx, terminate := context.WithCancel(context.Background())
 	defer terminate()
@@ -181,7 +181,7 @@ func ExampleMonitor_Watch() {
 	// takes no more jobs
 }
 
-// A worker that is busy and gives no sign of life is stuck; an idle one is not.
+// A busy worker without a sign of life is stuck. An idle one is not.
 func ExampleMonitor_Heartbeat() {
 	health := healthcheck.New(healthcheck.Config{})
 	if err := health.StartWith(ctx, pipeline(health)); err != nil {
@@ -189,7 +189,7 @@ func ExampleMonitor_Heartbeat() {
 		return
 	}
 	defer health.Stop()
-	worker := health.Heartbeat("worker", 50*time.Millisecond) // of a goroutine, whenever it begins
+	worker := health.Heartbeat("worker", 50*time.Millisecond) // may be called at any time
 	worker.Begin()
 	for range 3 {
 		worker.Beat() // after each part of the job; the next part hangs
@@ -203,8 +203,7 @@ func ExampleMonitor_Heartbeat() {
 	// pass
 }
 
-// The queue of a worker: its length, and how long items wait in it, are exported
-// and may be judged.
+// The queue of a worker exports its length and the waiting time of its items. Rules may judge them.
 func ExampleMonitor_Queue() {
 	type job struct{ queued time.Time }
 	jobs := make(chan job, 4)
@@ -238,7 +237,7 @@ func ExampleMonitor_Queue() {
 	// wait fail p50 over 10 s of at most 10
 }
 
-// A tenant's database comes and goes while the process runs.
+// Checks of tenants' databases are added and removed while the process runs.
 func ExampleMonitor_Add() {
 	health := healthcheck.New(healthcheck.Config{})
 	if err := health.StartWith(ctx, pipeline(health)); err != nil {
@@ -259,7 +258,7 @@ func ExampleMonitor_Add() {
 	// 0 pass
 }
 
-// For operators: everything, with the texts of errors.
+// Operators see everything, with the texts of errors.
 func ExampleMonitor_DetailsHandler() {
 	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{
 		Name: "database", Func: func(context.Context) error { return fmt.Errorf("no such table: orders") },

@@ -17,8 +17,8 @@ import (
 
 var ctx = context.Background()
 
-// later is a verdict on what has been recorded by now: a rule that is added is read at once,
-// and so are the others.
+// later returns a verdict on all values recorded so far, because a new rule makes all rules read at
+// once.
 func later(health *healthcheck.Monitor) *verdict.Verdict {
 	if remove, err := health.AddRule(rule.Rule{Name: "now", Value: rule.Increase("health.probe.requests"), Fail: rule.Above(1e9)}); err == nil {
 		remove()
@@ -26,12 +26,12 @@ func later(health *healthcheck.Monitor) *verdict.Verdict {
 	return health.Verdict()
 }
 
-// A service with a MeterProvider of its own: the View makes the limit a bucket boundary.
+// A service with its own MeterProvider: the View makes the limit a bucket boundary.
 func ExampleNew() {
 	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{
 		{Name: "latency", Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(500 * time.Millisecond)},
 	}})
-	reader := sdkmetric.NewManualReader() // or the one that you have already
+	reader := sdkmetric.NewManualReader() // or your present one
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(health.View()))
 	pipeline := healthcheck.Pipeline{Reader: reader, MeterProvider: provider, Logger: slog.New(slog.DiscardHandler)}
 	if err := health.StartWith(ctx, pipeline); err != nil {
@@ -47,7 +47,7 @@ func ExampleNew() {
 	// 200 latency: no instrument named "http.server.request.duration" has been created
 }
 
-// A rule that comes while the process runs, and goes.
+// A rule is added and removed while the process runs.
 func ExampleMonitor_AddRule() {
 	health := healthcheck.New(healthcheck.Config{})
 	reader := sdkmetric.NewManualReader()

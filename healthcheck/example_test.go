@@ -41,7 +41,7 @@ func Example() {
 	// / 200
 }
 
-// All mistakes are told at once, and can be told apart.
+// Start returns all mistakes at once, and cfgerrors.All lists them.
 func ExampleMonitor_Start() {
 	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{
 		{Name: "database", Interval: -time.Second, Func: func(context.Context) error { return nil }},
@@ -61,7 +61,7 @@ func ExampleMonitor_Start() {
 	// database Func
 }
 
-// The text of an error stays out of the response; its class is shown.
+// The response has the class of an error, not its text.
 func ExampleCheck() {
 	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{
 		Name: "database",
@@ -86,7 +86,7 @@ func ExampleCheck() {
 	// true
 }
 
-// What works badly warns: /ready says so and goes on answering 200.
+// A warning: /ready says warn and still answers 200.
 func ExampleWarning() {
 	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{
 		Name: "replicas",

@@ -17,8 +17,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// What is forgotten makes a service less ready, or is an error, and never more ready. A
-// Probe that is none can't be written any more: each has a handler of its own.
+// An omitted setting makes a service less ready, or is an error. It never makes a service more
+// ready.
 
 // TestForgottenOnFail: a plain check of a database that is down takes the instance out of
 // traffic, and restarts nothing.
@@ -49,8 +49,8 @@ func TestForgottenOnFailOfRule(t *testing.T) {
 	})
 }
 
-// TestDatabaseRestartsNothingUnasked: of all that can be said of a check, only the word
-// Restart at the check itself reaches liveness: neither the defaults nor an operator can say it.
+// TestDatabaseRestartsNothingUnasked: only Restart at a check itself makes it fail liveness. The
+// defaults and operators can't set it.
 func TestDatabaseRestartsNothingUnasked(t *testing.T) {
 	for effect, health := range map[verdict.Effect]int{"": 200, NotReady: 200, WarnOnly: 200, ShowOnly: 200, Restart: 503} {
 		synctest.Test(t, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestDatabaseRestartsNothingUnasked(t *testing.T) {
 	}
 }
 
-// TestHeartbeatAfterStart is judged and exported like one from before.
+// TestHeartbeatAfterStart: a heartbeat made after Start is judged and exported like an earlier one.
 func TestHeartbeatAfterStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{}).start()
@@ -96,15 +96,15 @@ func TestHeartbeatAfterStart(t *testing.T) {
 		if n := k.metric("health.heartbeat.active", conventions.Heartbeat.String("worker")); n != -1 {
 			t.Errorf("health.heartbeat.active is %v after Close", n)
 		}
-		worker.End() // too late for anything, and harmless
+		worker.End() // has no effect
 		if n := len(k.Verdict().Results); n != 0 {
 			t.Errorf("%d results after Close", n)
 		}
 	})
 }
 
-// TestStopAlone: a process that judges nothing any more is not ready, though nobody has
-// cancelled a context, and though it never started.
+// TestStopAlone: a stopped Monitor is not ready, even without the end of a context or without
+// Start.
 func TestStopAlone(t *testing.T) {
 	k := newKit(t, ofChecks(Check{Name: "database", Func: ok})).start()
 	k.Stop()
@@ -127,7 +127,7 @@ func TestStopAlone(t *testing.T) {
 	<-early.Drained()
 }
 
-// foreignKit is a Monitor whose provider was built without its View.
+// foreignKit is a Monitor with a provider that does not use its View.
 func foreignKit(t *testing.T, c Config) *kit {
 	t.Helper()
 	k := &kit{t: t, Monitor: New(c), reader: sdkmetric.NewManualReader()}
@@ -137,8 +137,8 @@ func foreignKit(t *testing.T, c Config) *kit {
 	return k
 }
 
-// TestForgottenView is an error of Start, before and after there is data, and not a 503 after
-// the first request. A rule that needs no boundary needs no View.
+// TestForgottenView: a missing View is an error of Start, with and without data, and not a 503
+// after the first request. A rule that needs no boundary needs no View.
 func TestForgottenView(t *testing.T) {
 	for name, r := range map[string]rule.Rule{
 		"quantile": {Name: "latency", Value: rule.Quantile(.99, "took"), Fail: rule.Above(300 * time.Millisecond)},
@@ -177,7 +177,7 @@ func TestForgottenView(t *testing.T) {
 	})
 }
 
-// TestForgottenReader is an error that names the line to write.
+// TestForgottenReader: the error of a missing Reader names the line to write.
 func TestForgottenReader(t *testing.T) {
 	m := New(ofRules(rule.Rule{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(1)}))
 	for name, err := range map[string]error{
@@ -202,7 +202,7 @@ func TestForgottenReader(t *testing.T) {
 	})
 }
 
-// TestConfigIsCopied: what is done to a Config after New is done to nothing.
+// TestConfigIsCopied: a change of a Config after New has no effect.
 func TestConfigIsCopied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := ofChecks(Check{Name: "database", Func: down})

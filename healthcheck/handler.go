@@ -12,36 +12,36 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
-// LivenessHandler answers whether the process should be restarted, at any path. As the other
-// two it answers 200, or 503 where the probe fails, and nothing else to GET and HEAD. It runs
-// no check and takes no lock: it serves the last verdict as it was rendered. With ?verbose the
-// body has every check, within 8 KiB; otherwise it is under 1 KiB.
+// LivenessHandler answers, at any path, whether the process should be restarted. All three handlers
+// answer GET and HEAD with 200, or with 503 if the probe fails. They run no check and take no lock,
+// because they serve a rendered verdict. With ?verbose the body has every check, within 8 KiB;
+// otherwise it is under 1 KiB.
 //
 // Mount it outside of instrumentation, or probes dilute the request latency.
 func (m *Monitor) LivenessHandler() http.Handler { return m.handler(states.Liveness) }
 
-// ReadinessHandler answers whether the instance may get traffic, at any path.
+// ReadinessHandler answers, at any path, whether the instance may get traffic.
 func (m *Monitor) ReadinessHandler() http.Handler { return m.handler(states.Readiness) }
 
-// StartupHandler answers whether the process has started, at any path.
+// StartupHandler answers, at any path, whether the process has started.
 func (m *Monitor) StartupHandler() http.Handler { return m.handler(states.Startup) }
 
-// DetailsHandler answers readiness with every check, however many, and with the texts of
-// errors, which may hold secrets: serve it to operators only.
+// DetailsHandler answers readiness with all checks and with the texts of errors. Serve it only to
+// operators, because these texts may contain secrets.
 func (m *Monitor) DetailsHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !readOnly(w, r) {
 			return
 		}
 		v, p := m.current.Load(), states.Readiness
-		a := answer.Full(v.Verdict, v.who, p, v.Effective(p, time.Now()))
+		a := answer.Full(v.Verdict, v.service, p, v.Effective(p, time.Now()))
 		write(w, r, &a)
 	})
 }
 
-// Wrap answers the three paths of the configuration, with or without a trailing slash, and
-// passes everything else on to next; to nobody if next is nil. While readiness fails, each answer
-// of next closes its connection, so that a client with an open one goes to another instance.
+// Wrap answers the three configured paths, with or without a trailing slash, and passes all other
+// requests to next. If next is nil, it answers them with 404. While readiness fails, every answer
+// of next closes its connection, so that the client goes to another instance.
 //
 // It belongs outside of instrumentation: health.Wrap(tel.Instrument(mux)).
 func (m *Monitor) Wrap(next http.Handler) http.Handler {
@@ -63,7 +63,7 @@ func (m *Monitor) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// paths are those that Wrap answers.
+// paths returns the paths that Wrap answers.
 func (m *Monitor) paths() (all [len(states.Probes)]string) {
 	for p, path := range map[states.Probe][2]string{
 		states.Liveness:  {m.config.LivenessPath, "/health"},
@@ -78,7 +78,7 @@ func (m *Monitor) paths() (all [len(states.Probes)]string) {
 	return all
 }
 
-// validatePaths says what is wrong with the paths.
+// validatePaths returns the mistakes in the paths.
 func (m *Monitor) validatePaths() (errs []error) {
 	taken := map[string]string{}
 	paths := m.paths()
@@ -91,7 +91,7 @@ func (m *Monitor) validatePaths() (errs []error) {
 		case !strings.HasPrefix(path, "/"):
 			problem = "does not begin with / or has nothing after it"
 		case strings.ContainsAny(path, "?#{} "):
-			problem = "has more than a path: no ?, #, braces or space"
+			problem = "is not a plain path: remove ?, #, braces and spaces"
 		case taken[path] != "":
 			problem = "is also " + taken[path]
 		}
@@ -124,7 +124,7 @@ func (m *Monitor) serve(w http.ResponseWriter, r *http.Request, p states.Probe) 
 	m.requests.count(p, a.Code)
 }
 
-// answer is what a probe answers now.
+// answer returns the present answer of a probe.
 func (m *Monitor) answer(p states.Probe, query string) *answer.Answer {
 	v := m.current.Load()
 	a := &v.page[p]
@@ -142,7 +142,7 @@ func verbose(query string) bool {
 	return q.Has("verbose")
 }
 
-// readOnly refuses what would change something.
+// readOnly refuses every method but GET and HEAD.
 func readOnly(w http.ResponseWriter, r *http.Request) (ok bool) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return true
@@ -163,7 +163,7 @@ func write(w http.ResponseWriter, r *http.Request, a *answer.Answer) {
 	}
 	w.WriteHeader(a.Code)
 	if r.Method == http.MethodGet {
-		_, _ = w.Write(a.Body) // the client has gone: nobody to tell
+		_, _ = w.Write(a.Body) // an error means that the client has gone
 	}
 }
 

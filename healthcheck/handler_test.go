@@ -103,13 +103,12 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// TestStaleVerdict: a judge that has stopped does not leave readiness green, nor
-// the metric.
+// TestStaleVerdict: after the judge has stopped, readiness and its metric do not keep passing.
 func TestStaleVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{}).start()
 		k.want("/ready", 200, verdict.Pass)
-		k.halt() // the goroutines only: not an orderly end
+		k.halt() // only the goroutines; this is not Stop
 		wait(15 * time.Second)
 		k.want("/ready", 200, verdict.Pass)
 		wait(2 * time.Second)
@@ -118,7 +117,7 @@ func TestStaleVerdict(t *testing.T) {
 		k.want("/startup", 200, verdict.Pass)
 
 		wait(83 * time.Second) // 100 s in all
-		k.judgeNow()           // it woke up again
+		k.judgeNow()           // the judge works again
 		for state, want := range map[verdict.State]float64{verdict.Pass: 15, verdict.Fail: 85} {
 			got := k.metric("health.probe.state.duration", conventions.ProbeName.String("readiness"), conventions.ProbeState.String(string(state)))
 			if math.Abs(got-want) > .1 {
@@ -144,8 +143,8 @@ func TestProbeRequestsAreCounted(t *testing.T) {
 	}
 }
 
-// BenchmarkProbe answers /ready with n checks, by itself and behind Wrap; "constant" writes a body of the
-// same length with the same headers and judges nothing.
+// BenchmarkProbe answers /ready with n checks, directly and through Wrap. "constant" writes a body
+// of the same length with the same headers and judges nothing.
 func BenchmarkProbe(b *testing.B) {
 	bench := func(b *testing.B, h http.Handler) {
 		r := httptest.NewRequest("GET", "/ready", nil)
@@ -165,7 +164,7 @@ func BenchmarkProbe(b *testing.B) {
 				return judge.Finding{State: verdict.Pass, Outcome: &run.Outcome{Ran: time.Now()}}
 			}})
 		}
-		// Fresh for the whole benchmark.
+		// The verdict must not grow stale during the benchmark.
 		v, _ := all.Next(nil, judge.Inputs{Now: time.Now().Add(time.Hour), Life: lifecycle.Phase{Current: states.Running}, Override: operator.Overrides{}.Of})
 		m.publish(v)
 		last = m.current.Load().page[states.Readiness].Short.Body
@@ -186,8 +185,7 @@ func BenchmarkProbe(b *testing.B) {
 	})
 }
 
-// TestProbeAllocations gates what the benchmark shows: nothing is allocated,
-// however many checks there are.
+// TestProbeAllocations: a probe allocates nothing, with any number of checks.
 func TestProbeAllocations(t *testing.T) {
 	var c Config
 	for i := range 100 {
@@ -216,13 +214,13 @@ func TestProbeAllocations(t *testing.T) {
 			}
 		}
 	}
-	k.halt() // allocations are counted of the whole process; the last verdict stays served
+	k.halt() // because allocations are counted for the whole process; the last verdict is still served
 	gate("ready or starting")
 	k.Stop()
 	gate("stopped")
 }
 
-// reused is a ResponseWriter that costs what copying the body does.
+// reused is a ResponseWriter that only copies the body.
 type reused struct {
 	header http.Header
 	body   [16 << 10]byte

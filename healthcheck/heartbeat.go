@@ -9,12 +9,11 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 )
 
-// A Heartbeat tells a worker that is busy from one that is stuck. Once work is under way for
-// the stall time without a beat, liveness fails and the kubelet restarts the process. Workers
-// without work need not beat.
+// A Heartbeat tells a stuck worker from a busy one. If work is under way without a beat for the
+// stall time, liveness fails and the kubelet restarts the process. An idle worker need not beat.
 //
-// Several goroutines may share one; then a beat of any counts for all. Its
-// methods are safe for concurrent use and do not allocate. A nil one does nothing.
+// Several goroutines may share a Heartbeat; then a beat of any of them counts for all. Its methods
+// are safe for concurrent use and do not allocate. A nil Heartbeat does nothing.
 type Heartbeat struct {
 	name   string
 	stall  time.Duration
@@ -29,10 +28,11 @@ type Heartbeat struct {
 // defaultStall is the stall time of a heartbeat.
 const defaultStall = time.Minute
 
-// Heartbeat is the heartbeat of a worker: a new one, or the one that has the name already. The
-// stall time is 60s if zero; choose it well over the longest time between two beats of healthy
-// work. A name that is taken or no name, and a negative stall time, are errors of Start. After Start they are
-// logged, and the heartbeat is not judged.
+// Heartbeat returns the heartbeat of a worker: the existing one of this name, or a new one. The
+// stall time is 60s if zero. Choose it well above the longest time between two beats of healthy
+// work. An empty name, the name of a check or rule, a negative stall time and
+// one that differs from another caller's are errors of Start.
+// After Start they are logged, and the heartbeat is not judged.
 func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
 	stall = cmp.Or(stall, defaultStall)
 	if h := m.heartbeatOf(name, stall); h != nil {
@@ -45,12 +45,12 @@ func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
 		m.remove(e)
 		m.observeBeats()
 	}
-	if _, err := m.enter(e, "Heartbeat"); err != nil {
-		if other := m.heartbeatOf(name, stall); other != nil { // made meanwhile
+	if _, err := m.register(e, "Heartbeat"); err != nil {
+		if other := m.heartbeatOf(name, stall); other != nil { // another goroutine was faster
 			return other
 		}
 		h.remove = func() {}
-		m.tellMistake(err)
+		m.reportMistake(err)
 		return h
 	}
 	m.observeBeats()
@@ -58,8 +58,8 @@ func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
 	return h
 }
 
-// heartbeatOf is the heartbeat of a name, for one user more; nil if there is none. Another stall
-// time is a mistake, because only one can count.
+// heartbeatOf returns the heartbeat of a name to one more user; nil if there is none. A different
+// stall time is a mistake, because only one can count.
 func (m *Monitor) heartbeatOf(name string, stall time.Duration) *Heartbeat {
 	h := m.findHeartbeat(name)
 	if h == nil {
@@ -67,7 +67,7 @@ func (m *Monitor) heartbeatOf(name string, stall time.Duration) *Heartbeat {
 	}
 	h.users.Add(1)
 	if h.stall != stall {
-		m.tellMistake(&cfgerrors.Error{Item: name, Field: "Heartbeat", Problem: fmt.Sprintf("the stall time is %v and %v: two callers differ", h.stall, stall)})
+		m.reportMistake(&cfgerrors.Error{Item: name, Field: "Heartbeat", Problem: fmt.Sprintf("the stall time is %v and %v: two callers differ", h.stall, stall)})
 	}
 	return h
 }
@@ -83,8 +83,8 @@ func (m *Monitor) findHeartbeat(name string) *Heartbeat {
 	return nil
 }
 
-// tellMistake has Start return a mistake, or logs it if the Monitor runs.
-func (m *Monitor) tellMistake(err error) {
+// reportMistake makes a mistake an error of Start, or logs it if the Monitor runs.
+func (m *Monitor) reportMistake(err error) {
 	m.mu.Lock()
 	r := m.running
 	if r == nil {
@@ -96,7 +96,7 @@ func (m *Monitor) tellMistake(err error) {
 	}
 }
 
-// observeBeats gives the callback the heartbeats of now.
+// observeBeats passes the present heartbeats to the callback.
 func (m *Monitor) observeBeats() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,7 +114,7 @@ func (h *Heartbeat) Begin() {
 	if h == nil {
 		return
 	}
-	h.Beat() // first: the work must not look as old as the last beat
+	h.Beat() // first, or the work would look as old as the last beat
 	h.active.Add(1)
 }
 
@@ -141,15 +141,15 @@ func (h *Heartbeat) End() {
 	}
 }
 
-// Close gives the heartbeat up. Once each caller of [Monitor.Heartbeat] has, it is judged and
-// exported no more.
+// Close gives the heartbeat up. It is judged and exported until each caller of [Monitor.Heartbeat]
+// has given it up.
 func (h *Heartbeat) Close() {
 	if h != nil && h.remove != nil && h.users.Add(-1) == 0 {
 		h.remove()
 	}
 }
 
-// since is since when there was no beat, and how much work is under way.
-func (h *Heartbeat) since() (last time.Time, active int64) {
+// lastBeat returns the time of the last beat, and how many pieces of work are under way.
+func (h *Heartbeat) lastBeat() (last time.Time, active int64) {
 	return h.born.Add(time.Duration(h.last.Load())), h.active.Load()
 }

@@ -19,9 +19,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
-// TestInstruments pins every instrument with its kind, unit, attributes and
-// description: dashboards and alerts stand on them, so a change here is a change
-// for every user.
+// TestInstruments compares every instrument with a file: its kind, unit, attributes and
+// description. Dashboards and alerts depend on them, so a change here affects every user.
 func TestInstruments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
@@ -52,7 +51,7 @@ func TestInstruments(t *testing.T) {
 	})
 }
 
-// TestValues follows the numbers of one check through a failure and back.
+// TestValues checks the numbers of one check through a failure and a recovery.
 func TestValues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
@@ -71,7 +70,7 @@ func TestValues(t *testing.T) {
 		for metric, want := range map[string]float64{
 			"health.check.interval": 10, "health.check.timeout": 3, "health.check.consecutive_failures": 0,
 			"health.check.last_run.timestamp": export.Unix(start), "health.check.last_success.timestamp": export.Unix(start),
-			"health.check.last_transition.timestamp": -1, // the first evidence is none
+			"health.check.last_transition.timestamp": -1, // the first evidence is not a transition
 		} {
 			if got := value(metric); got != want {
 				t.Errorf("at first %s is %v, want %v", metric, got, want)
@@ -101,8 +100,8 @@ func TestValues(t *testing.T) {
 	})
 }
 
-// TestSpans: a root span for each run, handed to the check, with the class of the
-// error and not its text.
+// TestSpans: each run has a root span, which the check gets. The span has the class of the error,
+// not its text.
 func TestSpans(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		record := tracetest.NewSpanRecorder()
@@ -113,7 +112,7 @@ func TestSpans(t *testing.T) {
 			return errDown
 		}}))
 		k.pipeline.TracerProvider = tp
-		ctx, outer := tp.Tracer("main").Start(t.Context(), "main") // the runs are no part of what started them
+		ctx, outer := tp.Tracer("main").Start(t.Context(), "main") // the runs are not part of this trace
 		k.startIn(ctx)
 		outer.End()
 		wait(100 * time.Millisecond)

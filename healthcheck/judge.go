@@ -12,11 +12,10 @@ import (
 
 const (
 	tick    = time.Second           // between judgements and between collections
-	minTick = 10 * time.Millisecond // between judgements, however many are asked for
+	minTick = 10 * time.Millisecond // shortest time between judgements
 )
 
-// judgeLoop judges each second, and at once when an outcome, the lifecycle or a
-// reading has changed. It waits for nothing else.
+// judgeLoop judges every second, and at once if an outcome, the lifecycle or a reading has changed.
 func (m *Monitor) judgeLoop() {
 	timer := time.NewTimer(tick)
 	defer timer.Stop()
@@ -28,7 +27,7 @@ func (m *Monitor) judgeLoop() {
 		case <-timer.C:
 		}
 		m.judgeNow()
-		timer.Reset(minTick) // what is asked for meanwhile is judged together
+		timer.Reset(minTick) // requests of this time share one judgement
 		select {
 		case <-m.stopping:
 			return
@@ -38,7 +37,7 @@ func (m *Monitor) judgeLoop() {
 	}
 }
 
-// askJudge asks for a judgement now, without waiting for it. It never samples.
+// askJudge asks for a judgement now, without waiting for it. It does not collect.
 func (m *Monitor) askJudge() {
 	select {
 	case m.kick <- struct{}{}:
@@ -46,7 +45,7 @@ func (m *Monitor) askJudge() {
 	}
 }
 
-// judgeNow makes the next verdict, unless there was the last. The Monitor has started.
+// judgeNow makes the next verdict, unless the present one is final. The Monitor has started.
 func (m *Monitor) judgeNow() {
 	m.mu.Lock()
 	r := m.running
@@ -71,8 +70,8 @@ func (m *Monitor) judgeNow() {
 	m.publish(v)
 }
 
-// observe is the one callback. It waits for nothing and never returns an error, because an
-// error drops a whole OTLP export.
+// observe is the only callback. It never waits, and never returns an error, because an error drops
+// a whole OTLP export.
 func (m *Monitor) observe(r *running) metric.Callback {
 	return func(_ context.Context, o metric.Observer) error {
 		defer func() { _ = recover() }()

@@ -15,8 +15,7 @@ func latencyRule(n int, metric string) rule.Rule {
 	return rule.Rule{Name: fmt.Sprintf("rule-%d", n), OnFail: NotReady, Value: rule.Quantile(.99, metric), Fail: rule.Above(500 * time.Millisecond)}
 }
 
-// BenchmarkJudge makes one judgement with n checks and n rules on latency, without
-// collecting.
+// BenchmarkJudge makes one judgement with n checks and n rules on latency, without a collection.
 func BenchmarkJudge(b *testing.B) {
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("checks=%d", n), func(b *testing.B) {

@@ -26,8 +26,8 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// kit is a Monitor on the real SDK, in a synctest bubble or out of it. A test may change
-// its pipeline and its mux before the start.
+// kit is a Monitor on the real SDK, with or without a synctest bubble. A test may change its
+// pipeline and its mux before start.
 type kit struct {
 	*Monitor
 	t        testing.TB
@@ -45,14 +45,13 @@ func ofChecks(c ...Check) Config { return Config{Checks: c} }
 // ofRules is a configuration of rules alone.
 func ofRules(r ...rule.Rule) Config { return Config{Rules: r} }
 
-// newKit builds the provider with the Monitor's View; start starts it.
+// newKit makes the provider with the Monitor's View. start starts the Monitor.
 func newKit(t testing.TB, c Config) *kit {
 	t.Helper()
 	return newInstance(t, "a", nil, c)
 }
 
-// newInstance is newKit for one of several instances, or with more options of the
-// provider.
+// newInstance is newKit for one of several instances, or with more options of the provider.
 func newInstance(t testing.TB, id string, options []sdkmetric.Option, c Config) *kit {
 	t.Helper()
 	k := &kit{t: t, Monitor: New(c), reader: sdkmetric.NewManualReader(), mux: http.NewServeMux()}
@@ -96,13 +95,13 @@ func (k *kit) evaluate() *verdict.Verdict {
 	r := k.running
 	k.mu.Unlock()
 	if r != nil {
-		_ = r.collector.Collect(context.Background()) // rules tell what is missing
+		_ = r.collector.Collect(context.Background()) // rules report missing metrics
 		k.judgeNow()
 	}
 	return k.Verdict()
 }
 
-// halt ends the goroutines only, as if they hung: it is no orderly end.
+// halt ends only the goroutines, as if they hung. It is not Stop.
 func (k *kit) halt() {
 	close(k.stopping)
 	k.running.cancel()
@@ -110,7 +109,7 @@ func (k *kit) halt() {
 	k.stopping = make(chan struct{})
 }
 
-// get asks a path and checks that code and body agree.
+// get requests a path and checks that code and body agree.
 func (k *kit) get(path string) (code int, body map[string]any) {
 	k.t.Helper()
 	w := httptest.NewRecorder()
@@ -124,7 +123,7 @@ func (k *kit) get(path string) (code int, body map[string]any) {
 	return w.Code, body
 }
 
-// want checks a probe's code and status, and that the verdict and the exported metric agree.
+// want checks a probe's code and status. The verdict and the exported metric must agree.
 func (k *kit) want(path string, code int, status verdict.State) map[string]any {
 	k.t.Helper()
 	got, body := k.get(path)
@@ -159,7 +158,7 @@ func (k *kit) state(name string, want verdict.State) {
 	}
 }
 
-// result is what one check, rule or heartbeat was judged to be.
+// result returns the result of one check, rule or heartbeat.
 func (k *kit) result(name string) verdict.Result {
 	k.t.Helper()
 	for _, r := range k.Verdict().Results {
@@ -171,7 +170,7 @@ func (k *kit) result(name string) verdict.Result {
 	return verdict.Result{}
 }
 
-// metric reads one exported value; -1 if there is no such series.
+// metric returns one exported value; -1 if there is no such series.
 func (k *kit) metric(name string, attrs ...attribute.KeyValue) float64 {
 	k.t.Helper()
 	var rm metricdata.ResourceMetrics
@@ -193,7 +192,7 @@ func (k *kit) metric(name string, attrs ...attribute.KeyValue) float64 {
 	return -1
 }
 
-// wait lets time pass and the goroutines settle.
+// wait lets time pass until the goroutines are idle.
 func wait(d time.Duration) { time.Sleep(d) }
 
 func ok(context.Context) error { return nil }

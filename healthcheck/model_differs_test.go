@@ -15,22 +15,22 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// answer is what is known of the Monitor at one moment.
+// answer is the observable state of the Monitor at one instant.
 type answer struct {
 	probes    map[string]string // by name
-	blame     map[string]string // the check that a probe's output names
+	cause     map[string]string // the check that a probe's output names
 	lifecycle string
 	until     string
-	checks    map[string]said
+	checks    map[string]checkState
 }
 
-// said is what is known of one check.
-type said struct {
+// checkState is the observable state of one check.
+type checkState struct {
 	state    string
 	effect   string // in force
 	override string
-	role     string  // by the code
-	value    float64 // of a rule; NaN for none or not known
+	role     string  // as configured
+	value    float64 // of a rule; NaN if there is none or it is unknown
 	failures int     // of an active check
 	rule     *ruleModel
 	limits   map[string]float64 // of a rule, by their type, as shown
@@ -43,12 +43,12 @@ var (
 	roles      = map[string]string{"not-ready": "core", "restart": "vital", "warn": "auxiliary", "show": "informational"}
 )
 
-// answer is what the model expects.
+// answer is the answer that the model expects.
 func (m *model) answer(now time.Duration, began time.Time) answer {
-	a := answer{probes: map[string]string{}, blame: map[string]string{}, lifecycle: "running", checks: map[string]said{}}
+	a := answer{probes: map[string]string{}, cause: map[string]string{}, lifecycle: "running", checks: map[string]checkState{}}
 	worst := map[string]int{} // of the checks that fail readiness, warn of it, and fail liveness
-	blame := map[string]string{}
-	judge := func(name, effect string, s said) {
+	cause := map[string]string{}
+	judge := func(name, effect string, s checkState) {
 		s.role = roles[effect]
 		var ok bool
 		if s.override, ok = m.overrides[name]; !ok {
@@ -58,7 +58,7 @@ func (m *model) answer(now time.Duration, began time.Time) answer {
 		a.checks[name] = s
 		weigh := func(to string, is bool) {
 			if is && severities[s.state] > worst[to] {
-				worst[to], blame[to] = severities[s.state], name
+				worst[to], cause[to] = severities[s.state], name
 			}
 		}
 		weigh("fail", (s.effect == "not-ready" || s.effect == "restart") && severities[s.state] > 1)
@@ -66,14 +66,14 @@ func (m *model) answer(now time.Duration, began time.Time) answer {
 		weigh("liveness", s.effect == "restart" && s.state == "fail")
 	}
 	for _, c := range m.actives {
-		judge(c.name, cmp.Or(c.effect, "not-ready"), said{state: c.state(now), value: nan, failures: c.bad})
+		judge(c.name, cmp.Or(c.effect, "not-ready"), checkState{state: c.state(now), value: nan, failures: c.bad})
 	}
 	for _, r := range m.rules {
-		s := said{state: r.state, value: r.value, rule: r}
+		s := checkState{state: r.state, value: r.value, rule: r}
 		s.limits, s.unit = m.shown(r.ruled)
 		judge(r.name, cmp.Or(r.effect, "warn"), s)
 	}
-	beating := said{state: "pass", value: nan}
+	beating := checkState{state: "pass", value: nan}
 	if m.busy > 0 && now-m.beat > m.conf.stall {
 		beating.state = "fail"
 	}
@@ -98,26 +98,25 @@ func (m *model) answer(now time.Duration, began time.Time) answer {
 		a.lifecycle = "starting"
 	}
 	a.probes["startup"], a.probes["liveness"], a.probes["readiness"] = "fail", "pass", "pass"
-	aside := m.draining || last > 0
-	if m.started || aside {
+	outOfTraffic := m.draining || last > 0
+	if m.started || outOfTraffic {
 		a.probes["startup"] = "pass"
 	}
-	if m.started && !aside && blame["liveness"] != "" {
-		a.probes["liveness"], a.blame["liveness"] = "fail", blame["liveness"]
+	if m.started && !outOfTraffic && cause["liveness"] != "" {
+		a.probes["liveness"], a.cause["liveness"] = "fail", cause["liveness"]
 	}
 	switch {
 	case a.lifecycle != "running":
-		a.probes["readiness"], a.blame["readiness"] = "fail", a.lifecycle
-	case blame["fail"] != "":
-		a.probes["readiness"], a.blame["readiness"] = "fail", blame["fail"]
-	case blame["warn"] != "":
-		a.probes["readiness"], a.blame["readiness"] = "warn", blame["warn"]
+		a.probes["readiness"], a.cause["readiness"] = "fail", a.lifecycle
+	case cause["fail"] != "":
+		a.probes["readiness"], a.cause["readiness"] = "fail", cause["fail"]
+	case cause["warn"] != "":
+		a.probes["readiness"], a.cause["readiness"] = "warn", cause["warn"]
 	}
 	return a
 }
 
-// differs is the first difference between what is served, what is exported and
-// what the model says.
+// differs returns the first difference between the model, the answers and the exported metrics.
 func (w *world) differs(m *model) error {
 	want := m.answer(time.Since(w.started), w.started)
 	exported, err := w.exported()
@@ -127,7 +126,7 @@ func (w *world) differs(m *model) error {
 	is := func(v bool) float64 { return map[bool]float64{true: 1}[v] }
 	for probe, path := range paths {
 		for _, query := range []string{"", "?verbose"} {
-			if err := w.served(path+query, probe, want); err != nil {
+			if err := w.probeDiffers(path+query, probe, want); err != nil {
 				return fmt.Errorf("%s%s: %w", path, query, err)
 			}
 		}
@@ -167,18 +166,18 @@ func (w *world) differs(m *model) error {
 			return fmt.Errorf("health.check.value of %s is %v (%v); the model says %v", name, got, ok, c.value)
 		}
 	}
-	return w.given(want)
+	return w.verdictDiffers(want)
 }
 
-// given compares the verdict.
-func (w *world) given(want answer) error {
+// verdictDiffers compares the verdict.
+func (w *world) verdictDiffers(want answer) error {
 	v := w.monitor.Verdict()
 	if v.Phase != want.lifecycle {
 		return fmt.Errorf("the verdict says %s; the model says %s", v.Phase, want.lifecycle)
 	}
 	for _, p := range []verdict.Result{v.Liveness, v.Readiness, v.Startup} {
-		if string(p.State) != want.probes[p.Name] || !strings.HasPrefix(p.Reason, want.blame[p.Name]) {
-			return fmt.Errorf("the verdict says that %s is %s (%s); the model says %s, and blames %q", p.Name, p.State, p.Reason, want.probes[p.Name], want.blame[p.Name])
+		if string(p.State) != want.probes[p.Name] || !strings.HasPrefix(p.Reason, want.cause[p.Name]) {
+			return fmt.Errorf("the verdict says that %s is %s (%s); the model says %s, because of %q", p.Name, p.State, p.Reason, want.probes[p.Name], want.cause[p.Name])
 		}
 	}
 	if len(v.Results) != len(want.checks) {
@@ -201,8 +200,8 @@ func (w *world) given(want answer) error {
 
 func near(a, b float64) bool { return math.Abs(a-b) <= 1e-5*math.Max(1, math.Abs(b)) }
 
-// served asks one probe.
-func (w *world) served(path, probe string, want answer) error {
+// probeDiffers requests one probe and compares the answer.
+func (w *world) probeDiffers(path, probe string, want answer) error {
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, httptest.NewRequest("GET", path, nil))
 	var body struct {
@@ -222,8 +221,8 @@ func (w *world) served(path, probe string, want answer) error {
 		return fmt.Errorf("%d %s %s %q (%q); the model says %d %s %s %q", rec.Code, body.Status, body.Lifecycle, body.Until, body.Output,
 			code, want.probes[probe], want.lifecycle, want.until)
 	}
-	if name := want.blame[probe]; !strings.HasPrefix(body.Output, name) || (name == "" && body.Output != "" && probe != "startup") {
-		return fmt.Errorf("output %q; the model blames %q", body.Output, name)
+	if name := want.cause[probe]; !strings.HasPrefix(body.Output, name) || (name == "" && body.Output != "" && probe != "startup") {
+		return fmt.Errorf("output %q; the model expects %q in it", body.Output, name)
 	}
 	if verbose := strings.HasSuffix(path, "verbose"); probe == "readiness" && len(body.Checks)+body.Omitted != len(want.checks) || verbose && body.Omitted > 0 {
 		return fmt.Errorf("%d checks and %d omitted of %d", len(body.Checks), body.Omitted, len(want.checks))
@@ -248,7 +247,7 @@ func (w *world) served(path, probe string, want answer) error {
 	return nil
 }
 
-// exported is each gauge health.* by its name and the values of its attributes health.*.
+// exported returns every gauge health.* by its name and the values of its attributes health.*.
 func (w *world) exported() (map[string]float64, error) {
 	var rm metricdata.ResourceMetrics
 	if err := w.reader.Collect(w.t.Context(), &rm); err != nil {

@@ -22,7 +22,7 @@ type number struct{ bits atomic.Uint64 }
 func (n *number) load() float64   { return math.Float64frombits(n.bits.Load()) }
 func (n *number) store(v float64) { n.bits.Store(math.Float64bits(v)) }
 
-// switchable is a check that does what it is told.
+// switchable is a check with a behaviour that a test can change.
 type switchable struct {
 	mu   sync.Mutex
 	does string
@@ -64,7 +64,7 @@ func (s *switchable) release() {
 	s.gate = make(chan struct{})
 }
 
-// metricIn is the name of a metric that exists in each of the units.
+// metricIn returns the name of a metric that exists in each of the units.
 func metricIn(base, unit string) string {
 	if unit == "s" || unit == "ms" {
 		return base + "." + unit
@@ -72,7 +72,7 @@ func metricIn(base, unit string) string {
 	return base + unit
 }
 
-// in is a number of seconds in one of the units.
+// in converts a number of seconds to one of the units.
 func in(unit string, v float64) float64 {
 	if unit == "ms" {
 		return v * 1e3
@@ -87,13 +87,13 @@ func limit[N rule.Number](lower bool, v N) rule.Limit {
 	return rule.Above(v)
 }
 
-// bounded writes a limit: as a number, or as a duration of so many ms or seconds.
+// bounded returns a limit: a number, or a duration in ms or seconds.
 func (r ruled) bounded(lower bool, v float64) rule.Limit {
 	unit := r.unit
 	switch r.kind {
 	case "age":
 		unit = "s"
-	case "quantile": // in seconds, but for the one without a unit
+	case "quantile": // in seconds, except without a unit
 		if unit != "" {
 			unit = "s"
 		}
@@ -159,7 +159,7 @@ type recorders struct {
 	level    metric.Float64Gauge
 }
 
-// evidence creates the instruments that are judged.
+// evidence creates the instruments of the rules.
 func (w *world) evidence(mp metric.MeterProvider) {
 	w.monitor.Queue("jobs", 100, func() int {
 		v := w.queue.load()
@@ -171,7 +171,7 @@ func (w *world) evidence(mp metric.MeterProvider) {
 	meter := mp.Meter("evidence")
 	w.gauge.store(50)
 	for _, unit := range units {
-		declared := metric.WithUnit(strings.TrimPrefix(unit, "_seconds")) // where it is in the name, it is not declared
+		declared := metric.WithUnit(strings.TrimPrefix(unit, "_seconds")) // a unit in the name is not declared
 		_, err := meter.Float64ObservableGauge(metricIn("gauge", unit), declared, metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
 			if !w.absent.Load() {
 				o.Observe(w.gauge.load())

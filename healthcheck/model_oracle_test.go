@@ -5,36 +5,35 @@ import (
 	"time"
 )
 
-// model says what the Monitor must answer, from the documents alone. Times are
-// since the start.
+// model calculates the answers of the Monitor from the documents alone. Times are since the start.
 type model struct {
 	conf      conf
-	second    int // the next to come
+	second    int // the next second
 	actives   []*activeModel
 	rules     []*ruleModel
 	queue     float64 // NaN: no value
 	gauge     float64
 	absent    bool          // the gauge has no value
 	level     float64       // of the synchronous gauge
-	recorded  bool          // it has one
+	recorded  bool          // it has a value
 	stamp     time.Duration // 0: no value
 	counts    [len(latencies)]int
 	samples   []sample // of each collection that succeeded
-	deaf      bool     // collections fail
+	failing   bool     // collections fail
 	beat      time.Duration
 	busy      int
 	holds     [4]bool
 	windows   []window
 	draining  bool
 	started   bool
-	effects   string // the file, and what it said last
+	effects   string // content of the override file
 	asked     map[string]string
 	loaded    string
 	overrides map[string]string
-	notice    string // the maintenance file, and what it said last
+	notice    string // content of the maintenance file
 	ends      time.Duration
 	read      string
-	byFile    window // that it opened
+	byFile    window // opened by the file
 }
 
 type sample struct {
@@ -53,13 +52,13 @@ type window struct {
 type activeModel struct {
 	active
 	does              string
-	next              time.Duration // the next run begins, or
-	ends              time.Duration // the one under way ends by itself; zero if there is none
-	doing             string        // of the one under way
-	soon              time.Duration // from a run that fails to the next
-	spread            bool          // a pause was the phase
+	next              time.Duration // start of the next run, or
+	ends              time.Duration // end of the run under way; zero if there is none
+	doing             string        // behaviour of the run under way
+	soon              time.Duration // from a failed run to the next
+	spread            bool          // the phase was used
 	ran               time.Duration // when the last run ended
-	ended             bool          // one has
+	ended             bool          // a run has ended
 	bad, good         int           // in a row
 	failed, ever      bool
 	warned            bool
@@ -68,8 +67,8 @@ type activeModel struct {
 }
 
 const (
-	timeout = time.Second            // runs that time out go on at the same time of a second,
-	rest    = 500 * time.Millisecond // or half a second after it: this long at least after the end of a failed one
+	timeout = time.Second            // a whole second, so that the next run begins at the same time of a second
+	rest    = 500 * time.Millisecond // at least from the end of a failed run to the next
 )
 
 func newModel(c conf) *model {
@@ -89,7 +88,7 @@ func newModel(c conf) *model {
 	return m
 }
 
-// until lets runs begin and end.
+// until runs the check up to a time.
 func (a *activeModel) until(now time.Duration) {
 	for {
 		switch {
@@ -104,7 +103,7 @@ func (a *activeModel) until(now time.Duration) {
 }
 
 func (a *activeModel) begin(at time.Duration) {
-	if a.out { // still: one failure more
+	if a.out { // a hung run is one more failure
 		a.bad++
 		a.failed = a.failed || a.bad >= a.needBad
 		a.next += a.pause()
@@ -121,7 +120,7 @@ func (a *activeModel) begin(at time.Duration) {
 	}
 }
 
-// end is that of the run under way.
+// end ends the run under way.
 func (a *activeModel) end(at time.Duration, ok bool) {
 	a.out = a.doing == "hang" && !ok
 	a.warned, a.doing, a.ran, a.ended = a.doing == "warn", "", at, true
@@ -136,7 +135,7 @@ func (a *activeModel) end(at time.Duration, ok bool) {
 	a.next = max(a.next+a.pause(), at+rest)
 }
 
-// release ends what hangs.
+// release ends hung runs.
 func (a *activeModel) release(now time.Duration) {
 	if a.doing == "hang" {
 		a.end(now, true)
@@ -158,7 +157,7 @@ func (a *activeModel) state(now time.Duration) string {
 	return "pass"
 }
 
-// pause is how long after the start of a run the next one begins.
+// pause returns the time from the start of a run to the next.
 func (a *activeModel) pause() (p time.Duration) {
 	switch {
 	case a.bad > 0:
@@ -176,7 +175,7 @@ func (a *activeModel) pause() (p time.Duration) {
 	return p
 }
 
-// until lets the time pass.
+// until lets time pass.
 func (m *model) until(now time.Duration) {
 	for _, a := range m.actives {
 		a.until(now)
@@ -186,7 +185,7 @@ func (m *model) until(now time.Duration) {
 		if m.second > 0 {
 			m.files(at)
 		}
-		if !m.deaf {
+		if !m.failing {
 			s := sample{at, m.counts, m.queue, m.gauge, nan, m.level, m.absent, m.recorded}
 			if m.stamp > 0 {
 				s.stamped = (at - m.stamp).Seconds()
@@ -194,7 +193,7 @@ func (m *model) until(now time.Duration) {
 			m.samples = append(m.samples, s)
 			m.judge(at)
 		}
-		m.judge(at + poked) // early, but no operation is before it
+		m.judge(at + poked) // a little early, but no operation comes before it
 	}
 }
 
@@ -246,14 +245,14 @@ func (m *model) do(o op, now time.Duration) {
 		}
 	case "effects":
 		m.effects, m.asked = o.text, o.effects
-	case "deaf", "hear":
-		m.deaf = o.verb == "deaf"
+	case "failing", "collecting":
+		m.failing = o.verb == "failing"
 	case "drain":
 		m.draining = true
 	}
 }
 
-// end is when a maintenance ends that is asked for now.
+// end returns the end of a maintenance that is requested now.
 func (o op) end(now time.Duration) time.Duration {
 	return now + time.Duration(o.n)*time.Second + 137*time.Millisecond
 }

@@ -16,7 +16,7 @@ func (d dice) chance(percent int) bool { return d.IntN(100) < percent }
 
 func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 
-// newPlan makes the sequence of a seed.
+// newPlan returns the sequence of a seed.
 func newPlan(seed uint64) plan {
 	d := dice{rand.New(rand.NewPCG(seed, 0))}
 	p := plan{conf: newConf(d)}
@@ -33,7 +33,7 @@ func newConf(d dice) conf {
 	for n := range 1 + d.IntN(2) {
 		a := active{effect: pick(d, append(effects, "")...), interval: time.Duration(1+d.IntN(6)) * time.Second,
 			failures: d.IntN(4), successes: d.IntN(4), start: pick(d, "ok", "ok", "warn", "error", "panic", "heed")}
-		for try := 0; ; try++ { // a name whose runs begin at the appointed time
+		for try := 0; ; try++ { // find a name whose runs begin at a scheduled time
 			a.name = fmt.Sprintf("active%d.%d", n, try)
 			if f := a.phase() % time.Second; f >= 500*time.Millisecond && f <= 640*time.Millisecond {
 				break
@@ -44,7 +44,7 @@ func newConf(d dice) conf {
 	kinds := []string{"last", "last", "gauge", "gauge", "each", "level", "age", "share", "missing", "increase", "traffic", "count", "over", "over",
 		"quantile", "quantile", "ratio"}
 	d.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
-	if d.chance(80) { // it spoils readiness for the whole sequence
+	if d.chance(80) { // because it fails readiness for the whole sequence
 		kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == "missing" })
 	}
 	for n, kind := range kinds[:d.IntN(7)] {
@@ -54,7 +54,7 @@ func newConf(d dice) conf {
 }
 
 func newRuled(d dice, name, kind string) ruled {
-	// Over between two appointed times: a judgement at .00 may come before the
+	// The end must be between two scheduled times, because a judgement at .00 may come before the
 	// collection or, at .01, after it.
 	lasting := func() time.Duration {
 		if n := pick(d, 0, 0, 1, 2, 3, 7); n > 0 {
@@ -65,7 +65,7 @@ func newRuled(d dice, name, kind string) ruled {
 	r := ruled{name: name, kind: kind, effect: pick(d, append(effects, "")...), unit: pick(d, units...), wait: lasting(), keep: lasting(),
 		quantile: pick(d, .5, .9, .99), bound: pick(d, .1, .3, .5), limits: limits{nan, nan, nan, nan}}
 	if r.looksBack() {
-		r.effect = pick(d, "warn", "show", "") // others eject: another test's story
+		r.effect = pick(d, "warn", "show", "") // others eject, which another test covers
 		r.window = d.IntN(31)
 		if kind == "over" || kind == "quantile" || kind == "ratio" {
 			r.minEvents = d.IntN(12)
@@ -100,8 +100,8 @@ func newRuled(d dice, name, kind string) ruled {
 	return r
 }
 
-// phase is the first pause that no failure has cut short: the same at every start, spread
-// over instances and checks.
+// phase is the first pause of a passing check. It is the same at every start, and differs by
+// instance and check.
 func (a active) phase() time.Duration {
 	h := fnv.New32a()
 	h.Write([]byte("a\x00" + a.name)) // the instance is called a
@@ -124,10 +124,10 @@ func newOp(d dice, c conf, names []string) op {
 		o.wait = 20 + d.IntN(40)
 	}
 	verbs := map[string]int{"behave": 16, "level": 6, "release": 4, "queue": 14, "gauge": 10, "stamp": 4, "record": 20, "busy": 3, "beat": 3,
-		"idle": 3, "hold": 2, "unhold": 4, "maintain": 2, "lift": 2, "maintenance": 2, "effects": 4, "deaf": 2, "hear": 5}
+		"idle": 3, "hold": 2, "unhold": 4, "maintain": 2, "lift": 2, "maintenance": 2, "effects": 4, "failing": 2, "collecting": 5}
 	var all []string
 	for _, v := range []string{"behave", "release", "queue", "gauge", "level", "stamp", "record", "busy", "beat", "idle", "hold", "unhold",
-		"maintain", "lift", "maintenance", "effects", "deaf", "hear"} {
+		"maintain", "lift", "maintenance", "effects", "failing", "collecting"} {
 		all = append(all, slices.Repeat([]string{v}, verbs[v])...)
 	}
 	o.verb = pick(d, all...)
@@ -137,7 +137,7 @@ func newOp(d dice, c conf, names []string) op {
 	case "release":
 		o.n = d.IntN(len(c.actives))
 	case "queue":
-		o.value = pick(d, 0, 0, 10, 20, 40, 59, 60, 61, 79, 80, 81, 99, nan) // NaN: it panics
+		o.value = pick(d, 0, 0, 10, 20, 40, 59, 60, 61, 79, 80, 81, 99, nan) // NaN means a panic
 	case "gauge":
 		o.value, o.text = pick(d, 0, 19, 20, 21, 39, 40, 50, 60, 61, 80, 81, nan), pick(d, "", "", "", "", "absent")
 	case "level":
@@ -153,12 +153,12 @@ func newOp(d dice, c conf, names []string) op {
 		o.effects = map[string]string{}
 		for _, name := range append(names, "*") {
 			if d.chance(25) {
-				o.effects[name] = pick(d, effects[:3]...) // nobody can ask for a restart
+				o.effects[name] = pick(d, effects[:3]...) // operators can't ask for a restart
 				lines = append(lines, name+" = "+o.effects[name])
 			}
 		}
 		if d.chance(20) {
-			lines = append(lines, "nobody=warn") // of another release
+			lines = append(lines, "nobody=warn") // a check of another release
 		}
 		if d.chance(20) {
 			lines, o.effects = append(lines, pick(d, "what", names[0]+"=maybe", "nobody=restart")), nil

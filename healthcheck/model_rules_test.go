@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// ruleModel remembers since when a rule's limits have been seen otherwise than
-// they count.
+// ruleModel is the state of a rule, with the start of observations that differ from it.
 type ruleModel struct {
 	ruled
 	state      string
@@ -16,15 +15,15 @@ type ruleModel struct {
 
 type memory struct {
 	counts bool
-	other  bool // now seen otherwise
+	other  bool // the observation differs from counts
 	since  time.Duration
 }
 
-// judge lets the rules see the last collection.
+// judge judges the rules by the last collection.
 func (m *model) judge(now time.Duration) {
 	for _, r := range m.rules {
 		seen := ""
-		seen, r.value = m.see(r.ruled, now)
+		seen, r.value = m.observe(r.ruled, now)
 		if r.state = seen; seen != "unknown" && seen != "stale" {
 			warn := r.warn.next(seen != "pass", now, r.wait, r.keep)
 			fail := r.fail.next(seen == "fail", now, r.wait, r.keep)
@@ -53,8 +52,8 @@ func (m *memory) next(seen bool, now, wait, keep time.Duration) bool {
 	return m.counts
 }
 
-// see is what the last collection says of a rule, and its value: NaN for none.
-func (m *model) see(r ruled, now time.Duration) (state string, value float64) {
+// observe returns the state of a rule by the last collection, and its value; NaN if there is none.
+func (m *model) observe(r ruled, now time.Duration) (state string, value float64) {
 	s := m.samples[len(m.samples)-1]
 	if now-s.at > 30*time.Second {
 		return "stale", nan
@@ -81,7 +80,7 @@ func (m *model) see(r ruled, now time.Duration) (state string, value float64) {
 		v = s.stamped
 	case "missing":
 	default:
-		return m.look(r, s)
+		return m.observeWindow(r, s)
 	}
 	if v != v {
 		return "unknown", nan
@@ -89,8 +88,8 @@ func (m *model) see(r ruled, now time.Duration) (state string, value float64) {
 	return r.limits.hold(v), v
 }
 
-// look judges a rule that looks back.
-func (m *model) look(r ruled, s sample) (state string, value float64) {
+// observeWindow judges a rule with a window.
+func (m *model) observeWindow(r ruled, s sample) (state string, value float64) {
 	window := time.Duration(r.window) * time.Second
 	if window == 0 {
 		window = 30 * time.Second
@@ -119,7 +118,7 @@ func (m *model) look(r ruled, s sample) (state string, value float64) {
 		}
 		first := slices.IndexFunc(m.samples, counted)
 		lower := r.limits[0] == r.limits[0] || r.limits[1] == r.limits[1]
-		if lower { // what must happen is looked for from the start
+		if lower { // a lower limit starts with the instrument
 			first = 0
 		}
 		if first < 0 {
@@ -127,7 +126,7 @@ func (m *model) look(r ruled, s sample) (state string, value float64) {
 		}
 		state = r.limits.hold(float64(n))
 		if since := max(old.at, m.samples[max(first-1, 0)].at); lower && state != "pass" && s.at-since < window {
-			return "pass", nan // too little, in too short a time
+			return "pass", nan // the window is not full yet
 		}
 		return state, float64(n)
 	case "over":
@@ -139,7 +138,7 @@ func (m *model) look(r ruled, s sample) (state string, value float64) {
 				state = [...]string{2: "warn", 3: "fail"}[n]
 			}
 		}
-		return state, nan // it is interpolated
+		return state, nan // the value is interpolated, so it is not compared
 	}
 	if few {
 		return "pass", nan
@@ -158,11 +157,11 @@ func (l limits) hold(v float64) string {
 	return "pass"
 }
 
-// edges are the types of limits, in their order.
+// edges are the types of limits, in order.
 var edges = [...]string{"min.fail", "min.warn", "max.warn", "max.fail"}
 
-// shown are the limits of a rule in the unit of its value, and that unit. What nobody has
-// recorded has no unit yet: a duration is in seconds until then.
+// shown returns the limits of a rule in the unit of its value, and that unit. A metric without a
+// recorded value has no unit yet; until then a duration is in seconds.
 func (m *model) shown(r ruled) (all map[string]float64, unit string) {
 	s := m.samples[len(m.samples)-1]
 	seen, time := true, map[string]string{"": "", "s": "s", "ms": "ms", "_seconds": "s"}[r.unit]

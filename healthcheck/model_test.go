@@ -16,13 +16,13 @@ import (
 
 var modelSeed = flag.Uint64("seed", 0, "replay this one sequence of TestModel")
 
-// TestModel runs the Monitor on the real SDK through random sequences of
-// evidence, faults and lifecycle changes, and at each step compares what is
-// served, what is scraped and what a model says that shares no code with it.
-// MODEL_SEQUENCES is how many; a failure is shrunk, and -seed replays it.
+// TestModel runs the Monitor on the real SDK through random sequences of evidence, faults and
+// lifecycle changes. After each step it compares the answers and the exported metrics with a model
+// that shares no code with the Monitor. MODEL_SEQUENCES is the number of sequences. A failing
+// sequence is shrunk, and -seed replays it.
 //
-// A bubble has one clock: it can leap ahead, but its wall clock can't step away
-// from the monotonic one, nor can a process in it be suspended: neither is here.
+// A bubble has one clock. It can jump ahead, but its wall clock can't step away from the monotonic
+// one, and a process in it can't be suspended. Other tests cover these.
 func TestModel(t *testing.T) {
 	sequences := 16
 	if n, err := strconv.Atoi(os.Getenv("MODEL_SEQUENCES")); err == nil {
@@ -49,8 +49,7 @@ func TestModel(t *testing.T) {
 	t.Logf("%d steps compared", steps)
 }
 
-// shrink leaves out operations, by halves and then one by one, while the
-// sequence still fails.
+// shrink removes operations, by halves and then one by one, as long as the sequence still fails.
 func shrink(p plan, err error, run func(plan) error) (plan, error) {
 	for size := (len(p.ops) + 1) / 2; size > 0; {
 		again := false
@@ -70,19 +69,17 @@ func shrink(p plan, err error, run func(plan) error) (plan, error) {
 	return p, err
 }
 
-// A second of a sequence has its appointed times, so that what the model calls
-// before and after is never a race: collections, files and judgements at .00, a
-// judgement that is asked for at .30, an operation at .32, the comparison at .36. Runs of
-// checks begin between .50 and .64, or .00 and .14. They end at once, in 100 ms, or by their
-// timeout of 1 s.
+// Events have scheduled times within a second, so that their order is never a race: collections,
+// files and judgements at .00, a requested judgement at .30, an operation at .32, the comparison at
+// .36. Runs of checks begin between .50 and .64, or .00 and .14. They end at once, in 100 ms, or by
+// their timeout of 1 s.
 const (
 	poked    = 300 * time.Millisecond
 	operated = 320 * time.Millisecond
 	compared = 360 * time.Millisecond
 )
 
-// play runs one sequence, and returns how many steps were compared and the first
-// difference.
+// play runs one sequence. It returns the number of compared steps and the first difference.
 func play(t *testing.T, dir string, p plan) (steps int, err error) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, dir, p.conf)
@@ -132,7 +129,7 @@ func play(t *testing.T, dir string, p plan) (steps int, err error) {
 	return steps, err
 }
 
-// plan is one sequence: a configuration and what happens to it.
+// plan is one sequence: a configuration and the operations.
 type plan struct {
 	conf conf
 	ops  []op
@@ -153,21 +150,21 @@ func (p plan) String() string {
 	return b.String()
 }
 
-// op is one operation: after some seconds, this.
+// op is one operation after some seconds.
 type op struct {
 	wait    int
 	verb    string
-	n       int               // which one, or how many
-	value   float64           // what
+	n       int // index or number
+	value   float64
 	text    string            // of a file
-	effects map[string]string // what the text means; nil if it is bad
+	effects map[string]string // meaning of the text; nil if it is invalid
 }
 
 func (o op) String() string {
 	return fmt.Sprintf("wait %ds, then %s n=%d value=%v %q", o.wait, o.verb, o.n, o.value, o.text)
 }
 
-// conf is what a sequence judges. The zero limit is NaN.
+// conf is the configuration of a sequence. A limit that is not set is NaN.
 type conf struct {
 	actives             []active
 	failures, successes int // of the defaults
@@ -184,7 +181,7 @@ type active struct {
 	start               string
 }
 
-// limits are those that fail below, warn below, warn above and fail above: of one side.
+// limits are those that fail below, warn below, warn above and fail above. They are on one side.
 type limits [4]float64
 
 type ruled struct {

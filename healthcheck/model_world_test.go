@@ -24,7 +24,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// world is the Monitor on the real SDK. What it exports is read from the reader that it judges by.
+// world is the Monitor on the real SDK. Its exported metrics come from the reader that it judges
+// by.
 type world struct {
 	t         *testing.T
 	monitor   *healthcheck.Monitor
@@ -38,7 +39,7 @@ type world struct {
 	gauge     number
 	stamp     number
 	absent    atomic.Bool
-	deaf      atomic.Bool
+	failing   atomic.Bool
 	holds     [4]func()
 	lifts     []func()
 	poke      func() // asks for a judgement
@@ -48,14 +49,14 @@ type world struct {
 	overrides, maintenance string // files
 }
 
-// deafReader is the reader, or fails.
-type deafReader struct {
+// failingReader is a reader that fails on request.
+type failingReader struct {
 	sdkmetric.Reader
-	deaf *atomic.Bool
+	failing *atomic.Bool
 }
 
-func (r deafReader) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
-	if r.deaf.Load() {
+func (r failingReader) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
+	if r.failing.Load() {
 		return errors.New("told to fail")
 	}
 	return r.Reader.Collect(ctx, rm)
@@ -83,7 +84,7 @@ func newWorld(t *testing.T, dir string, c conf) *world {
 		sdkmetric.WithResource(resource.NewSchemaless(attribute.String("service.instance.id", "a"))))
 	w.evidence(provider)
 	w.worker = m.Heartbeat("worker", c.stall)
-	w.poke = m.Hold("poke") // released twice it does nothing but ask for a judgement
+	w.poke = m.Hold("poke") // a second release only asks for a judgement
 	w.poke()
 	for n := range w.holds {
 		w.holds[n] = func() {}
@@ -101,7 +102,7 @@ func newWorld(t *testing.T, dir string, c conf) *world {
 		m.Stop()
 		w.must(provider.Shutdown(context.Background()))
 	}
-	w.must(m.StartWith(ctx, healthcheck.Pipeline{Reader: deafReader{w.reader, &w.deaf}, MeterProvider: provider,
+	w.must(m.StartWith(ctx, healthcheck.Pipeline{Reader: failingReader{w.reader, &w.failing}, MeterProvider: provider,
 		TracerProvider: noop.NewTracerProvider(), Logger: slog.New(slog.DiscardHandler)}))
 	return w
 }
@@ -113,7 +114,7 @@ func (w *world) must(err error) {
 	}
 }
 
-// until lets the time pass and all come to rest.
+// until lets time pass until all goroutines are idle.
 func (w *world) until(at time.Duration) {
 	time.Sleep(time.Until(w.started.Add(at)))
 	synctest.Wait()
@@ -176,8 +177,8 @@ func (w *world) do(o op) {
 		w.must(os.WriteFile(w.maintenance, []byte(text), 0o600))
 	case "effects":
 		w.must(os.WriteFile(w.overrides, []byte(o.text), 0o600))
-	case "deaf", "hear":
-		w.deaf.Store(o.verb == "deaf")
+	case "failing", "collecting":
+		w.failing.Store(o.verb == "failing")
 	case "drain":
 		w.drain()
 	}

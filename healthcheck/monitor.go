@@ -15,15 +15,15 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
 
-// A Monitor judges the health of one process. Make it with [New]; one Monitor to a
-// MeterProvider. Its methods may be called at any time, from any goroutine.
+// A Monitor judges the health of one process. Make it with [New]. A MeterProvider takes one
+// Monitor. Its methods may be called at any time, from any goroutine.
 type Monitor struct {
 	config   Config
 	registry collect.Registry // of instruments
 	life     lifecycle.Life
 	requests requestCounts
 	current  atomic.Pointer[answered]
-	service  atomic.Pointer[service]
+	identity atomic.Pointer[identity]
 	changed  notifier
 	kick     chan struct{} // asks for a judgement
 	drained  chan struct{}
@@ -36,17 +36,17 @@ type Monitor struct {
 	judging sync.Mutex // one judgement at a time
 	judge   judge.Judge
 
-	mu       sync.Mutex // of what follows, never held while code runs that is not ours
+	mu       sync.Mutex // guards the fields below; never held while foreign code runs
 	phase    phase
 	entries  []*entry
 	queues   []*Queue
-	mistakes []error  // of Heartbeat and Queue, until Start tells them
+	mistakes []error  // of Heartbeat and Queue, until Start returns them
 	running  *running // since Start
 
 	beats atomic.Pointer[[]*Heartbeat] // for the callback, which takes no lock
 }
 
-// phase is how far a Monitor has come.
+// phase is the state of a Monitor between New and Stop.
 type phase int
 
 const (
@@ -56,8 +56,8 @@ const (
 	stopped
 )
 
-// New makes a Monitor. What is wrong with c is reported by Start, all at once. Until then
-// /ready and /startup answer 503, and /health 200.
+// New makes a Monitor. Start returns all mistakes in c at once. Before Start, /ready and /startup
+// answer 503, and /health answers 200.
 func New(c Config) *Monitor {
 	c.Checks, c.Rules = slices.Clone(c.Checks), slices.Clone(c.Rules)
 	c.DrainDelay = cmp.Or(c.DrainDelay, defaultDrainDelay)
@@ -65,7 +65,7 @@ func New(c Config) *Monitor {
 	m := &Monitor{config: c, kick: make(chan struct{}, 1), drained: make(chan struct{}), stopping: make(chan struct{})}
 	m.drain = sync.OnceFunc(func() { close(m.drained) })
 	m.stop = sync.OnceFunc(m.end)
-	m.service.Store(&service{who: answer.Who{
+	m.identity.Store(&identity{service: answer.Service{
 		Name: buildinfo.Name(), Version: buildinfo.Version(), Terse: c.Terse,
 	}})
 	m.overrides.Store(&operator.Overrides{})
@@ -82,8 +82,8 @@ func New(c Config) *Monitor {
 }
 
 // Stop ends checks and rules after a last judgement. From then on readiness fails and liveness
-// passes. It does not wait for a collection or a check that hangs. It may be called at any
-// time and more than once; a Monitor that was stopped does not start again.
+// passes. Stop does not wait for a hung collection or check. It may be called at any time and more
+// than once. A stopped Monitor can't start again.
 func (m *Monitor) Stop() { m.stop() }
 
 func (m *Monitor) end() {
@@ -112,18 +112,18 @@ func (m *Monitor) end() {
 	}
 }
 
-// Drained is closed once the process may shut its servers down: the context given to Start
-// has ended and Config.DrainDelay has passed since, or Stop was called. Serve and
-// ListenAndServe wait for it; so do run groups, gRPC servers and workers:
+// Drained returns a channel. It is closed when the process may shut its servers down:
+// Config.DrainDelay after the end of the context given to Start, or after Stop. Serve and
+// ListenAndServe wait for it. Let run groups, gRPC servers and workers wait for it too:
 //
 //	<-health.Drained()
 //	grpcServer.GracefulStop()
 //	health.Stop()
 func (m *Monitor) Drained() <-chan struct{} { return m.drained }
 
-// beginDrain takes the instance out of traffic for good, because it is about to end.
+// beginDrain takes the instance out of traffic for good.
 func (m *Monitor) beginDrain() {
 	m.life.Drain()
-	m.judgeNow() // no server ends before the word is out
+	m.judgeNow() // readiness fails before any server ends
 	time.AfterFunc(max(0, m.config.DrainDelay), m.drain)
 }

@@ -25,7 +25,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestConfigurationErrors: all at once, each naming its item and its field.
+// TestConfigurationErrors: Start returns all mistakes at once, each with its item and its field.
 func TestConfigurationErrors(t *testing.T) {
 	const w = time.Minute
 	m := New(Config{
@@ -37,7 +37,7 @@ func TestConfigurationErrors(t *testing.T) {
 			{Name: "a", Func: ok},
 			{Name: "nothing"},
 			{Name: "interval", Func: ok, Interval: -time.Second},
-			{Name: "timeout", Func: ok, Interval: time.Second, Timeout: 2 * time.Second}, // is cut
+			{Name: "timeout", Func: ok, Interval: time.Second, Timeout: 2 * time.Second}, // is cut to the interval
 			{Name: "negative", Func: ok, Timeout: -1},
 			{Name: "thresholds", Func: ok, FailureThreshold: -1, SuccessThreshold: -2},
 			{Name: "effect", Func: ok, OnFail: "core"},
@@ -71,7 +71,7 @@ func TestConfigurationErrors(t *testing.T) {
 	})
 	m.Heartbeat("a", 0)
 	m.Heartbeat("beat", -1)
-	m.Heartbeat("\xff", 0) // it would keep every metric from being exported: OTLP is UTF-8
+	m.Heartbeat("\xff", 0) // it would stop every export, because OTLP is UTF-8
 	m.Queue("q", 0, func() int { return 0 })
 	m.Queue("q", 0, func() int { return 0 })
 	m.Queue("capacity", -1, func() int { return 0 })
@@ -93,7 +93,7 @@ func TestConfigurationErrors(t *testing.T) {
 		{"|LivenessPath", `"live" does not begin with /`}, {"|StartupPath", `"/ready" is also ReadinessPath`},
 		{"|Name", "is empty"}, {"a|Name", `"a" is used twice`}, {"nothing|Func", "is nil"}, {"interval|Interval", "-1s is negative"},
 		{"negative|Timeout", "-1ns is negative"}, {"thresholds|FailureThreshold", "-1 is negative"}, {"thresholds|SuccessThreshold", "-2 is negative"},
-		{"effect|OnFail", `"core" is no effect: write NotReady`}, {"spin|Interval", "1ns is shorter than 10ms"},
+		{"effect|OnFail", `"core" is not an effect: write NotReady`}, {"spin|Interval", "1ns is shorter than 10ms"},
 		{"*|Name", "can't be named in an override"}, {"a=b|Name", "can't be named in an override"},
 		{"contradiction|Warn", "Above(80) is not crossed before Fail: Above(50)"}, {"two sides|Warn", "write two rules"}, {"two types|Warn", "differ in type"},
 		{"no value|Value", "is not set: write rule.Last"}, {"no limit|Fail", "neither Fail nor Warn is set"}, {"nan|Fail", "Above(NaN) is not a number"},
@@ -102,8 +102,8 @@ func TestConfigurationErrors(t *testing.T) {
 		{"ratio's sides|Value", "two of Increase or two of Last"}, {"where|Value", "at least one value"}, {"events|MinEvents", "-1 is negative"},
 		{"no events|MinEvents", "count events"}, {"ratio's where|Value", "need an attribute"}, {"per|Per", "has an empty attribute"},
 		{"share|Fail", "Above(1.5) is never crossed: a share is from 0 to 1"}, {"for|For", "-1ns is negative"}, {"for|KeepFor", "-2ns is negative"},
-		{"rule's effect|OnFail", `"fail" is no effect`}, needs("a"), needs("nan"),
-		{"beat|Heartbeat", "the stall time -1ns is negative"}, {"\xff|Name", "is longer than 64 bytes or no plain text"},
+		{"rule's effect|OnFail", `"fail" is not an effect`}, needs("a"), needs("nan"),
+		{"beat|Heartbeat", "the stall time -1ns is negative"}, {"\xff|Name", "is longer than 64 bytes or not plain text"},
 		{`"q"|Queue`, "the name is used twice"}, {`"capacity"|Queue`, "the capacity -1 is negative"}, {`"length"|Queue`, "length is nil"},
 	}
 	known := map[string]bool{}
@@ -144,8 +144,8 @@ func TestDeltaReaderIsRefused(t *testing.T) {
 	}
 }
 
-// TestMistypedMetric: a name that nobody created holds readiness back and is
-// named; a quiet instrument does not.
+// TestMistypedMetric: a name without an instrument fails readiness, and the reason has the name. An
+// instrument without values does not fail it.
 func TestMistypedMetric(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(
@@ -170,8 +170,8 @@ func TestMistypedMetric(t *testing.T) {
 	})
 }
 
-// TestForeignProvider: without our View nobody sees what is created, so a gauge
-// gets a minute and a counter is never missed.
+// TestForeignProvider: without our View a Monitor does not see instruments. So a gauge may be
+// missing for a minute, and a counter for ever.
 func TestForeignProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &kit{t: t, reader: sdkmetric.NewManualReader(), Monitor: New(ofRules(
@@ -188,8 +188,7 @@ func TestForeignProvider(t *testing.T) {
 	})
 }
 
-// TestView: limits become boundaries, base views apply, and no instrument is
-// seen by two.
+// TestView: limits become boundaries, base views apply, and an instrument gets one view.
 func TestView(t *testing.T) {
 	m := New(ofRules(
 		rule.Rule{Name: "a", Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(300 * time.Millisecond), Warn: rule.Above(200 * time.Millisecond)},
@@ -232,7 +231,7 @@ func TestView(t *testing.T) {
 		"plain":                        "[0 5 10 25 50 75 100 250 333 500 750 1000 2500 5000 7500 10000]",
 		"in.ms":                        "[0 5 10 25 50 75 100 250 333 500 750 1000 2500 5000 7500 10000]",
 		"of_seconds":                   "[0 0.333 5 10 25 50 75 100 250 500 750 1000 2500 5000 7500 10000]",
-		"late":                         "[0 1 2 5 10 25 50 75 100 250 500 750 1000 2500 5000 7500 10000]", // both of the rules
+		"late":                         "[0 1 2 5 10 25 50 75 100 250 500 750 1000 2500 5000 7500 10000]", // of both rules
 		"advised":                      "[7 8]",
 		"dropped":                      "",
 	} {
@@ -255,8 +254,8 @@ func TestMaintainErrors(t *testing.T) {
 	}
 }
 
-// TestStopIsImmediate: neither a check that heeds nothing nor Stop before Start
-// holds it up.
+// TestStopIsImmediate: a check that ignores its context does not delay Stop. Stop before Start
+// returns at once too.
 func TestStopIsImmediate(t *testing.T) {
 	New(Config{}).Stop()
 	synctest.Test(t, func(t *testing.T) {
@@ -273,10 +272,10 @@ func TestStopIsImmediate(t *testing.T) {
 	})
 }
 
-// TestStopKnowsOfTheEnd: the last verdict of a process that is told to end says so,
-// even if there is no drain delay in which the word could get around.
-func TestStopKnowsOfTheEnd(t *testing.T) {
-	for range 20 { // goroutines may run in an order that hides it
+// TestStopSaysDraining: the last verdict of a stopped process says draining, even without a drain
+// delay.
+func TestStopSaysDraining(t *testing.T) {
+	for range 20 { // because some orders of goroutines hide the fault
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			k := newKit(t, Config{})
@@ -292,7 +291,7 @@ func TestStopKnowsOfTheEnd(t *testing.T) {
 	}
 }
 
-// TestReaderThatEnded: silence is not health.
+// TestReaderThatEnded: a reader without collections is not healthy.
 func TestReaderThatEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(rule.Rule{Name: "queue", OnFail: NotReady, Value: rule.Last("queue.length"), Fail: rule.Above(80)}))
@@ -317,7 +316,7 @@ func TestReaderOfNobody(t *testing.T) {
 	}
 }
 
-// TestPanickingCallback is no sample and no end.
+// TestPanickingCallback: a panicking callback makes no sample, and the Monitor goes on.
 func TestPanickingCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(rule.Rule{Name: "errors", OnFail: NotReady, Value: rule.Increase("jobs.failed"), Fail: rule.Above(10)}))
@@ -342,7 +341,7 @@ func TestPanickingCallback(t *testing.T) {
 	})
 }
 
-// TestBlockedLog: a log that takes nothing keeps no verdict back.
+// TestBlockedLog: a blocked log handler delays no verdict.
 func TestBlockedLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{})
@@ -365,7 +364,7 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// TestStaleLiveness: with liveness failing or not, a judge that stopped restarts nothing.
+// TestStaleLiveness: a stopped judge restarts nothing, even if liveness failed before.
 func TestStaleLiveness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{})
@@ -380,22 +379,22 @@ func TestStaleLiveness(t *testing.T) {
 	})
 }
 
-// TestSuspended: after SIGSTOP all ages begin anew.
+// TestSuspended: after SIGSTOP all ages start again.
 func TestSuspended(t *testing.T) {
 	m := memory.Instant{Now: time.Now()}
 	h := &Heartbeat{stall: time.Minute, born: m.Now.Add(-time.Hour)}
 	h.active.Store(1)
-	if f := (judge.Beats{Stall: h.stall, Last: h.since}).Evaluate(m); f.State != verdict.Fail {
+	if f := (judge.Beats{Stall: h.stall, Last: h.lastBeat}).Evaluate(m); f.State != verdict.Fail {
 		t.Fatalf("%s; an hour without a beat", f.State)
 	}
 	m.Resumed = m.Now.Add(-30 * time.Second)
-	if f := (judge.Beats{Stall: h.stall, Last: h.since}).Evaluate(m); f.State != verdict.Pass {
+	if f := (judge.Beats{Stall: h.stall, Last: h.lastBeat}).Evaluate(m); f.State != verdict.Pass {
 		t.Errorf("%s (%s); awake for 30 s only", f.State, f.Reason)
 	}
 }
 
-// TestInstrumentAfterStart: a counter that is made once the Monitor runs begins
-// at zero, and so do its new series.
+// TestInstrumentAfterStart: a counter that is created while the Monitor runs begins at zero, and so
+// do its new series.
 func TestInstrumentAfterStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(rule.Rule{Name: "errors", Value: rule.Increase("jobs.failed"), Fail: rule.Above(1000)})).start()

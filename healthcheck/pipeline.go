@@ -10,35 +10,37 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
-// Pipeline is where rules read and where verdicts go. The zero Pipeline serves checks alone.
+// Pipeline has the reader of the rules and the destinations of verdicts. The zero Pipeline is
+// enough for checks.
 type Pipeline struct {
 	Reader         sdkmetric.Reader     // a cumulative reader of MeterProvider; needed if there are rules
 	MeterProvider  metric.MeterProvider // exports health.*; the global one if nil
-	TracerProvider trace.TracerProvider // a span for each run of a check; the global one if nil
+	TracerProvider trace.TracerProvider // a span for every run of a check; the global one if nil
 	Logger         *slog.Logger         // changes of state; slog.Default() if nil
 }
 
-// View is the one view to build the MeterProvider with. It makes every latency limit of the
-// rules a bucket boundary of its histogram, so that a quantile is judged by an exact count.
-// It also sees which instruments are created, so that a mistyped name is told from a quiet
-// one. Rules that are added before a histogram is created count too.
+// View returns the view for the MeterProvider. It makes every latency limit of the rules a bucket
+// boundary of its histogram, so that a quantile is judged by an exact count. It also sees every
+// instrument, so that the Monitor can tell a mistyped name from an instrument without values. It
+// knows all rules that are added before their histogram is created.
 //
-// The first of base that matches an instrument is applied to it, with the limits
-// merged into its boundaries. Rules go by the names that these views give. Pass
-// your own views here and not to the provider, because an instrument takes only one.
+// An instrument gets the first matching view of base, with the limits merged into its boundaries.
+// Rules use the names that these views give. Pass your own views here and not to the provider,
+// because an instrument takes only one.
 func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
 	return m.registry.View(m.boundaries, base...)
 }
 
-// boundaries are the limits of the rules on one histogram, in its unit.
+// boundaries returns the limits of the rules on one histogram, in its unit.
 func (m *Monitor) boundaries(metric, unit string) (all []float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.limits(metric, unit)
 }
 
-// want tells a reader of families what the rules read. mu is held, so that the last word is right.
-func (m *Monitor) want() {
+// wantMetrics tells a reader of families which metrics the rules read. mu is held, so that the last
+// call wins.
+func (m *Monitor) wantMetrics() {
 	f := m.registry.Families()
 	if f == nil {
 		return
@@ -55,7 +57,7 @@ func (m *Monitor) want() {
 	f.Want(all)
 }
 
-// limits are those of the rules that count a histogram's measurements. mu is held.
+// limits returns the limits of the rules that count a histogram's measurements. mu is held.
 func (m *Monitor) limits(metric, unit string) (all []float64) {
 	for _, e := range m.entries {
 		if e.rule == nil {
@@ -67,7 +69,7 @@ func (m *Monitor) limits(metric, unit string) (all []float64) {
 		}
 		r, err := r.Resolved(unit, "histogram")
 		switch {
-		case err != nil: // Start, or the first collection, tells
+		case err != nil: // Start or the first collection reports it
 		case r.Indicator.Kind == query.KindShareAbove:
 			all = append(all, r.Indicator.Bound.Value)
 		default:

@@ -19,11 +19,10 @@ import (
 
 var podSeed = flag.Uint64("pods", 1, "seed of the requests of the tests of ten pods; 0 takes one by chance")
 
-// The model: ten pods of 4 workers and a service time of 100 ms, so 40 requests
-// a second each. Requests arrive by chance, the balancer picks a ready pod by
-// chance (as kube-proxy does) and looks at /ready each second. A request waits in
-// the order of arrival; a client gives up after 2 s, and one that still waits then
-// leaves the queue. No ready pod: the request fails.
+// The model: ten pods of 4 workers and a service time of 100 ms, so 40 requests a second each.
+// Requests arrive at random. The balancer picks a random ready pod, as kube-proxy does, and reads
+// /ready every second. Requests wait in the order of arrival. After 2 s the client gives up and its
+// request leaves the queue. Without a ready pod the request fails.
 const (
 	podCount    = 10
 	podWorkers  = 4
@@ -32,11 +31,11 @@ const (
 	podCapacity = podCount * podWorkers / .1 // requests a second of all pods
 	podStep     = 100 * time.Millisecond     // of the model; queues are exact within a step
 
-	before = 150 * time.Second // what comes, comes when four windows are full
+	before = 150 * time.Second // start of the events, when four windows are full
 )
 
-// pod is one instance: a Monitor on its own provider, and the model of a server
-// whose request durations it judges.
+// pod is one instance: a Monitor on its own provider, and the model of a server. The Monitor judges
+// the server's request durations.
 type pod struct {
 	*kit
 	durations metric.Float64Histogram
@@ -61,7 +60,7 @@ func newPod(t *testing.T, n int, effect verdict.Effect) *pod {
 	return p
 }
 
-// serve takes a request at a time and reports whether its client got an answer.
+// serve takes a request and reports whether its client got an answer.
 func (p *pod) serve(at time.Duration, random *rand.Rand) bool {
 	worker := &p.free[0]
 	for n := range p.free {
@@ -98,27 +97,27 @@ func (p *pod) probe(at time.Duration, ready bool) {
 	}
 }
 
-// answers200 asks the real handler.
+// answers200 requests the real handler.
 func (p *pod) answers200() bool {
 	w := httptest.NewRecorder()
 	p.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/ready", nil))
 	return w.Code == http.StatusOK
 }
 
-// naive is the policy of many: p99 over the limit, out at once.
+// naive is a common policy: not ready at once if p99 is over the limit.
 func (p *pod) naive() bool { return p.Verdict().Results[0].State != verdict.Fail }
 
-// scenario is what happens to ten pods.
+// scenario describes the events for ten pods.
 type scenario struct {
 	effect verdict.Effect
 	ready  func(*pod) bool             // answers200 if nil
 	load   func(time.Duration) float64 // relative to what all can serve
-	calm   time.Duration               // from when on requests are counted
+	calm   time.Duration               // requests are counted from here on
 	span   time.Duration
-	at     func(*fleet, time.Duration) // each second, if not nil
+	at     func(*fleet, time.Duration) // called every second, if not nil
 }
 
-// fleet is what came of it.
+// fleet is the result of a scenario.
 type fleet struct {
 	pods     []*pod
 	minReady int
@@ -140,7 +139,7 @@ func (sc scenario) run(t *testing.T) *fleet {
 	}
 	t.Logf("seed %d (replay with -pods %d)", seed, seed)
 	random := rand.New(rand.NewPCG(seed, 2))
-	time.Sleep(podStep / 3) // never at the same instant as a collection: the run is the same each time
+	time.Sleep(podStep / 3) // not at the instant of a collection, so that every run is the same
 	in := slices.Clone(f.pods)
 	good, all := 0, 0
 	next := time.Duration(0)
@@ -196,7 +195,7 @@ func (f *fleet) log(t *testing.T, what string) {
 		what, f.minReady, f.none, sum, most, 100*f.served)
 }
 
-// spike is 70 % load and, for a time, 130 %.
+// spike is 70 % load, and 130 % for a time.
 func spike(length time.Duration) func(time.Duration) float64 {
 	return func(at time.Duration) float64 {
 		if at >= before && at < before+length {
@@ -208,8 +207,8 @@ func spike(length time.Duration) func(time.Duration) float64 {
 
 func steady(time.Duration) float64 { return .7 }
 
-// TestTenPods: evidence that is made by serving requests does not cause the
-// outage that it reports, whether it ejects or only warns, and however long the spike is.
+// TestTenPods: a rule on traffic does not cause an outage by itself, whether it ejects or only
+// warns, for short and long spikes.
 func TestTenPods(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -255,8 +254,8 @@ func TestTenPods(t *testing.T) {
 	}
 }
 
-// TestTenPodsSlowDependency: every pod is slow through no fault of its own, at the
-// traffic that it is used to. Some leave; by the traffic of the rest, that is enough.
+// TestTenPodsSlowDependency: a dependency makes every pod slow at its usual traffic. Some are
+// ejected. Then the others have more than their usual traffic and stay.
 func TestTenPodsSlowDependency(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -280,7 +279,7 @@ func TestTenPodsSlowDependency(t *testing.T) {
 	})
 }
 
-// TestTenPodsNaive shows the contrast.
+// TestTenPodsNaive shows the naive policy for comparison.
 func TestTenPodsNaive(t *testing.T) {
 	if !testing.Verbose() {
 		t.Skip("it only logs figures; run it with -v")
@@ -291,8 +290,8 @@ func TestTenPodsNaive(t *testing.T) {
 	})
 }
 
-// TestOneSlowPod alone is taken out, again and again; the others are not, though
-// they get its work.
+// TestOneSlowPod: one slow pod is ejected again and again. The others are not, although they get
+// its work.
 func TestOneSlowPod(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

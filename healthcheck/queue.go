@@ -15,9 +15,9 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
 )
 
-// A Queue exports the length and capacity of a queue and how long items wait in
-// it: queue.length, queue.capacity and queue.wait.duration, each with the attribute queue.name.
-// A nil one does nothing.
+// A Queue exports the length and capacity of a queue and the waiting time of its items:
+// queue.length, queue.capacity and queue.wait.duration, all with the attribute queue.name. A nil
+// Queue does nothing.
 type Queue struct {
 	name     string
 	capacity int
@@ -30,11 +30,10 @@ type Queue struct {
 	closed bool
 }
 
-// Queue exports a queue. length is called at each collection, from any goroutine; it must not
-// block. For a channel it is func() int { return len(c) }. A capacity of 0 is not exported. A
-// name that is taken or empty, a negative capacity and a nil length are errors of Start; after
-// Start they are logged, and nothing is exported. Items that waited before Start are not
-// counted.
+// Queue exports a queue. Every collection calls length, from any goroutine, so length must not
+// block. For a channel it is func() int { return len(c) }. A capacity of 0 is not exported. An
+// empty name, a used name, a negative capacity and a nil length are errors of Start. After Start
+// they are logged, and nothing is exported. Waiting times from before Start are not recorded.
 func (m *Monitor) Queue(name string, capacity int, length func() int) *Queue {
 	q := &Queue{name: name, capacity: capacity, length: length, attrs: metric.WithAttributes(conventions.Queue.String(name))}
 	m.mu.Lock()
@@ -49,10 +48,10 @@ func (m *Monitor) Queue(name string, capacity int, length func() int) *Queue {
 	}
 	m.mu.Unlock()
 	if problem != "" {
-		m.tellMistake(&cfgerrors.Error{Item: fmt.Sprintf("%.80q", name), Field: "Queue", Problem: problem})
+		m.reportMistake(&cfgerrors.Error{Item: fmt.Sprintf("%.80q", name), Field: "Queue", Problem: problem})
 	} else if r != nil {
 		if err := q.export(r.pipeline.MeterProvider); err != nil {
-			m.tellMistake(err)
+			m.reportMistake(err)
 		}
 	}
 	return q
@@ -72,7 +71,7 @@ func (q *Queue) problem() string {
 
 // export creates the instruments, once.
 func (q *Queue) export(mp metric.MeterProvider) error {
-	m := export.Maker{Meter: mp.Meter(conventions.Scope)}
+	m := export.Builder{Meter: mp.Meter(conventions.Scope)}
 	items := m.UpDown("queue.length", "{item}", "Items in a queue.")
 	room := m.UpDown("queue.capacity", "{item}", "Items that a queue can hold.")
 	wait := m.Histogram("queue.wait.duration", "s", "Time that an item spent in a queue.", conventions.Seconds)
@@ -80,8 +79,8 @@ func (q *Queue) export(mp metric.MeterProvider) error {
 		return m.Err
 	}
 	set := metric.WithAttributes(conventions.Queue.String(q.name))
-	// One registration per queue: a callback given to the instrument itself would
-	// be dropped for the second queue of a process.
+	// Every queue has its own registration. If the callback belonged to the instrument, the SDK
+	// would drop it for the second queue of a process.
 	reg, err := m.Meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		defer func() { _ = recover() }()
 		if q.capacity > 0 {
@@ -118,7 +117,7 @@ func (q *Queue) Waited(ctx context.Context, d time.Duration) {
 	}
 }
 
-// unexport takes back the export of a Start that failed.
+// unexport undoes the export of a failed Start.
 func (q *Queue) unexport() {
 	q.mu.Lock()
 	end := q.end
@@ -137,7 +136,7 @@ func (q *Queue) exported() bool {
 	return q.end != nil
 }
 
-// Close stops exporting the queue's length and capacity. The name stays taken.
+// Close stops exporting the queue's length and capacity. Its name can't be used again.
 func (q *Queue) Close() {
 	if q == nil {
 		return

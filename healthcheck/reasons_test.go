@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// noReasons are the declarations, in small letters, whose texts are no reason in a verdict, and texts
-// that are none wherever they are.
+// noReasons has declarations, in small letters, whose texts are never a reason in a verdict. It
+// also has single texts that are not reasons.
 var noReasons = map[string]string{
 	"check.validate":           "configuration",
 	"check.validatetimes":      "configuration",
@@ -28,10 +28,10 @@ var noReasons = map[string]string{
 	"monitor.validate":         "configuration",
 	"monitor.validatepaths":    "configuration",
 	"needsreader":              "configuration",
-	"monitor.misfit":           "configuration",
+	"monitor.mismatch":         "configuration",
 	"monitor.startwith":        "the caller's error",
 	"monitor.add":              "the caller's error",
-	"monitor.late":             "the caller's error",
+	"monitor.latemistakes":     "the caller's error",
 	"monitor.setup":            "the caller's error",
 	"monitor.setupwithin":      "the caller's error",
 	"running.cumulative":       "the caller's error",
@@ -39,14 +39,14 @@ var noReasons = map[string]string{
 	"monitor.queue":            "the caller's mistake",
 	"newmaintenance":           "the caller's mistake",
 	"monitor.maintain":         "the caller's mistake",
-	"monitor.serves":           "the caller's error",
+	"monitor.checkservers":     "the caller's error",
 	"monitor.serveall":         "the caller's error",
 	"monitor.shutdown":         "the caller's error",
 	"readonly":                 "405",
 	"monitor.listenandserve":   "the caller's error",
 	"errexit":                  "for operators",
 	"classes.describe":         "for operators",
-	"monitor.telloverrides":    "log",
+	"monitor.logoverrides":     "log",
 	"file.load":                "log",
 	"file.read":                "log",
 	"watch":                    "log",
@@ -63,8 +63,8 @@ var noReasons = map[string]string{
 	"count":                    "a part of a reason",
 }
 
-// TestReasonsAreExplained: each text that can be the output of a verdict has a row in
-// docs/not-ready.md, and each row is of such a text.
+// TestReasonsAreExplained: every possible output of a verdict has a row in docs/not-ready.md, and
+// every row has such a text.
 func TestReasonsAreExplained(t *testing.T) {
 	page, err := os.ReadFile("../docs/not-ready.md")
 	if err != nil {
@@ -110,7 +110,8 @@ var (
 	word  = regexp.MustCompile(`[a-z]{2}`)
 )
 
-// reasons are the texts of two words or more, and of phase.reason, and where they are.
+// reasons returns the texts of two words or more and the texts of phase.reason, with their
+// positions.
 func reasons(t *testing.T, unused map[string]bool) map[string]string {
 	t.Helper()
 	var files []string
@@ -157,7 +158,7 @@ func reasons(t *testing.T, unused map[string]bool) map[string]string {
 	return all
 }
 
-// nameOf is "file.load" for a method, and the name of a variable's declaration.
+// nameOf returns "file.load" for a method, and the name of a variable's declaration.
 func nameOf(d ast.Decl) string {
 	switch d := d.(type) {
 	case *ast.GenDecl:

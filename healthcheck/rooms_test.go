@@ -15,10 +15,10 @@ import (
 	"testing"
 )
 
-// rooms are the packages of this folder from the ground up, with all that each imports
-// of the others: only what stands above it in this list. internal/ is left out.
+// rooms are the packages of this folder, with their imports of each other. A package imports only
+// packages above it in this list. internal/ is left out of the names.
 var rooms = []struct{ name, imports string }{
-	// Words, which are data.
+	// Words. They are data.
 	{"verdict", ""},
 	{"cfgerrors", ""},
 	{"conventions", ""},
@@ -32,7 +32,7 @@ var rooms = []struct{ name, imports string }{
 	{"evidence", "conventions query text"},
 	{"collect", "conventions evidence guard"},
 	{"run", "conventions guard"},
-	// Memory, and what people have asked for.
+	// Memory, and requests of people.
 	{"memory", "evidence verdict"},
 	{"lifecycle", "states"},
 	{"operator", "lifecycle states verdict"},
@@ -42,23 +42,23 @@ var rooms = []struct{ name, imports string }{
 	{"answer", "conventions judge query states text verdict"},
 	{"export", "conventions judge query run states verdict"},
 	{"", "answer buildinfo cfgerrors collect conventions evidence export judge lifecycle operator query rule run states verdict"},
-	// What users add.
+	// Packages that users add.
 	{"checks", ""},
 	{"statuspage", "healthcheck verdict"},
 	{"healthtest", "healthcheck query rule verdict"},
 	{"grpchealth", "checks healthcheck verdict"},
 	{"promhealth", "cfgerrors conventions healthcheck"},
-	// What tests alone use.
+	// Packages that only tests use.
 	{"leaktest", ""},
 }
 
-// still are the rooms without a clock, a goroutine and a lock: what they say follows from
-// what they are given, so that history can be judged as well as the present.
+// still are the rooms without a clock, a goroutine and a lock. Their results depend only on their
+// input, so they can also judge recorded history.
 var still = []string{"verdict", "states", "query", "rule", "evidence", "memory", "judge", "answer"}
 
 const modulePath = "github.com/otelhealth/otelhealth/"
 
-// TestRooms holds the imports to the list, which docs/concepts.md draws.
+// TestRooms compares the imports with the list, which docs/concepts.md draws.
 func TestRooms(t *testing.T) {
 	want := map[string][]string{}
 	var above []string
@@ -87,7 +87,7 @@ func TestRooms(t *testing.T) {
 	}
 }
 
-// imports are the packages under a folder, with what they import of each other.
+// imports returns the packages under a folder, with their imports of each other.
 func imports(t *testing.T, root string) map[string][]string {
 	t.Helper()
 	found := map[string]map[string]bool{}
@@ -119,7 +119,7 @@ func short(rest string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(rest, "/"), "internal/")
 }
 
-// each visits the files of a folder that are no tests, on every platform.
+// each visits the files of a folder that are not tests, for every platform.
 func each(t *testing.T, root string, visit func(name string, file *ast.File)) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
@@ -142,8 +142,8 @@ func each(t *testing.T, root string, visit func(name string, file *ast.File)) {
 	}
 }
 
-// TestStillRooms looks for what would give a still room a clock, a goroutine or a lock,
-// or have it read metrics by itself.
+// TestStillRooms: a still room has no clock, no goroutine and no lock, and reads no metrics by
+// itself.
 func TestStillRooms(t *testing.T) {
 	seen := map[string]bool{}
 	each(t, ".", func(name string, file *ast.File) {
@@ -181,7 +181,7 @@ func TestStillRooms(t *testing.T) {
 	}
 }
 
-// TestEachRoomHasAContract: its package comment says so in three lines or more.
+// TestEachRoomHasAContract: the package comment has three lines or more.
 func TestEachRoomHasAContract(t *testing.T) {
 	docs := map[string]string{}
 	each(t, "internal", func(name string, file *ast.File) {
@@ -194,7 +194,7 @@ func TestEachRoomHasAContract(t *testing.T) {
 	}
 }
 
-// TestRoot stays small: what users name, the wiring and the loops.
+// TestRoot: the root package stays small: the public types, the wiring and the loops.
 func TestRoot(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	if err != nil {

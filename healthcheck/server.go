@@ -11,10 +11,11 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 )
 
-// ListenAndServe listens on the Addr of each server and serves as [Monitor.Serve] does. The
-// servers shut down side by side, and the last one, such as the operators', after the others.
+// ListenAndServe listens on the Addr of every server and serves as [Monitor.Serve] does. The
+// servers shut down concurrently. The last one, for example the operators' server, shuts down after
+// the others.
 func (m *Monitor) ListenAndServe(servers ...*http.Server) error {
-	if err := m.serves(servers); err != nil {
+	if err := m.checkServers(servers); err != nil {
 		return fmt.Errorf("healthcheck: ListenAndServe: %w", err)
 	}
 	var listeners []net.Listener
@@ -37,15 +38,16 @@ func (m *Monitor) ListenAndServe(servers ...*http.Server) error {
 	return m.serveAll(servers, listeners)
 }
 
-// Serve serves until the context given to [Monitor.Start] ends, then takes its
-// leave: /ready answers 503 at once; requests are served for Config.DrainDelay,
-// while load balancers notice; requests in flight get Config.ShutdownTimeout; the Monitor
-// stops. It returns nil after an orderly end, so write
+// Serve serves until the context given to [Monitor.Start] ends. Then it drains. /ready answers 503
+// at once. Requests are served for Config.DrainDelay more, until load balancers have noticed. Then
+// requests in flight get Config.ShutdownTimeout, and the Monitor stops. Serve returns nil after an
+// orderly end, so write
 //
 //	if err := health.Serve(srv, l); err != nil { log.Fatal(err) }
 //
-// DrainDelay should cover the time in which Kubernetes takes the endpoint away: 5 to
-// 15 seconds, together with ShutdownTimeout under terminationGracePeriodSeconds.
+// DrainDelay should cover the time until Kubernetes has removed the endpoint, usually 5 to 15
+// seconds. DrainDelay and ShutdownTimeout together must be shorter than
+// terminationGracePeriodSeconds.
 //
 // A server whose TLSConfig has certificates serves TLS. Serve returns an error at once if the
 // Monitor has not started.
@@ -54,7 +56,7 @@ func (m *Monitor) Serve(srv *http.Server, l net.Listener) error {
 }
 
 func (m *Monitor) serveAll(servers []*http.Server, listeners []net.Listener) error {
-	if err := m.serves(servers); err != nil {
+	if err := m.checkServers(servers); err != nil {
 		closeAll(listeners)
 		return fmt.Errorf("healthcheck: Serve: %w", err)
 	}
@@ -72,7 +74,7 @@ func (m *Monitor) serveAll(servers []*http.Server, listeners []net.Listener) err
 	select {
 	case err := <-failed:
 		for _, srv := range servers {
-			_ = srv.Close() // the error that counts is the first
+			_ = srv.Close() // the first error is returned
 		}
 		return err
 	case <-m.drained:
@@ -80,8 +82,8 @@ func (m *Monitor) serveAll(servers []*http.Server, listeners []net.Listener) err
 	return m.shutdown(servers)
 }
 
-// serves says why the servers can't be served.
-func (m *Monitor) serves(servers []*http.Server) error {
+// checkServers returns why the servers can't be served; nil if they can.
+func (m *Monitor) checkServers(servers []*http.Server) error {
 	m.mu.Lock()
 	phase := m.phase
 	m.mu.Unlock()
@@ -91,24 +93,24 @@ func (m *Monitor) serves(servers []*http.Server) error {
 	case phase != started:
 		return fmt.Errorf("%w: write health.Start(ctx) or telemetry.Start before", cfgerrors.ErrNotStarted)
 	case len(servers) == 0:
-		return &cfgerrors.Error{Field: "servers", Problem: "there is none"}
+		return &cfgerrors.Error{Field: "servers", Problem: "is empty: pass an http.Server"}
 	}
 	for _, srv := range servers {
 		if srv.TLSConfig != nil && !secure(srv) {
-			return &cfgerrors.Error{Field: "TLSConfig", Problem: fmt.Sprintf("the server of %q has one without certificates: "+
+			return &cfgerrors.Error{Field: "TLSConfig", Problem: fmt.Sprintf("the server of %q has no certificates in it: "+
 				"set Certificates or GetCertificate, or call its ListenAndServeTLS and shut it down after Drained", srv.Addr)}
 		}
 	}
 	return nil
 }
 
-// secure reports whether a server has what TLS needs.
+// secure reports whether a server has a certificate for TLS.
 func secure(srv *http.Server) bool {
 	c := srv.TLSConfig
 	return c != nil && (len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil)
 }
 
-// shutdown shuts the servers down side by side, the last one after the others.
+// shutdown shuts the servers down concurrently, the last one after the others.
 func (m *Monitor) shutdown(servers []*http.Server) error {
 	limit := m.config.ShutdownTimeout
 	ctx, cancel := context.WithTimeout(context.Background(), limit)

@@ -27,7 +27,7 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// freeAddr is an address that nobody listens on.
+// freeAddr returns an address without a listener.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l := listen(t)
@@ -35,7 +35,7 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// certified is a certificate for 127.0.0.1, and a client that trusts it.
+// certified returns a certificate for 127.0.0.1, and a client that trusts it.
 func certified(t *testing.T) (*tls.Config, *http.Client) {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(nil)
@@ -47,7 +47,7 @@ func certified(t *testing.T) (*tls.Config, *http.Client) {
 	return &tls.Config{Certificates: srv.TLS.Certificates}, client
 }
 
-// eventually asks until there is an answer, while a server begins.
+// eventually sends requests until a server has started and answers.
 func eventually(t *testing.T, client *http.Client, url string) *http.Response {
 	t.Helper()
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
@@ -63,8 +63,8 @@ func eventually(t *testing.T, client *http.Client, url string) *http.Response {
 	}
 }
 
-// TestServe: readiness fails at once, requests are served for the drain delay and
-// those in flight finish.
+// TestServe: at the end of the context readiness fails at once, requests are served for the drain
+// delay, and requests in flight finish.
 func TestServe(t *testing.T) {
 	const drain = 300 * time.Millisecond
 	k := newKit(t, Config{DrainDelay: drain})
@@ -125,7 +125,8 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// TestStopEndsServe at once: there is no drain delay for what judges nothing any more.
+// TestStopEndsServe: Stop ends Serve at once, without a drain delay, because nothing is judged any
+// more.
 func TestStopEndsServe(t *testing.T) {
 	k := newKit(t, Config{DrainDelay: time.Hour}).start()
 	l := listen(t)
@@ -139,7 +140,7 @@ func TestStopEndsServe(t *testing.T) {
 	}
 }
 
-// TestNoDrainDelay: a negative one is none.
+// TestNoDrainDelay: a negative drain delay means none.
 func TestNoDrainDelay(t *testing.T) {
 	k := newKit(t, Config{DrainDelay: -1}).start()
 	l := listen(t)
@@ -151,7 +152,7 @@ func TestNoDrainDelay(t *testing.T) {
 	}
 }
 
-// TestShutdownTimeout: a request that does not end is cut off, and told.
+// TestShutdownTimeout: a request that does not end is cut off, and Serve returns an error.
 func TestShutdownTimeout(t *testing.T) {
 	k := newKit(t, Config{DrainDelay: -1, ShutdownTimeout: 10 * time.Millisecond})
 	began, left := make(chan struct{}), make(chan struct{})
@@ -174,7 +175,7 @@ func TestShutdownTimeout(t *testing.T) {
 	<-left
 }
 
-// TestServerThatFails ends Serve with its error, and stops the Monitor.
+// TestServerThatFails: if a server fails, Serve returns its error and stops the Monitor.
 func TestServerThatFails(t *testing.T) {
 	k := newKit(t, Config{}).start()
 	l := listen(t)
@@ -190,8 +191,8 @@ func TestServerThatFails(t *testing.T) {
 	<-k.Drained()
 }
 
-// TestSeveralServers of ListenAndServe, one of them by TLS: they shut down side by side, and
-// the last one, the operators', goes on answering until the others have ended.
+// TestSeveralServers: ListenAndServe shuts several servers down concurrently, one of them with TLS.
+// The last one, the operators' server, answers until the others have ended.
 func TestSeveralServers(t *testing.T) {
 	config, client := certified(t)
 	k := newKit(t, Config{DrainDelay: -1})
@@ -244,13 +245,14 @@ func TestSeveralServers(t *testing.T) {
 	}
 }
 
-// TestServersThatCannotServe are errors at once, and no listener is left open.
+// TestServersThatCannotServe: servers that can't serve are errors at once, and no listener stays
+// open.
 func TestServersThatCannotServe(t *testing.T) {
 	for name, c := range map[string]struct {
 		servers func(taken string) []*http.Server
 		want    string
 	}{
-		"none":            {func(string) []*http.Server { return nil }, "servers: there is none"},
+		"none":            {func(string) []*http.Server { return nil }, "servers: is empty"},
 		"no certificates": {func(string) []*http.Server { return []*http.Server{{Addr: "127.0.0.1:0", TLSConfig: &tls.Config{}}} }, "set Certificates or GetCertificate"},
 		"a taken address": {func(taken string) []*http.Server { return []*http.Server{{Addr: "127.0.0.1:0"}, {Addr: taken}} }, "address already in use"},
 	} {
@@ -265,7 +267,8 @@ func TestServersThatCannotServe(t *testing.T) {
 	}
 }
 
-// TestTLSIsChosenByCertificates, however they are given.
+// TestTLSIsChosenByCertificates: a server with certificates serves TLS, for every way to configure
+// them.
 func TestTLSIsChosenByCertificates(t *testing.T) {
 	config, client := certified(t)
 	cert := &config.Certificates[0]

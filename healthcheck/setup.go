@@ -22,7 +22,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
 )
 
-// running is what one Start has made. Its fields are set before the loops begin.
+// running has everything that one Start made. Its fields are set before the loops begin.
 type running struct {
 	pipeline    Pipeline
 	ctx         context.Context // of checks and collections
@@ -31,17 +31,17 @@ type running struct {
 	instruments *export.Instruments
 	log         export.Log
 	collector   *collect.Collector // nil without a Reader
-	loops       sync.WaitGroup     // runners and judge; a collection may hang for ever
+	loops       sync.WaitGroup     // runners and judge, not the collector, because it may hang for ever
 
-	abandoned bool   // the Start has failed; what comes later is undone
-	unobserve func() // takes the callback back
+	abandoned bool   // the Start has failed, so later steps are undone
+	unobserve func() // unregisters the callback
 }
 
-// setupLimit ends a Start whose MeterProvider does not answer.
+// setupLimit is how long Start waits for the MeterProvider.
 const setupLimit = 10 * time.Second
 
-// setupWithin sets up, and gives up after limit: whatever asks the provider can hang in
-// somebody's callback.
+// setupWithin sets up, and gives up after limit, because every call of the provider can hang in a
+// foreign callback.
 func (m *Monitor) setupWithin(limit time.Duration, r *running) (err error) {
 	ready := make(chan error, 1)
 	go func() { ready <- m.setup(r) }()
@@ -60,7 +60,7 @@ func (m *Monitor) setupWithin(limit time.Duration, r *running) (err error) {
 	return err
 }
 
-// undo takes back what a Start has made, so that the next one is like the first.
+// undo undoes a failed Start, so that the next one is like the first.
 func (m *Monitor) undo(r *running) {
 	r.cancel()
 	m.mu.Lock()
@@ -84,8 +84,8 @@ func (m *Monitor) undo(r *running) {
 	}
 }
 
-// collectOnce collects, and goes on after limit: a collection can hang in somebody's callback.
-// What is missing then, the rules say.
+// collectOnce collects, but waits no longer than limit, because a collection can hang in a foreign
+// callback. Rules report missing metrics by themselves.
 func (r *running) collectOnce(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(r.ctx, limit)
 	go func() {
@@ -104,12 +104,12 @@ func (m *Monitor) setup(r *running) error {
 	if p.Reader != nil {
 		r.collector = collect.New(p.Reader, &m.registry, p.Logger, m.collected)
 		if err := r.collector.Collect(r.ctx); errors.Is(err, sdkmetric.ErrReaderNotRegistered) {
-			return &cfgerrors.Error{Field: "Reader", Problem: err.Error() + ": it belongs to no MeterProvider, as where the SDK is disabled"}
-		} else if err != nil { // who we are, and whether we are alone
+			return &cfgerrors.Error{Field: "Reader", Problem: err.Error() + ": it belongs to no MeterProvider, or the SDK is disabled"}
+		} else if err != nil {
 			return fmt.Errorf("collecting from Reader: %w", err)
 		}
 		if len(r.collector.Metric("health.lifecycle.status")) > 0 {
-			return &cfgerrors.Error{Field: "MeterProvider", Problem: "another Monitor exports to it already; one process, one Monitor"}
+			return &cfgerrors.Error{Field: "MeterProvider", Problem: "another Monitor exports to it already: use one MeterProvider for each Monitor"}
 		}
 	}
 	var err error
@@ -129,7 +129,7 @@ func (m *Monitor) setup(r *running) error {
 	m.mu.Unlock()
 	if abandoned {
 		unobserve()
-		return cfgerrors.ErrStopped // nobody reads it
+		return cfgerrors.ErrStopped // setupWithin has returned already
 	}
 	if r.collector == nil {
 		return nil
@@ -137,16 +137,16 @@ func (m *Monitor) setup(r *running) error {
 	if err := r.collector.Collect(r.ctx); err != nil {
 		return fmt.Errorf("collecting from Reader: %w", err)
 	}
-	return errors.Join(r.cumulative(), m.misfits())
+	return errors.Join(r.cumulative(), m.mismatches())
 }
 
-// timeouts are those of the checks, in seconds: they become bucket boundaries.
+// timeouts returns the timeouts of the checks in seconds, because they become bucket boundaries.
 func (m *Monitor) timeouts() (all []float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range m.entries {
 		if e.check != nil {
-			all = append(all, e.check.or(m.config.Defaults).or(builtIn).toRun().Timeout.Seconds())
+			all = append(all, e.check.withDefaults(m.config.Defaults).withDefaults(builtIn).runFunc().Timeout.Seconds())
 		}
 	}
 	return all
@@ -164,7 +164,7 @@ func (m *Monitor) bindAll(r *running) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r.abandoned {
-		return cfgerrors.ErrStopped // nobody reads it
+		return cfgerrors.ErrStopped // setupWithin has returned already
 	}
 	for _, e := range m.entries {
 		if e.rule != nil && r.collector == nil { // added since the configuration was validated
@@ -172,16 +172,15 @@ func (m *Monitor) bindAll(r *running) error {
 		}
 		m.bind(e, r)
 	}
-	m.want()
+	m.wantMetrics()
 	return nil
 }
 
-// cumulative says whether the reader is the provider's, and cumulative: our own counter shows
-// it.
+// cumulative checks by our own counter that the reader belongs to the provider and is cumulative.
 func (r *running) cumulative() error {
 	all := r.collector.Metric("health.probe.requests")
 	if len(all) == 0 {
-		return &cfgerrors.Error{Field: "Reader", Problem: "does not show what MeterProvider records: is it the reader of another provider, or does a view drop health.*?"}
+		return &cfgerrors.Error{Field: "Reader", Problem: "does not have the metrics of MeterProvider: is it the reader of another provider, or does a view drop health.*?"}
 	}
 	for _, own := range all {
 		if _, _, err := evidence.Points(own.Data); err != nil {
@@ -191,42 +190,41 @@ func (r *running) cumulative() error {
 	return nil
 }
 
-// misfits says how rules do not fit their metrics, as far as those are there.
-func (m *Monitor) misfits() error {
+// mismatches returns how rules do not fit their metrics, as far as these exist.
+func (m *Monitor) mismatches() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var errs []error
 	for _, e := range m.entries {
 		if e.sampler != nil {
-			errs = append(errs, m.misfit(e))
+			errs = append(errs, m.mismatch(e))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// service is who answers, read from the resource that is exported with the
-// metrics.
-type service struct {
-	who      answer.Who
+// identity is the answering service and its instance, from the exported resource.
+type identity struct {
+	service  answer.Service
 	instance string
 }
 
-// collected takes over the resource and lets the judge see the new readings.
+// collected takes over the resource and asks for a judgement of the new readings.
 func (m *Monitor) collected(rm *metricdata.ResourceMetrics) {
-	if s := m.service.Load(); s.instance == "" && rm.Resource != nil {
-		host, _ := os.Hostname() // empty will do: it only spreads the checks
-		found := service{s.who, host}
+	if s := m.identity.Load(); s.instance == "" && rm.Resource != nil {
+		host, _ := os.Hostname() // may be empty, because it only spreads the checks
+		found := identity{s.service, host}
 		for _, kv := range rm.Resource.Attributes() {
 			switch kv.Key {
 			case conventions.ServiceName:
-				found.who.Name = kv.Value.AsString()
+				found.service.Name = kv.Value.AsString()
 			case conventions.ServiceVersion:
-				found.who.Version = cmp.Or(kv.Value.AsString(), found.who.Version)
+				found.service.Version = cmp.Or(kv.Value.AsString(), found.service.Version)
 			case conventions.ServiceInstanceID:
 				found.instance = kv.Value.AsString()
 			}
 		}
-		m.service.Store(&found)
+		m.identity.Store(&found)
 	}
 	m.askJudge()
 }

@@ -15,17 +15,17 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
 
-// Start is StartWith without a Reader, for a Monitor that has no rules: health.* goes to the
-// global providers.
+// Start is StartWith without a Reader, for a Monitor without rules. The global providers export
+// health.*.
 func (m *Monitor) Start(ctx context.Context) error { return m.StartWith(ctx, Pipeline{}) }
 
-// StartWith validates the configuration, judges once, and goes on judging in the
-// background. telemetry.Start calls it for Config.Health. The end of ctx begins the drain:
-// /ready answers 503 while everything goes on, see [Monitor.Drained]; [Monitor.Stop] ends it.
+// StartWith validates the configuration, judges once, and then judges in the background.
+// telemetry.Start calls it for Config.Health. The end of ctx begins the drain: /ready answers 503
+// and everything else goes on, see [Monitor.Drained]. [Monitor.Stop] ends it.
 //
-// All mistakes of the configuration are returned at once; cfgerrors.All tells them apart. A
-// start that failed has begun nothing and may be tried again. It fails after 10 s
-// if the MeterProvider does not answer.
+// StartWith returns all mistakes of the configuration at once; cfgerrors.All lists them. A failed
+// start has begun nothing and may be tried again. StartWith fails after 10 s if the MeterProvider
+// does not answer.
 func (m *Monitor) StartWith(ctx context.Context, p Pipeline) error {
 	m.mu.Lock()
 	was := m.phase
@@ -76,7 +76,7 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 	if err := m.goLive(r, func() {
 		m.overrides.Store(&env)
 		if len(env) > 0 {
-			m.tellOverrides(env, p.Logger)
+			m.logOverrides(env, p.Logger)
 		}
 		apply()
 	}); err != nil {
@@ -90,16 +90,16 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 		go operator.Watch(r.ctx, files, p.Logger)
 	}
 	stay := context.AfterFunc(ctx, m.beginDrain)
-	context.AfterFunc(r.ctx, func() { stay() }) // a context that lives on must not keep a stopped Monitor
+	context.AfterFunc(r.ctx, func() { stay() }) // so that a context that lives on does not keep a stopped Monitor in memory
 	return nil
 }
 
-// goLive judges for the first time and begins the loops. apply puts in force what operators
-// have asked for.
+// goLive judges for the first time and begins the loops. apply puts overrides and maintenance into
+// force.
 func (m *Monitor) goLive(r *running, apply func()) error {
 	r.log.Begin(r.pipeline.Logger)
 	m.mu.Lock()
-	if err := m.late(r); err != nil {
+	if err := m.lateMistakes(r); err != nil {
 		m.mu.Unlock()
 		r.log.End(0)
 		return err
@@ -114,7 +114,7 @@ func (m *Monitor) goLive(r *running, apply func()) error {
 			m.bind(e, r)
 		}
 	}
-	m.want()
+	m.wantMetrics()
 	m.phase, m.running = started, r
 	r.loops.Add(1) // Stop waits until all have begun
 	queues := slices.Clone(m.queues)
@@ -124,7 +124,7 @@ func (m *Monitor) goLive(r *running, apply func()) error {
 	for _, q := range queues { // made since setup
 		if !q.exported() {
 			if err := q.export(r.pipeline.MeterProvider); err != nil {
-				m.tellMistake(err)
+				m.reportMistake(err)
 			}
 		}
 	}
@@ -142,8 +142,8 @@ func (m *Monitor) goLive(r *running, apply func()) error {
 	return nil
 }
 
-// late is what has come up since the configuration was validated. mu is held.
-func (m *Monitor) late(r *running) error {
+// lateMistakes returns the mistakes made after the configuration was validated. mu is held.
+func (m *Monitor) lateMistakes(r *running) error {
 	if m.phase != starting {
 		return fmt.Errorf("Start: %w", cfgerrors.ErrStopped)
 	}
@@ -156,11 +156,11 @@ func (m *Monitor) late(r *running) error {
 	return errors.Join(errs...)
 }
 
-// validate says all that is wrong with the configuration.
+// validate returns all mistakes in the configuration.
 func (m *Monitor) validate(p Pipeline) (errs []error) {
 	c := &m.config
 	if d := c.Defaults; d.Name != "" || d.Func != nil || d.OnFail != "" {
-		errs = append(errs, &cfgerrors.Error{Field: "Defaults", Problem: "has a Name, Func or OnFail: it is for Interval, Timeout and thresholds alone"})
+		errs = append(errs, &cfgerrors.Error{Field: "Defaults", Problem: "has a Name, Func or OnFail: set only Interval, Timeout and thresholds"})
 	}
 	defaults := c.Defaults
 	defaults.Name, defaults.OnFail = "", ""

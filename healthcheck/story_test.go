@@ -17,8 +17,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestStory is one service's life on the real SDK: every probe, code and metric
-// at each step.
+// TestStory checks every probe, code and metric at each step of one service's life, on the real
+// SDK.
 func TestStory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down, hung, panics atomic.Bool
@@ -30,7 +30,7 @@ func TestStory(t *testing.T) {
 					runs.Add(1)
 					switch {
 					case hung.Load():
-						<-release // nor does it heed its context
+						<-release // and it ignores its context
 					case panics.Load():
 						panic("hunter2")
 					case down.Load():
@@ -79,7 +79,7 @@ func TestStory(t *testing.T) {
 		wait(2 * time.Second)
 		k.want("/ready", 200, verdict.Pass)
 
-		// 1 % over the limit is within it, one more is not; the check only warns.
+		// 1 % over the limit passes, and one more does not. The check only warns.
 		for range 990 {
 			requests.Record(t.Context(), .2)
 		}
@@ -96,7 +96,7 @@ func TestStory(t *testing.T) {
 		k.state("latency", verdict.Pass)
 		k.want("/ready", 200, verdict.Pass)
 
-		nextRun := func() { // and a judgement of it
+		nextRun := func() { // and its judgement
 			for n := runs.Load(); runs.Load() == n; {
 				wait(10 * time.Millisecond)
 			}
@@ -136,7 +136,7 @@ func TestStory(t *testing.T) {
 		wait(time.Second)
 		k.state("database", verdict.Pass) // one timeout of two failures
 		wait(time.Second)
-		k.state("database", verdict.Fail) // because it is still out a second later
+		k.state("database", verdict.Fail) // because the run hangs a second later
 		wait(13 * time.Second)            // three intervals and a timeout after the timeout
 		k.state("database", verdict.Stale)
 		k.want("/ready", 503, verdict.Fail)
@@ -175,7 +175,7 @@ func TestStory(t *testing.T) {
 	})
 }
 
-// TestProbeDurations: the seconds in each state add up to the time since start.
+// TestProbeDurations: the durations of all states add up to the time since the start.
 func TestProbeDurations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
@@ -198,7 +198,7 @@ func TestProbeDurations(t *testing.T) {
 	})
 }
 
-// TestStuckWorker: a vital check fails liveness only while work is pending.
+// TestStuckWorker: a heartbeat fails liveness only while work is under way.
 func TestStuckWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{})
@@ -226,8 +226,7 @@ func TestStuckWorker(t *testing.T) {
 	})
 }
 
-// TestHungCallback: one hung observable callback makes readiness fail, not stay
-// green, and keeps nothing else from being judged.
+// TestHungCallback: one hung callback fails readiness, and everything else is still judged.
 func TestHungCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(rule.Rule{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(80), OnFail: NotReady}))
@@ -257,14 +256,14 @@ func TestHungCallback(t *testing.T) {
 		if _, body := k.get("/ready"); body["lifecycle"] != "draining" {
 			t.Fatalf("draining waited for the callback: %v", body)
 		}
-		k.Stop() // nor does the end
+		k.Stop() // Stop does not wait either
 		close(hang)
 		wait(time.Second)
 	})
 }
 
-// TestSeriesBudget counts what one healthy check costs in Prometheus: a histogram has a
-// series for each bucket, +Inf among them, the sum and the count.
+// TestSeriesBudget counts the series of one healthy check in Prometheus. A histogram has a series
+// for each bucket including +Inf, for the sum and for the count.
 func TestSeriesBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(Check{Name: "database", Func: ok})).start()

@@ -15,7 +15,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// unitCases are bounds that are written wrongly, and what to write instead.
+// unitCases are bounds with a wrong unit, and the correct text.
 var unitCases = map[string]struct {
 	metric, unit string
 	rule         rule.Rule
@@ -39,13 +39,13 @@ var unitCases = map[string]struct {
 	"a share":     {"sizes", "s", rule.Rule{Value: rule.ShareAbove(time.Second, "sizes"), Fail: rule.Above(100 * time.Millisecond)}, "Fail", `100ms is a duration`},
 }
 
-// TestUnits: a bound in the wrong unit is an error of Start as soon as the instrument exists,
-// though nobody has recorded anything; of AddRule too. It shows what to write.
+// TestUnits: a bound in the wrong unit is an error of Start and AddRule if the instrument exists,
+// even without a recorded value. The error shows the correct text.
 func TestUnits(t *testing.T) {
 	for name, c := range unitCases {
 		t.Run(name, func(t *testing.T) {
 			c.rule.Name = "latency"
-			told := func(by string, err error) {
+			check := func(by string, err error) {
 				t.Helper()
 				if err == nil {
 					t.Errorf("%s says nothing", by)
@@ -70,7 +70,7 @@ func TestUnits(t *testing.T) {
 				if records {
 					h.Record(t.Context(), 1)
 				}
-				told("Start", k.StartWith(t.Context(), k.pipeline))
+				check("Start", k.StartWith(t.Context(), k.pipeline))
 
 				k = newKit(t, Config{})
 				if _, err := k.provider.Meter("test").Float64Histogram(c.metric, metric.WithUnit(c.unit)); err != nil {
@@ -78,7 +78,7 @@ func TestUnits(t *testing.T) {
 				}
 				k.start()
 				_, err = k.AddRule(c.rule)
-				told("AddRule", err)
+				check("AddRule", err)
 				if n := len(k.Verdict().Results); n != 0 {
 					t.Errorf("AddRule failed, and %d rules are judged", n)
 				}
@@ -87,8 +87,8 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestUnitsAtFirstSight: what no name rules out is an error of the instrument that is created later:
-// the rule is unknown, and its reason shows what to write.
+// TestUnitsAtFirstSight: if the instrument is created later, the rule is unknown and its reason
+// shows the correct text. Some mistakes are known before.
 func TestUnitsAtFirstSight(t *testing.T) {
 	for name, c := range unitCases {
 		t.Run(name, func(t *testing.T) {
@@ -122,8 +122,8 @@ func TestUnitsAtFirstSight(t *testing.T) {
 	}
 }
 
-// TestUnitsOfGauges: a time in a gauge is a duration too, in whatever unit it is, and so is the
-// time since one.
+// TestUnitsOfGauges: the limit of a gauge with any unit of time is a duration. TimeSince has
+// durations too.
 func TestUnitsOfGauges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := float64(time.Now().Unix())
@@ -162,14 +162,14 @@ func TestUnitsOfGauges(t *testing.T) {
 	})
 }
 
-// TestPointlessBounds: what is crossed always or never is an error, without any metric.
+// TestPointlessBounds: a bound that is always or never crossed is an error, even without a metric.
 func TestPointlessBounds(t *testing.T) {
 	all := rule.Increase("requests")
 	failed := all.Where("code", "500")
 	other := rule.Increase("errors")
 	for name, c := range map[string]struct {
 		rule rule.Rule
-		want string // none if it is right
+		want string // empty if the rule is valid
 	}{
 		"5 for 5 %":               {rule.Rule{Value: rule.Ratio(failed, all), Fail: rule.Above(5)}, "is never crossed: a share is from 0 to 1"},
 		"all of them":             {rule.Rule{Value: rule.Ratio(failed, all), Fail: rule.Above(1)}, "is never crossed: a share is from 0 to 1"},

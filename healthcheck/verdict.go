@@ -12,28 +12,28 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// answered is a verdict and the answers to it. It is immutable.
+// answered is a verdict with its answers. It is immutable.
 type answered struct {
 	*judge.Verdict
-	who  answer.Who
-	page answer.Page
+	service answer.Service
+	page    answer.Page
 }
 
-// publish makes a verdict the one that is answered. judging is held, or nobody else knows m.
+// publish makes v the current verdict. judging is held, or nobody else knows m.
 func (m *Monitor) publish(v *judge.Verdict) {
-	who := m.service.Load().who
-	m.current.Store(&answered{v, who, answer.Render(v, who)})
+	service := m.identity.Load().service
+	m.current.Store(&answered{v, service, answer.Render(v, service)})
 	m.changed.notify()
 }
 
-// Verdict is what is answered now; never nil. Readiness fails before Start, after Stop, and if
+// Verdict returns the current verdict, never nil. Readiness fails before Start, after Stop, and if
 // the last judgement is more than 15 s old.
 func (m *Monitor) Verdict() *verdict.Verdict { return public(m.current.Load().Verdict, time.Now()) }
 
-// Watch gives the present verdict and then each later one: one every second, and one at once
-// when something has changed. Some are equal but for their time. A slow reader misses those in
-// between and never the newest. If none follows a verdict for 15 s, the verdict is given once
-// more, with readiness failing. Watch ends with ctx, or with the last verdict after Stop.
+// Watch yields the current verdict and then every later one: one every second, and one at once if
+// something has changed. Some differ only in their time. A slow reader misses verdicts in between,
+// but never the newest one. If no verdict follows for 15 s, Watch repeats the last one with
+// readiness failing. Watch ends with ctx, or with the last verdict after Stop.
 func (m *Monitor) Watch(ctx context.Context) iter.Seq[*verdict.Verdict] {
 	return func(yield func(*verdict.Verdict) bool) {
 		var last *answered
@@ -41,11 +41,11 @@ func (m *Monitor) Watch(ctx context.Context) iter.Seq[*verdict.Verdict] {
 		stale.Stop()
 		defer stale.Stop()
 		for ctx.Err() == nil {
-			next := m.changed.wait() // before looking, or a verdict could come unseen
+			next := m.changed.wait() // before Load, or a verdict could be missed
 			if v := m.current.Load(); v != last {
 				last = v
 				stale.Stop()
-				if !v.Time.IsZero() { // one that was never judged does not age
+				if !v.Time.IsZero() { // an unjudged one does not age
 					stale.Reset(time.Until(v.Time) + judge.StaleAfter + 1)
 				}
 				if !yield(public(v.Verdict, time.Now())) || v.Final {
@@ -66,7 +66,7 @@ func (m *Monitor) Watch(ctx context.Context) iter.Seq[*verdict.Verdict] {
 	}
 }
 
-// public is a verdict as users read it, at a time.
+// public converts a verdict for users, as it counts now.
 func public(v *judge.Verdict, now time.Time) *verdict.Verdict {
 	probe := func(p states.Probe) verdict.Result {
 		r := v.Effective(p, now)
@@ -96,7 +96,7 @@ func public(v *judge.Verdict, now time.Time) *verdict.Verdict {
 	return out
 }
 
-// A notifier wakes those that wait for the next verdict.
+// A notifier wakes all that wait for the next verdict.
 type notifier struct {
 	mu   sync.Mutex
 	next chan struct{} // closed with the next verdict; nil while nobody waits

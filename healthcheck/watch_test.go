@@ -9,8 +9,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestWatch sees each change, whoever is slow, and ends with its context or with
-// the Monitor.
+// TestWatch: Watch yields every change to a fast reader and the newest verdict to a slow one. It
+// ends with its context or with the Monitor.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{})
@@ -28,7 +28,7 @@ func TestWatch(t *testing.T) {
 		k.start()
 		wait(3 * time.Second)
 		release()
-		wait(3*time.Second + tick/3) // no more at the same instant as a judgement
+		wait(3*time.Second + tick/3) // so that the reader and judgements have different instants
 		slow := 0
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -58,12 +58,12 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// TestWatchStale: a verdict that nothing follows is given once more when it is stale.
+// TestWatchStale: if no verdict follows, Watch yields the last one again when it is stale.
 func TestWatchStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{}).start()
 		wait(tick / 2)
-		k.halt() // the goroutines only: not an orderly end
+		k.halt() // only the goroutines; this is not Stop
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		var seen []verdict.State
@@ -79,7 +79,7 @@ func TestWatchStale(t *testing.T) {
 	})
 }
 
-// TestWatchBeforeStart: what was never judged does not grow stale, so it is given once.
+// TestWatchBeforeStart: an unjudged verdict does not grow stale, so Watch yields it once.
 func TestWatchBeforeStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)

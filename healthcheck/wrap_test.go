@@ -13,8 +13,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestWrapAnswersItsPaths, with or without a slash at the end, and nothing else; beside
-// patterns that no mux would take together with them.
+// TestWrapAnswersItsPaths: Wrap answers its paths, with or without a trailing slash, and nothing
+// else. It works with patterns that conflict with these paths in one mux.
 func TestWrapAnswersItsPaths(t *testing.T) {
 	for name, c := range map[string]struct {
 		config Config
@@ -70,8 +70,8 @@ func TestWrapAnswersItsPaths(t *testing.T) {
 	}
 }
 
-// TestNotReadyClosesConnections, so that a client with an open one goes to another instance:
-// by Connection: close, and by GOAWAY where there is HTTP/2.
+// TestNotReadyClosesConnections: while readiness fails, answers close their connection, so that a
+// client goes to another instance: by Connection: close, and by GOAWAY in HTTP/2.
 func TestNotReadyClosesConnections(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("HTTP/2 %v", h2), func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestNotReadyClosesConnections(t *testing.T) {
 			if reused, res := ask(); !reused || res.StatusCode != 200 || !h2 && !res.Close {
 				t.Errorf("not ready: %d, reused %v, closes %v; want an answer, and the end of its connection", res.StatusCode, reused, res.Close)
 			}
-			// GOAWAY is on its way: requests on the same connection are answered until it is there.
+			// GOAWAY is under way. Until it arrives, requests on the same connection are answered.
 			for began := time.Now(); ; {
 				reused, res := ask()
 				if res.StatusCode != 200 {
@@ -135,7 +135,7 @@ func TestNotReadyClosesConnections(t *testing.T) {
 	}
 }
 
-// TestStaleClosesConnections: a judge that has stopped is not ready for Wrap either.
+// TestStaleClosesConnections: Wrap also closes connections if the verdict is stale.
 func TestStaleClosesConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{}).start()

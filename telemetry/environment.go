@@ -14,11 +14,11 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// environment is what the standard variables ask for. The SDK and the exporters
-// read most of them by themselves, but log a bad value and go on; here a bad
-// value is an error, since nobody reads that log before the night it matters.
+// environment has the settings of the standard variables. The SDK and the exporters read most of
+// them by themselves, but they only log a bad value. Here a bad value is an error, because nobody
+// reads that log before an outage.
 type environment struct {
-	metrics, traces, logs bool // export them by OTLP
+	metrics, traces, logs bool // exported by OTLP
 	disabled              bool
 	propagator            propagation.TextMapPropagator
 	sampler               sdktrace.Sampler
@@ -32,7 +32,7 @@ func readEnvironment() (env environment, err error) {
 		if v := strings.TrimSpace(os.Getenv(name)); v != "" {
 			if err := ok(v); err != nil {
 				if strings.Contains(v, "@") || strings.HasSuffix(name, "HEADERS") {
-					v = "…" // may hold a password
+					v = "…" // may contain a password
 				}
 				errs = append(errs, fmt.Errorf("%s=%q: %w", name, v, err))
 			}
@@ -97,7 +97,7 @@ func exports(signal string) bool {
 
 func (env environment) any() bool { return env.metrics || env.traces || env.logs }
 
-// announce says in one line where telemetry goes.
+// announce logs in one line whether and which signals are exported.
 func (env environment) announce(log *slog.Logger) {
 	switch {
 	case env.disabled:
@@ -115,7 +115,7 @@ func isEndpoint(v string) error {
 		_, err = strconv.ParseUint(u.Port(), 10, 16)
 	}
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return errors.New("is no URL like http://localhost:4317 or https://collector:4317")
+		return errors.New("is not a URL like http://localhost:4317 or https://collector:4317")
 	}
 	return nil
 }
@@ -133,14 +133,14 @@ func isOneOf(values ...string) func(string) error {
 
 func isMilliseconds(v string) error {
 	if n, err := strconv.Atoi(v); err != nil || n <= 0 {
-		return errors.New("is no positive whole number of milliseconds")
+		return errors.New("is not a positive whole number of milliseconds")
 	}
 	return nil
 }
 
 func isCount(v string) error {
 	if n, err := strconv.Atoi(v); err != nil || n <= 0 {
-		return errors.New("is no positive whole number")
+		return errors.New("is not a positive whole number")
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func isFile(v string) error {
 
 func isHeaders(v string) error {
 	if isAttributes(v) != nil {
-		return errors.New("is no list of key=value pairs, percent-encoded") // without the text: it holds tokens
+		return errors.New("is not a list of key=value pairs, percent-encoded") // without the text, because it contains tokens
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func isCertificates(v string) error {
 	return err
 }
 
-// parsePropagators reads the propagators that need no further module.
+// parsePropagators reads OTEL_PROPAGATORS. It knows the propagators that need no further module.
 func parsePropagators(v string) (propagation.TextMapPropagator, error) {
 	var list []propagation.TextMapPropagator
 	for _, name := range strings.Split(v, ",") {

@@ -14,8 +14,8 @@ import (
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
-// A request is measured, /metrics has it, and the latency rule is judged by it.
-// OTEL_EXPORTER_OTLP_ENDPOINT would send it to a collector, too.
+// A request is measured, /metrics has it, and the latency rule judges it.
+// OTEL_EXPORTER_OTLP_ENDPOINT would also send it to a collector.
 func ExampleStart() {
 	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{
 		{Name: "latency", Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(500 * time.Millisecond)},
@@ -25,13 +25,13 @@ func ExampleStart() {
 		fmt.Println(err)
 		return
 	}
-	defer tel.Close() // stops health and exports what is left, within 3 s
+	defer tel.Close() // stops health and exports the remaining data, within 3 s
 
 	app := http.NewServeMux()
 	app.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "order ", r.PathValue("id")) })
 	mux := http.NewServeMux()
 	mux.Handle("/", tel.Instrument(app))
-	mux.Handle("/metrics", tel.MetricsHandler()) // beside, not inside
+	mux.Handle("/metrics", tel.MetricsHandler()) // outside of Instrument
 	handler := health.Wrap(mux)
 
 	get := func(path string) (code int, body string) {
@@ -50,7 +50,7 @@ func ExampleStart() {
 	// 200
 }
 
-// An end of your own choice in place of Close's 3 s.
+// Shutdown with your own deadline instead of Close's 3 s.
 func ExampleTelemetry_Shutdown() {
 	tel, err := telemetry.Start(context.Background(), telemetry.Config{ServiceName: "orders", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

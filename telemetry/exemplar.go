@@ -9,9 +9,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 )
 
-// bareExemplars keeps an instrument's exemplars without the attributes that its
-// view dropped. The SDK would put those on the exemplar, so that a client's Host
-// header came out after all, and Prometheus refuses more than 128 characters.
+// bareExemplars keeps an instrument's exemplars without the attributes that its view dropped. The
+// SDK puts those on the exemplar, so a client's Host header would be exported, and Prometheus
+// refuses more than 128 characters.
 func bareExemplars(agg sdkmetric.Aggregation) exemplar.ReservoirProvider {
 	provider := sdkmetric.DefaultExemplarReservoirProviderSelector(agg)
 	return func(kept attribute.Set) exemplar.Reservoir { return bareReservoir{provider(kept)} }

@@ -20,25 +20,25 @@ import (
 
 const attrSignal = attribute.Key("telemetry.signal")
 
-// outcomes counts what became of each signal's exports. It reaches people over
-// /metrics and the response even while nothing gets out.
+// outcomes counts the results of each signal's exports. Operators see them on /metrics and in the
+// response even if no export succeeds.
 type outcomes struct {
-	complaints *complaints
-	failures   atomic.Pointer[metric.Int64Counter] // created once there is a MeterProvider; nil before
+	errorLogger *errorLogger
+	failures    atomic.Pointer[metric.Int64Counter] // created once there is a MeterProvider; nil before
 
 	metrics, traces, logs outcome
 }
 
-// outcome is what became of one signal's exports.
+// outcome is the result of one signal's exports.
 type outcome struct {
 	*outcomes
 	signal string
-	last   atomic.Int64          // success, in Unix milliseconds
+	last   atomic.Int64          // last success, in Unix milliseconds
 	failed atomic.Pointer[error] // since the last flush began
 }
 
-func newOutcomes(c *complaints) *outcomes {
-	o := &outcomes{complaints: c}
+func newOutcomes(c *errorLogger) *outcomes {
+	o := &outcomes{errorLogger: c}
 	o.metrics.outcomes, o.metrics.signal = o, "metrics"
 	o.traces.outcomes, o.traces.signal = o, "traces"
 	o.logs.outcomes, o.logs.signal = o, "logs"
@@ -67,8 +67,8 @@ func (o *outcomes) instrument(mp metric.MeterProvider) error {
 	return err
 }
 
-// done notes the outcome of one export. The SDK hears of none: it would hand the error to
-// OpenTelemetry's error handler, which is the process's and not this pipeline's.
+// done records the result of one export. It hides errors from the SDK, because the SDK would pass
+// them to OpenTelemetry's error handler, which belongs to the process and not to this pipeline.
 func (o *outcome) done(err error) {
 	if err == nil {
 		o.last.Store(time.Now().UnixMilli())
@@ -78,11 +78,11 @@ func (o *outcome) done(err error) {
 	if c := o.failures.Load(); c != nil {
 		(*c).Add(context.Background(), 1, metric.WithAttributes(attrSignal.String(o.signal), semconv.ErrorTypeKey.String(exportError(err))))
 	}
-	o.complaints.Handle(err)
+	o.errorLogger.Handle(err)
 }
 
-// during returns the error of an export that a flush or a shutdown has made, because its
-// caller asks for it.
+// during returns the error of an export that a flush or a shutdown has made, because the caller
+// wants to know it.
 func (o *outcome) during(ctx context.Context, flush func(context.Context) error) error {
 	o.failed.Store(nil)
 	err := flush(ctx)
@@ -92,8 +92,8 @@ func (o *outcome) during(ctx context.Context, flush func(context.Context) error)
 	return err
 }
 
-// exportError is the bounded name of a failed export: partial_success, timeout, or
-// the gRPC status code.
+// exportError returns the bounded class of a failed export: partial_success, timeout, or the gRPC
+// status code.
 func exportError(err error) string {
 	if strings.Contains(err.Error(), "partial success") { // its type is internal to the exporters
 		return "partial_success"
@@ -110,7 +110,7 @@ func exportError(err error) string {
 	return semconv.ErrorTypeOther.Value.AsString()
 }
 
-// rpcStatus is the gRPC status in an error; nil if there is none.
+// rpcStatus returns the gRPC status in an error; nil if there is none.
 func rpcStatus(err error) *status.Status {
 	var in interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &in) && in.GRPCStatus().Code() != codes.OK {
@@ -149,8 +149,8 @@ func (x logExporter) Export(ctx context.Context, records []sdklog.Record) error 
 	return nil
 }
 
-// exportingReader, exportingSpans and exportingLogs return to whoever flushes what their
-// exporters keep from the SDK.
+// exportingReader, exportingSpans and exportingLogs return export errors to the caller of a flush,
+// because their exporters hide these from the SDK.
 type exportingReader struct {
 	*sdkmetric.PeriodicReader
 	outcome *outcome

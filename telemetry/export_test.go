@@ -22,7 +22,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// series are the values of a metric by their attributes, as key=value,key=value.
+// series returns the values of a metric by their attributes, as key=value,key=value.
 func series(t *testing.T, tel *Telemetry, name string) map[string]float64 {
 	t.Helper()
 	var rm metricdata.ResourceMetrics
@@ -55,7 +55,7 @@ func series(t *testing.T, tel *Telemetry, name string) map[string]float64 {
 	return got
 }
 
-// collector is a small OTLP server that does as it is told.
+// collector is a small OTLP server with answers that a test sets.
 type collector struct {
 	metricspb.UnimplementedMetricsServiceServer
 	answer   atomic.Pointer[answer]
@@ -118,7 +118,7 @@ func (c logCollector) Export(ctx context.Context, _ *logspb.ExportLogsServiceReq
 	return r, err
 }
 
-// serve starts the server; stop ends it and its connections.
+// serve starts the server. stop ends it and its connections.
 func (c *collector) serve(t *testing.T) (address string, stop func()) {
 	t.Helper()
 	c.answer.Store(&answer{})
@@ -139,8 +139,8 @@ func (c *collector) serve(t *testing.T) (address string, stop func()) {
 	return l.Addr().String(), srv.Stop
 }
 
-// TestExportHealth: what becomes of each signal's exports is seen in the process
-// itself, whatever the collector does.
+// TestExportHealth: the process itself shows the results of each signal's exports, for any answer
+// of the collector.
 func TestExportHealth(t *testing.T) {
 	var c collector
 	address, stop := c.serve(t)
@@ -152,8 +152,8 @@ func TestExportHealth(t *testing.T) {
 		t.Fatal("no logs are exported")
 	}
 	signals := []string{"metrics", "traces", "logs"}
-	// export makes something of each signal and exports it now. Whoever asks for that hears
-	// how it ended.
+	// export makes some data of each signal and exports it now. The caller of a flush gets its
+	// error.
 	export := func(well bool) {
 		t.Helper()
 		_, span := tel.TracerProvider.Tracer("test").Start(t.Context(), "a span")
@@ -233,8 +233,8 @@ func TestExportHealth(t *testing.T) {
 	}
 }
 
-// TestFirstFailureIsTold at once, while it is tried again.
-func TestFirstFailureIsTold(t *testing.T) {
+// TestFirstFailureIsLogged: the first failure is logged at once, while the export is retried.
+func TestFirstFailureIsLogged(t *testing.T) {
 	var c collector
 	address, _ := c.serve(t)
 	tel, log := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + address, "OTEL_METRICS_EXPORTER": "none"})
@@ -256,10 +256,10 @@ func TestFirstFailureIsTold(t *testing.T) {
 	}
 }
 
-// TestSoonAgain: a collector that is away is looked for each few seconds, not each two
-// minutes as gRPC would. The ninth attempt comes after some 13 s; with gRPC's own
-// intervals after a minute.
-func TestSoonAgain(t *testing.T) {
+// TestReconnectsSoon: the exporter tries to reconnect every few seconds, and not every two minutes
+// as gRPC does by default. The ninth attempt comes after about 13 s; with gRPC's own intervals it
+// comes after a minute.
+func TestReconnectsSoon(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -294,8 +294,8 @@ func TestSoonAgain(t *testing.T) {
 
 var update = flag.Bool("update", false, "write testdata")
 
-// TestInstruments pins every instrument with its kind, unit, attributes and
-// description: dashboards and alerts stand on them.
+// TestInstruments compares every instrument with a file: its kind, unit, attributes and
+// description. Dashboards and alerts depend on them.
 func TestInstruments(t *testing.T) {
 	var c collector
 	address, _ := c.serve(t)

@@ -19,9 +19,8 @@ import (
 
 const requestDuration = "http.server.request.duration"
 
-// ownViews keep a client from making series. Of what otelhttp records,
-// server.address and server.port come from the Host header; 2000 made-up hosts
-// would fill the instrument for good.
+// ownViews limit the series that a client can make. otelhttp takes server.address and server.port
+// from the Host header, so 2000 made-up hosts would fill the instrument for good.
 var ownViews = []sdkmetric.View{
 	sdkmetric.NewView(sdkmetric.Instrument{Name: requestDuration}, sdkmetric.Stream{
 		AttributeFilter: attribute.NewAllowKeysFilter(
@@ -32,36 +31,36 @@ var ownViews = []sdkmetric.View{
 	sdkmetric.NewView(sdkmetric.Instrument{Name: "http.server.response.body.size"}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}),
 }
 
-// Instrument records a span and http.server.request.duration for each request to
-// next, and http.server.active_requests and http.server.oldest_request.age while
-// it lasts. next is usually an [http.ServeMux], whose patterns become http.route;
-// another router's do where r.Pattern is set to them, as in the examples.
+// Instrument records a span and http.server.request.duration for every request to next. While a
+// request is in flight it is in http.server.active_requests and http.server.oldest_request.age.
+// next is usually an [http.ServeMux], and its patterns become http.route. For another router, set
+// r.Pattern, as in the examples.
 //
-// A panic of next is recorded as a 500 and answered with one; where part of an
-// answer was sent already, the connection is cut. Probes and /metrics belong outside
-// of it, as in health.Wrap(tel.Instrument(mux)); requests that are meant to stay open, such as
-// event streams, too, or they are the oldest request for ever.
+// A panic of next is recorded and answered as a 500. If a part of the answer was sent already, the
+// connection is cut. Mount probes and /metrics outside of it, as in
+// health.Wrap(tel.Instrument(mux)). Mount requests outside too if they stay open for long, such as
+// event streams, because otherwise they are the oldest request.
 func (t *Telemetry) Instrument(next http.Handler) http.Handler {
 	measured := otelhttp.NewMiddleware("",
 		otelhttp.WithMeterProvider(t.MeterProvider), otelhttp.WithTracerProvider(t.TracerProvider), otelhttp.WithPropagators(t.propagator),
-		otelhttp.WithServerName(t.service), // or server.address were the client's Host header
+		otelhttp.WithServerName(t.service), // otherwise server.address is the client's Host header
 	)(t.recoverer(next))
 	measured = t.inflight.handler(measured)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var cut bool
 		measured.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), cutKey{}, &cut)))
 		if cut {
-			panic(http.ErrAbortHandler) // the client must see that the answer is not whole
+			panic(http.ErrAbortHandler) // shows the client that the answer is incomplete
 		}
 	})
 }
 
-// cutKey finds the flag by which the recoverer asks for the connection to be cut
-// after otelhttp has measured.
+// cutKey is the context key of a flag. By the flag the recoverer asks to cut the connection after
+// otelhttp has measured.
 type cutKey struct{}
 
-// recoverer turns a panic into a 500 before otelhttp sees it: a panic that passed
-// through otelhttp would leave no metric at all.
+// recoverer turns a panic into a 500 before otelhttp sees it, because otelhttp records no metric
+// after a panic.
 func (t *Telemetry) recoverer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent := false
@@ -83,7 +82,7 @@ func (t *Telemetry) recoverer(next http.Handler) http.Handler {
 		defer func() {
 			p := recover()
 			_, path, _ := strings.Cut(r.Pattern, "/")
-			if r.Pattern != "" { // the mux has routed only now; otelhttp has set the span's attributes
+			if r.Pattern != "" { // after the mux has routed, and otelhttp has set the span's attributes
 				trace.SpanFromContext(r.Context()).SetAttributes(semconv.HTTPRoute("/" + path))
 			}
 			if p == nil {
@@ -101,12 +100,12 @@ func (t *Telemetry) recoverer(next http.Handler) http.Handler {
 				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 			}
 		}()
-		next.ServeHTTP(w, r) // the same request: the mux writes its pattern into it
+		next.ServeHTTP(w, r) // the same request, because the mux writes its pattern into it
 	})
 }
 
 // panicText is the part of a recovered panic that may be logged: the text of the runtime's own
-// errors, the type of others. The text of another error often has a password in it.
+// errors, or the type of others, because their text often contains a password.
 func panicText(value any) string {
 	if err, ok := value.(runtime.Error); ok {
 		return err.Error()

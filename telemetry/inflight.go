@@ -13,9 +13,8 @@ import (
 	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
 )
 
-// inflight counts the requests that have begun and not ended, and knows the
-// oldest. A duration histogram has only requests that ended: when all of them
-// hang it is empty, and this is the only thing that shows it.
+// inflight counts the requests in flight and knows the oldest. A duration histogram has only
+// finished requests. If all requests hang it stays empty, and only inflight shows the fault.
 type inflight struct {
 	active metric.Int64UpDownCounter
 

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestInFlight: what hangs is seen while it hangs, by its age, and what has ended
-// in whatever way is counted no more.
+// TestInFlight: a hung request is counted and its age is shown. A finished request is not counted,
+// for every way to finish.
 func TestInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tel, _ := start(t, Config{}, nil)
@@ -27,7 +27,7 @@ func TestInFlight(t *testing.T) {
 		var requests sync.WaitGroup
 		ask := func(method, path string) {
 			requests.Go(func() {
-				defer func() { _ = recover() }() // net/http does so: it cuts the connection
+				defer func() { _ = recover() }() // as net/http does, which cuts the connection
 				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, path, nil))
 			})
 			synctest.Wait()
@@ -57,7 +57,7 @@ func TestInFlight(t *testing.T) {
 		close(release["first"])
 		synctest.Wait()
 		want("the first has ended", 1, 10*time.Second)
-		ask("HUNTER2", "/panic") // a method that a client has made up
+		ask("HUNTER2", "/panic") // an unknown method
 		close(release["second"])
 		requests.Wait()
 		want("both have ended", 0, 0)

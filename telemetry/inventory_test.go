@@ -1,8 +1,8 @@
 package telemetry
 
-// inventory_test.go writes down the instruments, so that a test can pin them and grafana/gen can
-// make dashboards and alerts of what the code really records. healthcheck has the same file: no
-// module that both may import is for tests alone.
+// inventory_test.go lists the instruments, so that a test can compare them, and grafana/gen can
+// make dashboards and alerts from the real metrics. healthcheck has a copy of this file, because no
+// module for tests alone can be imported by both.
 
 import (
 	"fmt"
@@ -34,8 +34,8 @@ func table(rm *metricdata.ResourceMetrics) string {
 	return strings.Join(slices.Compact(lines), "")
 }
 
-// pin is an error if a table differs from the one in a file; with update it writes
-// the file first.
+// pin returns an error if a table differs from the one in a file. With update it writes the file
+// first.
 func pin(got, path string, update bool) error {
 	if update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {

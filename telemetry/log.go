@@ -14,14 +14,13 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 )
 
-// bridge makes OpenTelemetry log records of what is logged, beside the handler
-// that is there.
+// bridge turns log lines into OpenTelemetry log records too, beside the present handler.
 func bridge(local slog.Handler, provider log.LoggerProvider) *slog.Logger {
 	return slog.New(slog.NewMultiHandler(local, otelslog.NewHandler(scopeName, otelslog.WithLoggerProvider(provider))))
 }
 
-// eventNames makes an event of a record that has the attribute event.name, which
-// slog has no other place for.
+// eventNames turns a record with the attribute event.name into an event, because slog has no other
+// place for the name.
 type eventNames struct{ sdklog.Processor }
 
 func (p eventNames) OnEmit(ctx context.Context, r *sdklog.Record) error {
@@ -41,36 +40,35 @@ func (p eventNames) OnEmit(ctx context.Context, r *sdklog.Record) error {
 	return p.Processor.OnEmit(ctx, r)
 }
 
-// complaints logs the errors of exports, and with Config.SetGlobals all errors of
-// OpenTelemetry: the same one once a minute, with how often it came, and no more than a few
-// in a minute, with how many more there were. They never go to the exporters that may be
-// their cause.
-type complaints struct {
+// errorLogger logs the errors of exports, and with Config.SetGlobals all errors of OpenTelemetry.
+// It logs the same error once a minute, with its number of times, and at most a few errors in a
+// minute, with the number of others. It never uses the exporters, because they may be the cause.
+type errorLogger struct {
 	log    *slog.Logger
 	mu     sync.Mutex
-	say    map[string]*complaint // by text without numbers: ports and counts differ each time
-	minute time.Time             // when the current one began
-	lines  int                   // in it
-	muted  int                   // errors that were not logged and belong to no line to come
+	errors map[string]*loggedError // by text without numbers, because ports and counts differ
+	minute time.Time               // start of the current minute
+	lines  int                     // in this minute
+	muted  int                     // errors that no line counts
 }
 
-type complaint struct {
+type loggedError struct {
 	at    time.Time
 	count int
 }
 
 const (
-	complaintPeriod = time.Minute
-	maxLines        = 10 // in a period
-	maxComplaints   = 64 // different ones kept
+	errorPeriod = time.Minute
+	maxLines    = 10 // in a period
+	maxErrors   = 64 // different errors that are kept
 )
 
-func (c *complaints) Handle(err error) {
-	text := complaintText(err)
+func (c *errorLogger) Handle(err error) {
+	text := errorText(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if now.Sub(c.minute) >= complaintPeriod {
+	if now.Sub(c.minute) >= errorPeriod {
 		c.minute, c.lines = now, 0
 	}
 	s := c.of(text, now)
@@ -79,7 +77,7 @@ func (c *complaints) Handle(err error) {
 		return
 	}
 	s.count++
-	if !s.at.IsZero() && now.Sub(s.at) < complaintPeriod || c.lines >= maxLines {
+	if !s.at.IsZero() && now.Sub(s.at) < errorPeriod || c.lines >= maxLines {
 		return
 	}
 	c.lines++
@@ -91,39 +89,39 @@ func (c *complaints) Handle(err error) {
 	s.at, s.count, c.muted = now, 0, 0
 }
 
-// complaintText is the error's, less what the exporters put before an answer of the
-// collector, or of gRPC in its place: three signals have one cause.
-func complaintText(err error) string {
+// errorText returns the text of an error. If it has a gRPC status, the text is that status alone,
+// because the exporters of three signals put different texts around one cause.
+func errorText(err error) string {
 	if s := rpcStatus(err); s != nil {
 		return "export: " + s.Err().Error()
 	}
 	return err.Error()
 }
 
-// of finds what was said of the like, or makes room for it; nil if there is none.
-func (c *complaints) of(text string, now time.Time) *complaint {
+// of finds the entry of similar errors, or makes one; nil if there is no room.
+func (c *errorLogger) of(text string, now time.Time) *loggedError {
 	like := strings.Map(func(r rune) rune {
 		if '0' <= r && r <= '9' {
 			return -1
 		}
 		return r
 	}, text)
-	if s := c.say[like]; s != nil {
+	if s := c.errors[like]; s != nil {
 		return s
 	}
-	if len(c.say) >= maxComplaints {
-		maps.DeleteFunc(c.say, func(_ string, s *complaint) bool {
-			old := now.Sub(s.at) >= complaintPeriod
+	if len(c.errors) >= maxErrors {
+		maps.DeleteFunc(c.errors, func(_ string, s *loggedError) bool {
+			old := now.Sub(s.at) >= errorPeriod
 			if old {
 				c.muted += s.count
 			}
 			return old
 		})
 	}
-	if len(c.say) >= maxComplaints {
+	if len(c.errors) >= maxErrors {
 		return nil
 	}
-	s := &complaint{}
-	c.say[like] = s
+	s := &loggedError{}
+	c.errors[like] = s
 	return s
 }

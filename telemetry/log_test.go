@@ -19,11 +19,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// TestComplaints: the same error once a minute, with how often it came.
-func TestComplaints(t *testing.T) {
+// TestErrorLogger: the same error is logged once a minute, with its count.
+func TestErrorLogger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &syncBuffer{}
-		c := &complaints{log: slog.New(slog.NewTextHandler(out, nil)), say: map[string]*complaint{}}
+		c := &errorLogger{log: slog.New(slog.NewTextHandler(out, nil)), errors: map[string]*loggedError{}}
 		want := func(when string, lines ...string) {
 			t.Helper()
 			got := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -53,10 +53,10 @@ func TestComplaints(t *testing.T) {
 	})
 }
 
-// TestComplaintsOfSignals: one cause is one line, whatever it stops.
-func TestComplaintsOfSignals(t *testing.T) {
+// TestErrorsOfSignals: one cause is one line for all signals.
+func TestErrorsOfSignals(t *testing.T) {
 	out := &syncBuffer{}
-	c := &complaints{log: slog.New(slog.NewTextHandler(out, nil)), say: map[string]*complaint{}}
+	c := &errorLogger{log: slog.New(slog.NewTextHandler(out, nil)), errors: map[string]*loggedError{}}
 	cause := status.Error(codes.Unavailable, "certificate signed by unknown authority")
 	for _, err := range []error{cause, fmt.Errorf("traces export: %w", cause), fmt.Errorf("failed to upload metrics: %w", errors.Join(context.DeadlineExceeded, cause))} {
 		c.Handle(err)
@@ -67,12 +67,12 @@ func TestComplaintsOfSignals(t *testing.T) {
 	}
 }
 
-// TestManyComplaints: neither one that differs by a number nor many different ones
-// fill the log, and each is counted.
-func TestManyComplaints(t *testing.T) {
+// TestManyErrors: errors that differ by a number do not fill the log, and many different ones do
+// not either. Each is counted.
+func TestManyErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &syncBuffer{}
-		c := &complaints{log: slog.New(slog.NewTextHandler(out, nil)), say: map[string]*complaint{}}
+		c := &errorLogger{log: slog.New(slog.NewTextHandler(out, nil)), errors: map[string]*loggedError{}}
 		for port := range 10_000 {
 			c.Handle(fmt.Errorf("dial 127.0.0.1:%d", port))
 		}
@@ -89,13 +89,13 @@ func TestManyComplaints(t *testing.T) {
 		if n := strings.Count(out.String(), "\n"); n != maxLines {
 			t.Errorf("%d lines in a minute", n)
 		}
-		if len(c.say) > maxComplaints {
-			t.Errorf("%d complaints are kept", len(c.say))
+		if len(c.errors) > maxErrors {
+			t.Errorf("%d errors are kept", len(c.errors))
 		}
-		time.Sleep(2 * complaintPeriod)
+		time.Sleep(2 * errorPeriod)
 		c.Handle(errors.New("at last"))
 		counted := c.muted
-		for _, s := range c.say {
+		for _, s := range c.errors {
 			counted += s.count
 		}
 		for _, line := range strings.Split(out.String(), "\n") {
@@ -117,7 +117,7 @@ func TestManyComplaints(t *testing.T) {
 	})
 }
 
-// records is an exporter that keeps what it gets.
+// records is an exporter that keeps all records.
 type records []sdklog.Record
 
 func (r *records) Export(_ context.Context, batch []sdklog.Record) error {
@@ -129,8 +129,8 @@ func (r *records) Export(_ context.Context, batch []sdklog.Record) error {
 func (*records) Shutdown(context.Context) error   { return nil }
 func (*records) ForceFlush(context.Context) error { return nil }
 
-// TestEvents: a slog record with event.name is an event, in the trace that it was
-// logged in; without it is a log record.
+// TestEvents: a slog record with event.name is an event, in the trace of its context. Without
+// event.name it is a log record.
 func TestEvents(t *testing.T) {
 	var got records
 	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(eventNames{sdklog.NewSimpleProcessor(&got)}))

@@ -18,51 +18,50 @@ import (
 	"google.golang.org/grpc/keepalive"
 )
 
-// patience is how long a batch of spans or log records is tried again, if no
-// variable says. The specification's 10 s would lose them while a collector
-// restarts; metrics are cumulative and need none of it.
+// patience is how long a batch of spans or log records is retried by default. The specification's
+// 10 s would lose them while a collector restarts. Metrics need no such time, because they are
+// cumulative.
 const patience = time.Minute
 
-// The exporters' own 5 s and 30 s between attempts, and gRPC's 120 s between
-// connections, make a collector that is back look dead for minutes.
+// By default the exporters wait 5 s to 30 s between attempts, and gRPC waits up to 120 s between
+// connections. So a collector that is back would look dead for minutes.
 const (
 	retryFirst, retryMost = 500 * time.Millisecond, 2 * time.Second
 	attemptLimit          = 10 * time.Second
-	deadPeer              = 20 * time.Second // without an acknowledgement of what was sent
-	pingEvery             = 6 * time.Minute  // collectors take more than one in 5 min for abuse
+	deadPeer              = 20 * time.Second // without an acknowledgement of sent data
+	pingEvery             = 6 * time.Minute  // collectors close connections with more than one ping in 5 min
 )
 
-// dialOptions are those of each exporter's connection. tell hears of each attempt that failed.
-func dialOptions(tell func(error)) []grpc.DialOption {
+// dialOptions returns the options of each exporter's connection. Every failed attempt calls report.
+func dialOptions(report func(error)) []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: retryFirst, Multiplier: 1.6, Jitter: .2, MaxDelay: retryMost},
 			MinConnectTimeout: 5 * time.Second,
 		}),
-		// Its Timeout is also the kernel's: a collector whose node died sends no reset.
+		// Timeout is also the kernel's timeout, because a collector on a dead node sends no reset.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: deadPeer}),
-		// An attempt that gets no answer must not use up the time of the others; and the
-		// first one that fails is told of, not the last one a minute later.
+		// An attempt without an answer must not use up the time of the others. The first failed
+		// attempt is reported, and not only the last one after a minute.
 		grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 			attempt, cancel := context.WithTimeout(ctx, attemptLimit)
 			defer cancel()
 			err := invoke(attempt, method, req, reply, cc, opts...)
 			if err != nil && ctx.Err() == nil {
-				tell(err)
+				report(err)
 			}
 			return err
 		}),
 	}
 }
 
-// exportInterval of metrics, if OTEL_METRIC_EXPORT_INTERVAL says none. At the
-// specification's 60 s nobody would hear of an outage for a minute; dashboards and
-// alerts count on 15 s.
+// exportInterval is the default of OTEL_METRIC_EXPORT_INTERVAL. With the specification's 60 s
+// nobody would notice an outage for a minute. Dashboards and alerts rely on 15 s.
 const exportInterval = 15 * time.Second
 
 // metricReader exports metrics by OTLP.
 func metricReader(ctx context.Context, out *outcomes) (sdkmetric.Reader, error) {
-	x, err := otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(dialOptions(out.complaints.Handle)...),
+	x, err := otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(dialOptions(out.errorLogger.Handle)...),
 		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}))
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
@@ -76,7 +75,7 @@ func metricReader(ctx context.Context, out *outcomes) (sdkmetric.Reader, error) 
 
 // spanProcessor exports spans by OTLP in batches.
 func spanProcessor(ctx context.Context, out *outcomes, details bool) (sdktrace.SpanProcessor, error) {
-	options := []otlptracegrpc.Option{otlptracegrpc.WithDialOption(dialOptions(out.complaints.Handle)...),
+	options := []otlptracegrpc.Option{otlptracegrpc.WithDialOption(dialOptions(out.errorLogger.Handle)...),
 		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost})}
 	var batch []sdktrace.BatchSpanProcessorOption
 	if isUnset("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT") {
@@ -98,7 +97,7 @@ func spanProcessor(ctx context.Context, out *outcomes, details bool) (sdktrace.S
 
 // logProcessor exports log records by OTLP in batches.
 func logProcessor(ctx context.Context, out *outcomes) (sdklog.Processor, error) {
-	options := []otlploggrpc.Option{otlploggrpc.WithDialOption(dialOptions(out.complaints.Handle)...),
+	options := []otlploggrpc.Option{otlploggrpc.WithDialOption(dialOptions(out.errorLogger.Handle)...),
 		otlploggrpc.WithRetry(otlploggrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost})}
 	var batch []sdklog.BatchProcessorOption
 	if isUnset("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT") {

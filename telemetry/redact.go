@@ -11,11 +11,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// redactor exports spans without what may hold a secret or tell of a person: the
-// texts of errors, URLs, addresses, users and headers. What instrumentation
-// libraries put on a span is not ours to trust: an error's text has the DSN in it,
-// a path the token of a reset link. Types of errors, routes, codes and statements
-// stay.
+// redactor exports spans without attributes that may contain a secret or identify a person: the
+// texts of errors, URLs, addresses, users and headers. Instrumentation libraries put these on
+// spans: an error's text contains the DSN, a path contains the token of a reset link. Types of
+// errors, routes, codes and statements stay.
 type redactor struct{ sdktrace.SpanExporter }
 
 func (r redactor) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
@@ -45,19 +44,19 @@ func (s redacted) Events() []sdktrace.Event {
 }
 
 func redact(attrs []attribute.KeyValue, kind trace.SpanKind) []attribute.KeyValue {
-	telling := func(kv attribute.KeyValue) bool {
-		return kv.Key == semconv.ServerAddressKey && kind != trace.SpanKindServer || // a server's is the service's name
-			slices.Contains(tellingKeys, kv.Key) ||
-			slices.ContainsFunc(tellingPrefixes, func(p string) bool { return strings.HasPrefix(string(kv.Key), p) })
+	sensitive := func(kv attribute.KeyValue) bool {
+		return kv.Key == semconv.ServerAddressKey && kind != trace.SpanKindServer || // on a server's span it is the service's name
+			slices.Contains(sensitiveKeys, kv.Key) ||
+			slices.ContainsFunc(sensitivePrefixes, func(p string) bool { return strings.HasPrefix(string(kv.Key), p) })
 	}
-	if !slices.ContainsFunc(attrs, telling) {
+	if !slices.ContainsFunc(attrs, sensitive) {
 		return attrs
 	}
-	return slices.DeleteFunc(slices.Clone(attrs), telling)
+	return slices.DeleteFunc(slices.Clone(attrs), sensitive)
 }
 
-// tellingKeys are of the semantic conventions, and what older libraries write.
-var tellingKeys = []attribute.Key{
+// sensitiveKeys are keys of the semantic conventions, and of older libraries.
+var sensitiveKeys = []attribute.Key{
 	semconv.ExceptionMessageKey, semconv.ExceptionStacktraceKey, "error.message",
 	semconv.URLFullKey, semconv.URLPathKey, semconv.URLQueryKey, "http.url", "http.target",
 	semconv.UserAgentOriginalKey, "http.user_agent",
@@ -68,7 +67,7 @@ var tellingKeys = []attribute.Key{
 	"db.user", "db.connection_string", "pgx.query.parameters",
 }
 
-var tellingPrefixes = []string{
+var sensitivePrefixes = []string{
 	"http.request.header.", "http.response.header.", "rpc.request.metadata.", "rpc.response.metadata.",
 	"db.query.parameter.", "db.operation.parameter.", "user.", "enduser.",
 }

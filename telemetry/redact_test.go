@@ -13,8 +13,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// TestRedaction: what may hold a secret is left out, what a person on call needs
-// stays, and the span that the process itself sees is as it was.
+// TestRedaction: sensitive attributes are not exported, and those for people on call are. The span
+// in the process does not change.
 func TestRedaction(t *testing.T) {
 	got := tracetest.NewInMemoryExporter()
 	local := tracetest.NewSpanRecorder()
@@ -48,8 +48,8 @@ func TestRedaction(t *testing.T) {
 	}
 }
 
-// TestSampling: every run of a check, whatever the sampler; nothing that only has
-// its name.
+// TestSampling: every run of a check is sampled, with any sampler. A span with only the name of a
+// check is not.
 func TestSampling(t *testing.T) {
 	got := tracetest.NewInMemoryExporter()
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(got), sdktrace.WithSampler(healthSampler{sdktrace.ParentBased(sdktrace.NeverSample())}))

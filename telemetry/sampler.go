@@ -11,8 +11,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// healthSampler keeps every run of a health check, which are few and are what a
-// person looks for, and leaves all other spans to the sampler that was asked for.
+// healthSampler keeps every run of a health check, because these are few and people look for them.
+// All other spans go to the configured sampler.
 type healthSampler struct{ sdktrace.Sampler }
 
 const checkName = attribute.Key("health.check.name")
@@ -35,7 +35,7 @@ func parseSampler(name, arg string) (sdktrace.Sampler, error) {
 	if strings.HasSuffix(name, "traceidratio") && arg != "" {
 		r, err := strconv.ParseFloat(arg, 64)
 		if err != nil || !(r >= 0 && r <= 1) {
-			return nil, fmt.Errorf("OTEL_TRACES_SAMPLER_ARG=%q is no number from 0 to 1", arg)
+			return nil, fmt.Errorf("OTEL_TRACES_SAMPLER_ARG=%q is not a number from 0 to 1", arg)
 		}
 		ratio = r
 	}

@@ -30,12 +30,12 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// globals are what OpenTelemetry has one of in a process, but for its error handler.
+// globals returns OpenTelemetry's globals in the process, except the error handler.
 func globals() []any {
 	return []any{otel.GetMeterProvider(), otel.GetTracerProvider(), otel.GetTextMapPropagator(), otel.GetLoggerProvider()}
 }
 
-// handleErrors counts what comes to OpenTelemetry's error handler.
+// handleErrors counts the errors in OpenTelemetry's error handler.
 func handleErrors(t *testing.T) *atomic.Int64 {
 	t.Helper()
 	var n atomic.Int64
@@ -44,7 +44,7 @@ func handleErrors(t *testing.T) *atomic.Int64 {
 	return &n
 }
 
-// result is what one check or rule was judged to be; nil if there is none.
+// result returns the result of one check or rule; nil if there is none.
 func result(v *verdict.Verdict, name string) *verdict.Result {
 	for n := range v.Results {
 		if v.Results[n].Name == name {
@@ -54,7 +54,7 @@ func result(v *verdict.Verdict, name string) *verdict.Result {
 	return nil
 }
 
-// await waits for a verdict that is so.
+// await waits for a matching verdict.
 func await(t *testing.T, health *healthcheck.Monitor, is func(*verdict.Verdict) bool) *verdict.Verdict {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -69,8 +69,8 @@ func await(t *testing.T, health *healthcheck.Monitor, is func(*verdict.Verdict) 
 	return nil
 }
 
-// TestGlobalsStay: what is global to the process stays as it was, and a pipeline's failed
-// exports go to its own log alone.
+// TestGlobalsStay: the globals of the process do not change, and a pipeline's failed exports go
+// only to its own log.
 func TestGlobalsStay(t *testing.T) {
 	handled, before := handleErrors(t), globals()
 	var c collector
@@ -118,7 +118,7 @@ func TestSetGlobals(t *testing.T) {
 	}
 }
 
-// TestTraceGoesOn through Instrument, without a global propagator.
+// TestTraceGoesOn: Instrument continues a trace without a global propagator.
 func TestTraceGoesOn(t *testing.T) {
 	const id = "0af7651916cd43dd8448eb211c80319c"
 	for propagators, want := range map[string]bool{"": true, "none": false} {
@@ -134,7 +134,7 @@ func TestTraceGoesOn(t *testing.T) {
 	}
 }
 
-// TestSideBySide: two services in one process are judged each by its own metrics.
+// TestSideBySide: two services in one process are judged by their own metrics.
 func TestSideBySide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type service struct {
@@ -191,8 +191,8 @@ func TestSideBySide(t *testing.T) {
 	})
 }
 
-// TestRulesAtStart: a rule on what Instrument will record passes from the first judgement on, though
-// nothing is wrapped yet.
+// TestRulesAtStart: a rule on the metrics of Instrument passes from the first judgement on, even
+// without a wrapped handler.
 func TestRulesAtStart(t *testing.T) {
 	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{
 		{Name: "latency", Value: rule.Quantile(.99, requestDuration), Fail: rule.Above(300 * time.Millisecond)},
@@ -207,8 +207,8 @@ func TestRulesAtStart(t *testing.T) {
 	}
 }
 
-// TestOpenedLater: what is opened with the providers is checked before the process is ready,
-// if a Hold was taken meanwhile.
+// TestOpenedLater: a client that is opened after Start is checked before the process is ready, if
+// there is a Hold.
 func TestOpenedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		health := healthcheck.New(healthcheck.Config{})
@@ -243,7 +243,7 @@ func TestOpenedLater(t *testing.T) {
 	})
 }
 
-// TestFailedStart leaves nothing behind: no global, no goroutine, no rule.
+// TestFailedStart: a failed Start leaves nothing behind: no global, no goroutine, no rule.
 func TestFailedStart(t *testing.T) {
 	handled, before := handleErrors(t), globals()
 	var c collector
@@ -284,7 +284,7 @@ func TestFailedStart(t *testing.T) {
 		t.Errorf("the verdict: %+v", v)
 	}
 
-	// Once it is mended it starts, and without an export it has no rule about one.
+	// After the mistake is corrected it starts. Without an export it has no rule about exports.
 	health = healthcheck.New(healthcheck.Config{MaintenanceFile: file})
 	cfg.Health, cfg.SetGlobals = health, false
 	if _, err := Start(t.Context(), cfg); err == nil {
@@ -299,7 +299,7 @@ func TestFailedStart(t *testing.T) {
 	if v := health.Verdict(); v.Readiness.State != verdict.Pass || len(v.Results) != 0 {
 		t.Errorf("the verdict: %+v", v)
 	}
-	// Another pipeline can't have it, and the one that has it goes on.
+	// A second pipeline can't use the same Monitor, and the first one goes on.
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+address)
 	if _, err := Start(t.Context(), cfg); !errors.Is(err, cfgerrors.ErrStarted) {
 		t.Errorf("a second pipeline for one Monitor: %v", err)
@@ -309,7 +309,7 @@ func TestFailedStart(t *testing.T) {
 	}
 }
 
-// TestExportRule: while something is exported, what failed is shown and costs nothing.
+// TestExportRule: if something is exported, failures are shown without an effect on readiness.
 func TestExportRule(t *testing.T) {
 	var c collector
 	address, _ := c.serve(t)
@@ -338,7 +338,8 @@ func TestExportRule(t *testing.T) {
 	}
 }
 
-// TestEnds: the end of the context drains, and only Close ends what Start began.
+// TestEnds: the end of the context begins the drain, and only Close ends everything that Start
+// began.
 func TestEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		health := healthcheck.New(healthcheck.Config{})
@@ -359,7 +360,7 @@ func TestEnds(t *testing.T) {
 			t.Error(err)
 		}
 		var last *verdict.Verdict
-		for last = range health.Watch(t.Context()) { // ends, as the Monitor has stopped
+		for last = range health.Watch(t.Context()) { // ends, because the Monitor has stopped
 		}
 		if last.Readiness.State != verdict.Fail {
 			t.Errorf("the last verdict: %+v", last)

@@ -1,6 +1,6 @@
 // Package telemetry records and exports: one call sets up OpenTelemetry metrics, traces and
 // logs with OTLP over gRPC, and Prometheus' /metrics from the same aggregation. It starts a
-// healthcheck.Monitor on what it records:
+// healthcheck.Monitor on the recorded metrics:
 //
 //	health := healthcheck.New(healthcheck.Config{Rules: …})
 //	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
@@ -10,43 +10,41 @@
 //	defer tel.Close()
 //	srv.Handler = health.Wrap(tel.Instrument(mux))
 //
-// It is configured by the standard OTEL_* variables; [Config] has what they have
-// not. Without an OTLP endpoint nothing is dialled and /metrics works all the
-// same. A collector that is away costs no request: recording does not block.
-// Metrics are cumulative, so that its absence costs them resolution and no counts;
-// spans and log records wait for a minute in queues of 2048 each, and what comes
-// after that is dropped; telemetry.export.failures counts the exports that failed.
+// The standard OTEL_* variables configure it, and [Config] has further settings. Without an OTLP
+// endpoint it opens no connection, and /metrics works. If the collector is away, requests don't
+// wait, because recording does not block. Metrics are cumulative, so they lose resolution but no
+// counts. Spans and log records wait for a minute in queues of 2048 each, and further ones are
+// dropped. telemetry.export.failures counts the failed exports.
 //
 // # Libraries
 //
-// Start changes nothing that is global to the process, unless Config.SetGlobals says so. Give
-// an instrumented library the providers of its Telemetry. An HTTP client needs a propagator
-// too, or the trace ends with its request:
+// Start changes no globals of the process, unless Config.SetGlobals is set. Give an instrumented
+// library the providers of its Telemetry. An HTTP client needs a propagator too, or the trace ends
+// with its request:
 //
 //	otelhttp.NewTransport(nil, otelhttp.WithMeterProvider(tel.MeterProvider),
 //		otelhttp.WithTracerProvider(tel.TracerProvider), otelhttp.WithPropagators(propagation.TraceContext{}))
 //
-// What is opened with the providers, such as a database, is there only after Start. Its check
-// comes by health.Add, and a health.Hold keeps the process starting until then.
+// A database or another client that uses the providers can be opened only after Start. Add its
+// check by health.Add, and let a health.Hold keep the process starting until then.
 //
 // # Concurrency and ownership
 //
-// Start may be called more than once, from any goroutine: services side by side in one
-// process have a Telemetry and a Monitor each. The end of its ctx begins the drain of
-// Config.Health and nothing else; exporting goes on until Close. All methods of a Telemetry
-// may be called at any time, from any goroutine. Close stops Config.Health, exports what is
-// left and ends everything that Start began. Call it last, after the servers; what is recorded
-// later is lost, and /metrics is empty then.
+// Start may be called more than once, from any goroutine. Several services in one process have a
+// Telemetry and a Monitor each. The end of its ctx begins the drain of Config.Health and nothing
+// else; exporting goes on until Close. All methods of a Telemetry may be called at any time, from
+// any goroutine. Close stops Config.Health, exports the remaining data and ends everything that
+// Start began. Call it last, after the servers. Later data is lost, and /metrics is empty then.
 //
 // # Units and errors
 //
-// Durations are seconds. Start reports every bad variable at once, by name, and every mistake
-// in Health as healthcheck's StartWith does. A Start that failed has changed nothing.
+// Durations are seconds. Start returns every bad variable at once, by name, and every mistake in
+// Health as healthcheck's StartWith does. A failed Start has changed nothing.
 //
-// An export that fails is logged through Config.Logger, the first time at once and then
-// rarely, and never breaks what was recorded. Other errors of OpenTelemetry, such as those of
-// an instrument's callback, go to its error handler. That one is global, so it is the
-// process's own unless SetGlobals is set.
+// A failed export is logged through Config.Logger, the first time at once and then rarely. It does
+// not affect recorded data. Other errors of OpenTelemetry, such as those of an instrument's
+// callback, go to its error handler. That handler is global, so it is the process's own unless
+// SetGlobals is set.
 package telemetry
 
 import (
@@ -81,31 +79,30 @@ import (
 	"github.com/otelhealth/otelhealth/internal/buildinfo"
 )
 
-// Config is what the OTEL_* variables don't say. The zero value is usable.
+// Config has settings beside the OTEL_* variables. The zero value is usable.
 type Config struct {
 	ServiceName    string // OTEL_SERVICE_NAME wins; unknown_service:EXECUTABLE if both are empty
 	ServiceVersion string // the build's version or commit if empty
 
-	// Health is started by Start: it judges by these metrics, and its verdicts go to these
-	// providers. While something is exported it has one rule more, named telemetry. That rule
-	// shows exports that failed in the last 2 minutes, and changes no answer. A check of that
-	// name takes its place. None is started if nil.
+	// Start starts Health on these metrics, and these providers export its verdicts. If something
+	// is exported, Health gets one more rule named telemetry. The rule shows failed exports of the
+	// last 2 minutes, and changes no answer. A check of the same name replaces it. No Monitor is
+	// started if nil.
 	Health *healthcheck.Monitor
 
-	// Views are yours. They come before the package's; an instrument takes the
+	// Views are your own views. They come before the package's, because an instrument takes the
 	// first that matches.
 	Views []sdkmetric.View
 
-	// SpanDetails exports what may hold a secret or tell of a person, and is left
-	// out of spans otherwise: the texts of errors (status descriptions,
-	// exception.message), URLs and paths, addresses of clients and servers, users,
-	// headers and parameters of queries. error.type, http.route, codes and the
-	// text of statements stay in any case.
+	// SpanDetails exports span attributes that may contain a secret or identify a person. Otherwise
+	// spans have none of them: the texts of errors (status descriptions, exception.message), URLs
+	// and paths, addresses of clients and servers, users, headers and parameters of queries.
+	// error.type, http.route, codes and the text of statements are always exported.
 	SpanDetails bool
 
-	// SetGlobals makes the providers, the propagator and the error handler OpenTelemetry's
-	// global ones, for libraries that can't be given any. They are never put back, so set it
-	// in one Start of the process.
+	// SetGlobals makes the providers, the propagator and the error handler OpenTelemetry's global
+	// ones, for libraries that take no providers. The globals are never restored, so set it in only
+	// one Start of the process.
 	SetGlobals bool
 
 	Logger *slog.Logger // slog.Default() if nil
@@ -116,22 +113,22 @@ type Telemetry struct {
 	MeterProvider  metric.MeterProvider
 	TracerProvider trace.TracerProvider
 
-	// Logger writes where Config.Logger does and, if logs are exported, to OTLP
-	// with the trace of the context. Records with event.name become events.
+	// Logger writes to Config.Logger. If logs are exported, it also writes to OTLP, with the trace
+	// of the context. Records with event.name become events.
 	Logger *slog.Logger
 
-	// Reader is the cumulative reader behind /metrics. Health is judged from it,
-	// so that /metrics explains every verdict.
+	// Reader is the cumulative reader behind /metrics. Health reads it too, so /metrics explains
+	// every verdict.
 	Reader sdkmetric.Reader
 
-	service    string
-	propagator propagation.TextMapPropagator
-	registry   *prometheus.Registry
-	inflight   *inflight
-	log        *slog.Logger
-	complaints *complaints
+	service     string
+	propagator  propagation.TextMapPropagator
+	registry    *prometheus.Registry
+	inflight    *inflight
+	log         *slog.Logger
+	errorLogger *errorLogger
 
-	// What Shutdown ends; nil if it was never begun.
+	// Shutdown ends these. They are nil if Start has not made them.
 	health  *healthcheck.Monitor
 	metrics *sdkmetric.MeterProvider
 	traces  *sdktrace.TracerProvider
@@ -139,8 +136,8 @@ type Telemetry struct {
 	ending  sync.Once
 }
 
-// Start sets everything up and starts Config.Health. It dials in the background: a collector
-// that is away is no error.
+// Start sets everything up and starts Config.Health. It connects in the background, so a missing
+// collector is no error.
 func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	env, err := readEnvironment()
 	if err != nil {
@@ -149,7 +146,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	local := cmp.Or(cfg.Logger, slog.Default())
 	t := &Telemetry{
 		Logger: local, log: local, registry: prometheus.NewRegistry(), propagator: env.propagator,
-		complaints: &complaints{log: local, say: map[string]*complaint{}},
+		errorLogger: &errorLogger{log: local, errors: map[string]*loggedError{}},
 	}
 	if err := t.build(context.WithoutCancel(ctx), cfg, env); err != nil {
 		t.abandon()
@@ -158,7 +155,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if cfg.Health != nil {
 		if err := t.startHealth(ctx, cfg.Health, env.any()); err != nil {
 			t.abandon()
-			return nil, err // it says whose it is
+			return nil, err // the error names healthcheck
 		}
 	}
 	if cfg.SetGlobals {
@@ -167,8 +164,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	return t, nil
 }
 
-// build makes the providers and their instruments. After an error, Shutdown ends what is
-// there.
+// build makes the providers and their instruments. After an error, Shutdown ends those that exist.
 func (t *Telemetry) build(ctx context.Context, cfg Config, env environment) error {
 	res, err := identity(ctx, cfg)
 	if err != nil {
@@ -188,7 +184,7 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env environment) erro
 	}
 	t.Reader = reader
 
-	out := newOutcomes(t.complaints)
+	out := newOutcomes(t.errorLogger)
 	t.traces = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSampler(healthSampler{env.sampler}))
 	t.TracerProvider = t.traces
 	if env.traces {
@@ -226,12 +222,12 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env environment) erro
 	if t.inflight, err = newInflight(t.metrics); err != nil {
 		return err
 	}
-	t.Instrument(http.NotFoundHandler()) // makes the instruments of requests, or rules on them would miss them at first
+	t.Instrument(http.NotFoundHandler()) // creates the instruments of requests, so that rules on them find them at once
 
 	return runtime.Start(runtime.WithMeterProvider(t.metrics)) // go.*
 }
 
-// views are the user's and the package's, through those of Health.
+// views returns the user's and the package's views, through the view of Health.
 func (cfg *Config) views() []sdkmetric.View {
 	views := slices.Concat(cfg.Views, ownViews)
 	if cfg.Health != nil {
@@ -240,7 +236,7 @@ func (cfg *Config) views() []sdkmetric.View {
 	return views
 }
 
-// exportRule is for people: a dead collector moves no traffic.
+// exportRule only informs, because a dead collector must not move traffic.
 var exportRule = rule.Rule{
 	Name: "telemetry", Value: rule.Increase("telemetry.export.failures"), Window: 2 * time.Minute,
 	Fail: rule.Above(0), OnFail: healthcheck.ShowOnly,
@@ -250,8 +246,8 @@ var exportRule = rule.Rule{
 func (t *Telemetry) startHealth(ctx context.Context, health *healthcheck.Monitor, exporting bool) error {
 	remove := func() {}
 	if exporting {
-		// An error means that the name is taken, and then the user's own check has it, or
-		// that health can't start, and then StartWith says so.
+		// An error means that the name is in use, so the user's own check has it, or that health
+		// can't start, which StartWith reports.
 		if r, err := health.AddRule(exportRule); err == nil {
 			remove = r
 		}
@@ -268,7 +264,7 @@ func (t *Telemetry) startHealth(ctx context.Context, health *healthcheck.Monitor
 }
 
 func (t *Telemetry) setGlobals() {
-	otel.SetErrorHandler(t.complaints)
+	otel.SetErrorHandler(t.errorLogger)
 	otel.SetMeterProvider(t.MeterProvider)
 	otel.SetTracerProvider(t.TracerProvider)
 	otel.SetTextMapPropagator(t.propagator)
@@ -277,15 +273,15 @@ func (t *Telemetry) setGlobals() {
 	}
 }
 
-// abandon ends what a Start that failed has begun.
+// abandon ends everything that a failed Start has begun.
 func (t *Telemetry) abandon() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
-	_ = t.Shutdown(ctx) // the error that counts is the first
+	_ = t.Shutdown(ctx) // Start returns the first error
 }
 
-// identity is the resource: variables first, then the configuration, then the
-// build.
+// identity is the resource. Variables win over the configuration, and the configuration wins over
+// the build.
 func identity(ctx context.Context, cfg Config) (*resource.Resource, error) {
 	defaults := []attribute.KeyValue{
 		semconv.ServiceName(cmp.Or(cfg.ServiceName, buildinfo.Name())),
@@ -295,12 +291,12 @@ func identity(ctx context.Context, cfg Config) (*resource.Resource, error) {
 		resource.WithService(), // a random service.instance.id
 		resource.WithTelemetrySDK(),
 		resource.WithAttributes(defaults...),
-		resource.WithFromEnv(), // last: the operator's word is the last
+		resource.WithFromEnv(), // last, because the operator's settings win
 	)
 }
 
-// MetricsHandler serves the process's metrics for Prometheus to scrape, with exemplars
-// where the scraper speaks OpenMetrics.
+// MetricsHandler serves the process's metrics for Prometheus to scrape. If the scraper speaks
+// OpenMetrics, they have exemplars.
 func (t *Telemetry) MetricsHandler() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{
 		EnableOpenMetrics:   true,
@@ -318,7 +314,7 @@ func (l errorLog) Println(v ...any) { l.log.Warn("/metrics", "error", fmt.Sprint
 // closeLimit is how long Close waits for the last export.
 const closeLimit = 3 * time.Second
 
-// Close is Shutdown within 3 s. What could not be exported is logged.
+// Close is Shutdown within 3 s. If data could not be exported, it logs that.
 func (t *Telemetry) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
@@ -329,9 +325,9 @@ func (t *Telemetry) Close() error {
 	return err
 }
 
-// Shutdown stops Config.Health, exports what is left and ends the pipeline within ctx.
-// Metrics, traces and logs end side by side under the one deadline, which holds even while a
-// callback hangs. Calls after the first, of Close too, wait for its end and do nothing.
+// Shutdown stops Config.Health, exports the remaining data and ends the pipeline within ctx.
+// Metrics, traces and logs end concurrently under the one deadline, which holds even if a callback
+// hangs. Later calls, also of Close, wait for its end and do nothing.
 func (t *Telemetry) Shutdown(ctx context.Context) (err error) {
 	t.ending.Do(func() { err = t.shutdown(ctx) })
 	return err
@@ -355,7 +351,7 @@ func (t *Telemetry) shutdown(ctx context.Context) error {
 	return errors.Join(append(errs, together(ctx, ends...))...)
 }
 
-// together calls side by side, and waits no longer than ctx allows.
+// together calls ends concurrently, and waits no longer than ctx allows.
 func together(ctx context.Context, ends ...func(context.Context) error) error {
 	results := make(chan error, len(ends))
 	for _, end := range ends {

@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	for _, kv := range os.Environ() { // what the developer's shell has set is no test's
+	for _, kv := range os.Environ() { // without the variables of the developer's shell
 		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "OTEL_") {
 			_ = os.Unsetenv(name)
 		}
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// syncBuffer is a log to read while it is written.
+// syncBuffer is a log that a test can read while it is written.
 type syncBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -45,7 +45,7 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
-// start runs Start with only the variables that are given.
+// start calls Start with only the given variables.
 func start(t *testing.T, cfg Config, env map[string]string) (*Telemetry, *syncBuffer) {
 	t.Helper()
 	for k, v := range env {
@@ -105,7 +105,7 @@ func TestVariablesWin(t *testing.T) {
 	}
 }
 
-// TestExemplarSwitch: from a bucket to the trace, unless a backend can't take it.
+// TestExemplarSwitch: exemplars lead from a bucket to a trace, and can be switched off.
 func TestExemplarSwitch(t *testing.T) {
 	for filter, want := range map[string]bool{"": true, "always_off": false} {
 		tel, _ := start(t, Config{}, map[string]string{"OTEL_METRICS_EXEMPLAR_FILTER": filter})
@@ -117,8 +117,8 @@ func TestExemplarSwitch(t *testing.T) {
 	}
 }
 
-// TestBadVariables: all at once, each by its name, and no value that may hold a
-// password.
+// TestBadVariables: Start returns all bad variables at once, each by its name, without values that
+// may contain a password.
 func TestBadVariables(t *testing.T) {
 	bad := map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT":                              "user:hunter2@collector:4317",
@@ -177,7 +177,7 @@ func TestSamplerVariables(t *testing.T) {
 	}
 }
 
-// TestShutdownDespiteHangingCallback: the deadline holds.
+// TestShutdownDespiteHangingCallback: the deadline holds although a callback hangs.
 func TestShutdownDespiteHangingCallback(t *testing.T) {
 	tel, _ := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
 	hang := make(chan struct{})
@@ -203,7 +203,7 @@ func TestShutdownDespiteHangingCallback(t *testing.T) {
 	}
 }
 
-// count is the number of requests recorded, by route and status code.
+// count returns the number of recorded requests, by route and status code.
 func count(t *testing.T, tel *Telemetry) map[string]uint64 {
 	t.Helper()
 	var rm metricdata.ResourceMetrics
@@ -230,8 +230,8 @@ func count(t *testing.T, tel *Telemetry) map[string]uint64 {
 
 var unset map[string]int // for a handler with a bug
 
-// TestPanics: each way to panic is counted, and no client takes a broken answer
-// for a whole one.
+// TestPanics: every kind of panic is counted, and no client mistakes a broken answer for a complete
+// one.
 func TestPanics(t *testing.T) {
 	tel, log := start(t, Config{}, nil)
 	mux := http.NewServeMux()
@@ -275,7 +275,7 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// TestRuntimeMetrics are there without a word, and cost few series.
+// TestRuntimeMetrics: Go's runtime metrics are there by default, and have few series.
 func TestRuntimeMetrics(t *testing.T) {
 	tel, _ := start(t, Config{}, nil)
 	text := scrape(t, tel)
@@ -285,8 +285,8 @@ func TestRuntimeMetrics(t *testing.T) {
 	}
 }
 
-// TestHostsMakeNoSeries: two thousand made-up Host headers stay one series, and
-// none of them comes out on an exemplar.
+// TestHostsMakeNoSeries: two thousand made-up Host headers make one series, and no exemplar has
+// one.
 func TestHostsMakeNoSeries(t *testing.T) {
 	tel, log := start(t, Config{}, nil)
 	h := tel.Instrument(http.NotFoundHandler())

@@ -7,8 +7,8 @@ import (
 	"iter"
 )
 
-// What is called too early or too late fails with one of these, wrapped in an error that
-// names the line to write. Match them with [errors.Is].
+// A call that is too early or too late returns one of these errors, wrapped in a text with the line
+// to write. Match them with [errors.Is].
 var (
 	ErrStarted    = errors.New("the Monitor has started already")
 	ErrNotStarted = errors.New("the Monitor has not started")
@@ -30,7 +30,7 @@ func (e *Error) Error() string {
 	return e.Item + ": " + e.Field + ": " + e.Problem
 }
 
-// All yields each mistake in what Start, Add or AddRule returned, in the order of the
+// All yields each mistake in an error of Start, Add or AddRule, in the order of the
 // configuration. It yields nothing for nil and for errors of another kind.
 func All(err error) iter.Seq[*Error] {
 	return func(yield func(*Error) bool) { walk(err, yield) }

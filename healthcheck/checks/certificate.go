@@ -7,27 +7,26 @@ import (
 	"time"
 )
 
-// CertificateValid passes while HOST:PORT shows a certificate for HOST that can be verified
-// with what the system trusts, and that stays valid for longer than min, its whole chain
-// included. A certificate that ends sooner has the class certificate_expires, and one that
-// can't be verified server_certificate_invalid.
+// CertificateValid passes if HOST:PORT has a certificate for HOST that the system trusts, and that
+// is valid for longer than min with its whole chain. Its class is certificate_expires if one of
+// them ends sooner, and server_certificate_invalid if the certificate can't be verified.
 //
-// Choose min so that a renewal that failed can still be made by hand: cert-manager renews after
-// two thirds of a certificate's life. An hour is often enough to ask; set the check's Interval.
+// Choose min long enough to renew by hand after a failed renewal: cert-manager renews after two
+// thirds of a certificate's life. Once an hour is often enough; set the check's Interval.
 func CertificateValid(address string, min time.Duration) func(context.Context) error {
 	return certificateValid("checks.CertificateValid", nil, address, min)
 }
 
-// CertificateValidConfig is [CertificateValid] with a configuration of yours, such as one with
-// RootCAs, a ServerName or a certificate of the client. It is copied. A session is not resumed,
-// because that shows the certificate of the first handshake.
+// CertificateValidConfig is [CertificateValid] with your own configuration, for example with
+// RootCAs, a ServerName or a client certificate. The configuration is copied. Sessions are not
+// resumed, because a resumed session has the certificate of the first handshake.
 func CertificateValidConfig(config *tls.Config, address string, min time.Duration) func(context.Context) error {
 	const name = "checks.CertificateValidConfig"
 	switch {
 	case config == nil:
 		return invalid("%s: config is nil: write checks.CertificateValid(address, min)", name)
 	case config.InsecureSkipVerify:
-		return invalid("%s: config.InsecureSkipVerify verifies nothing", name)
+		return invalid("%s: config.InsecureSkipVerify must be false", name)
 	}
 	config = config.Clone()
 	config.ClientSessionCache = nil
@@ -56,7 +55,7 @@ func certificateValid(name string, config *tls.Config, address string, min time.
 	}
 }
 
-// expiry is when the last of the chains is broken.
+// expiry is the time when the last chain ends. A chain ends with the first of its certificates.
 func expiry(chains [][]*x509.Certificate) (last time.Time) {
 	for _, chain := range chains {
 		first := chain[0].NotAfter

@@ -35,8 +35,8 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// want runs a check by a Monitor and compares the class, which a response shows; the empty one
-// stands for passing. It gives the error.
+// want runs a check in a Monitor and compares the class of its error in the reason. The empty class
+// means that it passes. It returns the error.
 func want(t *testing.T, class string, check func(context.Context) error) error {
 	t.Helper()
 	m := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "check", Func: check, Timeout: time.Minute, Interval: time.Minute}}})
@@ -58,7 +58,7 @@ func want(t *testing.T, class string, check func(context.Context) error) error {
 	return nil
 }
 
-// TestClass: the class is shown and the error is still there, in a warning too.
+// TestClass: the class is shown and the error is kept, in a warning too.
 func TestClass(t *testing.T) {
 	err := checks.Class(io.ErrUnexpectedEOF, "half_a_page")
 	if err.Error() != io.ErrUnexpectedEOF.Error() || !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -68,7 +68,7 @@ func TestClass(t *testing.T) {
 	want(t, "half_a_page", failing(err))
 	want(t, "half_a_page", failing(fmt.Errorf("page 3: %w", err)))
 	want(t, "outer", failing(checks.Class(err, "outer")))
-	want(t, "connection_refused", failing(checks.Class(syscall.ECONNREFUSED, ""))) // as without
+	want(t, "connection_refused", failing(checks.Class(syscall.ECONNREFUSED, ""))) // as without Class
 	want(t, "timeout", failing(checks.Class(context.DeadlineExceeded, "half_a_page")))
 	want(t, "", failing(checks.Class(nil, "half_a_page")))
 	for _, warning := range []error{healthcheck.Warning(err), fmt.Errorf("page 3: %w", healthcheck.Warning(err)), checks.Class(healthcheck.Warning(io.ErrUnexpectedEOF), "half_a_page")} {
@@ -127,7 +127,7 @@ func TestHTTP(t *testing.T) {
 	if n := connections.Load(); n != 1 {
 		t.Errorf("%d connections of a client of one's own; want one that is used again", n)
 	}
-	want(t, "", checks.HTTPClient(server.Client(), server.URL+"/302")) // it follows
+	want(t, "", checks.HTTPClient(server.Client(), server.URL+"/302")) // it follows redirects
 	for _, check := range []func(context.Context) error{checks.HTTP(server.URL + "/hang"), checks.HTTPClient(server.Client(), server.URL+"/hang")} {
 		hung, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		if err := check(hung); !errors.Is(err, context.DeadlineExceeded) {
@@ -154,8 +154,8 @@ func TestHTTP(t *testing.T) {
 	want(t, "invalid_argument", checks.HTTPClient(nil, "http://auth"))
 }
 
-// TestHTTPEnds: with its time, a run has ended everywhere. A connection whose handshake is not
-// answered is not left to wait for the next run.
+// TestHTTPEnds: nothing of a run is left when its context has ended. A connection whose handshake
+// gets no answer does not wait for the next run.
 func TestHTTPEnds(t *testing.T) {
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -183,7 +183,7 @@ func TestHTTPEnds(t *testing.T) {
 	}
 }
 
-// TestHalfAnswer: a status without its body is no answer.
+// TestHalfAnswer: a status with half a body is a failure.
 func TestHalfAnswer(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "1000")
@@ -231,7 +231,7 @@ func TestTCP(t *testing.T) {
 	}
 }
 
-// nameserver answers what ask says: the addresses are one, none, or the code of an
+// nameserver answers with the addresses that ask returns, or with none, or with the code of an
 // error.
 func nameserver(t *testing.T, host string) *net.Resolver {
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -286,7 +286,7 @@ func TestDNS(t *testing.T) {
 	}
 }
 
-// certificate makes one that is signed by parent, or by itself.
+// certificate makes a certificate that parent signs, or that is self-signed.
 func certificate(t *testing.T, from, until time.Time, parent *tls.Certificate) *tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -340,7 +340,7 @@ func TestCertificateValid(t *testing.T) {
 			want(t, test.class, checks.CertificateValidConfig(trust, server.Listener.Addr().String(), 10*day))
 		})
 	}
-	// One that was renewed is seen, also by a config that would resume a session.
+	// A renewed certificate is seen, also by a config that would resume a session.
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	shown := certificate(t, now.Add(-day), now.Add(9*day), long)
@@ -350,14 +350,14 @@ func TestCertificateValid(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	resuming := trust.Clone()
-	resuming.MaxVersion = tls.VersionTLS12 // where the ticket comes with the handshake
+	resuming.MaxVersion = tls.VersionTLS12 // because its ticket comes with the handshake
 	resuming.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	renewed := checks.CertificateValidConfig(resuming, server.Listener.Addr().String(), 10*day)
 	want(t, "certificate_expires", renewed)
 	shown = certificate(t, now.Add(-day), now.Add(50*day), long)
 	want(t, "", renewed)
 
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // the system connects, and nobody is there
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel connects, and nobody accepts
 	if err != nil {
 		t.Fatal(err)
 	}

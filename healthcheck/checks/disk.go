@@ -2,13 +2,12 @@ package checks
 
 import "context"
 
-// DiskFree passes while at least the share min, from 0 to 1, is free of the file system that
-// holds path: of the bytes that a process may use without being root, and of the inodes, where
-// the file system counts them. Otherwise its class is disk_full.
+// DiskFree passes if at least the share min, from 0 to 1, of the file system at path is free: of
+// the bytes that a process may use without being root, and of the inodes if the file system counts
+// them. Otherwise its class is disk_full.
 //
-// The kernel is asked without a time limit. If a network file system hangs, the check times
-// out and stays failed until the kernel answers. Where the platform can't tell (neither Unix
-// nor Windows), each run fails.
+// The call of the kernel has no time limit. If a network file system hangs, the check times out and
+// stays failed until the kernel answers. On platforms other than Unix and Windows, every run fails.
 func DiskFree(path string, min float64) func(context.Context) error {
 	if path == "" {
 		return invalid("checks.DiskFree: the path is empty")

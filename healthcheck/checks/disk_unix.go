@@ -19,7 +19,7 @@ func space(path string) ([]amount, error) {
 			return nil, &fs.PathError{Op: "statfs", Path: path, Err: err}
 		}
 	}
-	// What root keeps to itself is nobody's: as df counts, it is not there.
+	// As df does, ignore the blocks that are reserved for root.
 	usable := uint64(s.Bavail) + uint64(s.Blocks) - uint64(s.Bfree)
 	return []amount{{"bytes", uint64(max(s.Bavail, 0)), usable}, {"inodes", uint64(s.Ffree), uint64(s.Files)}}, nil
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestSpace: bytes and inodes are those that df counts.
+// TestSpace: bytes and inodes are the same as those of df.
 func TestSpace(t *testing.T) {
 	got, err := space("/")
 	if err != nil || len(got) != 2 || got[0].of != "bytes" || got[1].of != "inodes" {
@@ -28,7 +28,7 @@ func TestSpace(t *testing.T) {
 			t.Skipf("df %s says %q", flag, lines[1])
 		}
 		want, share := free/(used+free), float64(got[n].free)/float64(got[n].all)
-		if math.Abs(share-want) > .01 { // others write meanwhile
+		if math.Abs(share-want) > .01 { // other processes write meanwhile
 			t.Errorf("%.4f of the %s are left; df says %.4f", share, got[n].of, want)
 		}
 	}

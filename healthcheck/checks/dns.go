@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// DNS passes while a host has an address, asked of [net.DefaultResolver]. A name with a dot at
-// its end is looked up as it is, without the search domains of a pod.
+// DNS passes if [net.DefaultResolver] finds an address of the host. A name with a dot at its end is
+// looked up without the search domains of the pod.
 //
-// An address needs no lookup, and neither does the port of HOST:PORT: both are an
-// invalid_argument, because a check of them would pass, or fail, for ever.
+// An address or HOST:PORT is an invalid_argument, because a check of it would always pass or always
+// fail.
 func DNS(host string) func(context.Context) error {
 	if host == "" {
 		return invalid("checks.DNS: the host is empty")
@@ -20,10 +20,10 @@ func DNS(host string) func(context.Context) error {
 		return invalid("checks.DNS: %s is an address, so nothing is looked up", host)
 	}
 	if strings.ContainsAny(host, ":/") {
-		return invalid("checks.DNS: %q is no name of a host alone", host)
+		return invalid("checks.DNS: %q is not a host name", host)
 	}
 	return func(ctx context.Context) error {
-		_, err := net.DefaultResolver.LookupHost(ctx, host) // no address is an error, too
+		_, err := net.DefaultResolver.LookupHost(ctx, host) // an error too if there is no address
 		return err
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// A check of another service, and what the response says while that answers 503.
+// A check of another service, and the response while that service answers 503.
 func Example() {
 	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -46,7 +46,7 @@ func Example() {
 	// auth: 1 failure in a row, the last: 503
 }
 
-// A function of your own, whose error has a text that strangers must not see.
+// A function of your own. Strangers must not see the text of its error.
 func ExampleClass() {
 	licence := func(context.Context) error {
 		return checks.Class(errors.New("licence 4711-0815 of ACME has ended"), "licence_ended")
@@ -81,7 +81,7 @@ func ExampleHTTP() {
 	// GET http://auth:8080/health: 302 Found
 }
 
-// A client of your own, with a certificate authority of your own.
+// A client of your own, with its own certificate authority.
 func ExampleHTTPClient() {
 	auth := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer auth.Close()

@@ -5,8 +5,8 @@ import (
 	"net"
 )
 
-// TCP passes while HOST:PORT accepts a connection, which is closed at once. That proves that
-// something listens and no more: a process that hangs still does.
+// TCP passes if HOST:PORT accepts a connection. It closes the connection at once. This proves only
+// that something listens, and a hung process still does.
 func TCP(address string) func(context.Context) error {
 	if err := hostPort(address); err != nil {
 		return invalid("checks.TCP: %w", err)

@@ -14,8 +14,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/grpchealth"
 )
 
-// running starts a Monitor without checks, and a gRPC server on loopback. end ends its context,
-// as SIGTERM does.
+// running starts a Monitor without checks, and a gRPC server on loopback. end ends the Monitor's
+// context, as SIGTERM does.
 func running(register func(*grpc.Server, *healthcheck.Monitor)) (conn *grpc.ClientConn, end, stop func()) {
 	health := healthcheck.New(healthcheck.Config{})
 	server := grpc.NewServer()

@@ -1,5 +1,5 @@
 // Package grpchealth answers grpc.health.v1 from the same verdict as the HTTP probes, for
-// Kubernetes' grpc probes, Envoy and gRPC clients that look at the health of a backend:
+// Kubernetes' grpc probes, Envoy and gRPC clients that check their backends:
 //
 //	server := grpc.NewServer()
 //	grpchealth.Register(server, health)
@@ -19,16 +19,16 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// Register adds the health service of a Monitor to a server, before or after the Monitor
-// starts. It answers for liveness, readiness and startup; readiness also answers for the empty
-// name and for the names given, such as those of your services. Another name is NotFound.
+// Register adds the health service of a Monitor to a server, before or after the Monitor starts. It
+// answers for liveness, readiness and startup. The empty name and the given names, such as those of
+// your services, stand for readiness. Any other name is NotFound.
 //
-// A probe that passes or warns is SERVING, one that fails NOT_SERVING: readiness too before
-// the Monitor has started and after it has stopped.
+// A probe that passes or warns is SERVING. A probe that fails is NOT_SERVING. Readiness is also
+// NOT_SERVING before the Monitor has started and after it has stopped.
 //
-// Watch sends the status of a service now and whenever it changes. Of a name that there is not
-// it says SERVICE_UNKNOWN and waits, as the protocol asks. It ends with Unavailable once the
-// Monitor has drained or stopped, so a server's GracefulStop does not wait for watchers:
+// Watch sends the status of a service at once and after every change. For an unknown name it sends
+// SERVICE_UNKNOWN and waits, as the protocol asks. It ends with Unavailable when the Monitor has
+// drained or stopped, so a server's GracefulStop does not wait for watchers:
 //
 //	<-health.Drained()
 //	server.GracefulStop()
@@ -48,10 +48,10 @@ func Register(s grpc.ServiceRegistrar, m *healthcheck.Monitor, names ...string) 
 type service struct {
 	healthpb.UnimplementedHealthServer
 	monitor *healthcheck.Monitor
-	probes  map[string]probe // by name; not changed any more
+	probes  map[string]probe // by name; never changed
 }
 
-// A probe reads its state in a verdict.
+// A probe reads one state from a verdict.
 type probe func(*verdict.Verdict) verdict.State
 
 func readiness(v *verdict.Verdict) verdict.State { return v.Readiness.State }
@@ -67,7 +67,7 @@ func (p probe) status(v *verdict.Verdict) healthpb.HealthCheckResponse_ServingSt
 func (s *service) Check(_ context.Context, in *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
 	p, known := s.probes[in.GetService()]
 	if !known {
-		return nil, status.Error(codes.NotFound, "unknown service; there are liveness, readiness and startup")
+		return nil, status.Error(codes.NotFound, "unknown service: ask for liveness, readiness or startup")
 	}
 	return &healthpb.HealthCheckResponse{Status: p.status(s.monitor.Verdict())}, nil
 }
@@ -81,7 +81,7 @@ func (s *service) List(context.Context, *healthpb.HealthListRequest) (*healthpb.
 	return &healthpb.HealthListResponse{Statuses: all}, nil
 }
 
-// Watch tells of one service until the client, the drain or the Monitor ends it.
+// Watch sends the status of one service until the client, the drain or the Monitor ends it.
 func (s *service) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
@@ -93,28 +93,28 @@ func (s *service) Watch(in *healthpb.HealthCheckRequest, stream grpc.ServerStrea
 		}
 	}()
 	p, known := s.probes[in.GetService()]
-	said := healthpb.HealthCheckResponse_UNKNOWN
-	tell := func(v *verdict.Verdict) error {
+	sent := healthpb.HealthCheckResponse_UNKNOWN
+	send := func(v *verdict.Verdict) error {
 		now := healthpb.HealthCheckResponse_SERVICE_UNKNOWN
 		if known {
 			now = p.status(v)
 		}
-		if now == said {
+		if now == sent {
 			return nil
 		}
-		said = now
+		sent = now
 		return stream.Send(&healthpb.HealthCheckResponse{Status: now})
 	}
-	if err := tell(s.monitor.Verdict()); err != nil { // whoever comes after the drain is told too
+	if err := send(s.monitor.Verdict()); err != nil { // also to clients that come after the drain
 		return err
 	}
 	for v := range s.monitor.Watch(ctx) {
-		if err := tell(v); err != nil {
+		if err := send(v); err != nil {
 			return err
 		}
 	}
 	if err := stream.Context().Err(); err != nil {
 		return status.FromContextError(err).Err()
 	}
-	return status.Error(codes.Unavailable, "the process is about to end")
+	return status.Error(codes.Unavailable, "the process is shutting down")
 }

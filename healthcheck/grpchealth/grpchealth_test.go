@@ -29,7 +29,7 @@ const (
 	notServing = healthpb.HealthCheckResponse_NOT_SERVING
 )
 
-// dial serves on memory, so that it may run in a bubble.
+// dial serves in memory, because a bubble has no network.
 func dial(t *testing.T, server *grpc.Server) healthpb.HealthClient {
 	l := bufconn.Listen(1 << 16)
 	go func() { _ = server.Serve(l) }()
@@ -47,7 +47,7 @@ func dial(t *testing.T, server *grpc.Server) healthpb.HealthClient {
 
 var quiet = healthcheck.Pipeline{Logger: slog.New(slog.DiscardHandler)}
 
-// TestStates: the answers of gRPC are those of the probes, in each state.
+// TestStates: in each state gRPC answers like the probes.
 func TestStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
@@ -62,7 +62,7 @@ func TestStates(t *testing.T) {
 		})
 		worker := m.Heartbeat("worker", 5*time.Second)
 		server := grpc.NewServer()
-		grpchealth.Register(server, m, "shop.Orders", "liveness") // which stays what it is
+		grpchealth.Register(server, m, "shop.Orders", "liveness") // liveness keeps its meaning
 		client := dial(t, server)
 		want := func(when string, liveness, readiness, startup healthpb.HealthCheckResponse_ServingStatus) {
 			t.Helper()
@@ -126,8 +126,8 @@ func TestStates(t *testing.T) {
 	})
 }
 
-// TestWatchEnds: a server's GracefulStop never waits for watchers, whichever way the Monitor
-// ends and whenever they came.
+// TestWatchEnds: a server's GracefulStop never waits for watchers, for every way in which the
+// Monitor ends and for early and late watchers.
 func TestWatchEnds(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -178,11 +178,11 @@ func TestWatchEnds(t *testing.T) {
 				began := time.Now()
 				c.end(cancel, m)
 				synctest.Wait()
-				if c.after > 0 { // whoever comes in the drain is told, too
+				if c.after > 0 { // a client that comes in the drain gets an answer too
 					all = append(all, watch("", notServing))
 				}
 				<-m.Drained()
-				ends(watch("", notServing)) // and whoever comes after it
+				ends(watch("", notServing)) // and one that comes after it
 				server.GracefulStop()
 				if took := time.Since(began); took != c.after {
 					t.Errorf("GracefulStop returns %v after the end; want %v", took, c.after)

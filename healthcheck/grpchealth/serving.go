@@ -11,24 +11,24 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/checks"
 )
 
-// Serving passes while another server says SERVING of a service; the empty one stands for the
+// Serving passes if another server answers SERVING for a service. The empty name stands for the
 // whole server. It is a function for healthcheck.Check.Func:
 //
 //	{Name: "billing", Func: grpchealth.Serving(conn, "liveness")}
 //
-// The class of its error is what the server said instead, such as NOT_SERVING, or the code of
-// the call's error, such as Unavailable. Ask about liveness rather than readiness. Otherwise
-// one server that is not ready takes out all that call it.
+// The class of its error is the server's answer, such as NOT_SERVING, or the code of a failed call,
+// such as Unavailable. Ask for liveness rather than readiness. Otherwise one server that is not
+// ready takes out all its callers.
 //
-// conn is a connection that the process has anyway. While it has none, the check waits for the
-// first attempt, and fails at once after one that failed.
+// Pass a conn that the process has anyway. If it is not connected yet, the check waits for the
+// first attempt. After a failed attempt it fails at once.
 func Serving(conn grpc.ClientConnInterface, service string) func(context.Context) error {
 	client := healthpb.NewHealthClient(conn)
 	return func(ctx context.Context) error {
 		resp, err := client.Check(ctx, &healthpb.HealthCheckRequest{Service: service})
 		if err != nil {
 			if ctx.Err() != nil {
-				return ctx.Err() // as other checks say it, and not only DEADLINE_EXCEEDED
+				return ctx.Err() // so that the class is timeout, as in other checks
 			}
 			return checks.Class(err, status.Code(err).String())
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/grpchealth"
 )
 
-// TestServing: what another server says of itself, and the class that a person on call sees.
+// TestServing: the answers of another server, and their classes for people on call.
 func TestServing(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

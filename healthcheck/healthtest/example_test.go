@@ -37,7 +37,7 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-// A test of a rule. In a file of yours it is a function TestLatency(t *testing.T).
+// A test of a rule. In your own file it is a function TestLatency(t *testing.T).
 func ExampleRun() {
 	test := func(t *testing.T) {
 		healthtest.Run(t, healthcheck.Config{Rules: rules}, func(t *healthtest.T) {
@@ -52,7 +52,7 @@ func ExampleRun() {
 	// true
 }
 
-// Durations are seconds, and numbers are numbers.
+// A duration is recorded in seconds, a number without a unit.
 func ExampleRecord() {
 	test := func(t *testing.T) {
 		healthtest.Run(t, healthcheck.Config{Rules: rules}, func(t *healthtest.T) {
@@ -67,9 +67,9 @@ func ExampleRecord() {
 	// true
 }
 
-// passes runs a test where there is no go test.
+// passes runs a test without go test.
 func passes(test func(*testing.T)) bool {
 	defer func(stdout *os.File) { os.Stdout = stdout }(os.Stdout)
-	os.Stdout = nil // go test -v would tell of it
+	os.Stdout = nil // or go test -v would print it
 	return testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "Test", F: test}})
 }

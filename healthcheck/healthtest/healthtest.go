@@ -1,5 +1,5 @@
-// Package healthtest tests rules and checks in virtual time: a test of a 10-minute window takes
-// milliseconds, and comes out the same on every machine.
+// Package healthtest tests rules and checks in virtual time. A test of a 10-minute window takes
+// milliseconds, and has the same result on every machine.
 //
 //	func TestLatency(t *testing.T) {
 //		healthtest.Run(t, healthcheck.Config{Rules: rules}, func(t *healthtest.T) {
@@ -8,12 +8,12 @@
 //		})
 //	}
 //
-// A Want that is not met says what it saw:
+// A Want that fails shows the actual state:
 //
 //	latency after 1s: want pass; it is fail, reason: p95 4.875 s of at most 2, value: 4.875 s
 //
-// What judges is the Monitor of production, on the real metric SDK with the Monitor's View. Only
-// time is not real.
+// The test runs the real Monitor on the real metric SDK with the Monitor's View. Only time is
+// virtual.
 package healthtest
 
 import (
@@ -36,29 +36,29 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// T is a test with a Monitor that has started. It belongs to the goroutine of the test.
+// T is a test with a started Monitor. Use it only in the goroutine of the test.
 type T struct {
 	*testing.T
-	Meter metric.Meter // for instruments of yours: the rules read them
+	Meter metric.Meter // for your own instruments, which the rules read
 
 	config   healthcheck.Config
 	monitor  *healthcheck.Monitor
-	due      time.Time // up to where Want and WantReady have let time pass
+	due      time.Time // end of the time that Want and WantReady have let pass
 	began    time.Time
 	recorded map[string]recorder
 }
 
-// Run starts a Monitor and runs f in a bubble of [synctest.Test], where time stands still while f
-// computes, and passes at once while it sleeps: in Want, in WantReady, and in time.Sleep. The
+// Run starts a Monitor and runs f in a bubble of [synctest.Test]. Time stands still while f
+// computes, and passes at once while f sleeps: in Want, in WantReady, and in time.Sleep. The
 // Monitor stops after f. Its changes of state are in the log of the test. A mistake in c ends the
 // test.
 //
-// The rules of a bubble hold. The clock begins at midnight UTC on 2000-01-01. Run, Parallel and
-// Deadline of T must not be called. Time passes only while all goroutines of the bubble wait for
-// each other or for time, so a check must not wait for the network: give it one that is made for
-// the test. After f no time passes any more, so every goroutine must have ended by then, or end
-// with its context. Checks run in goroutines of their own; what they share with f is an atomic
-// value, or has a lock.
+// The rules of a bubble apply. The clock begins at midnight UTC on 2000-01-01. Don't call Run,
+// Parallel or Deadline of T. Time passes only while all goroutines of the bubble wait for each
+// other or for time, so a check must not wait for the network. Write a check for the test instead.
+// No time passes after f, so every goroutine must end before f returns, or end with its context.
+// Checks run in their own goroutines, so protect data that they share with f by a lock or make it
+// atomic.
 //
 // The variable HEALTH_OVERRIDES and the files of c are read as in production.
 func Run(t *testing.T, c healthcheck.Config, f func(*T)) {
@@ -68,9 +68,9 @@ func Run(t *testing.T, c healthcheck.Config, f func(*T)) {
 		ask := asker(m)
 		read := reader{sdkmetric.NewManualReader()}
 		provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(read.ManualReader), sdkmetric.WithView(m.View()),
-			// What depends on the instance is the same everywhere.
+			// Ejection times depend on the instance, so use the same one everywhere.
 			sdkmetric.WithResource(resource.NewSchemaless(attribute.String("service.name", t.Name()), attribute.String("service.instance.id", "healthtest"))))
-		defer func() { _ = provider.Shutdown(context.WithoutCancel(t.Context())) }() // a ManualReader keeps nothing back
+		defer func() { _ = provider.Shutdown(context.WithoutCancel(t.Context())) }() // a ManualReader has nothing to flush
 		if err := m.StartWith(t.Context(), healthcheck.Pipeline{
 			Reader: read, MeterProvider: provider, TracerProvider: noop.NewTracerProvider(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		}); err != nil {
@@ -87,7 +87,7 @@ func Run(t *testing.T, c healthcheck.Config, f func(*T)) {
 	})
 }
 
-// pass lets d pass. Time that f has slept meanwhile counts.
+// pass lets d pass. Time in which f has slept counts.
 func (t *T) pass(d time.Duration) {
 	if now := time.Now().Add(-settle); now.After(t.due) {
 		t.due = now
@@ -97,11 +97,11 @@ func (t *T) pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// Want lets d pass and wants a check, rule or heartbeat to be in a state, for a reason that
-// contains a text; any reason if that is empty.
+// Want lets d pass. Then the check, rule or heartbeat must be in state s, and its reason must
+// contain reason. An empty reason allows any.
 //
-// Rules read their metrics each second and are judged at once, so a second lets them see what was
-// recorded. Checks are judged when a run ends.
+// Rules read their metrics every second and are judged at once, so they see a recorded value after
+// a second. Checks are judged when a run ends.
 func (t *T) Want(d time.Duration, name string, s verdict.State, reason string) {
 	t.Helper()
 	t.pass(d)
@@ -118,7 +118,7 @@ func (t *T) Want(d time.Duration, name string, s verdict.State, reason string) {
 	t.Fatalf("there is no check, rule or heartbeat %q; there are: %s", name, cmp.Or(strings.Join(names, ", "), "none"))
 }
 
-// WantReady lets d pass and wants readiness to be in a state.
+// WantReady lets d pass. Then readiness must be in state s.
 func (t *T) WantReady(d time.Duration, s verdict.State) {
 	t.Helper()
 	t.pass(d)

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// TestIndicators: whatever a rule reads, Record can write.
+// TestIndicators: Record can write a metric for every indicator.
 func TestIndicators(t *testing.T) {
 	const m = "app.thing"
 	status := attribute.Int("status", 500)
@@ -75,7 +75,7 @@ func TestIndicators(t *testing.T) {
 	}
 }
 
-// TestTime: time is what Want lets pass, also beside a sleep, and a rule is judged by it.
+// TestTime: time passes in Want and in a sleep, and rules are judged by it.
 func TestTime(t *testing.T) {
 	wall := time.Now()
 	slow := rule.Rule{Name: "latency", Value: rule.Quantile(.95, "delivery.duration"), Window: 10 * time.Minute, For: 2 * time.Minute, Fail: rule.Above(2 * time.Second)}
@@ -120,7 +120,7 @@ func TestChecks(t *testing.T) {
 	})
 }
 
-// failing are tests that must fail, and what they must say.
+// failing has tests that must fail, and their messages.
 var failing = map[string]struct {
 	config healthcheck.Config
 	f      func(*healthtest.T)
@@ -131,7 +131,7 @@ var failing = map[string]struct {
 		t.Want(time.Second, "latency", verdict.Pass, "")
 		t.Want(time.Second, "queue", verdict.Pass, "")
 	}, []string{
-		"healthtest_test.go:", // the line of the test, and not one of ours
+		"healthtest_test.go:", // a line of the test, and not of healthtest
 		"latency after 1s: want pass; it is fail, reason: p95 4.875 s of at most 2, value: 4.875 s\n",
 		`queue after 2s: want pass; it is unknown, reason: no instrument named "queue.length" has been created, without a value`,
 	}},
@@ -149,13 +149,13 @@ var failing = map[string]struct {
 	"mixed": {healthcheck.Config{}, func(t *healthtest.T) {
 		healthtest.Record(t, 1, "size", 1)
 		healthtest.Record(t, 1, "size", time.Second)
-	}, []string{"Record: size: it takes a time.Duration each time, or a number each time"}},
+	}, []string{"Record: size: use a time.Duration in every call, or a number in every call"}},
 	"none":   {healthcheck.Config{}, func(t *healthtest.T) { healthtest.Record(t, 0, "size", 1) }, []string{"Record: size: n is 0; want 1 or more"}},
 	"metric": {healthcheck.Config{}, func(t *healthtest.T) { healthtest.Record(t, 1, "", 1) }, []string{"Record: : invalid instrument name"}},
 	"config": {healthcheck.Config{Rules: []rule.Rule{{Name: "latency"}}}, func(*healthtest.T) { panic("f runs") }, []string{"healthcheck: latency: Value: "}},
 }
 
-// TestFailing runs each of them in a process of its own.
+// TestFailing runs each of them in its own process.
 func TestFailing(t *testing.T) {
 	if c, ok := failing[os.Getenv("HEALTHTEST_FAILING")]; ok {
 		healthtest.Run(t, c.config, c.f)
@@ -181,7 +181,7 @@ func TestFailing(t *testing.T) {
 	}
 }
 
-// TestDoc: the first test of the documentation is one that runs.
+// TestDoc: the first test in the package documentation compiles and runs.
 func TestDoc(t *testing.T) {
 	find := func(file, prefix string) (lines []string) {
 		b, err := os.ReadFile(file)

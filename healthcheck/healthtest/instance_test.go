@@ -9,8 +9,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestInstance: what depends on the instance, such as the time until it is ejected, is the same
-// wherever a test runs.
+// TestInstance: results that depend on the instance, such as the time of an ejection, are the same
+// on every machine.
 func TestInstance(t *testing.T) {
 	slow := rule.Rule{Name: "latency", Value: rule.Quantile(.95, "delivery.duration"), Fail: rule.Above(2 * time.Second), OnFail: healthcheck.NotReady}
 	var ejected []time.Duration

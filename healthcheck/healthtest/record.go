@@ -11,13 +11,13 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
-// Record records a value n times in a metric, as the code under the rule would. A
-// [time.Duration] is recorded in seconds, and the metric has the unit s; a number has none, and
-// is what a rule with a number reads.
+// Record records a value n times in a metric, as the service does. A [time.Duration] is recorded in
+// seconds, in a metric with the unit s. A number is recorded in a metric without a unit, for a rule
+// with a number.
 //
-// The metric is a gauge if a rule of the configuration reads it by rule.Last or
-// rule.TimeSince, and a histogram if not. Where neither will do, make an instrument with
-// T.Meter. It is a function because Go's methods take no type parameters.
+// The metric is a gauge if a rule of the configuration reads it by rule.Last or rule.TimeSince, and
+// a histogram otherwise. For another instrument, use T.Meter. Record is a function because Go's
+// methods take no type parameters.
 func Record[N rule.Number](t *T, n int, name string, value N, attrs ...attribute.KeyValue) {
 	t.Helper()
 	unit, v := "", float64(value)
@@ -32,14 +32,14 @@ func Record[N rule.Number](t *T, n int, name string, value N, attrs ...attribute
 	case n < 1:
 		t.Fatalf("Record: %s: n is %d; want 1 or more", name, n)
 	case r.unit != unit:
-		t.Fatalf("Record: %s: it takes a time.Duration each time, or a number each time", name)
+		t.Fatalf("Record: %s: use a time.Duration in every call, or a number in every call", name)
 	}
 	for range n {
 		r.record(context.Background(), v, attrs)
 	}
 }
 
-// recorder is an instrument that was made.
+// recorder is an instrument of Record.
 type recorder struct {
 	unit   string
 	record func(context.Context, float64, []attribute.KeyValue)

@@ -22,7 +22,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
-// filled has n series in 50 or 100 families: 20 % histograms of 11 buckets, 50 % counters, 30 % gauges.
+// filled returns a registry with n series in 50 or 100 families: 20 % histograms of 11 buckets, 50
+// % counters, 30 % gauges.
 func filled(n int) *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	families := map[int]int{1000: 50, 10000: 100}[n]
@@ -69,7 +70,7 @@ func nameOfFamily(f int) string {
 	return fmt.Sprint("f", f) + map[string]string{"histogram": "_duration_seconds", "counter": "_things_total", "gauge": "_level"}[kindOfFamily(f)]
 }
 
-// queries are n rules, each on a family of its own.
+// queries returns n rules, each on its own family.
 func queries(n int) (all []*query.Rule) {
 	for f := range n {
 		in, limit := query.Indicator{Metric: nameOfFamily(f)}, query.Number{Value: 1e9}
@@ -93,8 +94,9 @@ func cpu() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// BenchmarkCollection is what a Monitor does each second besides its judgement: ask the collectors, and
-// sample for each rule. Gather is what a scrape costs before a byte is written, and Look is a search.
+// BenchmarkCollection measures the work of a Monitor in a second, without the judgement: it asks
+// the collectors and samples for each rule. Gather is the cost of a scrape before a byte is
+// written, and Look is the cost of a lookup.
 func BenchmarkCollection(b *testing.B) {
 	for _, n := range []int{1000, 10000} {
 		reg := filled(n)
@@ -127,7 +129,7 @@ func BenchmarkCollection(b *testing.B) {
 			in.Want(limits)
 			measure(fmt.Sprintf("rules=%d", rules), func() {
 				for _, s := range in.sources {
-					s.next = time.Time{} // or a collector that takes long would be asked rarely
+					s.next = time.Time{} // or a slow collector would be asked rarely
 				}
 				if err := c.Collect(context.Background()); err != nil {
 					b.Fatal(err)
@@ -147,8 +149,9 @@ func BenchmarkCollection(b *testing.B) {
 	}
 }
 
-// BenchmarkOwn is a scrape of a Monitor with 20 checks, without the writing.
-func BenchmarkOwn(b *testing.B) {
+// BenchmarkMonitorCollector measures a scrape of a Monitor with 20 checks, without writing the
+// text.
+func BenchmarkMonitorCollector(b *testing.B) {
 	c := healthcheck.Config{}
 	for n := range 20 {
 		c.Checks = append(c.Checks, healthcheck.Check{Name: fmt.Sprint("check", n), Func: func(context.Context) error { return nil }})

@@ -12,23 +12,23 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// what says which numbers of a family a rule reads.
-type what int
+// aspect says which numbers of a family a rule reads.
+type aspect int
 
 const (
-	whole what = iota
-	count      // of the observations of a histogram or summary
+	whole aspect = iota
+	count        // of the observations of a histogram or summary
 	sum
 )
 
-// builder makes families of what one collector sends.
+// builder builds families from the series of one collector.
 type builder struct {
 	spec  *spec
 	cache *cache
 	now   time.Time
-	names map[*prometheus.Desc]string // that the collector has not described
+	names map[*prometheus.Desc]string // names that the collector has not described
 	open  map[string]*open            // by the name in rules
-	wrong string                      // why none can be judged
+	wrong string                      // why no family can be judged
 }
 
 // open is a family that is not complete yet.
@@ -37,8 +37,8 @@ type open struct {
 	kind       dto.MetricType
 	numbers    []metricdata.DataPoint[float64]
 	histograms []metricdata.HistogramDataPoint[float64]
-	bounds     []float64 // of the last histogram: almost always those of all
-	expected   int       // series, as last time
+	bounds     []float64 // of the last histogram; usually the same for all
+	expected   int       // number of series, from the last time
 	wrong      string    // why it can't be judged
 }
 
@@ -63,7 +63,7 @@ func (b *builder) add(m prometheus.Metric) {
 	p := &dto.Metric{}
 	err := m.Write(p)
 	switch {
-	case err != nil && name == "": // an error of all that the collector has
+	case err != nil && name == "": // the error is about the whole collector
 		b.wrong = failed
 	case err != nil:
 		for _, part := range parts {
@@ -74,7 +74,7 @@ func (b *builder) add(m prometheus.Metric) {
 	}
 }
 
-// gather takes what a Gatherer shows. An error leaves out some of it, and nobody knows what.
+// gather takes the families of a Gatherer. After an error any of them may be incomplete.
 func (b *builder) gather(g prometheus.Gatherer) {
 	all, err := g.Gather()
 	if err != nil {
@@ -111,7 +111,7 @@ func (b *builder) put(parts []part, kind dto.MetricType, p *dto.Metric) {
 			o.wrong = "has series of several kinds"
 			continue
 		}
-		if o.what != whole {
+		if o.aspect != whole {
 			o.addOf(p, set, b.now)
 		} else {
 			o.add(p, set, b.now)
@@ -119,7 +119,7 @@ func (b *builder) put(parts []part, kind dto.MetricType, p *dto.Metric) {
 	}
 }
 
-// families are the complete ones.
+// families returns the complete families.
 func (b *builder) families() map[string]metricdata.Metrics {
 	all := make(map[string]metricdata.Metrics, len(b.open))
 	for name, o := range b.open {
@@ -140,10 +140,10 @@ func (b *builder) families() map[string]metricdata.Metrics {
 	return all
 }
 
-// unit is the one that the family's name does not give to package query.
+// unit returns a unit that package query does not read from the name.
 func (o *open) unit() string {
 	switch {
-	case o.what == count:
+	case o.aspect == count:
 		return "1"
 	case strings.HasSuffix(strings.TrimSuffix(o.name, "_total"), "_bytes"):
 		return "By"
@@ -153,7 +153,7 @@ func (o *open) unit() string {
 
 func (o *open) data() metricdata.Aggregation {
 	switch {
-	case o.what != whole || o.kind == dto.MetricType_COUNTER:
+	case o.aspect != whole || o.kind == dto.MetricType_COUNTER:
 		return metricdata.Sum[float64]{DataPoints: o.numbers, IsMonotonic: true, Temporality: metricdata.CumulativeTemporality}
 	case o.kind == dto.MetricType_HISTOGRAM:
 		return metricdata.Histogram[float64]{DataPoints: o.histograms, Temporality: metricdata.CumulativeTemporality}
@@ -175,7 +175,7 @@ func (o *open) addOf(p *dto.Metric, set attribute.Set, now time.Time) {
 		o.wrong = "is neither of a histogram nor of a summary"
 		return
 	}
-	if o.what == count {
+	if o.aspect == count {
 		total = float64(n)
 	}
 	o.number(total, start, set, now)
@@ -202,7 +202,7 @@ func (o *open) add(p *dto.Metric, set attribute.Set, now time.Time) {
 			o.wrong = "is a summary without quantiles: read " + o.name + "_count"
 		}
 		for _, q := range p.Summary.GetQuantile() {
-			if !math.IsNaN(q.GetValue()) { // else nothing was observed lately
+			if !math.IsNaN(q.GetValue()) { // NaN means that nothing was observed lately
 				kv := attribute.String("quantile", strconv.FormatFloat(q.GetQuantile(), 'g', -1, 64))
 				o.number(q.GetValue(), time.Time{}, attribute.NewSet(append(set.ToSlice(), kv)...), now)
 			}
@@ -231,7 +231,7 @@ func (o *open) addHistogram(h *dto.Histogram, set attribute.Set, now time.Time) 
 	o.histograms = append(o.histograms, p)
 }
 
-// classic takes the counts of each bucket apart.
+// classic turns cumulative bucket counts into the counts of each bucket.
 func (o *open) classic(h *dto.Histogram) (bounds []float64, counts []uint64) {
 	buckets := h.Bucket
 	if n := len(buckets); n > 0 && math.IsInf(buckets[n-1].GetUpperBound(), 1) {
@@ -256,7 +256,7 @@ func (o *open) classic(h *dto.Histogram) (bounds []float64, counts []uint64) {
 	return o.bounds, counts
 }
 
-// created is since when a series counts; zero if nobody knows.
+// created returns the start time of a series; zero if it is unknown.
 func created(t interface {
 	IsValid() bool
 	AsTime() time.Time

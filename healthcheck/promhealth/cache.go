@@ -5,22 +5,22 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// cache keeps what the next collection of a collector needs again.
+// cache keeps data of one collection for the next.
 type cache struct {
-	sets  map[**dto.LabelPair]attribute.Set // the vecs of client_golang lend the same labels each time; nil of others
+	sets  map[**dto.LabelPair]attribute.Set // by the labels, which vecs of client_golang reuse; nil for other collectors
 	used  int                               // sets, since the last trim
 	sizes map[string]int                    // series of each family
 }
 
-func newCache(lends bool) *cache {
+func newCache(vec bool) *cache {
 	c := &cache{sizes: map[string]int{}}
-	if lends {
+	if vec {
 		c.sets = map[**dto.LabelPair]attribute.Set{}
 	}
 	return c
 }
 
-// of are the labels of a series and those that a wrapped Registerer adds.
+// of returns the labels of a series and those of a wrapped Registerer.
 func (c *cache) of(labels, more []*dto.LabelPair) attribute.Set {
 	if len(labels)+len(more) == 0 {
 		return *attribute.EmptySet()

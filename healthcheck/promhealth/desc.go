@@ -9,20 +9,20 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// described is a description. Its text is the only way to its name: a Desc has no accessors, and
-// the text begins in the same way since client_golang 1.0.
+// described is a Desc with its text and its name. The name is read from the text, because a Desc
+// has no accessors. The text has begun in the same way since client_golang 1.0.
 type described struct {
 	desc *prometheus.Desc
 	text string
 	name string
 }
 
-// describe lists what a collector or a whole registry describes.
+// describe lists the descriptions of a collector or a whole registry.
 func describe(c prometheus.Collector) (all []described) {
 	ch := make(chan *prometheus.Desc, 64)
 	go func() {
 		defer close(ch)
-		defer func() { _ = recover() }() // what is missing is not registered
+		defer func() { _ = recover() }() // missing descriptions count as not registered
 		c.Describe(ch)
 	}()
 	for d := range ch {
@@ -32,7 +32,7 @@ func describe(c prometheus.Collector) (all []described) {
 	return all
 }
 
-// textOf is the text of a description. Some releases of client_golang panic on an invalid one.
+// textOf returns the text of a description. Some releases of client_golang panic on an invalid one.
 func textOf(d *prometheus.Desc) (text string) {
 	defer func() { _ = recover() }()
 	return d.String()
@@ -44,7 +44,7 @@ func nameOf(text string) string {
 	return name
 }
 
-// quoted reads what is quoted after a prefix.
+// quoted reads the quoted text after a prefix.
 func quoted(text, prefix string) (value, rest string, ok bool) {
 	rest, ok = strings.CutPrefix(text, prefix)
 	if !ok {
@@ -58,8 +58,8 @@ func quoted(text, prefix string) (value, rest string, ok bool) {
 	return value, rest[len(q):], err == nil
 }
 
-// constLabels reads those in Desc{…: "…", constLabels: {a="b",c="d"}, variableLabels: …}. The
-// help, which is quoted, may hold anything.
+// constLabels reads the labels in Desc{…: "…", constLabels: {a="b",c="d"}, variableLabels: …}. The
+// quoted help may contain anything.
 func constLabels(text string) (all map[string]string, ok bool) {
 	const key = "constLabels: {"
 	rest, ok := strings.CutPrefix(text, "Desc{")
@@ -87,8 +87,8 @@ func constLabels(text string) (all map[string]string, ok bool) {
 	return all, true
 }
 
-// wrapping finds the prefix and the labels that a wrapped Registerer adds to all of a collector.
-// Both lists keep their order when a prefix is added to each name.
+// wrapping finds the prefix and the labels that a wrapped Registerer adds to a collector. The lists
+// are in the same order, because every name gets the same prefix.
 func wrapping(inner, outer []described) (prefix string, labels []*dto.LabelPair, ok bool) {
 	if len(inner) != len(outer) || len(inner) == 0 {
 		return "", nil, false

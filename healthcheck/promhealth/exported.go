@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// family is an instrument of a Monitor, as /metrics has it.
+// family is an instrument of a Monitor, as it is on /metrics.
 type family struct {
 	instrument string
 	name       string
@@ -22,7 +22,7 @@ func made(instrument, suffix, help, labels string) family {
 	return family{instrument, underscored(instrument) + suffix, help, strings.Fields(labels)}
 }
 
-// exported are all families of a Monitor. A test compares them with the instruments.
+// exported has all families of a Monitor. A test compares them with the instruments.
 var exported = []family{
 	made("health.check.duration", "_seconds", "Duration of one run of an active check.", "error_type health_check_name"),
 	made("health.check.consecutive_failures", "", "Failed runs of an active check since its last success.", "health_check_name"),
@@ -58,9 +58,9 @@ func init() {
 	}
 }
 
-// isVerdict reports whether a family is what rules lead to.
+// isVerdict reports whether a family is part of the verdict.
 func (f family) isVerdict() bool { return strings.HasPrefix(f.instrument, "health.") }
 
-// isQueue reports whether a family is of Monitor.Queue. Rules may read it, and others may have a
-// metric of that name.
+// isQueue reports whether a family belongs to Monitor.Queue. Rules may read it, and the service may
+// have a metric of the same name.
 func (f family) isQueue() bool { return !f.isVerdict() }

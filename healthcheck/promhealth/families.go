@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	// patience is how long a collection waits for collectors. It is short, because the Monitor
-	// collects rarely where collecting takes long, and for all rules together.
+	// patience is how long a collection waits for collectors. It is short, because after a long
+	// collection the Monitor collects less often, for all rules.
 	patience = 10 * time.Millisecond
 
-	// firstPatience is that of the first collection after rules have come, whose mistakes Start
-	// and AddRule return.
+	// firstPatience is the patience of the first collection after a change of the rules, because
+	// Start and AddRule return its mistakes.
 	firstPatience = time.Second
 
-	// standing is how long the last result of a collector stands in for the next one.
-	standing = 10 * time.Second
+	// maxResultAge is how long the last result of a collector counts while the next one is missing.
+	maxResultAge = 10 * time.Second
 
-	// share of the time: a collector that takes a second is asked every 50, but before its last
-	// result does not stand any more.
+	// A collector may use 1/share of the time: a collector that takes a second is asked every 50 s,
+	// but at least every maxPause.
 	share    = 50
-	maxPause = standing / 2
+	maxPause = maxResultAge / 2
 
 	// The registry is searched again after minLook, then twice that, up to maxLook.
 	minLook = time.Second
@@ -39,29 +39,28 @@ const (
 // families collects the families that rules name, and no others.
 type families struct {
 	registries []*prometheus.Registry
-	gatherers  prometheus.Gatherers // of other types: they show all they have or nothing
+	gatherers  prometheus.Gatherers // of other types; they can only be gathered whole
 
-	mu     sync.Mutex // of Want
+	mu     sync.Mutex // guards Want
 	wanted atomic.Pointer[wanted]
-	known  atomic.Pointer[map[string]presence] // as of the last look
+	known  atomic.Pointer[map[string]presence] // by the last lookup
 	queues atomic.Bool                         // the Monitor has instruments of queues
 
 	// The rest belongs to collect.
 	patience time.Duration
-	looking  *look
-	looked   *wanted // what was looked up last
+	looking  *lookup
+	looked   *wanted // wanted by the last lookup
 	next     time.Time
 	pause    time.Duration
 	sources  []*source
 }
 
-// wanted are names of families with the limits on them. It is immutable.
+// wanted has the names of the families that rules read, with their limits. It is immutable.
 type wanted struct {
 	limits map[string][]float64
 }
 
-// presence is what is known of a family: that it is registered, and whether it may be without
-// series.
+// presence says that a family is registered, and whether it may have no series.
 type presence struct{ quiet bool }
 
 func newFamilies(r Registry) *families {
@@ -90,8 +89,8 @@ func (f *families) add(g prometheus.Gatherer) {
 	}
 }
 
-// Want names the families that rules read. A limit stays, because it is a boundary of what was
-// read before.
+// Want sets the families that rules read. An old limit stays, because it is a boundary of earlier
+// readings.
 func (f *families) Want(metrics map[string][]float64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -104,7 +103,7 @@ func (f *families) Want(metrics map[string][]float64) {
 	}
 }
 
-// Known tells what the last look has found.
+// Known returns the findings of the last lookup.
 func (f *families) Known(name string) (registered, quiet, known bool) {
 	if f.isInstrument(name) {
 		return false, false, false
@@ -113,7 +112,7 @@ func (f *families) Known(name string) (registered, quiet, known bool) {
 	return registered, p.quiet, registered || len(f.gatherers) == 0
 }
 
-// isInstrument reports whether a family is the Monitor's own, which the reader has.
+// isInstrument reports whether a family is the Monitor's own. The reader has these.
 func (f *families) isInstrument(name string) bool {
 	own := byName[name]
 	return own != nil && (own.isVerdict() || f.queues.Load())
@@ -122,12 +121,12 @@ func (f *families) isInstrument(name string) bool {
 // Refuse refuses rules on the verdict.
 func (f *families) Refuse(name string) (problem string) {
 	if own := byName[name]; own != nil && own.isVerdict() {
-		return "is made of what the rules say: a rule on it would judge itself"
+		return "comes from the rules: a rule on it would judge itself"
 	}
 	return ""
 }
 
-// collect gives the families that are wanted now. It waits only so long.
+// collect returns the wanted families. It waits no longer than patience.
 func (f *families) collect(ctx context.Context) []metricdata.Metrics {
 	want := f.wanted.Load()
 	wait := f.patience
@@ -151,23 +150,23 @@ func (f *families) collect(ctx context.Context) []metricdata.Metrics {
 		}
 		return false
 	}
-	f.look(want, over)
+	f.lookUp(want, over)
 	now := time.Now()
-	for _, s := range f.sources { // all at once, so that a slow one costs no other
+	for _, s := range f.sources { // start all at once, so that a slow collector delays no other
 		s.ask(now)
 	}
 	out := make([]metricdata.Metrics, 0, len(want.limits))
 	for _, s := range f.sources {
-		if s.flight != nil && over(s.flight.done) {
-			s.land()
+		if s.collection != nil && over(s.collection.done) {
+			s.finish()
 		}
 		out = s.appendTo(out, time.Now())
 	}
 	return f.appendMissing(out, want)
 }
 
-// look searches the registries, if it is time, and takes over what was found.
-func (f *families) look(want *wanted, over func(<-chan struct{}) bool) {
+// lookUp searches the registries, if it is time, and takes over the result.
+func (f *families) lookUp(want *wanted, over func(<-chan struct{}) bool) {
 	now := time.Now()
 	if want != f.looked {
 		f.pause, f.next = minLook, now
@@ -195,7 +194,7 @@ func (f *families) look(want *wanted, over func(<-chan struct{}) bool) {
 	f.looking = nil
 }
 
-// appendMissing says of each family that is wanted and has no collector why it can't be judged.
+// appendMissing appends the reason for every wanted family that has no collector.
 func (f *families) appendMissing(out []metricdata.Metrics, want *wanted) []metricdata.Metrics {
 	has := map[string]bool{}
 	for _, s := range f.sources {
@@ -207,10 +206,10 @@ func (f *families) appendMissing(out []metricdata.Metrics, want *wanted) []metri
 		if has[name] || f.isInstrument(name) {
 			continue
 		}
-		why := "is not registered: is it as on /metrics?"
+		why := "is not registered: use the name on /metrics"
 		switch {
 		case strings.Contains(name, "."):
-			why = "is not registered: rules go by the names on /metrics, such as " + underscored(name)
+			why = "is not registered: use the name on /metrics, such as " + underscored(name)
 		case f.looking != nil:
 			why = "could not be looked up yet: Describe of some collector has not returned"
 		}
@@ -224,7 +223,7 @@ func problem(name, why string) metricdata.Metrics {
 	return metricdata.Metrics{Name: name, Description: why}
 }
 
-// adopt gives what was found the memory of what was there before.
+// adopt replaces new sources by old ones of the same collector, because these have its last result.
 func adopt(old, found []*source) []*source {
 	before := map[string]*source{}
 	for _, s := range old {
@@ -234,7 +233,7 @@ func adopt(old, found []*source) []*source {
 		if b := before[s.spec.key]; b != nil && b.spec.same(s.spec) {
 			delete(before, s.spec.key)
 			if !s.spec.comparable() || !reflect.DeepEqual(b.spec.parts, s.spec.parts) {
-				b.spec = s.spec // what was answered before may lack something
+				b.spec = s.spec // the last result may lack a family
 			}
 			found[i] = b
 		}

@@ -14,12 +14,12 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestKinds reads each kind of metric, first without observations and then with slow ones.
+// TestKinds reads every kind of metric, first without observations and then with slow ones.
 func TestKinds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
 		vec := histogramVec("vec_seconds")
-		vec.WithLabelValues("200") // a counter begins where it is seen first
+		vec.WithLabelValues("200") // a counter begins at its first seen value
 		plain := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "plain_seconds", Buckets: buckets})
 		millis := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "plain_milliseconds", Buckets: []float64{100, 500, 1000, 5000}})
 		native := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "native_seconds", NativeHistogramBucketFactor: 1.1})
@@ -112,7 +112,7 @@ func TestKinds(t *testing.T) {
 	})
 }
 
-// TestNativeLimits: the count beyond a limit is that of the buckets beyond it.
+// TestNativeLimits: the count beyond a limit is the count of the buckets beyond it.
 func TestNativeLimits(t *testing.T) {
 	for _, c := range []struct {
 		limit    time.Duration
@@ -172,7 +172,7 @@ func TestUnits(t *testing.T) {
 	})
 }
 
-// wantErrors checks the mistakes that an error has.
+// wantErrors checks the mistakes in an error.
 func wantErrors(t *testing.T, err error, want ...string) {
 	t.Helper()
 	var got []string
@@ -189,16 +189,16 @@ func wantErrors(t *testing.T, err error, want ...string) {
 	}
 }
 
-// TestOffBoundary: a limit that is no boundary is said at Start, if the histogram shows its own, and
-// else with its first observation.
+// TestOffBoundary: a limit that is not a boundary is an error of Start if the histogram has series.
+// Otherwise the rule is unknown from the first observation on.
 func TestOffBoundary(t *testing.T) {
-	const text = "0.4 is no bucket boundary of x_seconds: take one of its own (0.05, 0.1, 0.25, 0.5, 1, 2.5)"
+	const text = "0.4 is not a bucket boundary of x_seconds: take one of its own (0.05, 0.1, 0.25, 0.5, 1, 2.5)"
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
 		vec := histogramVec("x_seconds")
 		reg.MustRegister(vec)
 		off := latency("x_seconds", 400*time.Millisecond)
-		m := begin(t, reg, off) // nobody can know
+		m := begin(t, reg, off) // the boundaries are not known yet
 		pass(2 * time.Second)
 		want(t, m, "latency", verdict.Pass, "")
 		vec.WithLabelValues("200").Observe(.1)
@@ -215,12 +215,12 @@ func TestOffBoundary(t *testing.T) {
 	})
 }
 
-// TestQuiet: what is registered and has no series passes, unless it should have one; what is not
-// registered is unknown at once, and is found once it is.
+// TestQuiet: a registered metric without series passes, unless it must have a series. An
+// unregistered metric is unknown at once, and is found after its registration.
 func TestQuiet(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
-		silent := newMoody("silent")
+		silent := newFaultyCollector("silent")
 		silent.will(func(chan<- prometheus.Metric) {})
 		reg.MustRegister(histogramVec("vec_seconds"), silent,
 			prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "depths"}, []string{"queue"}),
@@ -241,7 +241,7 @@ func TestQuiet(t *testing.T) {
 			}
 		}
 		want(t, m, "silent", verdict.Unknown, "silent has no value")
-		want(t, m, "typo", verdict.Unknown, "no_such_total is not registered: is it as on /metrics?")
+		want(t, m, "typo", verdict.Unknown, "no_such_total is not registered: use the name on /metrics")
 		want(t, m, "dots", verdict.Unknown, "such as queue_depth")
 		want(t, m, "late", verdict.Unknown, "is not registered")
 
@@ -253,7 +253,7 @@ func TestQuiet(t *testing.T) {
 	})
 }
 
-// TestCreated: the time since when a series counts is passed on, and no time where there is none.
+// TestCreated: the start time of a series is passed on, if there is one.
 func TestCreated(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "jobs_total"}, []string{"kind"})
@@ -262,8 +262,8 @@ func TestCreated(t *testing.T) {
 		vec.WithLabelValues("a").Inc()
 		s := newSource(&spec{collector: vec, parts: map[string][]part{"jobs_total": {{"jobs_total", whole, nil}}}})
 		s.ask(time.Now())
-		<-s.flight.done
-		s.land()
+		<-s.collection.done
+		s.finish()
 		points := numbers(t, s.last.families["jobs_total"].Data)
 		if len(points) != 1 || !points[0].StartTime.Equal(at) {
 			t.Errorf("%+v; want a start at %v", points, at)
@@ -273,8 +273,8 @@ func TestCreated(t *testing.T) {
 		}}
 		s = newSource(&spec{collector: fixed, parts: s.spec.parts})
 		s.ask(time.Now())
-		<-s.flight.done
-		s.land()
+		<-s.collection.done
+		s.finish()
 		if points := numbers(t, s.last.families["jobs_total"].Data); len(points) != 1 || !points[0].StartTime.IsZero() {
 			t.Errorf("%+v; want no start", points)
 		}

@@ -32,7 +32,7 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// begin starts a Monitor, which stops at the end of the test.
+// begin starts a Monitor. It stops at the end of the test.
 func begin(t *testing.T, reg Registry, rules ...rule.Rule) *healthcheck.Monitor {
 	t.Helper()
 	return beginWith(t, reg, healthcheck.Config{Rules: rules})
@@ -54,7 +54,7 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// judged is what a rule was judged to be.
+// judged returns the result of a rule.
 func judged(t *testing.T, m *healthcheck.Monitor, name string) verdict.Result {
 	t.Helper()
 	for _, r := range m.Verdict().Results {
@@ -66,7 +66,7 @@ func judged(t *testing.T, m *healthcheck.Monitor, name string) verdict.Result {
 	return verdict.Result{}
 }
 
-// want checks a rule's state, and that its reason has a text.
+// want checks a rule's state, and that its reason contains a text.
 func want(t *testing.T, m *healthcheck.Monitor, name string, state verdict.State, text string) {
 	t.Helper()
 	r := judged(t, m, name)
@@ -104,40 +104,40 @@ func histogramVec(name string) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: "h", Buckets: buckets}, []string{"code"})
 }
 
-// moody is a collector of one family that does what it is told to.
-type moody struct {
+// faultyCollector is a collector of one family with a behaviour that a test sets.
+type faultyCollector struct {
 	desc *prometheus.Desc
 	mu   sync.Mutex
 	do   func(ch chan<- prometheus.Metric)
 	n    int
 }
 
-func newMoody(name string) *moody {
-	m := &moody{desc: prometheus.NewDesc(name, "m", nil, nil)}
+func newFaultyCollector(name string) *faultyCollector {
+	m := &faultyCollector{desc: prometheus.NewDesc(name, "m", nil, nil)}
 	m.will(m.fine)
 	return m
 }
 
-func (m *moody) fine(ch chan<- prometheus.Metric) {
+func (m *faultyCollector) fine(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, 1)
 }
 
-func (m *moody) will(do func(ch chan<- prometheus.Metric)) {
+func (m *faultyCollector) will(do func(ch chan<- prometheus.Metric)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.do = do
 }
 
-// asked is how often it has been asked.
-func (m *moody) asked() int {
+// asked returns how often it was asked.
+func (m *faultyCollector) asked() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.n
 }
 
-func (m *moody) Describe(ch chan<- *prometheus.Desc) { ch <- m.desc }
+func (m *faultyCollector) Describe(ch chan<- *prometheus.Desc) { ch <- m.desc }
 
-func (m *moody) Collect(ch chan<- prometheus.Metric) {
+func (m *faultyCollector) Collect(ch chan<- prometheus.Metric) {
 	m.mu.Lock()
 	do := m.do
 	m.n++
@@ -145,7 +145,8 @@ func (m *moody) Collect(ch chan<- prometheus.Metric) {
 	do(ch)
 }
 
-// collectorFunc is a collector of families that it describes; of none, it is unchecked. It can't be compared.
+// collectorFunc is a collector of the families in descs. Without descs it is unchecked. It can't be
+// compared.
 type collectorFunc struct {
 	descs   []*prometheus.Desc
 	collect func(ch chan<- prometheus.Metric)

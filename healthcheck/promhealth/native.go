@@ -7,8 +7,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// native counts the observations of a native histogram between limits. A bucket that a limit lies
-// within is not beyond it.
+// native counts the observations of a native histogram between limits. A bucket that contains a
+// limit does not count as beyond it.
 func native(h *dto.Histogram, limits []float64) []uint64 {
 	counts := make([]uint64, len(limits)+1)
 	put := func(lower float64, n uint64) { // of a bucket that begins at lower
@@ -25,8 +25,8 @@ func native(h *dto.Histogram, limits []float64) []uint64 {
 	return counts
 }
 
-// start is where a bucket begins. Powers lose some of the last bits, and a limit that
-// is a boundary must meet it.
+// start returns the lower boundary of a bucket. It rounds, because a power is not exact and a limit
+// at a boundary must equal it.
 func start(base float64, index int) float64 {
 	v := math.Pow(base, float64(index-1))
 	if r := math.Round(v*1e12) / 1e12; math.Abs(r-v) < 1e-13*v {
@@ -35,7 +35,7 @@ func start(base float64, index int) float64 {
 	return v
 }
 
-// each gives the buckets of the spans.
+// each calls f for every bucket of the spans.
 func each(spans []*dto.BucketSpan, deltas []int64, f func(index int, n uint64)) {
 	index, at, n := 0, 0, int64(0)
 	for _, s := range spans {
@@ -52,8 +52,8 @@ func each(spans []*dto.BucketSpan, deltas []int64, f func(index int, n uint64)) 
 	}
 }
 
-// around adds boundaries to limits, so that what is shown of a native histogram is within
-// a factor of two near the limits.
+// around adds boundaries around limits, so that the shown value of a native histogram is right
+// within a factor of two near the limits.
 func around(limits []float64) (all []float64) {
 	for _, l := range limits {
 		for _, factor := range []float64{.125, .25, .5, 1, 2, 4, 8} {

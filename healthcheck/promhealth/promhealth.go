@@ -1,5 +1,5 @@
-// Package promhealth judges a service by the metrics that it has in a registry of
-// client_golang, and puts the verdict into the same registry. The service needs no OpenTelemetry:
+// Package promhealth judges a service by its metrics in a registry of client_golang, and exports
+// the verdict in the same registry. The service needs no OpenTelemetry:
 //
 //	health := healthcheck.New(healthcheck.Config{
 //		Checks: []healthcheck.Check{{Name: "database", Func: db.PingContext}},
@@ -16,10 +16,9 @@
 //
 // # Names and units
 //
-// Rules go by the names and labels on /metrics, with what a wrapped Registerer puts before or
-// beside them. A name that ends in _seconds, _milliseconds, _microseconds or _nanoseconds, also
-// before _total or _sum, is in that unit, and a bound on it is a time.Duration. Any other bound is a
-// number.
+// Rules use the names and labels on /metrics, including those that a wrapped Registerer adds. If a
+// name ends in _seconds, _milliseconds, _microseconds or _nanoseconds, also before _total or _sum,
+// that is its unit, and a bound on it is a time.Duration. Any other bound is a number.
 //
 // # What is evidence
 //
@@ -41,36 +40,37 @@
 //     with the first queue.
 //
 // Requests to /metrics and to the probes are evidence too if they pass the middleware that measures
-// requests. Mount them outside of it, or leave them out by WhereNot.
+// requests. Mount them outside of it, or exclude them by WhereNot.
 //
 // # What is not
 //
-// The metrics health_* are the verdict, and a rule on one is an error. A collector whose Describe
-// sends nothing (client_golang calls it unchecked) can't be found: a rule on its metrics is unknown.
+// The metrics health_* are the verdict, and a rule on them is an error. A collector whose Describe
+// sends nothing (client_golang calls it unchecked) can't be found, so a rule on its metrics is
+// unknown.
 //
 // # Late or missing
 //
-// A metric is known as soon as it is registered. So a vec that has no child yet passes, with no
-// value, and so does a summary without observations. A metric that is not registered is unknown at
-// once, and is looked for again after 1 s, 2 s, 4 s and so on, up to every 30 s. As often, what is
-// registered is compared with what is asked, so that a metric that was unregistered or replaced is
-// not judged on. A new series of a counter that was not there at the last look takes its first value for
+// A metric is known as soon as it is registered. So a vec without children passes, with no value,
+// and so does a summary without observations. A metric that is not registered is unknown at once.
+// It is searched again after 1 s, 2 s, 4 s and so on, up to every 30 s. Every search also compares
+// the known collectors with the registry, so that an unregistered or replaced metric is no longer
+// judged. If a counter gets a new series after the last search, the first value of the series is
 // its beginning.
 //
-// Only the collectors that a rule names are asked, at most once a second, and each at most a
-// fiftieth of the time. The whole registry is never gathered. A named collector that panics or
-// returns an error makes the rules on it unknown, and no other. While one is slow its last result
-// stands; once that is 10 s old, the rules on it are unknown. No judgement, scrape or Stop waits
-// for it. Describe must not block: client_golang asks for that too. A Gatherer of another type than
-// *prometheus.Registry and prometheus.Gatherers can't be asked for some of its metrics: it is gathered
+// Only the collectors of the metrics in rules are asked, at most once a second, and each at most
+// 1/50 of the time. The whole registry is never gathered. If such a collector panics or returns an
+// error, only the rules on it are unknown. While a collector is slow its last result counts. When
+// that is 10 s old, the rules on it are unknown. No judgement, scrape or Stop waits for a
+// collector. Describe must not block, as client_golang requires too. Only *prometheus.Registry and
+// prometheus.Gatherers can be asked for some of their metrics. Any other Gatherer is gathered
 // whole, within the same limits, and its metrics are known once they have a series.
 //
 // # The verdict in the registry
 //
-// The metrics are health_check_status, health_probe_status and so on, as the README lists them, without
-// labels of a scope and without target_info. They stay after Stop, so that the last scrape shows
-// the end. The next Start in the same registry takes their place. The serviceId in responses is
-// the service.name of OTEL_RESOURCE_ATTRIBUTES or OTEL_SERVICE_NAME, or else the name of the
+// The metrics are health_check_status, health_probe_status and so on, as the README lists them,
+// without scope labels and without target_info. They stay after Stop, so that the last scrape shows
+// the end. The next Start in the same registry replaces them. The serviceId in responses is the
+// service.name of OTEL_RESOURCE_ATTRIBUTES or OTEL_SERVICE_NAME, or else the name of the
 // executable.
 //
 // # Concurrency
@@ -108,11 +108,11 @@ type Registry interface {
 }
 
 // Join makes a Registry of two halves. health_* is registered in the first one, and rules read the
-// second. With it two Monitors can be in one registry, each with a label of its own:
+// second. So two Monitors can share a registry, each with its own label:
 //
 //	promhealth.Join(prometheus.WrapRegistererWith(prometheus.Labels{"service": "orders"}, reg), reg)
 //
-// prometheus.Gatherers is a second half too.
+// The second half may also be prometheus.Gatherers.
 func Join(r prometheus.Registerer, g prometheus.Gatherer) Registry { return joined{r, g} }
 
 type joined struct {
@@ -120,16 +120,16 @@ type joined struct {
 	prometheus.Gatherer
 }
 
-// Start registers health_* in r, which is the default registry of client_golang if nil, and starts m as
-// healthcheck.Monitor.StartWith does. It returns the errors of that. If it fails, nothing stays
-// registered. A registry that has the metrics of another Monitor is an error; see Join.
+// Start registers health_* in r, and starts m as healthcheck.Monitor.StartWith does, with the same
+// errors. If r is nil, it is the default registry of client_golang. If Start fails, nothing stays
+// registered. A registry with the metrics of another Monitor is an error; see Join.
 func Start(ctx context.Context, m *healthcheck.Monitor, r Registry) error {
 	if r == nil {
 		r = Join(prometheus.DefaultRegisterer, prometheus.DefaultGatherer)
 	}
 	in := &reader{ManualReader: sdkmetric.NewManualReader(), families: newFamilies(r)}
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(in), sdkmetric.WithView(m.View(in.view)), sdkmetric.WithResource(service()))
-	verdicts := newOwn(m, in.ManualReader, family.isVerdict)
+	verdicts := newMonitorCollector(m, in.ManualReader, family.isVerdict)
 	if err := register(r, verdicts); err != nil {
 		return fmt.Errorf("promhealth: %w", err)
 	}
@@ -138,24 +138,24 @@ func Start(ctx context.Context, m *healthcheck.Monitor, r Registry) error {
 		return err
 	}
 	in.exportQueues(func() {
-		if err := register(r, newOwn(m, in.ManualReader, family.isQueue)); err != nil {
-			slog.Default().Warn("the queues of a Monitor are not on /metrics: something else has one of their names", "error", err.Error())
+		if err := register(r, newMonitorCollector(m, in.ManualReader, family.isQueue)); err != nil {
+			slog.Default().Warn("the queues of a Monitor are not on /metrics, because another metric has one of their names", "error", err.Error())
 		}
 	})
 	return nil
 }
 
-// register registers the metrics of a Monitor, in the place of those of one that has stopped.
-func register(r prometheus.Registerer, o *own) error {
+// register registers the metrics of a Monitor. It replaces those of a stopped Monitor.
+func register(r prometheus.Registerer, o *monitorCollector) error {
 	err := r.Register(o)
 	var already prometheus.AlreadyRegisteredError
 	if !errors.As(err, &already) {
 		if err != nil {
-			err = fmt.Errorf("the metrics of the Monitor can't be registered; where one of two Monitors has a prometheus.WrapRegistererWith, the other needs one with the same labels and other values: %w", err)
+			err = fmt.Errorf("the metrics of the Monitor can't be registered; if one of two Monitors has a prometheus.WrapRegistererWith, the other needs one with the same labels and other values: %w", err)
 		}
 		return err
 	}
-	other, is := already.ExistingCollector.(*own)
+	other, is := already.ExistingCollector.(*monitorCollector)
 	switch {
 	case !is:
 		return err
@@ -164,11 +164,11 @@ func register(r prometheus.Registerer, o *own) error {
 	case other.monitor == o.monitor:
 		return fmt.Errorf("Start: %w", cfgerrors.ErrStarted)
 	}
-	return errors.New("another Monitor is in this registry already; for two in a process write for each promhealth.Join(prometheus.WrapRegistererWith(prometheus.Labels{…}, reg), reg)")
+	return errors.New("another Monitor is in this registry already; for two in a process, write for each promhealth.Join(prometheus.WrapRegistererWith(prometheus.Labels{…}, reg), reg)")
 }
 
-// service is who answers. The SDK would call it unknown_service, which nobody who has no
-// OpenTelemetry has a reason to set right.
+// service is the resource. Without it the SDK would use unknown_service, because a service without
+// OpenTelemetry does not set a name.
 func service() *resource.Resource {
 	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
 	own := resource.NewSchemaless(attribute.String(string(conventions.ServiceName), cmp.Or(name, "service")))

@@ -9,11 +9,11 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// reader is what the Monitor reads: its own instruments and the families that its rules name.
+// reader has the metrics for the Monitor: its own instruments and the families that its rules name.
 //
-// It is no Producer in the reader, because the SDK fills the memory of one collection with the next
-// one, and a result that stands for a while would change. Neither does a scrape come here: own asks
-// the ManualReader inside.
+// It is not a Producer in the SDK's reader, because the SDK reuses the memory of one collection for
+// the next one, and a result that counts for a while would change. Scrapes don't use it:
+// monitorCollector asks the ManualReader inside.
 type reader struct {
 	*sdkmetric.ManualReader
 	*families
@@ -21,11 +21,11 @@ type reader struct {
 	own  metricdata.ResourceMetrics           // lent to the SDK
 	sets map[attribute.Distinct]attribute.Set // of queues, as on /metrics
 
-	export atomic.Pointer[func()] // registers the queues; nil before the Start has succeeded, and after it was called
+	export atomic.Pointer[func()] // registers the queues; nil before Start has succeeded, and after the call
 }
 
-// view names the instruments of queues as on /metrics, because rules may read them. Those of the
-// verdict keep their names, by which the Monitor knows them.
+// view gives the instruments of queues their names on /metrics, because rules may read them. Those
+// of the verdict keep their names, because the Monitor knows them by these.
 func (r *reader) view(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	f := byInstrument[i.Name]
 	if f == nil || f.isVerdict() {
@@ -35,17 +35,17 @@ func (r *reader) view(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	return sdkmetric.Stream{Name: f.name, Description: i.Description, Unit: i.Unit}, true
 }
 
-// exportQueues has the queues exported as soon as there is one, and not before: their names are
-// such as others have.
+// exportQueues exports the queues as soon as there is one. It does not do so earlier, because the
+// service may have metrics with such names.
 func (r *reader) exportQueues(f func()) {
 	r.export.Store(&f)
-	if f := r.due(); f != nil {
+	if f := r.takeExport(); f != nil {
 		f()
 	}
 }
 
-// due is what is to be called now.
-func (r *reader) due() func() {
+// takeExport returns the function to call now, once; nil if there is nothing to do.
+func (r *reader) takeExport() func() {
 	if !r.queues.Load() {
 		return nil
 	}
@@ -55,10 +55,10 @@ func (r *reader) due() func() {
 	return nil
 }
 
-// Collect is called by the Monitor alone, one at a time.
+// Collect is called only by the Monitor, one call at a time.
 func (r *reader) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
-	if f := r.due(); f != nil {
-		go f() // somebody's Describe may hold the registry's lock
+	if f := r.takeExport(); f != nil {
+		go f() // a foreign Describe may hold the registry's lock
 	}
 	err := r.ManualReader.Collect(ctx, &r.own)
 	rm.Resource = r.own.Resource
@@ -74,7 +74,7 @@ func (r *reader) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) er
 	return err
 }
 
-// relabel names the attributes of a queue as on /metrics.
+// relabel gives the attributes of a queue their names on /metrics.
 func (r *reader) relabel(data metricdata.Aggregation) {
 	switch d := data.(type) {
 	case metricdata.Sum[int64]:

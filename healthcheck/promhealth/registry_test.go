@@ -27,7 +27,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// everything is a configuration whose Monitor has a series of each instrument.
+// everything returns a Monitor that has a series of each instrument.
 func everything(t *testing.T) *healthcheck.Monitor {
 	t.Helper()
 	m := healthcheck.New(healthcheck.Config{
@@ -42,8 +42,8 @@ func everything(t *testing.T) *healthcheck.Monitor {
 	return m
 }
 
-// stir makes each instrument of a Monitor that runs have a series.
-func stir(t *testing.T, m *healthcheck.Monitor, depth prometheus.Gauge) {
+// exercise makes each instrument of a running Monitor have a series.
+func exercise(t *testing.T, m *healthcheck.Monitor, depth prometheus.Gauge) {
 	t.Helper()
 	m.ReadinessHandler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/ready", nil))
 	m.Queue("more", 10, func() int { return 7 })
@@ -55,8 +55,8 @@ func stir(t *testing.T, m *healthcheck.Monitor, depth prometheus.Gauge) {
 	pass(2 * time.Second)
 }
 
-// TestOneRegistry: /metrics has all families of the Monitor, as the exporter of OpenTelemetry
-// writes them without scope and target_info, beside those of the service; a pedantic registry too.
+// TestOneRegistry: /metrics has all families of the Monitor beside those of the service, also in a
+// pedantic registry. They look as in the exporter of OpenTelemetry without scope and target_info.
 func TestOneRegistry(t *testing.T) {
 	for name, reg := range map[string]*prometheus.Registry{"plain": prometheus.NewRegistry(), "pedantic": prometheus.NewPedanticRegistry()} {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestOneRegistry(t *testing.T) {
 				}
 				t.Cleanup(m.Stop)
 				q.Waited(t.Context(), 30*time.Millisecond)
-				stir(t, m, depth)
+				exercise(t, m, depth)
 				code, body := scrape(t, reg)
 				if code != http.StatusOK {
 					t.Fatalf("%d %s", code, body)
@@ -108,8 +108,7 @@ func TestOneRegistry(t *testing.T) {
 	}
 }
 
-// TestExported compares the table with the instruments that a Monitor creates and the attributes
-// that it gives them.
+// TestExported compares the table with a Monitor's instruments and their attributes.
 func TestExported(t *testing.T) {
 	t.Setenv("HEALTH_OVERRIDES", "bad=warn")
 	bubble(t, func(t *testing.T) {
@@ -132,7 +131,7 @@ func TestExported(t *testing.T) {
 		}
 		t.Cleanup(m.Stop)
 		q.Waited(t.Context(), time.Second)
-		stir(t, m, depth)
+		exercise(t, m, depth)
 		var rm metricdata.ResourceMetrics
 		if err := manual.Collect(t.Context(), &rm); err != nil {
 			t.Fatal(err)
@@ -163,7 +162,7 @@ func TestExported(t *testing.T) {
 	})
 }
 
-// suffix is what Prometheus adds to the name of an instrument.
+// suffix returns the suffix that Prometheus adds to the name of an instrument.
 func suffix(i sdkmetric.Instrument) (s string) {
 	if i.Unit == "s" {
 		s = "_seconds"
@@ -202,8 +201,8 @@ func setsOf[N int64 | float64](points []metricdata.DataPoint[N]) (all []attribut
 	return all
 }
 
-// TestSecondMonitor: a registry takes one Monitor, or two that have labels; the next one in the place of one
-// that has stopped; and none whose Start failed.
+// TestSecondMonitor: a registry takes one Monitor, or two with labels. A new one replaces a stopped
+// one. A failed Start leaves none.
 func TestSecondMonitor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		labelled := func(reg *prometheus.Registry, service string) Registry {
@@ -220,7 +219,7 @@ func TestSecondMonitor(t *testing.T) {
 		if err := Start(t.Context(), first, reg); err != nil {
 			t.Fatal(err)
 		}
-		refused(healthcheck.New(healthcheck.Config{}), reg, "another Monitor is in this registry already; for two in a process write for each promhealth.Join(")
+		refused(healthcheck.New(healthcheck.Config{}), reg, "another Monitor is in this registry already; for two in a process, write for each promhealth.Join(")
 		refused(healthcheck.New(healthcheck.Config{}), labelled(reg, "b"), "the other needs one with the same labels")
 		if err := Start(t.Context(), first, reg); !errors.Is(err, cfgerrors.ErrStarted) {
 			t.Errorf("%v; want ErrStarted", err)
@@ -261,13 +260,14 @@ func TestSecondMonitor(t *testing.T) {
 	})
 }
 
-// TestRefused: rules on the verdict, at Start and later; what looks like it and is the service's is evidence.
+// TestRefused: rules on the verdict are errors, at Start and later. The service's own metrics with
+// similar names are evidence.
 func TestRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		on := func(metric string) rule.Rule {
 			return rule.Rule{Name: "self", Value: rule.Last(metric), Fail: rule.Above(1)}
 		}
-		const text = "self Value: health_check_consecutive_failures is made of what the rules say"
+		const text = "self Value: health_check_consecutive_failures comes from the rules"
 		reg := prometheus.NewRegistry()
 		reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "health_score"}))
 		wantErrors(t, Start(t.Context(), healthcheck.New(healthcheck.Config{Rules: []rule.Rule{on("health_check_consecutive_failures")}}), reg), text)
@@ -282,12 +282,12 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// TestNoLoop: a scrape asks no collector besides what the registry itself asks; a collection asks those that
-// a rule names, once a second, and no other.
+// TestNoLoop: a scrape asks the same collectors as the registry itself. A collection asks only the
+// collectors that a rule names, once a second.
 func TestNoLoop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
-		named, other := newMoody("named"), newMoody("other")
+		named, other := newFaultyCollector("named"), newFaultyCollector("other")
 		reg.MustRegister(named, other)
 		begin(t, reg, rule.Rule{Name: "named", Value: rule.Last("named"), Fail: rule.Above(1)})
 		before := named.asked()
@@ -329,7 +329,7 @@ func TestQueues(t *testing.T) {
 	})
 }
 
-// TestQueueNames: before there is a queue, its names are the service's; and after it too.
+// TestQueueNames: without a queue the service may use its names, and also after the first one.
 func TestQueueNames(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewPedanticRegistry()
@@ -357,7 +357,7 @@ func TestQueueNames(t *testing.T) {
 	})
 }
 
-// TestServiceID: nobody is an unknown_service.
+// TestServiceID: the serviceId is never unknown_service.
 func TestServiceID(t *testing.T) {
 	for variable, value := range map[string]string{"OTEL_SERVICE_NAME": "orders", "OTEL_RESOURCE_ATTRIBUTES": "service.name=orders", "": ""} {
 		t.Run(variable, func(t *testing.T) {
@@ -376,7 +376,7 @@ func TestServiceID(t *testing.T) {
 	}
 }
 
-// TestDefaultRegistry: nil is the default one, whose metrics are found as in any other.
+// TestDefaultRegistry: nil means the default registry, and its metrics are found.
 func TestDefaultRegistry(t *testing.T) {
 	m := begin(t, nil, rule.Rule{Name: "goroutines", Value: rule.Last("go_goroutines"), Fail: rule.Below(1)})
 	if r := judged(t, m, "goroutines"); r.State != verdict.Pass || r.Value == nil || *r.Value < 1 {

@@ -13,22 +13,22 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// spec is one collector, or one Gatherer that shows all it has or nothing, and what of it is wanted. It is
-// immutable.
+// spec is one collector, or one Gatherer that can only be gathered whole, and its wanted families.
+// It is immutable.
 type spec struct {
-	key       string // the same for the same collector in the next look
+	key       string // the same for the same collector in the next lookup
 	collector prometheus.Collector
 	gatherer  prometheus.Gatherer // instead
 	registry  *prometheus.Registry
-	outer     []described                 // as the registry has it
-	prefix    string                      // that a wrapped Registerer adds
+	outer     []described                 // descriptions in the registry
+	prefix    string                      // of a wrapped Registerer
 	labels    []*dto.LabelPair            // likewise
-	names     map[*prometheus.Desc]string // as the collector has it
+	names     map[*prometheus.Desc]string // names in the collector
 	parts     map[string][]part           // by the name that the collector gives
 	wanted    []string                    // the names in parts, once each
 }
 
-// want says what of it is wanted.
+// want sets the wanted families.
 func (s *spec) want(parts map[string][]part) {
 	s.parts, s.wanted = parts, nil
 	for _, all := range parts {
@@ -43,11 +43,12 @@ func (s *spec) want(parts map[string][]part) {
 // part is a family as rules name it.
 type part struct {
 	name   string
-	what   what
+	aspect aspect
 	limits []float64
 }
 
-// same reports whether both ask the same collector. What can't be compared may be the same.
+// same reports whether both ask the same collector. Collectors that can't be compared may be the
+// same.
 func (s *spec) same(o *spec) bool {
 	if s.collector == nil || o.collector == nil {
 		return s.collector == nil && o.collector == nil
@@ -59,8 +60,8 @@ func (s *spec) comparable() bool {
 	return s.collector == nil || reflect.ValueOf(s.collector).Comparable()
 }
 
-// unique reports whether no other collector has the same descriptions. One of client_golang makes
-// its own; others may have made them once for all.
+// unique reports whether no other collector has the same descriptions. Collectors of client_golang
+// make their own; other collectors may share them.
 func (s *spec) unique() bool {
 	t := reflect.TypeOf(s.collector)
 	if t.Kind() == reflect.Pointer {
@@ -69,59 +70,59 @@ func (s *spec) unique() bool {
 	return strings.HasPrefix(t.PkgPath(), "github.com/prometheus/client_golang/")
 }
 
-// source asks one collector, at most one time at once, and keeps its last result.
+// source asks one collector, at most once at a time, and keeps its last result.
 type source struct {
-	spec   *spec
-	flight *flight
-	last   *result
-	next   time.Time // when to ask again
-	cache  *cache    // of the flight that flies
+	spec       *spec
+	collection *collection
+	last       *result
+	next       time.Time // when to ask again
+	cache      *cache    // of the collection under way
 }
 
-// flight is a collection under way. It ends when the collector has answered, if ever.
-type flight struct {
+// collection is a collection under way. It ends when the collector has answered, if ever.
+type collection struct {
 	began  time.Time
 	spec   *spec
 	done   chan struct{}
-	result *result // once done
+	result *result // after done is closed
 }
 
-// result is what a collector has answered. It is immutable.
+// result is the answer of a collector. It is immutable.
 type result struct {
 	spec     *spec
 	at       time.Time
 	families map[string]metricdata.Metrics
-	broken   string // why none can be judged
+	broken   string // why no family can be judged
 }
 
 // ask begins a collection, if none is under way and it is time for one.
 func (s *source) ask(now time.Time) {
-	if s.flight != nil || now.Before(s.next) && s.last != nil && s.last.spec == s.spec {
+	if s.collection != nil || now.Before(s.next) && s.last != nil && s.last.spec == s.spec {
 		return
 	}
-	s.flight = &flight{began: now, spec: s.spec, done: make(chan struct{})}
-	go s.flight.fly(s.cache)
+	s.collection = &collection{began: now, spec: s.spec, done: make(chan struct{})}
+	go s.collection.run(s.cache)
 }
 
-// land takes over what a collector has answered.
-func (s *source) land() {
-	s.last = s.flight.result
-	took := s.last.at.Sub(s.flight.began)
-	s.next = s.flight.began.Add(min(share*took, maxPause))
-	s.flight = nil
+// finish takes over the answer of a collector.
+func (s *source) finish() {
+	s.last = s.collection.result
+	took := s.last.at.Sub(s.collection.began)
+	s.next = s.collection.began.Add(min(share*took, maxPause))
+	s.collection = nil
 }
 
-// appendTo adds the families as of the last result.
+// appendTo appends the families of the last result.
 func (s *source) appendTo(out []metricdata.Metrics, now time.Time) []metricdata.Metrics {
 	why := ""
 	switch {
 	case s.last != nil && s.last.broken != "":
 		why = s.last.broken
-	case s.flight == nil || s.last != nil && now.Sub(s.last.at) <= standing:
+	case s.collection == nil || s.last != nil && now.Sub(s.last.at) <= maxResultAge:
 	case s.last == nil:
 		why = "can't be read: its collector has not answered yet"
 	default:
-		why = fmt.Sprintf("can't be read: its collector has not answered for %v", now.Sub(s.flight.began).Truncate(time.Second))
+		why = fmt.Sprintf("can't be read: its collector has not answered for %v", now.Sub(s.collection.began).Truncate(time.Second))
 	}
 	for _, name := range s.spec.wanted {
 		if why != "" {
@@ -131,14 +132,14 @@ func (s *source) appendTo(out []metricdata.Metrics, now time.Time) []metricdata.
 		} else if !slices.Contains(s.last.spec.wanted, name) {
 			out = append(out, problem(name, "can't be read: its collector has not answered yet"))
 		} else if s.spec.gatherer != nil {
-			out = append(out, problem(name, "is not among what the Gatherer shows: is it as on /metrics?"))
+			out = append(out, problem(name, "is not in the Gatherer's answer: use the name on /metrics"))
 		}
 	}
 	return out
 }
 
-// fly asks the collector, which may block for ever, panic or end its goroutine.
-func (f *flight) fly(cache *cache) {
+// run asks the collector, which may block for ever, panic or end its goroutine.
+func (f *collection) run(cache *cache) {
 	f.result = &result{spec: f.spec, broken: ended}
 	defer close(f.done)
 	defer func() { f.result.at = time.Now() }()
@@ -153,8 +154,8 @@ func (f *flight) fly(cache *cache) {
 	f.result.families, f.result.broken = b.families(), broken
 }
 
-// collect has the collector send in one goroutine and takes the metrics in another.
-func (f *flight) collect(b *builder) (broken string) {
+// collect lets the collector send in one goroutine, and takes the metrics in another.
+func (f *collection) collect(b *builder) (broken string) {
 	ch := make(chan prometheus.Metric, 256)
 	sending := ended
 	go func() {
@@ -177,8 +178,8 @@ const (
 	failed   = "can't be read: its collector returned an error"
 )
 
-// guarded runs a function of somebody else and says what became of it. It does not say the
-// text of a panic, which may hold a secret.
+// guarded runs a foreign function and returns how it failed. It leaves out the text of a panic,
+// which may contain a secret.
 func guarded(f func()) (broken string) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -18,8 +18,8 @@ import (
 
 var ctx = context.Background()
 
-// judged starts a Monitor with one rule on a provider of its own, lets record record, and
-// prints the judgement of that, which comes within a second or two.
+// judged starts a Monitor with one rule on its own provider, calls record, and prints the judgement
+// of the recorded values. This comes within a second or two.
 func judged(r rule.Rule, record func(metric.Meter)) {
 	r.Name = "rule"
 	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{r}})
@@ -35,8 +35,8 @@ func judged(r rule.Rule, record func(metric.Meter)) {
 	fmt.Println(strings.TrimSpace(string(result.State) + " " + result.Reason))
 }
 
-// later is a verdict on what has been recorded by now: a rule that is added is read at once,
-// and so are the others.
+// later returns a verdict on all values recorded so far, because a new rule makes all rules read at
+// once.
 func later(health *healthcheck.Monitor) *verdict.Verdict {
 	if remove, err := health.AddRule(rule.Rule{Name: "now", Value: rule.Increase("health.probe.requests"), Fail: rule.Above(1e9)}); err == nil {
 		remove()
@@ -55,8 +55,8 @@ func requests(m metric.Meter, fast, slow int) {
 	}
 }
 
-// The 99th percentile of a window, by counting: more than 1 % of the requests took
-// longer than half a second.
+// The 99th percentile of a window is judged by counting: more than 1 % of the requests took longer
+// than half a second.
 func ExampleQuantile() {
 	latency := rule.Rule{Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(500 * time.Millisecond)}
 	judged(latency, func(m metric.Meter) { requests(m, 99, 1) })
@@ -89,8 +89,8 @@ func ExampleIncrease() {
 	// fail 5 of at most 3
 }
 
-// The share of requests that were answered with 500 to 599, once there are 50 of
-// them, whatever their number is: Where and WhereNot compare text.
+// The share of requests with an answer of 500 to 599, if there are at least 50 requests. Where and
+// WhereNot compare text.
 func ExampleRatio() {
 	all := rule.Increase("http.server.request.duration")
 	failed := all.Where("http.response.status_code", "500", "502", "503", "504")
@@ -102,8 +102,7 @@ func ExampleRatio() {
 	// pass
 }
 
-// The current value of a gauge. Each queue is judged by itself, and the worst one
-// is named.
+// The current value of a gauge. Each queue is judged by itself, and the reason names the worst one.
 func ExampleLast() {
 	queues := rule.Rule{
 		Value: rule.Last("queue.length").WhereNot("queue.name", "archive"),
@@ -136,7 +135,7 @@ func ExampleBelow() {
 	// fail 0 of at least 1
 }
 
-// How long ago something succeeded, from a gauge with the time of it.
+// The time since the last success, from a gauge with its time.
 func ExampleTimeSince() {
 	judged(rule.Rule{Value: rule.TimeSince("backup.last_success.timestamp"), Fail: rule.Above(26 * time.Hour)}, func(m metric.Meter) {
 		last, _ := m.Float64Gauge("backup.last_success.timestamp", metric.WithUnit("s"))
@@ -146,7 +145,7 @@ func ExampleTimeSince() {
 	// pass
 }
 
-// A limit fails, a milder one warns, and a value equal to a limit is within it.
+// A limit fails, and a lower one warns. A value equal to a limit is within it.
 func ExampleAbove() {
 	queue := rule.Rule{Value: rule.Last("queue.length"), Warn: rule.Above(50), Fail: rule.Above(80)}
 	for _, n := range []int64{50, 80, 81} {

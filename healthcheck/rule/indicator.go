@@ -8,13 +8,12 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
-// An Indicator is one number that is read from metrics, by the name of the instrument: yours
-// or a library's. The zero Indicator is none. It has no fields of its own to set: the
-// functions of this package make it.
+// An Indicator is one number that is read from metrics, by the name of an instrument of yours or of
+// a library. The zero Indicator is none. The functions of this package make it; it has no fields to
+// set.
 //
-// Counters and histograms whose series match are merged. A gauge or up-down
-// counter that matches more than one series is an error unless [Rule].Per says to
-// judge each.
+// Counters and histograms whose series match are merged. A gauge or up-down counter with more than
+// one matching series is an error, unless [Rule].Per judges each series by itself.
 type Indicator query.Indicator
 
 // Last is the current value of a gauge or up-down counter.
@@ -49,15 +48,15 @@ func Ratio(numerator, denominator Indicator) Indicator {
 	return Indicator{Kind: query.KindRatio, Metric: num.Metric, Num: &num, Den: &den}
 }
 
-// Where keeps the series whose attribute has one of the values, written as text: "500",
-// "true", "GET". As in Prometheus, an attribute that is not there has the empty text:
-// Where("error.type", "") keeps what has no error. On a [Ratio] it applies to both sides.
+// Where keeps the series whose attribute has one of the values, written as text: "500", "true",
+// "GET". As in Prometheus, a missing attribute is the empty text: Where("error.type", "") keeps
+// series without an error. On a [Ratio] it applies to both sides.
 func (i Indicator) Where(attribute string, values ...string) Indicator {
 	return i.matching(attribute, values, false)
 }
 
-// WhereNot drops the series whose attribute has one of the values. So
-// WhereNot("error.type", "") keeps what has an error of any type.
+// WhereNot drops the series whose attribute has one of the values. For example,
+// WhereNot("error.type", "") keeps series with an error of any type.
 func (i Indicator) WhereNot(attribute string, values ...string) Indicator {
 	return i.matching(attribute, values, true)
 }

@@ -1,19 +1,18 @@
-// Package rule says what a metric of the process must be:
+// Package rule describes the limits of a metric of the process:
 //
 //	rule.Rule{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(80)}
 //	rule.Rule{Name: "latency", Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(500 * time.Millisecond)}
 //
-// It is data: nothing here reads a metric, every function returns a copy, and everything may
-// be used from any goroutine. What is wrong with a rule is an error of healthcheck's Start,
-// or of AddRule.
+// A rule is data. This package reads no metric, every function returns a copy, and everything may
+// be used from any goroutine. Mistakes in a rule are errors of healthcheck's Start or AddRule.
 //
 // # Units
 //
-// A bound on a metric in a unit of time is a [time.Duration], whatever that unit is: s, ms,
-// us, ns, min, h and d are converted, and a name that ends in _seconds or the like stands for
-// the unit that Prometheus writes into names. Any other bound is a number in the metric's
-// unit, or a share from 0 to 1. A number where a duration belongs, and the reverse, is an
-// error as soon as the metric is known.
+// A bound on a metric with a unit of time is a [time.Duration]. The units s, ms, us, ns, min, h and
+// d are converted. If a metric has no unit, a suffix of its name such as _seconds is its unit, as
+// in Prometheus. Any other bound is a number in the metric's unit, or a share from 0 to 1. A number
+// instead of a duration, or a duration instead of a number, is an error as soon as the metric is
+// known.
 package rule
 
 import (
@@ -23,17 +22,17 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// A Rule compares one metric of the process with limits, each second. At least one of Fail
-// and Warn is set; if both are, they are on the same side and Warn is crossed first.
+// A Rule compares one metric of the process with limits, every second. At least one of Fail and
+// Warn is set. If both are set, they are on the same side and Warn is crossed first.
 //
-// A rule without traffic passes, with no value. A rule whose instrument nobody has created
-// is unknown and says so, because its name may be mistyped.
+// A rule without traffic passes, with no value. A rule without an instrument is unknown, because
+// its name may be mistyped.
 //
 // # NotReady on traffic
 //
-// Requests make the evidence of a rule that looks back over a Window, and taking an instance
-// out gives its requests to the others. So a rule of that kind with OnFail set to
-// healthcheck.NotReady is judged with care. It warns, and fails only if
+// Requests are the evidence of a rule with a Window, and taking an instance out moves its requests
+// to the others. So such a rule with OnFail set to healthcheck.NotReady first warns. It fails only
+// if
 //   - at least 10 events are beyond the limit, and the limit is crossed over the
 //     window, over four windows and in the last third of one;
 //   - the instance has no more than 1.1 times its usual traffic, so that it is
@@ -41,12 +40,11 @@ import (
 //   - both have been so for 10 s to 40 s, depending on the instance.
 //
 // The instance is then ejected for KeepFor (30 s if zero), 20 % more or less by instance. After
-// that the rule forgets what it saw and is on probation for its window and 60 s more,
-// warning. A failure on probation needs no further notice and doubles the ejection time, up
-// to 300 s.
+// that the rule forgets its evidence. It is on probation for its window and 60 s more, and warns. A
+// failure on probation ejects without delay and doubles the ejection time, up to 300 s.
 type Rule struct {
 	Name   string         // key in the response, and health.check.name; unique among checks, rules and heartbeats
-	Value  Indicator      // what is compared
+	Value  Indicator      // the compared number
 	Fail   Limit          // beyond it the rule fails
 	Warn   Limit          // beyond it the rule warns
 	OnFail verdict.Effect // healthcheck.WarnOnly if empty: taking out slow instances overloads the others
@@ -54,15 +52,15 @@ type Rule struct {
 	Window    time.Duration // how far Increase, ShareAbove, Quantile and Ratio look back; 30s if zero, 1s at least
 	MinEvents int           // events that a window of ShareAbove, Quantile or Ratio needs to be judged; 10 if zero
 	Per       []string      // attributes: each combination of their values is judged by itself, and the worst decides
-	For       time.Duration // how long a limit must be crossed before it counts, a warning's too; at once if zero
+	For       time.Duration // how long a limit must be crossed before it counts, also for a warning; at once if zero
 	KeepFor   time.Duration // how long the rule stays failed after the limit was last crossed; not at all if zero
 }
 
 // A Limit is a bound that a value may reach and not cross. The zero Limit is none.
 type Limit query.Limit
 
-// Number is what a bound is written as: a [time.Duration] for a metric in a unit of time, a
-// number otherwise.
+// Number is the type of a bound: a [time.Duration] for a metric with a unit of time, a number
+// otherwise.
 type Number interface{ ~int | ~int64 | ~float64 }
 
 // Above is crossed by values greater than max.

@@ -11,8 +11,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// details keeps the body that DetailsHandler gave for the last verdict: however many pages are
-// open, it is written once a verdict, and not at all while nobody looks.
+// details keeps the body of DetailsHandler for the last verdict. The body is written once for every
+// verdict, for any number of open pages, and not at all without readers.
 type details struct {
 	monitor *healthcheck.Monitor
 	handler http.Handler
@@ -22,7 +22,7 @@ type details struct {
 	body []byte
 }
 
-// A mark tells one verdict from another. The time alone does not: a verdict may grow stale.
+// A mark identifies a verdict. The time alone does not, because a verdict may grow stale.
 type mark struct {
 	time   time.Time
 	phase  string
@@ -30,8 +30,8 @@ type mark struct {
 	reason string
 }
 
-// now is the present verdict, and the body of the same. If judgements come faster than bodies
-// are written, they may be one judgement apart.
+// now returns the present verdict and its body. If judgements come faster than bodies are written,
+// they may be one judgement apart.
 func (d *details) now() (*verdict.Verdict, []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -47,7 +47,7 @@ func (d *details) now() (*verdict.Verdict, []byte) {
 	}
 }
 
-// body is a response of which only the body counts.
+// body is a ResponseWriter that keeps only the body.
 type body struct {
 	bytes.Buffer
 	header http.Header

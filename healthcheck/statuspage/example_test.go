@@ -10,7 +10,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/statuspage"
 )
 
-// A page on a listener for operators, beside the one for users.
+// The page is on a listener for operators, beside the listener for users.
 func ExampleNew() {
 	health := healthcheck.New(healthcheck.Config{})
 	ctx, cancel := context.WithCancel(context.Background())

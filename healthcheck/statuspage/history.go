@@ -10,15 +10,14 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// The last hour, in steps of ten seconds. A check costs 1,800 bytes of memory.
+// The history is the last hour, in steps of ten seconds. A check costs 1,800 bytes of memory.
 const (
 	step  = 10 * time.Second
 	steps = 360
 )
 
-// history is what each check was in each step, by its name: checks come and go while the
-// process runs. A step in which nothing was judged stays empty: it is not drawn as what was
-// before.
+// history has the states of every check by its name, because checks come and go while the process
+// runs. A step without a judgement stays empty; the page does not draw the state before it.
 type history struct {
 	mu     sync.Mutex
 	tracks map[string]*track
@@ -27,9 +26,9 @@ type history struct {
 
 // track is the last hour of one check, in a ring.
 type track struct {
-	states [steps]byte    // the worst in the step, as a letter; 0 for none
-	values [steps]float32 // the last in that state; not a number where there was none
-	last   int64          // number of the newest step in which it was judged
+	states [steps]byte    // the worst of the step, as a letter; 0 if there is none
+	values [steps]float32 // the last in that state; NaN if there is none
+	last   int64          // number of the newest step with a judgement
 }
 
 // letters name the states, from bad to worse.
@@ -49,7 +48,7 @@ func letter(s verdict.State) byte {
 	return 'u'
 }
 
-// add notes a verdict.
+// add records a verdict.
 func (h *history) add(v *verdict.Verdict) {
 	if v.Time.IsZero() {
 		return // nothing was judged
@@ -57,10 +56,10 @@ func (h *history) add(v *verdict.Verdict) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := v.Time.Unix() / int64(step/time.Second)
-	if h.tracks == nil || now < h.last { // the wall clock was set back: begin anew
+	if h.tracks == nil || now < h.last { // the wall clock was set back, so start again
 		h.tracks = map[string]*track{}
 	}
-	if now > h.last { // what was not judged for an hour has no history
+	if now > h.last { // drop checks without a judgement for an hour
 		maps.DeleteFunc(h.tracks, func(_ string, t *track) bool { return now-t.last >= steps })
 	}
 	h.last = now
@@ -75,9 +74,9 @@ func (h *history) add(v *verdict.Verdict) {
 	}
 }
 
-// note notes a state and a value in a step.
+// note records a state and a value in a step.
 func (t *track) note(now int64, l byte, value *float64) {
-	for n := min(now-t.last, steps); n > 0; n-- { // what has passed since, and this step, anew
+	for n := min(now-t.last, steps); n > 0; n-- { // clear the steps since then, and this one
 		t.states[(now-n+1)%steps] = 0
 	}
 	t.last = now
@@ -104,11 +103,11 @@ func rank(l byte) int {
 
 // past is a check's history, oldest first.
 type past struct {
-	States string `json:"states"` // a letter for each step, a space where there is none
+	States string `json:"states"` // a letter for every step; a space if there was no judgement
 	Values values `json:"values"`
 }
 
-// values are null in JSON where there is no number.
+// values are null in JSON if there is no number.
 type values []float32
 
 func (v values) MarshalJSON() ([]byte, error) {
@@ -126,7 +125,7 @@ func (v values) MarshalJSON() ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-// since is the history up to now.
+// since returns the history up to now.
 func (h *history) since(now time.Time) map[string]past {
 	h.mu.Lock()
 	defer h.mu.Unlock()

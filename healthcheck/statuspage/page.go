@@ -1,22 +1,20 @@
-// Package statuspage shows a Monitor's verdict to people: what is wrong, since when, why, how
-// near the limits are, and the last hour of each check, on one page that needs nothing from
-// anywhere else. It shows the texts of errors: serve it to operators only.
+// Package statuspage shows a Monitor's verdict to people: the failing checks and their reasons, the
+// limits, and the last hour of every check. The page loads nothing from elsewhere. Serve it only to
+// operators, because it shows the texts of errors.
 //
 //	page := statuspage.New(ctx, health, statuspage.Config{})
 //	admin.Handle("/status/", page)
 //	admin.Handle("/status", page)
 //
-// The page keeps itself up to date by server-sent events, which come each second and at once
-// when something has changed. Where they do not come, it asks each two seconds. After five
-// seconds without an answer it says that contact is lost, and calls nothing it shows the
-// present. An open page holds one connection, and a browser opens six to a host over HTTP/1.1: a
-// seventh page waits. Once the Monitor has drained, the events end, so a server's Shutdown does
-// not wait for open pages.
+// The page updates itself by server-sent events, every second, and at once after a change. Without
+// events it polls every two seconds. After five seconds without an answer it shows "Contact lost"
+// and marks all states as old. An open page holds one connection. Over HTTP/1.1 a browser opens six
+// connections to a host, so a seventh page waits. The events end when the Monitor has drained, so a
+// server's Shutdown does not wait for open pages.
 //
-// The last hour is kept in memory, in 360 steps of ten seconds: the worst state of each, and
-// the last value in that state. It takes 1,800 bytes for a check, whatever happens. A check that
-// is removed keeps its history for that hour, under its name. The history begins anew with the
-// process.
+// The last hour is kept in memory, in 360 steps of ten seconds: the worst state of every step, and
+// the last value in that state. It always takes 1,800 bytes for a check. A removed check keeps its
+// history for an hour, under its name. A restart of the process clears the history.
 package statuspage
 
 import (
@@ -38,19 +36,18 @@ import (
 
 // Config of a page. The zero Config is usable.
 type Config struct {
-	// TraceURL leads to a trace: "{trace}" stands for its id. No links if empty.
+	// TraceURL is the URL of a trace, with "{trace}" for its id. No links if empty.
 	TraceURL string
 
-	// MaintenancePath takes PUT {"reason", "until"} and DELETE, with a bearer token that the
-	// person types. It is the path that the browser asks, so with the prefix that a proxy adds.
-	// No such form if empty.
+	// MaintenancePath takes PUT {"reason", "until"} and DELETE, with a bearer token that the person
+	// types. The browser requests this path, so include the prefix of a proxy. No form if empty.
 	MaintenancePath string
 }
 
-// New makes the page of a Monitor. It serves /status, /status/data and /status/events to any
-// number of goroutines; behind a proxy that adds a prefix to the path, it finds the other two. It
-// notes the history until ctx ends or the Monitor has stopped, and the events end with ctx too. New
-// may be called before the Monitor starts.
+// New makes the page of a Monitor. It serves /status, /status/data and /status/events to any number
+// of goroutines. It also works behind a proxy that adds a prefix to the path. It records the
+// history until ctx ends or the Monitor has stopped. The events end with ctx too. New may be called
+// before the Monitor starts.
 func New(ctx context.Context, m *healthcheck.Monitor, c Config) http.Handler {
 	return newPage(ctx, m, c)
 }
@@ -74,7 +71,7 @@ func newPage(ctx context.Context, m *healthcheck.Monitor, c Config) *page {
 	return p
 }
 
-// maxStreams is how many pages may be live; more of them ask again and again.
+// maxStreams is how many pages may have a stream. Further pages poll.
 const maxStreams = 32
 
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +89,7 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.html(w)
 	case "/status/data":
 		h.Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(p.snapshot(true)) // the client has gone
+		_ = json.NewEncoder(w).Encode(p.snapshot(true)) // an error means that the client has gone
 	case "/status/events":
 		p.events(w, r)
 	default:
@@ -100,17 +97,17 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// headline is what is said of readiness.
+// headline is the summary of readiness.
 type headline struct {
 	Now      time.Time     `json:"now"`
-	Stale    bool          `json:"stale"` // the judge has stopped: Verdict says nothing any more
+	Stale    bool          `json:"stale"` // the judge has stopped, so Verdict is old
 	State    verdict.State `json:"-"`
 	Title    string        `json:"title"`
-	Sentence string        `json:"sentence"`       // why it is so
-	Since    time.Time     `json:"since,omitzero"` // since when it is so
+	Sentence string        `json:"sentence"`       // the reason
+	Since    time.Time     `json:"since,omitzero"` // start of the state
 }
 
-// snapshot is all that the page draws.
+// snapshot is the data of the page.
 type snapshot struct {
 	headline
 	Probes  map[string]verdict.State `json:"probes"`
@@ -151,8 +148,8 @@ func (p *page) snapshot(withPast bool) snapshot {
 	return s
 }
 
-// events streams a snapshot with the history, and then one whenever there is a verdict. After
-// the drain it sends one and ends, and the browser comes again.
+// events streams a snapshot with the history, and then a snapshot after every verdict. After the
+// drain it sends one and ends, and the browser reconnects.
 func (p *page) events(w http.ResponseWriter, r *http.Request) {
 	if p.streams.Add(1) > maxStreams {
 		p.streams.Add(-1)
@@ -162,7 +159,7 @@ func (p *page) events(w http.ResponseWriter, r *http.Request) {
 	defer p.streams.Add(-1)
 	w.Header().Set("Content-Type", "text/event-stream")
 	if r.ProtoMajor == 1 {
-		w.Header().Set("Connection", "close") // the time limit below stays on it
+		w.Header().Set("Connection", "close") // the write deadline below stays on the connection
 	}
 	if r.Method == http.MethodHead {
 		return
@@ -184,7 +181,7 @@ func (p *page) events(w http.ResponseWriter, r *http.Request) {
 			return false
 		}
 		first = false
-		_ = control.SetWriteDeadline(time.Now().Add(10 * time.Second)) // the server's own would end the stream
+		_ = control.SetWriteDeadline(time.Now().Add(10 * time.Second)) // the server's WriteTimeout would end the stream
 		_, err = fmt.Fprintf(w, "data: %s\n\n", b)
 		return err == nil && control.Flush() == nil
 	}
@@ -208,7 +205,7 @@ var (
 
 	document = template.Must(template.New("status").Parse(text))
 
-	// Nothing from anywhere else, nor inline but these two.
+	// The page loads nothing from elsewhere, and has no inline code but these two.
 	policy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; script-src 'sha256-%s'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 		digest(css), digest(js))
 )
@@ -222,7 +219,7 @@ func (p *page) html(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", policy)
-	_ = document.Execute(w, struct { // or the client has gone
+	_ = document.Execute(w, struct { // an error means that the client has gone
 		headline
 		CSS         template.CSS
 		JS          template.JS

@@ -8,7 +8,7 @@
   const every = 2000, late = 5000, silence = 10000; // ms
   const base = location.pathname.replace(/\/+$/, "");
 
-  // What has not changed is left alone, for those who listen, select or have the focus there.
+  // Leave unchanged elements alone: screen readers, selections or the focus may be there.
   const put = (e, text) => { if (e.textContent !== text) e.textContent = text; };
   const show = (e, text) => { e.hidden = !text; put(e, text || ""); };
   const el = (tag, cls, ...children) => {
@@ -42,11 +42,11 @@
     if (s < 5400) return Math.round(s / 60) + " min";
     return s < 172800 ? (s / 3600).toFixed(1) + " h" : Math.round(s / 86400) + " days";
   };
-  // The service's own time: the clock here may be wrong.
+  // Times are the service's, because the clock of this computer may be wrong.
   const clock = (time, now) => (time.slice(0, 10) === now.slice(0, 10) ? "" : time.slice(0, 10) + " ") + time.slice(11, 19) + " UTC";
 
-  // The history grows by what is seen; the service sends it whole at first. A check that is
-  // gone for a while keeps its own.
+  // The service sends the whole history at first. After that the page adds every verdict. A
+  // check that is removed for a while keeps its history.
   let past = {}, pastStep = 0;
   function note(d) {
     const now = Math.floor(Date.parse(d.now) / 1000 / d.step);
@@ -70,8 +70,8 @@
     }
   }
 
-  // The strip is drawn in heights too, and its caption says it in words: not everybody
-  // sees the colours.
+  // The strip also has heights, and its caption has words, because not everybody sees the
+  // colours.
   function strip(row, p, step) {
     if (row.states === p.states) return;
     row.states = p.states;
@@ -123,10 +123,10 @@
   }
 
   function bar(row, name, e, text) {
-    const top = e.limit ?? e.warnLimit ?? 2 * (e.minLimit ?? e.minWarnLimit); // to the right of it is nothing to see
+    const top = e.limit ?? e.warnLimit ?? 2 * (e.minLimit ?? e.minWarnLimit); // the right end
     row.bar.hidden = !(top > 0) || typeof e.observedValue !== "number";
     if (row.bar.hidden) return;
-    const part = (v) => 100 * Math.max(0, Math.min(1, v / top)) + "%"; // set by the object model, which the policy allows
+    const part = (v) => 100 * Math.max(0, Math.min(1, v / top)) + "%"; // the policy allows styles only by the object model
     const attrs = { "aria-label": name + " against its limit", "aria-valuemin": 0, "aria-valuemax": top, "aria-valuenow": Math.max(0, Math.min(top, e.observedValue)), "aria-valuetext": text };
     for (const [k, v] of Object.entries(attrs)) row.bar.setAttribute(k, v);
     row.bar.firstChild.style.width = part(e.observedValue);
@@ -200,12 +200,12 @@
     if (document.title !== title) document.title = title;
     list(d, old);
     if ($("window")) put($("window"), !v.until ? (lost ? "None then." : "None.") : (lost ? "Then open" : "Open") + " until " + clock(v.until, d.now) + ": " + (v.output || "").replace(/^maintenance: /, ""));
-    // Said aloud when the verdict or the check to blame changes, not with each new number.
+    // Screen readers announce a new verdict or a new failing check, and not every new number.
     const key = d.title + " " + d.sentence.split(":")[0];
     if (!lost && $("said").dataset.key !== key) { $("said").dataset.key = key; put($("said"), d.title + ". " + d.sentence); }
   }
 
-  // now is two clocks: the one stands still while the computer sleeps, the other may be set back.
+  // now reads two clocks: one stops while the computer sleeps, the other may be set back.
   const now = () => [Date.now(), performance.now()];
   const since = (then) => Math.max(Date.now() - then[0], performance.now() - then[1]);
   let heard = now(), streamed = now(), asked = [-Infinity, -Infinity], asking = false, source = null;
@@ -224,7 +224,7 @@
     try {
       const res = await fetch(base + "/data", { cache: "no-store", signal: AbortSignal.timeout(4000) });
       if (res.ok) take(await res.json());
-    } catch { /* contact tells */ }
+    } catch { /* contact shows it */ }
     asking = false;
   }
 
@@ -235,7 +235,7 @@
     source.onmessage = (m) => { streamed = now(); take(JSON.parse(m.data)); };
   }
 
-  // contact is kept twice a second: a stream may be refused, held back or dead without a word.
+  // contact runs twice a second, because a stream may be refused, delayed or dead without an error.
   function contact() {
     const silent = since(heard), was = lost;
     lost = silent > late;
@@ -243,7 +243,7 @@
     if (since(streamed) > silence) listen();
     if (lost === was) return;
     $("contact").hidden = !lost;
-    put($("contact"), !lost ? "" : "Contact lost" + (shown ? " at " + clock(shown.now, shown.now) + ". What is below was so then and may not be so now." : ". What is below is as of when the page was opened.") + " This page keeps asking.");
+    put($("contact"), !lost ? "" : "Contact lost" + (shown ? " at " + clock(shown.now, shown.now) + ". The page below shows the state at that time." : ". The page below shows the state when it was opened.") + " The page keeps trying.");
     if (shown) draw();
     else if (lost) { put($("state"), "Contact lost"); document.title = "? contact lost"; $("verdict").className = ""; }
   }

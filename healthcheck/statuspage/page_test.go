@@ -52,7 +52,7 @@ func get(p http.Handler, method, path string) *httptest.ResponseRecorder {
 	return w
 }
 
-// TestPage: what a browser needs is there, and nothing else may be loaded or run.
+// TestPage: the page has everything that a browser needs, and may load or run nothing else.
 func TestPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, page, _ := start(t)
@@ -69,7 +69,7 @@ func TestPage(t *testing.T) {
 				t.Errorf("the page lacks %.60q", want)
 			}
 		}
-		if rest := strings.ReplaceAll(body, "http://www.w3.org/2000/svg", ""); strings.Contains(rest, "://") { // that is a name, and loads nothing
+		if rest := strings.ReplaceAll(body, "http://www.w3.org/2000/svg", ""); strings.Contains(rest, "://") { // a namespace, which loads nothing
 			t.Error("the page refers to another host")
 		}
 		for path, code := range map[string]int{"/status/": 200, "/status/data": 200, "/status/nosuch": 404} {
@@ -83,8 +83,8 @@ func TestPage(t *testing.T) {
 	})
 }
 
-// TestSentence: what the page says of readiness is so, also where something fails that
-// does not count, or nobody judges any more.
+// TestSentence: the sentence about readiness is right, also if a check fails without effect, or if
+// the judge has stopped.
 func TestSentence(t *testing.T) {
 	for _, c := range []struct {
 		name, override string
@@ -97,7 +97,7 @@ func TestSentence(t *testing.T) {
 		{name: "overridden", override: "mirror=show", fails: true, title: "Ready", want: "Every check that readiness depends on passes; mirror is fail."},
 		{name: "auxiliary", onFail: healthcheck.WarnOnly, fails: true, title: "Ready, with warnings", want: "mirror: 8 failures in a row, the last: *errors.errorString"},
 		{name: "core", fails: true, title: "Not ready", want: "mirror: 8 failures in a row, the last: *errors.errorString"},
-		{name: "stuck", stuck: true, title: "Not ready", want: "worker: no beat for 30s with 1 active. Liveness fails too: a restart is due."},
+		{name: "stuck", stuck: true, title: "Not ready", want: "worker: no beat for 30s with 1 active. Liveness fails too, so Kubernetes restarts the process."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("HEALTH_OVERRIDES", c.override)
@@ -142,7 +142,7 @@ func TestSentence(t *testing.T) {
 	}
 }
 
-// TestStale: the page and the Monitor call a verdict old at the same moment.
+// TestStale: the page and the Monitor treat a verdict as stale at the same moment.
 func TestStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := &hanging{until: make(chan struct{})}
@@ -202,8 +202,8 @@ func (c counter) Add(context.Context, int64, ...metric.AddOption) {
 	}
 }
 
-// TestDetails: the details are written once a verdict, however many pages are open, and are
-// those of the verdict that is shown with them.
+// TestDetails: the details are written once for every verdict, for any number of open pages, and
+// belong to the shown verdict.
 func TestDetails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, page, _ := start(t)
@@ -238,7 +238,7 @@ func TestDetails(t *testing.T) {
 	})
 }
 
-// TestData: the verdict with the text of errors, the trace, the history.
+// TestData: the data has the verdict with the texts of errors, the trace and the history.
 func TestData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, page, _ := start(t)
@@ -267,7 +267,8 @@ func TestData(t *testing.T) {
 	})
 }
 
-// TestEvents: the history first, then each verdict, until the Monitor has drained.
+// TestEvents: the first event has the history, then every verdict is an event, until the Monitor
+// has drained.
 func TestEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, page, end := start(t)
@@ -305,7 +306,7 @@ func TestEvents(t *testing.T) {
 		}
 		again := get(page, "GET", "/status/events").Body.String()
 		if s := read(strings.TrimSpace(again)); strings.Count(again, "data: ") != 1 || s.Sentence != "draining" || len(s.Past) != 1 {
-			t.Errorf("whoever comes after the drain gets %.300q", again)
+			t.Errorf("a client after the drain gets %.300q", again)
 		}
 		if w := get(page, "HEAD", "/status/events"); w.Body.Len() > 0 {
 			t.Errorf("HEAD: %q", w.Body)
@@ -313,7 +314,7 @@ func TestEvents(t *testing.T) {
 	})
 }
 
-// stream hands on what is written, line by line.
+// stream passes written text on, line by line.
 type stream struct {
 	*httptest.ResponseRecorder
 	lines chan string
@@ -329,8 +330,8 @@ func (s *stream) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestServe: the end is orderly while a page is open, both on its own listener and behind the
-// Monitor's own handler.
+// TestServe: shutdown is orderly while a page is open, on its own listener and behind the Monitor's
+// handler.
 func TestServe(t *testing.T) {
 	m := healthcheck.New(healthcheck.Config{DrainDelay: -1, ShutdownTimeout: time.Minute})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -365,8 +366,8 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// TestStreams: a stream outlives the server's time limit for an answer, ends with the
-// context of the page, and leaves its place to the next one.
+// TestStreams: a stream lives longer than the server's write timeout, ends with the context of the
+// page, and makes room for the next one.
 func TestStreams(t *testing.T) {
 	m := healthcheck.New(healthcheck.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -421,8 +422,7 @@ func TestStreams(t *testing.T) {
 	left(0)
 }
 
-// TestHeaders: nobody keeps the page, frames it, takes it for something else or is told
-// where it is.
+// TestHeaders: the page is not cached, framed, sniffed or sent as a referrer.
 func TestHeaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, page, _ := start(t)
@@ -446,7 +446,7 @@ func TestHeaders(t *testing.T) {
 	})
 }
 
-// TestComeAndGo: checks that come and go keep their history, each under its own name.
+// TestComeAndGo: checks that are added and removed keep their own history.
 func TestComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, page, _ := start(t)
@@ -490,7 +490,7 @@ func TestComeAndGo(t *testing.T) {
 	})
 }
 
-// TestValues: where there was no number, none is sent.
+// TestValues: a missing value is null.
 func TestValues(t *testing.T) {
 	h := &history{}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -504,7 +504,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestValueOfWorst: the value beside a failure is the one that failed.
+// TestValueOfWorst: the value beside a failure is that of the failure.
 func TestValueOfWorst(t *testing.T) {
 	h := &history{}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -518,7 +518,7 @@ func TestValueOfWorst(t *testing.T) {
 	}
 }
 
-// TestHistory: the worst of a step, gaps as gaps, an hour and no more.
+// TestHistory: the history has the worst state of every step, gaps, and exactly one hour.
 func TestHistory(t *testing.T) {
 	h := &history{}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)

@@ -8,31 +8,30 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// titles say what readiness is.
+// titles are the titles of the states of readiness.
 var titles = map[verdict.State]string{
 	verdict.Pass: "Ready",
 	verdict.Warn: "Ready, with warnings",
 	verdict.Fail: "Not ready",
 }
 
-// staleAfter is when a Monitor calls its own verdict too old.
+// staleAfter is the age after which a Monitor treats its own verdict as stale.
 const staleAfter = 15 * time.Second
 
-// old reports whether a verdict says nothing of the present any more. The last one of a Monitor
-// that has stopped grows old too.
+// old reports whether a verdict is too old. The last verdict of a stopped Monitor grows old too.
 func old(v *verdict.Verdict, now time.Time) bool {
 	return !v.Time.IsZero() && now.Sub(v.Time) > staleAfter
 }
 
-// sentence says why readiness is what it is. "Every check passes" is said only where
-// that is so: readiness passes too while a check fails that is for information, or
-// that an operator has overridden.
+// sentence gives the reason for the state of readiness. It does not claim that every check passes
+// if one fails without effect: because it is for information, or because an operator has overridden
+// it.
 func sentence(v *verdict.Verdict, now time.Time) string {
 	switch {
 	case v.Time.IsZero():
 		return "Nothing has been judged yet."
 	case old(v, now):
-		return "Nothing has been judged for more than 15 s: what follows is old."
+		return "Nothing has been judged for more than 15 s, so this page is out of date."
 	case v.Readiness.State == verdict.Pass:
 		var others []string
 		for i := range v.Results {
@@ -47,7 +46,7 @@ func sentence(v *verdict.Verdict, now time.Time) string {
 	}
 	text := v.Readiness.Reason
 	if v.Liveness.State == verdict.Fail {
-		text += ". Liveness fails too: a restart is due."
+		text += ". Liveness fails too, so Kubernetes restarts the process."
 	}
 	return text
 }

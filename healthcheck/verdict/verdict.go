@@ -1,10 +1,10 @@
-// Package verdict has what a Monitor judged, as data, for status pages, watchers and tests.
-// It holds no state, and nothing here judges.
+// Package verdict has the verdict of a Monitor as data, for status pages, watchers and tests. It
+// holds no state and judges nothing.
 package verdict
 
 import "time"
 
-// A State is what a check, a rule, a heartbeat or a probe was judged to be.
+// A State is the state of a check, a rule, a heartbeat or a probe.
 type State string
 
 // A probe is in one of the first three states. [Unknown] and [Stale] are states of
@@ -17,27 +17,27 @@ const (
 	Stale   State = "stale"   // the evidence is too old
 )
 
-// An Effect is what a failure does to the answers of the probes. Its values are
+// An Effect is the effect of a failure on the answers of the probes. Its values are
 // healthcheck.NotReady, healthcheck.WarnOnly, healthcheck.ShowOnly and
 // healthcheck.Restart.
 type Effect string
 
-// A Verdict is one judgement. Verdicts are shared: do not change one.
+// A Verdict is one judgement. Don't change it, because verdicts are shared.
 type Verdict struct {
 	Time      time.Time // of the judgement; zero before the first
 	Phase     string    // starting, running, maintenance or draining
 	Liveness  Result
 	Readiness Result
 	Startup   Result
-	Results   []Result // checks and rules in the order of their adding, and heartbeats
+	Results   []Result // checks, rules and heartbeats, in the order in which they were added
 }
 
-// A Result is what one probe, check, rule or heartbeat was judged to be.
+// A Result is the state of one probe, check, rule or heartbeat.
 type Result struct {
 	Name       string
 	State      State
 	Since      time.Time // when State was entered
-	Reason     string    // why it does not pass, at most 200 bytes; never the text of an error
+	Reason     string    // why State is not pass, at most 200 bytes; never the text of an error
 	OnFail     Effect    // in force now; empty for a probe
 	Overridden bool      // an operator replaced OnFail
 	Value      *float64  // in Unit: of a rule's indicator, or the duration of a check's last run; nil if there is none

@@ -1,9 +1,9 @@
-// Package answer writes what the probes answer, once a judgement, so that a probe only loads
-// it.
+// Package answer writes the answers of the probes once for every judgement, so that a probe only
+// loads them.
 //
-// In: a judge.Verdict and who answers. Out: an immutable [Page] of status codes, header values
-// and bodies within their limits. Any goroutine; no lock, no clock. It judges nothing, and the
-// text of an error is only in [Full].
+// In: a judge.Verdict and the [Service]. Out: an immutable [Page] of status codes, header values
+// and bodies within their limits. Any goroutine; no lock, no clock. It judges nothing, and only
+// [Full] has the texts of errors.
 package answer
 
 import (
@@ -30,39 +30,39 @@ type Answer struct {
 	Retry  []string
 }
 
-// Who is the service that answers. A terse one says its status and nothing else.
-type Who struct {
+// Service is the answering service. A terse one answers only its status.
+type Service struct {
 	Name, Version string
 	Terse         bool
 }
 
 // Render makes the answers to a verdict.
-func Render(v *judge.Verdict, who Who) (all Page) {
+func Render(v *judge.Verdict, service Service) (all Page) {
 	for _, p := range states.Probes {
 		r, stale := v.Probes[p], v.WhenStale(p)
-		if who.Terse {
+		if service.Terse {
 			short := answerOf(v, p, r, terse(r.State))
 			all[p] = Answers{Short: short, Verbose: short, Stale: answerOf(v, p, stale, terse(stale.State))}
 			continue
 		}
 		all[p] = Answers{
-			Short:   answerOf(v, p, r, body(v, who, p, r, bodyOptions{limit: maxBody})),
-			Verbose: answerOf(v, p, r, body(v, who, p, r, bodyOptions{limit: maxVerbose, verbose: true})),
-			Stale:   answerOf(v, p, stale, body(v, who, p, stale, bodyOptions{limit: maxBody})),
+			Short:   answerOf(v, p, r, body(v, service, p, r, bodyOptions{limit: maxBody})),
+			Verbose: answerOf(v, p, r, body(v, service, p, r, bodyOptions{limit: maxVerbose, verbose: true})),
+			Stale:   answerOf(v, p, stale, body(v, service, p, stale, bodyOptions{limit: maxBody})),
 		}
 	}
 	return all
 }
 
-// Full is the answer with every check, however many, and with the text of errors.
-func Full(v *judge.Verdict, who Who, p states.Probe, r judge.ProbeResult) Answer {
-	return answerOf(v, p, r, body(v, who, p, r, bodyOptions{limit: math.MaxInt, verbose: true, errors: true}))
+// Full is the answer with all checks and the texts of errors.
+func Full(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult) Answer {
+	return answerOf(v, p, r, body(v, service, p, r, bodyOptions{limit: math.MaxInt, verbose: true, errors: true}))
 }
 
 func terse(s verdict.State) []byte { return []byte(`{"status":"` + string(s) + "\"}\n") }
 
-// retrySeconds bounds Retry-After: a client should look in again before the end
-// of a long maintenance.
+// retrySeconds limits Retry-After, so that a client asks again before the end of a long
+// maintenance.
 const retrySeconds = 300
 
 func answerOf(v *judge.Verdict, p states.Probe, r judge.ProbeResult, body []byte) Answer {

@@ -13,8 +13,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// The bodies follow draft-inadarei-api-health-check-06, with a few fields more;
-// docs/response-format.md has them all.
+// The bodies follow draft-inadarei-api-health-check-06, with some more fields.
+// docs/response-format.md lists them all.
 
 const (
 	maxBody    = 1 << 10 // below the 1024 bytes that a Google load balancer reads
@@ -37,12 +37,12 @@ type bodyOptions struct {
 	errors  bool
 }
 
-// body writes the response of one probe within its limit of bytes. What does not
-// fit is counted.
-func body(v *judge.Verdict, who Who, p states.Probe, r judge.ProbeResult, opt bodyOptions) []byte {
+// body writes the response of one probe within its limit of bytes. Checks that do not fit are
+// counted as omitted.
+func body(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult, opt bodyOptions) []byte {
 	b := bytes.TrimSuffix(marshal(head{
-		Status: r.State, Output: fit(r.Reason, maxText), Lifecycle: v.Phase, Until: timestamp(v.Until),
-		ServiceID: fit(who.Name, maxText/4), ReleaseID: fit(who.Version, maxText/4), Time: timestamp(v.Time),
+		Status: r.State, Output: shorten(r.Reason, maxText), Lifecycle: v.Phase, Until: timestamp(v.Until),
+		ServiceID: shorten(service.Name, maxText/4), ReleaseID: shorten(service.Version, maxText/4), Time: timestamp(v.Time),
 	}), []byte("}"))
 	b = append(b, `,"checks":{`...)
 	const tail = `},"omitted":1000000}` + "\n"
@@ -60,7 +60,7 @@ func body(v *judge.Verdict, who Who, p states.Probe, r judge.ProbeResult, opt bo
 			}
 		}
 	}
-	// What decides first, then the rules with their numbers, then the rest.
+	// The deciding check first, then the rules with their numbers, then the rest.
 	take(func(n int, _ *judge.Result) bool { return n == 0 })
 	take(func(_ int, c *judge.Result) bool { return c.Subject.Rule != nil })
 	take(func(int, *judge.Result) bool { return true })
@@ -83,9 +83,9 @@ func body(v *judge.Verdict, who Who, p states.Probe, r judge.ProbeResult, opt bo
 	return append(b, "}\n"...)
 }
 
-// relevant lists the checks that a probe shows: first the one that decides, then those that do
-// not pass, worst first, then rules, then the others, each by name. Liveness looks at nothing
-// outside the process, so it shows heartbeats and the like; startup shows none.
+// relevant lists the checks that a probe shows: first the deciding one, then those that do not
+// pass, the worst first, then rules, then the others, sorted by name. Liveness shows only heartbeats
+// and other checks that restart the process. Startup shows none.
 func relevant(v *judge.Verdict, p states.Probe) []*judge.Result {
 	var list []*judge.Result
 	for i := range v.Checks {

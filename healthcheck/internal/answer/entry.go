@@ -33,21 +33,21 @@ type entry struct {
 	Error         string         `json:"error,omitempty"`
 }
 
-// maxText bounds what one text adds to a body, in bytes of JSON.
+// maxText limits the JSON of one text in a body, in bytes.
 const maxText = 256
 
-// fit shortens a text until its JSON fits.
-func fit(s string, n int) string {
+// shorten cuts a text until its JSON has at most n bytes.
+func shorten(s string, n int) string {
 	for len(marshal(s)) > n {
 		s = text.Shorten(s, len(s)*3/4)
 	}
 	return s
 }
 
-// entry writes one check.
+// entryOf writes one check.
 func entryOf(c *judge.Result, opt bodyOptions) []byte {
 	f := &c.Finding
-	e := entry{Status: c.State, Role: states.Role(c.Subject.OnFail), Output: fit(c.Reason, maxText)}
+	e := entry{Status: c.State, Role: states.Role(c.Subject.OnFail), Output: shorten(c.Reason, maxText)}
 	if c.Overridden {
 		e.Override = c.OnFail
 	}
@@ -72,13 +72,13 @@ func entryOf(c *judge.Result, opt bodyOptions) []byte {
 		b = append(bytes.TrimSuffix(b, []byte("}")), ',')
 		b = append(b, marshal(groupKey(kv.Key))...)
 		b = append(b, ':')
-		b = append(b, marshal(fit(conventions.Text(kv.Value), maxText/4))...)
+		b = append(b, marshal(shorten(conventions.Text(kv.Value), maxText/4))...)
 		b = append(b, '}')
 	}
 	return b
 }
 
-// rule writes what a rule was held against.
+// rule writes the limits of a rule.
 func (e *entry) rule(f *judge.Finding) {
 	in := &f.Rule.Indicator
 	for _, b := range f.Rule.Bounds {
@@ -104,8 +104,8 @@ func (e *entry) rule(f *judge.Finding) {
 	}
 }
 
-// marshal can't fail on the types above. It leaves <, > and & as they are: the
-// content type is not HTML, and nosniff keeps it so.
+// marshal can't fail on the types above. It does not escape <, > and &, because the content type is
+// not HTML and nosniff enforces it.
 func marshal(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -116,8 +116,7 @@ func marshal(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// groupKey keeps a user's attribute apart from the fields of an entry, none of
-// which has a dot.
+// groupKey gives a user's attribute a key with a dot, because no field of an entry has one.
 func groupKey(k attribute.Key) string {
 	if strings.Contains(string(k), ".") {
 		return string(k)

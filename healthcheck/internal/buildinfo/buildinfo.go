@@ -1,4 +1,4 @@
-// Package buildinfo knows what this binary is when nobody says.
+// Package buildinfo finds the name and the version of this binary if nobody has configured them.
 package buildinfo
 
 import (

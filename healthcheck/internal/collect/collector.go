@@ -1,5 +1,5 @@
-// Package collect collects from a source, on a goroutine of its own, and hands each collection
-// to the samplers of evidence. It knows which instruments have been created.
+// Package collect collects from a source, on its own goroutine, and passes every collection to the
+// samplers of evidence. It knows which instruments exist.
 //
 // In: a [Source], which may block for ever or panic. Out: samples, and [Collector.Running],
 // which never waits. It holds no lock while the source is asked. It does not judge.
@@ -18,17 +18,16 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// Source is what is collected from.
+// Source is the source of collections.
 type Source interface {
 	Collect(context.Context, *metricdata.ResourceMetrics) error
 }
 
-// A Collector samples a source. Collect can hang for ever in somebody's
-// callback, so it has a goroutine to itself, and the judge only looks at how long
-// the collection in progress has taken.
+// A Collector samples a source. Collect can hang for ever in a foreign callback, so it has its own
+// goroutine, and the judge only reads how long the collection in progress has taken.
 type Collector struct {
 	source    Source
-	mu        sync.Mutex // of samplers, never held while the source is asked
+	mu        sync.Mutex // guards samplers; never held while the source is asked
 	samplers  []*evidence.Sampler
 	registry  *Registry
 	done      func(*metricdata.ResourceMetrics) // after each collection
@@ -41,18 +40,18 @@ type Collector struct {
 
 const (
 	pace         = time.Second             // from one Collect to the next
-	collectShare = 50                      // collecting takes at most 1/50 of the time, however many series
-	maxPause     = evidence.StaleAfter / 3 // between two of them all the same: rules must not go blind
+	collectShare = 50                      // collecting takes at most 1/50 of the time, for any number of series
+	maxPause     = evidence.StaleAfter / 3 // longest pause between two, so that readings do not grow stale
 )
 
-// New makes a collector of no samplers, not yet running. done is called after
-// each collection, by the goroutine that collects.
+// New makes a collector without samplers that does not run yet. The collecting goroutine calls done
+// after every collection.
 func New(source Source, seen *Registry, log *slog.Logger, done func(*metricdata.ResourceMetrics)) *Collector {
 	return &Collector{source: source, registry: seen, log: log, done: done, semaphore: make(chan struct{}, 1)}
 }
 
-// Add has a sampler read each collection from now on, until it is removed. Any
-// goroutine may call it.
+// Add passes every later collection to a sampler, until remove is called. Any goroutine may call
+// it.
 func (c *Collector) Add(s *evidence.Sampler) (remove func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,14 +63,14 @@ func (c *Collector) Add(s *evidence.Sampler) (remove func()) {
 	}
 }
 
-// all are the samplers of now.
+// all returns the present samplers.
 func (c *Collector) all() []*evidence.Sampler {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.samplers
 }
 
-// Metric is what the last collection holds under a name. Call it before loop.
+// Metric returns the metrics of a name in the last collection. Call it before Loop.
 func (c *Collector) Metric(name string) []metricdata.Metrics { return evidence.NewCatalog(&c.rm)[name] }
 
 // Loop collects until ctx is done.
@@ -93,7 +92,7 @@ func (c *Collector) Loop(ctx context.Context) {
 // Collect takes one sample for every rule. It returns an error if there is nothing
 // to sample.
 func (c *Collector) Collect(ctx context.Context) error {
-	select { // the other may hang
+	select { // another Collect may hang
 	case c.semaphore <- struct{}{}:
 		defer func() { <-c.semaphore }()
 	case <-ctx.Done():
@@ -108,14 +107,15 @@ func (c *Collector) Collect(ctx context.Context) error {
 	}
 	text := ""
 	if err != nil {
-		// Not its text, which somebody's callback wrote: it may hold a password.
+		// Log the types and not the text, because a foreign callback wrote it and it may contain a
+		// password.
 		if text = guard.Kinds(err); text != c.lastErr {
 			c.log.Warn("collecting metrics returned an error", "error.type", text)
 		}
 	}
 	c.lastErr = text
 	if err != nil && len(c.rm.ScopeMetrics) == 0 {
-		return err // no sample: silence is not a measurement
+		return err // no sample, because an empty collection is not a measurement
 	}
 	at := time.Now()
 	metrics := evidence.NewCatalog(&c.rm)
@@ -124,12 +124,12 @@ func (c *Collector) Collect(ctx context.Context) error {
 		s.Sample(at, metrics)
 	}
 	c.done(&c.rm)
-	return nil // an error of some callback left out what it would have observed
+	return nil // after an error only the observations of that callback are missing
 }
 
-// fill collects. A panic of somebody's callback is their error, not our end.
+// fill collects. A panic of a foreign callback is an error.
 func (c *Collector) fill(ctx context.Context) error {
-	c.rm.ScopeMetrics = c.rm.ScopeMetrics[:0] // what is not filled in now must not pass for new
+	c.rm.ScopeMetrics = c.rm.ScopeMetrics[:0] // old data must not pass for new
 	returned := false
 	err := guard.Call(ctx, func(ctx context.Context) error {
 		err := c.source.Collect(ctx, &c.rm)
@@ -142,7 +142,7 @@ func (c *Collector) fill(ctx context.Context) error {
 	return err
 }
 
-// Running is how long the Collect in progress has taken. A nil Collector collects nothing.
+// Running returns how long the Collect in progress has taken. A nil Collector collects nothing.
 func (c *Collector) Running(now time.Time) time.Duration {
 	if c == nil {
 		return 0

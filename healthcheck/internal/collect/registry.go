@@ -10,16 +10,16 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 )
 
-// A Registry knows which instruments have been created: those that the View was asked about,
-// and those that rules found in a collection without it, such as metrics of a Producer. Any
-// goroutine may use it. The zero Registry is empty.
+// A Registry knows which instruments have been created: those that the View has seen, and those
+// that rules found in a collection, such as metrics of a Producer. Any goroutine may use it. The
+// zero Registry is empty.
 type Registry struct {
 	asked    atomic.Bool
 	kinds    sync.Map // of instrument, by name
 	families atomic.Pointer[Families]
 }
 
-// instrument is what is known of one.
+// instrument is one created instrument.
 type instrument struct {
 	kind sdkmetric.InstrumentKind // 0 if no View was asked
 	unit string
@@ -27,23 +27,23 @@ type instrument struct {
 	boundaries []float64 // of a histogram with buckets
 }
 
-// Families is what a Reader is besides where its metrics are not all instruments of a MeterProvider,
-// but families in the registry of another library. Its methods wait for nothing and never call the
-// Monitor.
+// Families is an optional interface of a Reader. A Reader has it if some metrics are not
+// instruments of a MeterProvider, but families in the registry of another library. Its methods
+// never wait and never call the Monitor.
 type Families interface {
 	// Want names the metrics that rules read from now on, each with the limits of its rules, in
 	// the metric's unit.
 	Want(metrics map[string][]float64)
 
-	// Known tells whether a metric is registered, and whether it is quiet: it may have no series yet.
-	// known is false where nobody can tell.
+	// Known reports whether a metric is registered, and whether it is quiet: it may have no series
+	// yet. known is false if this can't be determined.
 	Known(metric string) (registered, quiet, known bool)
 
-	// Refuse says why no rule may read a metric. It is empty where one may.
+	// Refuse returns why rules must not read a metric; empty if they may.
 	Refuse(metric string) (problem string)
 }
 
-// Ask has the Registry ask what a reader knows of families, if it is one that does.
+// Ask makes the Registry use the Families of a reader, if it has them.
 func (r *Registry) Ask(reader any) {
 	if f, ok := reader.(Families); ok {
 		r.families.Store(&f)
@@ -52,7 +52,7 @@ func (r *Registry) Ask(reader any) {
 	}
 }
 
-// Families are those that the reader knows of; nil where it is an ordinary one.
+// Families returns the Families of the reader; nil if it has none.
 func (r *Registry) Families() Families {
 	if f := r.families.Load(); f != nil {
 		return *f
@@ -63,8 +63,8 @@ func (r *Registry) Families() Families {
 // Boundaries are the limits that must become bucket boundaries of a histogram, in its unit.
 type Boundaries func(metric, unit string) []float64
 
-// View is the view that makes limits boundaries and registers what is created. It applies
-// the first of base that matches.
+// View makes limits bucket boundaries, and registers every created instrument. It applies the first
+// matching view of base.
 func (r *Registry) View(limits Boundaries, base ...sdkmetric.View) sdkmetric.View {
 	return func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 		r.asked.Store(true)
@@ -108,8 +108,8 @@ func (r *Registry) Boundaries(name string) []float64 {
 // Asked reports whether a MeterProvider uses the View.
 func (r *Registry) Asked() bool { return r.asked.Load() }
 
-// Has reports whether an instrument was created, and whether it is a synchronous one, which has
-// no series before somebody records a value.
+// Has reports whether an instrument was created, and whether it is synchronous. A synchronous
+// instrument has no series before the first recorded value.
 func (r *Registry) Has(name string) (yes, synchronous bool) {
 	i, yes := r.of(name)
 	switch i.kind {
@@ -119,15 +119,15 @@ func (r *Registry) Has(name string) (yes, synchronous bool) {
 	return yes, false
 }
 
-// Cumulates reports whether a metric's series may begin anywhere: an observable
-// counter shows what somebody else has counted, a synchronous one begins at zero.
+// Cumulates reports whether a series of a metric may begin at any value. An observable counter
+// shows a count from elsewhere; a synchronous counter begins at zero.
 func (r *Registry) Cumulates(name string) bool {
 	i, seen := r.of(name)
 	return !seen || (i.kind != sdkmetric.InstrumentKindCounter && i.kind != sdkmetric.InstrumentKindHistogram)
 }
 
-// Unit is the unit of an instrument that the View was asked about, and "histogram" if it is
-// one.
+// Unit returns the unit of an instrument that the View has seen. kind is "histogram" for a
+// histogram.
 func (r *Registry) Unit(name string) (unit, kind string, known bool) {
 	i, _ := r.of(name)
 	if i.kind == sdkmetric.InstrumentKindHistogram {
@@ -142,5 +142,5 @@ func (r *Registry) of(name string) (i instrument, known bool) {
 	return i, known
 }
 
-// note registers a metric that is in a collection.
+// note registers a metric from a collection.
 func (r *Registry) note(name string) { r.kinds.LoadOrStore(name, instrument{}) }

@@ -6,8 +6,8 @@ package conventions
 
 import "go.opentelemetry.io/otel/attribute"
 
-// The attributes of health.*. Their values are bounded: never the text of an error, an
-// address or what a client sent.
+// The attributes of health.*. Their values are bounded: never the text of an error, an address or a
+// text of a client.
 const (
 	CheckName     = attribute.Key("health.check.name")
 	CheckState    = attribute.Key("health.check.state")
@@ -30,7 +30,7 @@ const (
 	ServiceInstanceID = attribute.Key("service.instance.id")
 )
 
-// ErrorTypeOther is the error.type of errors beyond the bound.
+// ErrorTypeOther is the error.type of errors after the first 16 classes.
 const ErrorTypeOther = "_OTHER"
 
 // Scope is the name of the meter and the tracer.

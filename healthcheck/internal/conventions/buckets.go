@@ -15,8 +15,8 @@ var Seconds = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5,
 // database are those of db.client.operation.duration, in seconds.
 var database = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
 
-// Of stands in for an instrument's advisory boundaries, which a view
-// can't see and would take away.
+// Of returns the default boundaries of an instrument. A view can't see the instrument's advisory
+// boundaries and removes them, so these replace them.
 func Of(i sdkmetric.Instrument) []float64 {
 	switch {
 	case i.Name == "db.client.operation.duration":

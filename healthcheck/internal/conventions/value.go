@@ -9,7 +9,7 @@ import (
 
 // Text is an attribute's value as OpenTelemetry writes it outside of OTLP.
 func Text(v attribute.Value) string {
-	switch v.Type() { // without an allocation where there need be none
+	switch v.Type() { // the usual types without an allocation
 	case attribute.STRING:
 		return v.AsString()
 	case attribute.INT64:

@@ -1,18 +1,18 @@
-// Package evidence makes readings of collections: collection → series → groups → windows →
+// Package evidence turns collections into readings: collection → series → groups → windows →
 // readings.
 //
-// In: one [Catalog] at a time, by [Sampler.Sample], from one goroutine. Out: the last
-// [Reading], immutable, to any goroutine, without a lock. The one order that it takes is
-// [Sampler.Forget]. It knows no role, no probe, no state and no clock; it starts no goroutine
-// and collects nothing; whatever the data, it returns a problem and never panics.
+// In: one [Catalog] at a time, by [Sampler.Sample], from one goroutine. Out: the last [Reading],
+// immutable, to any goroutine, without a lock. Its only command is [Sampler.Forget]. It knows no
+// role, no probe, no state and no clock. It starts no goroutine and collects nothing. Malformed
+// data is a problem in the reading, and never a panic.
 package evidence
 
 import "go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-// catalog is one collection, by metric name. The same name may come from several
-// scopes.
+// Catalog is one collection, by metric name. Several scopes may have metrics of the same name.
 type Catalog map[string][]metricdata.Metrics
 
+// NewCatalog sorts a collection by metric name.
 func NewCatalog(rm *metricdata.ResourceMetrics) Catalog {
 	c := Catalog{}
 	for _, sm := range rm.ScopeMetrics {

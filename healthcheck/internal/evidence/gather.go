@@ -21,7 +21,7 @@ type group struct {
 	series int
 }
 
-// gathered is what an indicator's metric holds, in groups.
+// gathered is the data of an indicator's metric, in groups.
 type gathered struct {
 	groups   map[attribute.Distinct]*group
 	bounds   []float64 // of the histogram's buckets
@@ -34,13 +34,13 @@ type gathered struct {
 // cardinality limit.
 const overflowKey = attribute.Key("otel.metric.overflow")
 
-// gather sums the matching series of one metric into groups. Problems name the
-// instrument; none of them is a panic, however malformed the data.
+// gather sums the matching series of one metric into groups. Errors name the instrument. Malformed
+// data is an error, and never a panic.
 func gather(i *query.Indicator, c Catalog) (gathered, error) {
 	g := gathered{groups: map[attribute.Distinct]*group{}}
 	var first shape
 	for n, m := range c[i.Metric] {
-		if m.Data == nil && m.Description != "" { // a source of its own says why it has no data
+		if m.Data == nil && m.Description != "" { // the source gives the reason there
 			return g, fmt.Errorf("%s %s", i.Metric, m.Description)
 		}
 		kind, points, err := Points(m.Data)
@@ -52,7 +52,7 @@ func gather(i *query.Indicator, c Catalog) (gathered, error) {
 		} else if sh != first {
 			return g, fmt.Errorf("%s exists twice: as %s in %q and as %s in %q", i.Metric, first.kind, first.unit, sh.kind, sh.unit)
 		}
-		if err := suits(i, kind); err != nil {
+		if err := canRead(i, kind); err != nil {
 			return g, err
 		}
 		g.kind, g.unit = kind, m.Unit
@@ -65,8 +65,8 @@ func gather(i *query.Indicator, c Catalog) (gathered, error) {
 	return g, nil
 }
 
-// suits reports whether the indicator can read this kind of instrument.
-func suits(i *query.Indicator, kind string) error {
+// canRead returns an error if the indicator can't read this kind of instrument.
+func canRead(i *query.Indicator, kind string) error {
 	ok := false
 	switch i.Kind {
 	case query.KindLast, query.KindTimeSince:
@@ -119,7 +119,7 @@ func (g *gathered) add(i *query.Indicator, p series) error {
 			return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.counts), len(p.bounds))
 		}
 		if g.bounds == nil {
-			g.bounds = append([]float64{}, p.bounds...) // the collection is lent, not given; none is not nil
+			g.bounds = append([]float64{}, p.bounds...) // a copy, because the SDK reuses the collection; never nil
 		} else if !slices.Equal(g.bounds, p.bounds) {
 			return fmt.Errorf("series have different bucket boundaries")
 		}
@@ -133,8 +133,8 @@ func (g *gathered) add(i *query.Indicator, p series) error {
 	return nil
 }
 
-// gatherRatio gathers both sides. A group without a numerator has had none of
-// its events; but a gauge without a value is no zero.
+// gatherRatio gathers both sides. A group without a numerator has had no such events, so it is
+// zero. A gauge without a value is not zero.
 func gatherRatio(i *query.Indicator, c Catalog) (gathered, error) {
 	side := func(in *query.Indicator) (gathered, error) {
 		s := *in

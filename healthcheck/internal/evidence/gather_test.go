@@ -47,8 +47,7 @@ func hist(t metricdata.Temporality, bounds []float64, counts []uint64, kv ...str
 		{Attributes: set(kv...), Bounds: bounds, BucketCounts: counts, Count: n}}}
 }
 
-// collection is one collection of the metric "m", each part from a scope of its
-// own.
+// collection is one collection of the metric "m". Each part comes from its own scope.
 func collection(unit string, parts ...metricdata.Aggregation) Catalog {
 	c := Catalog{}
 	for _, p := range parts {
@@ -57,7 +56,7 @@ func collection(unit string, parts ...metricdata.Aggregation) Catalog {
 	return c
 }
 
-// queryOf is a rule as it is read.
+// queryOf converts a rule for package query.
 func queryOf(r rule.Rule) *query.Rule {
 	return &query.Rule{
 		Indicator: query.Indicator(r.Value).With(r.Window, r.MinEvents, r.Per),
@@ -69,13 +68,13 @@ func samplerOf(r rule.Rule) *Sampler { return NewSampler(queryOf(r), false, sync
 
 func synchronous(string) bool { return false }
 
-// read is the last reading.
+// read returns the last reading.
 func read(s *Sampler) *Reading {
 	r, _ := s.Reading()
 	return r
 }
 
-// edge is the bound that a measure crosses, "none", or "empty".
+// edge returns the bound that a measure crosses, or "none" or "empty".
 func edge(m Measure) string {
 	switch {
 	case m.Empty:
@@ -86,8 +85,7 @@ func edge(m Measure) string {
 	return string(m.Crossed.Edge)
 }
 
-// TestFirstReading says what a rule's first reading is: the bound that is crossed, or the
-// problem.
+// TestFirstReading checks a rule's first reading: the crossed bound, or the problem.
 func TestFirstReading(t *testing.T) {
 	last := rule.Last("m")
 	failing := func(value rule.Indicator, fail rule.Limit) rule.Rule { return rule.Rule{Value: value, Fail: fail} }
@@ -131,8 +129,8 @@ func TestFirstReading(t *testing.T) {
 		{"mixed bounds, at first none", share, collection("s", hist(cum, nil, []uint64{1}), hist(cum, []float64{1}, []uint64{1, 1})), "different bucket boundaries", 0},
 		{"counts that don't fit the bounds", share, collection("s", hist(cum, []float64{1}, []uint64{1})), "malformed", 0},
 		{"unsorted bounds", share, collection("s", hist(cum, []float64{2, 1}, []uint64{1, 1, 1})), "malformed", 0},
-		{"a limit that is no boundary", failing(rule.Quantile(.9, "m"), rule.Above(1500*time.Millisecond)), collection("s", hist(cum, []float64{1, 2}, []uint64{1, 1, 1})), "Fail: 1.5 is no bucket boundary", 0},
-		{"a bound that is no boundary", failing(rule.ShareAbove(1500*time.Millisecond, "m"), rule.Above(.1)), collection("ms", hist(cum, []float64{1, 2}, []uint64{1, 1, 1})), "Value: 1500 is no bucket boundary", 0},
+		{"a limit that is no boundary", failing(rule.Quantile(.9, "m"), rule.Above(1500*time.Millisecond)), collection("s", hist(cum, []float64{1, 2}, []uint64{1, 1, 1})), "Fail: 1.5 is not a bucket boundary", 0},
+		{"a bound that is no boundary", failing(rule.ShareAbove(1500*time.Millisecond, "m"), rule.Above(.1)), collection("ms", hist(cum, []float64{1, 2}, []uint64{1, 1, 1})), "Value: 1500 is not a bucket boundary", 0},
 		{"an exponential histogram has no boundary", share, collection("s", metricdata.ExponentialHistogram[float64]{Temporality: cum}), "exponential histogram", 0},
 		{"a summary", above80, collection("s", metricdata.Summary{}), "can't be judged", 0},
 		{"no data at all", above80, collection("s", nil), "can't be judged", 0},
@@ -178,8 +176,8 @@ func TestPer(t *testing.T) {
 	}
 }
 
-// TestUnits: a bound is compared in the unit of its metric, and a bound of the wrong type is
-// a mistake as soon as that unit is known.
+// TestUnits: a bound is compared in the unit of its metric. A bound of the wrong type is a mistake
+// as soon as that unit is known.
 func TestUnits(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	last := func(metric string, fail rule.Limit) rule.Rule { return rule.Rule{Value: rule.Last(metric), Fail: fail} }
@@ -240,7 +238,7 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestUnitIsRemembered: a metric that is not in a collection leaves the rule in its unit.
+// TestUnitIsRemembered: the rule keeps the unit of a metric that is missing in a collection.
 func TestUnitIsRemembered(t *testing.T) {
 	s := samplerOf(rule.Rule{Value: rule.Last("m"), Fail: rule.Above(time.Second)})
 	s.Sample(time.Now(), collection("ms", gauge(point(1.0))))
@@ -250,8 +248,7 @@ func TestUnitIsRemembered(t *testing.T) {
 	}
 }
 
-// TestWindows feeds collections second by second and says what the rule makes of
-// them at the end.
+// TestWindows samples a collection every second and checks the last reading.
 func TestWindows(t *testing.T) {
 	type step struct {
 		n    int // seconds
@@ -317,7 +314,7 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// TestMilderBound: what crosses the bound that warns is not counted among what fails.
+// TestMilderBound: events beyond only the warning bound do not count as failing.
 func TestMilderBound(t *testing.T) {
 	s := samplerOf(rule.Rule{Value: rule.Quantile(.5, "m"), Fail: rule.Above(time.Second), Warn: rule.Above(500 * time.Millisecond)})
 	at := time.Now()
@@ -329,8 +326,8 @@ func TestMilderBound(t *testing.T) {
 	}
 }
 
-// TestOverflowHidesNothing: with series folded away, a filtered rule can't be
-// trusted and says so; an unfiltered one counts them.
+// TestOverflowHidesNothing: a filtered rule is unknown if there is an overflow series. An
+// unfiltered rule counts it.
 func TestOverflowHidesNothing(t *testing.T) {
 	at := time.Now()
 	data := func(ok, hidden int64) Catalog {
@@ -352,7 +349,7 @@ func TestOverflowHidesNothing(t *testing.T) {
 	}
 }
 
-// TestQuantile compares with figures worked out by hand.
+// TestQuantile compares with figures calculated by hand.
 func TestQuantile(t *testing.T) {
 	bounds := []float64{1, 2, 4}
 	for _, c := range []struct {
@@ -373,8 +370,7 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// TestAbsentGroup: what was away for one collection has not grown by all that it
-// ever counted.
+// TestAbsentGroup: a group that was missing in one collection has not grown by its whole count.
 func TestAbsentGroup(t *testing.T) {
 	for name, observed := range map[string]bool{"synchronous": false, "observable": true} {
 		t.Run(name, func(t *testing.T) {
@@ -392,7 +388,7 @@ func TestAbsentGroup(t *testing.T) {
 	}
 }
 
-// TestNewSeriesOfAnObservable begins where somebody else has counted to.
+// TestNewSeriesOfAnObservable: a new series of an observable counter may begin at any value.
 func TestNewSeriesOfAnObservable(t *testing.T) {
 	for observed, want := range map[bool]float64{true: 0, false: 100_001} {
 		s := NewSampler(queryOf(rule.Rule{Value: rule.Increase("m"), Fail: rule.Above(10)}), false, func(string) bool { return observed })
@@ -405,8 +401,8 @@ func TestNewSeriesOfAnObservable(t *testing.T) {
 	}
 }
 
-// TestLowerLimitWaits for its window: one second without a job is not a minute
-// without one.
+// TestLowerLimitWaits: a lower limit waits for a full window, because one second without a job is
+// not a minute without one.
 func TestLowerLimitWaits(t *testing.T) {
 	for name, data := range map[string]Catalog{"counted": collection("", counter(cum, point(int64(7)))), "never recorded": {}} {
 		t.Run(name, func(t *testing.T) {

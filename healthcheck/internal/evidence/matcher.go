@@ -30,7 +30,7 @@ func keeps(i *query.Indicator, set attribute.Set) bool {
 	return !slices.ContainsFunc(i.Matchers, func(m query.Matcher) bool { return !matches(m, set) })
 }
 
-// groupName writes a group as a person reads it: queue.name=jobs.
+// GroupName writes a group for people: queue.name=jobs.
 func GroupName(set attribute.Set) string {
 	var parts []string
 	for _, kv := range set.ToSlice() {

@@ -10,23 +10,22 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// A Measure is the indicator of one group, held against the limits.
+// A Measure is the value of one group, compared with the limits.
 type Measure struct {
 	Group   attribute.Set
 	Value   float64
 	count   float64      // events in the window
-	Share   float64      // for a quantile: of the events beyond the failing limit, or else the only one
+	Share   float64      // of a quantile: the share of events beyond the failing limit, or beyond the only limit
 	Bad     float64      // events beyond the failing limit
 	Empty   bool         // too few events to judge
 	Crossed *query.Bound // the worst bound crossed
 	Lasting bool         // crossed over four windows too
-	Ongoing bool         // and in the last third of one
+	Ongoing bool         // and in the last third of the window
 }
 
-// held holds the growth of one window against the limits. A limit on a histogram is held
-// against the count beyond it. That count is exact, because a limit that is no bucket
-// boundary is refused.
-func held(r *query.Rule, growth amounts, bounds []float64) (m Measure, err error) {
+// compare compares the growth of one window with the limits. For a histogram it compares the count
+// beyond a limit. This count is exact, because a limit must be a bucket boundary.
+func compare(r *query.Rule, growth amounts, bounds []float64) (m Measure, err error) {
 	in := &r.Indicator
 	switch in.Kind {
 	case query.KindIncrease:
@@ -47,7 +46,7 @@ func held(r *query.Rule, growth amounts, bounds []float64) (m Measure, err error
 			m.Value = m.Bad / m.count
 		}
 	case query.KindQuantile:
-		return heldQuantile(r, growth, bounds)
+		return compareQuantile(r, growth, bounds)
 	}
 	if !m.Empty {
 		m.Crossed = worst(r, m.Value)
@@ -55,7 +54,7 @@ func held(r *query.Rule, growth amounts, bounds []float64) (m Measure, err error
 	return m, nil
 }
 
-func heldQuantile(r *query.Rule, growth amounts, bounds []float64) (m Measure, err error) {
+func compareQuantile(r *query.Rule, growth amounts, bounds []float64) (m Measure, err error) {
 	in := &r.Indicator
 	m.count = total(growth)
 	m.Empty = m.count == 0 || m.count < in.MinEvents
@@ -75,7 +74,7 @@ func heldQuantile(r *query.Rule, growth amounts, bounds []float64) (m Measure, e
 		if counts {
 			m.Share = over / m.count
 		}
-		// The allowance makes 10 of 100 not "over 10 %" in binary fractions.
+		// The tolerance absorbs the rounding of binary fractions: 10 of 100 are not over 10 %.
 		if over > m.count*(1-in.Quantile)+1e-9*m.count && (m.Crossed == nil || b.Fails()) {
 			m.Crossed = b
 		}
@@ -86,7 +85,7 @@ func heldQuantile(r *query.Rule, growth amounts, bounds []float64) (m Measure, e
 	return m, nil
 }
 
-// worst is the bound that a value crosses, one that fails before one that warns.
+// worst returns the bound that a value crosses. A failing bound comes before a warning one.
 func worst(r *query.Rule, v float64) (worst *query.Bound) {
 	for n := range r.Bounds {
 		if b := &r.Bounds[n]; b.Crossed(v) && (worst == nil || b.Fails()) {
@@ -100,15 +99,15 @@ func worst(r *query.Rule, v float64) (worst *query.Bound) {
 func beyond(i *query.Indicator, field string, growth amounts, bounds []float64, v float64) (float64, error) {
 	n, exact := slices.BinarySearch(bounds, v)
 	if !exact {
-		return 0, &query.Mistake{Field: field, Problem: fmt.Sprintf("%s is no bucket boundary of %s: %sbuild the MeterProvider with Monitor.View", text.Number(v), i.Metric, near(bounds, n))}
+		return 0, &query.Mistake{Field: field, Problem: fmt.Sprintf("%s is not a bucket boundary of %s: %sbuild the MeterProvider with Monitor.View", text.Number(v), i.Metric, near(bounds, n))}
 	}
 	return total(growth[n+1:]), nil
 }
 
-// maxNear is how many boundaries on each side of a limit are named.
+// maxNear is how many boundaries on each side of a limit the text names.
 const maxNear = 4
 
-// near names the boundaries around the one at n, which a limit may be.
+// near names the boundaries around index n, as alternatives to a limit.
 func near(bounds []float64, n int) string {
 	low, high := max(0, n-maxNear), min(len(bounds), n+maxNear)
 	if low == high {
@@ -142,7 +141,7 @@ func quantile(q float64, counts amounts, bounds []float64) float64 {
 		case len(bounds) == 0:
 			return 0
 		case n == len(bounds):
-			return bounds[n-1] // beyond the last boundary nothing finer is known
+			return bounds[n-1] // there is no boundary above
 		case n == 0 && bounds[0] <= 0:
 			return bounds[0]
 		}

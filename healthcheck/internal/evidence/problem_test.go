@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// TestProblems: a metric without data says why, also beside one that has some; a limit that is no boundary names the
-// ones next to it.
+// TestProblems: a metric without data gives a reason, also beside one with data. The error of a
+// limit between boundaries names the nearest ones.
 func TestProblems(t *testing.T) {
 	histogram := metricdata.Metrics{Name: "m", Data: metricdata.Histogram[float64]{
 		Temporality: metricdata.CumulativeTemporality,
@@ -29,8 +29,8 @@ func TestProblems(t *testing.T) {
 		{[]metricdata.Metrics{none}, "m can't be read: its collector panicked"},
 		{[]metricdata.Metrics{histogram, none}, "m can't be read: its collector panicked"},
 		{[]metricdata.Metrics{{Name: "m"}}, "can't be judged"},
-		{[]metricdata.Metrics{histogram}, "5.5 is no bucket boundary of m: take one of its own (2, 3, 4, 5, 6, 7, 8, 9), or build"},
-		{[]metricdata.Metrics{unbounded}, "5.5 is no bucket boundary of m: build"},
+		{[]metricdata.Metrics{histogram}, "5.5 is not a bucket boundary of m: take one of its own (2, 3, 4, 5, 6, 7, 8, 9), or build"},
+		{[]metricdata.Metrics{unbounded}, "5.5 is not a bucket boundary of m: build"},
 	} {
 		r := &query.Rule{
 			Indicator: query.Indicator{Kind: query.KindQuantile, Metric: "m", Quantile: .9}.With(0, 0, nil),

@@ -16,48 +16,47 @@ import (
 // A Sampler turns each collection into the reading of one rule. The collector's
 // goroutine owns it; the judge sees only the immutable reading.
 type Sampler struct {
-	rule     *query.Rule              // as it was written: durations are in seconds
-	resolved *query.Rule              // in the unit of the metric; nil until it was seen
+	rule     *query.Rule              // as written, durations in seconds
+	resolved *query.Rule              // in the unit of the metric; nil until the metric is seen
 	seen     shape                    // of the metric, as resolved
-	observed func(metric string) bool // its series need not begin at zero
-	Long     bool                     // keep four windows, for a rule that may take the instance out
-	unseen   []string                 // metrics that no collection has had yet
+	observed func(metric string) bool // reports that its series may begin at any value
+	Long     bool                     // keep four windows, for a rule that may eject the instance
+	missing  []string                 // metrics that were in no collection yet
 	first    time.Time                // of the samples since the windows began
 	last     time.Time
 	windows  map[attribute.Distinct]*window
-	hidden   window // growth of the overflow series
+	overflow window // growth of the overflow series
 	reading  atomic.Pointer[Reading]
-	epoch    atomic.Int64 // raised by the judge: begin all windows anew
+	epoch    atomic.Int64 // the judge raises it to restart all windows
 	begun    int64        // the epoch of the windows
 }
 
-// A Reading is what one collection said about one rule.
+// A Reading is the result of one collection for one rule.
 type Reading struct {
 	At      time.Time
-	Rule    *query.Rule // with its bounds in Unit, once the metric was seen
+	Rule    *query.Rule // with its bounds in Unit, if the metric was seen
 	Groups  []Measure
 	Unit    string
 	Problem string         // why nothing can be judged
-	Mistake *query.Mistake // the problem, where the rule does not fit its metric
+	Mistake *query.Mistake // the problem, if the rule does not fit its metric
 	Traffic Traffic
 	epoch   int64 // of the sampler's windows
 }
 
-// StaleAfter is the age from which a reading proves nothing: some collections in a row
-// have failed.
+// StaleAfter is the age at which a reading is stale, because several collections have failed.
 const StaleAfter = 30 * time.Second
 
 // maxAhead is how far a timestamp may be ahead of now: clocks differ.
 const maxAhead = 5 * time.Minute
 
-// longWindows is how many windows a limit must be crossed over before evidence
-// from traffic may take an instance out.
+// longWindows is the number of windows over which a limit must be crossed before a rule on traffic
+// ejects the instance.
 const longWindows = 4
 
-// NewSampler makes the sampler of a rule. long keeps four windows. observed tells whether the
-// series of a metric need not begin at zero.
+// NewSampler makes the sampler of a rule. long keeps four windows. observed reports whether the
+// series of a metric may begin at any value.
 func NewSampler(r *query.Rule, long bool, observed func(string) bool) *Sampler {
-	return &Sampler{rule: r, Long: long, observed: observed, unseen: r.Indicator.Metrics(), windows: map[attribute.Distinct]*window{}}
+	return &Sampler{rule: r, Long: long, observed: observed, missing: r.Indicator.Metrics(), windows: map[attribute.Distinct]*window{}}
 }
 
 // Sample reads one collection.
@@ -65,7 +64,7 @@ func (s *Sampler) Sample(at time.Time, c Catalog) {
 	r := &Reading{At: at, Rule: s.rule, epoch: s.epoch.Load()}
 	if r.epoch != s.begun {
 		s.begun = r.epoch
-		s.windows, s.hidden, s.last, s.first = map[attribute.Distinct]*window{}, window{}, time.Time{}, time.Time{}
+		s.windows, s.overflow, s.last, s.first = map[attribute.Distinct]*window{}, window{}, time.Time{}, time.Time{}
 	}
 	if err := s.read(r, c); err != nil {
 		r.Problem, r.Groups = err.Error(), nil
@@ -78,20 +77,20 @@ func (s *Sampler) Sample(at time.Time, c Catalog) {
 	s.reading.Store(r)
 }
 
-// Reading is the last one, if any, and whether it is of what came after the last
-// Forget. Any goroutine may ask.
+// Reading returns the last reading, if there is one. current is false if the reading is from before
+// the last Forget. Any goroutine may call it.
 func (s *Sampler) Reading() (r *Reading, current bool) {
 	r = s.reading.Load()
 	return r, r != nil && r.epoch == s.epoch.Load()
 }
 
-// Forget has the next sample begin all windows anew. Any goroutine may ask.
+// Forget makes the next sample restart all windows. Any goroutine may call it.
 func (s *Sampler) Forget() { s.epoch.Add(1) }
 
-// Found tells, once each, which of the metrics are in a collection: a series may go
-// away, and an instrument does not.
+// Found calls tell once for every metric that is in a collection. Later its series may end, but the
+// instrument still exists.
 func (s *Sampler) Found(in Catalog, tell func(metric string)) {
-	s.unseen = slices.DeleteFunc(s.unseen, func(name string) bool {
+	s.missing = slices.DeleteFunc(s.missing, func(name string) bool {
 		is := len(in[name]) > 0
 		if is {
 			tell(name)
@@ -112,7 +111,7 @@ func (s *Sampler) read(r *Reading, c Catalog) error {
 	if g.kind != "" {
 		err = cmp.Or(err, s.resolve(shape{g.kind, g.unit}))
 	}
-	r.Rule, r.Unit = s.asked(), in.Unit(s.seen.unit, s.seen.kind)
+	r.Rule, r.Unit = s.effective(), in.Unit(s.seen.unit, s.seen.kind)
 	if err != nil {
 		return err
 	}
@@ -152,11 +151,11 @@ func (s *Sampler) readWindows(r *Reading, g gathered) error {
 	}
 	if len(g.groups) == 0 && in.Kind == query.KindIncrease && len(in.GroupBy) == 0 && s.rule.Lower() && !s.observed(in.Metric) {
 		var all attribute.Set
-		g.groups = map[attribute.Distinct]*group{all.Equivalent(): {amount: amounts{0}}} // created, and has counted nothing
+		g.groups = map[attribute.Distinct]*group{all.Equivalent(): {amount: amounts{0}}} // the counter exists and has counted nothing
 	}
-	// Instruments may be created after the Monitor is; only now it is known which.
+	// Ask now, because an instrument may be created after the Monitor.
 	observed := g.kind == "counter" && slices.ContainsFunc(in.Metrics(), s.observed)
-	s.hidden.add(r.At, amounts{g.overflow}, in.Window, in.Window)
+	s.overflow.add(r.At, amounts{g.overflow}, in.Window, in.Window)
 	for key, gr := range g.groups {
 		w := s.windows[key]
 		if w == nil {
@@ -167,7 +166,7 @@ func (s *Sampler) readWindows(r *Reading, g gathered) error {
 			}
 		}
 		if gr.series != w.series && observed {
-			w.slots = w.slots[:0] // what a new series has counted before is no growth
+			w.slots = w.slots[:0] // the old count of a new series is not growth
 		}
 		w.series = gr.series
 		w.add(r.At, gr.amount, in.Window, keep)
@@ -195,13 +194,13 @@ func (s *Sampler) readWindows(r *Reading, g gathered) error {
 		}
 		r.Groups = append(r.Groups, m)
 	}
-	if hidden, _ := s.hidden.growth(in.Window); hidden[0] > 0 {
-		return fmt.Errorf("%s: %s measurements went to the overflow series (cardinality limit)", in.Metric, text.Number(hidden[0]))
+	if folded, _ := s.overflow.growth(in.Window); folded[0] > 0 {
+		return fmt.Errorf("%s: %s measurements went to the overflow series (cardinality limit)", in.Metric, text.Number(folded[0]))
 	}
 	return nil
 }
 
-// resolve brings the rule's bounds into the unit of its metric.
+// resolve converts the rule's bounds to the unit of its metric.
 func (s *Sampler) resolve(seen shape) (err error) {
 	if s.resolved == nil || s.seen != seen {
 		s.resolved, err = s.rule.Resolved(seen.unit, seen.kind)
@@ -210,24 +209,24 @@ func (s *Sampler) resolve(seen shape) (err error) {
 	return err
 }
 
-// measure holds a group's growth over a span against the rule.
+// measure compares a group's growth over a span with the rule.
 func (s *Sampler) measure(w *window, span time.Duration, bounds []float64) (Measure, error) {
 	growth, covered := w.growth(span)
-	m, err := held(s.asked(), growth, bounds)
+	m, err := compare(s.effective(), growth, bounds)
 	m.Group = w.attrs
 	if err == nil && !query.Finite(m.Value) { // finite series can have an infinite sum
 		err = fmt.Errorf("%s: the value is %v", s.rule.Indicator.Metric, m.Value)
 	}
 	if m.Crossed != nil && m.Crossed.Lower() && s.rule.Indicator.Kind == query.KindIncrease && covered < span {
-		m.Crossed, m.Empty = nil, true // too little growth, but in too short a time
+		m.Crossed, m.Empty = nil, true // the growth is low because the window is not full yet
 	}
 	return m, err
 }
 
-// asked is the rule in the unit of its metric, as soon as that is known.
-func (s *Sampler) asked() *query.Rule { return cmp.Or(s.resolved, s.rule) }
+// effective returns the rule in the unit of its metric, or as written until that is known.
+func (s *Sampler) effective() *query.Rule { return cmp.Or(s.resolved, s.rule) }
 
-// confirm says whether what crosses a limit did so for long, and still does.
+// confirm sets Lasting and Ongoing of a measure that crosses a limit.
 func (s *Sampler) confirm(m *Measure, w *window, recent time.Duration, bounds []float64) error {
 	if m.Crossed == nil {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// series is one data point, whatever its Go type.
+// series is one data point of any Go type.
 type series struct {
 	Attrs  attribute.Set
 	Value  float64
@@ -16,13 +16,13 @@ type series struct {
 	bounds []float64 // of a histogram
 }
 
-// shape is what must not differ between the metrics that share a name.
+// shape must be the same for all metrics of one name.
 type shape struct {
 	kind string
 	unit string
 }
 
-// read takes apart the data of one metric.
+// Points returns the kind and the data points of one metric.
 func Points(data metricdata.Aggregation) (kind string, points []series, err error) {
 	switch d := data.(type) {
 	case metricdata.Gauge[int64]:

@@ -6,8 +6,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
-// Traffic is how much an instance is asked to do: the events behind a rule, good
-// and bad.
+// Traffic is the load of an instance: all events of a rule, good and bad.
 type Traffic struct {
 	Rate   float64       // a second, over the window
 	Recent float64       // in the last third of it
@@ -15,7 +14,7 @@ type Traffic struct {
 	Known  bool          // the window is full, so that the two can be compared
 }
 
-// events is the traffic of a span. Increase counts nothing but what is bad.
+// events returns the traffic of a span. Increase has none, because it counts only bad events.
 func events(i *query.Indicator, w *window, span time.Duration) float64 {
 	growth, covered := w.growth(span)
 	n := total(growth)
@@ -25,7 +24,7 @@ func events(i *query.Indicator, w *window, span time.Duration) float64 {
 	case query.KindRatio:
 		n = growth[1]
 	}
-	if covered > span { // there was no snapshot just then
+	if covered > span { // no snapshot is exactly one span old
 		n *= span.Seconds() / covered.Seconds()
 	}
 	return n

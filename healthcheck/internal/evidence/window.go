@@ -6,8 +6,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// window is the history of one group's cumulative amounts. Differences of two
-// cumulative snapshots are exact for any span, without a second aggregation.
+// window is the history of one group's cumulative amounts. The difference of two cumulative
+// snapshots is exact for any span, without a second aggregation.
 type window struct {
 	attrs  attribute.Set
 	series int    // how many were summed
@@ -19,17 +19,16 @@ type slot struct {
 	amount amounts
 }
 
-// slotsPerWindow bounds both the memory of a window and how much longer than
-// asked it can be: one part in 30.
+// slotsPerWindow limits the memory of a window. It also limits how much longer than its span a
+// window is: one part in 30.
 const slotsPerWindow = 30
 
-// add appends a snapshot. A decrease is a reset: history starts anew.
+// add appends a snapshot. A decrease is a reset, so the history starts again.
 func (w *window) add(at time.Time, a amounts, span, keep time.Duration) {
 	if n := len(w.slots); n > 0 && decreased(w.slots[n-1].amount, a) {
 		w.slots = w.slots[:0]
 	}
-	// The newest slot moves with time until it is a slot's width from the one
-	// before it.
+	// Replace the newest slot until it is a slot's width younger than the one before it.
 	if n := len(w.slots); n >= 2 && at.Sub(w.slots[n-2].at) < span/slotsPerWindow {
 		w.slots = w.slots[:n-1]
 	}
@@ -53,9 +52,8 @@ func decreased(old, new amounts) bool {
 	return false
 }
 
-// growth is the difference between the newest snapshot and the newest one that
-// is at least span old; the oldest one where none is. covered is the time between
-// the two.
+// growth is the difference between the newest snapshot and an older one: the newest that is at
+// least span old, or the oldest if there is none. covered is the time between the two.
 func (w *window) growth(span time.Duration) (d amounts, covered time.Duration) {
 	last := w.slots[len(w.slots)-1]
 	base := w.slots[0]

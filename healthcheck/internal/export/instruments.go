@@ -1,10 +1,9 @@
-// Package export is how verdicts leave, besides answers: as health.* metrics and as log
-// records. All instruments of the Monitor are declared here, each with name, unit and
-// description.
+// Package export exports verdicts as health.* metrics and as log records. It declares all
+// instruments of the Monitor with name, unit and description.
 //
-// In: a judge.Verdict, on the goroutine of any reader that collects; runs and changes, on those
-// of a loop and of the judge. Out: observations, without a lock of ours and without an error;
-// records, on a goroutine of its own. It reads no metric back.
+// In: a judge.Verdict, on the goroutine of any reader; runs, on the goroutine of their loop;
+// changes, on the judge's. Out: observations, without a lock of ours and without an error; log
+// records, on its own goroutine. It reads no metric back.
 package export
 
 import (
@@ -22,13 +21,12 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
-// durationBounds are the buckets of health.check.duration, in seconds; the
-// timeouts of the checks join them.
+// durationBounds are the buckets of health.check.duration, in seconds, without the timeouts of the
+// checks.
 var durationBounds = []float64{.001, .01, .1, .5, 1, 2}
 
-// Instruments are all of the Monitor's, with name, unit and description in one
-// place. The observable ones are read from the verdict, so that one collection
-// shows one judgement.
+// Instruments are the instruments of the Monitor. The observable ones are read from the verdict, so
+// that one collection shows one judgement.
 type Instruments struct {
 	// Evidence.
 	checkDuration metric.Float64Histogram
@@ -54,7 +52,7 @@ type Instruments struct {
 	probeRequests    metric.Int64ObservableCounter
 	lifecycleStatus  metric.Int64ObservableUpDownCounter
 
-	// Attribute sets, built once: the callback runs for each reader.
+	// Attribute sets, built once, because the callback runs for every reader.
 	checks      sync.Map // *judge.Subject → *check
 	probeStates [len(states.Probes)][len(states.ProbeStates)]metric.ObserveOption
 	lifecycles  [len(states.Phases)]metric.ObserveOption
@@ -62,7 +60,7 @@ type Instruments struct {
 
 // New creates the instruments. timeouts are those of the checks, in seconds.
 func New(mp metric.MeterProvider, timeouts []float64) (*Instruments, error) {
-	m := Maker{Meter: mp.Meter(conventions.Scope, metric.WithSchemaURL(conventions.SchemaURL))}
+	m := Builder{Meter: mp.Meter(conventions.Scope, metric.WithSchemaURL(conventions.SchemaURL))}
 	i := &Instruments{
 		checkDuration:    m.Histogram("health.check.duration", "s", "Duration of one run of an active check.", conventions.Merge(durationBounds, timeouts)),
 		failures:         m.intGauge("health.check.consecutive_failures", "{failure}", "Failed runs of an active check since its last success."),
@@ -108,7 +106,7 @@ func (i *Instruments) ObserveRequests(o metric.Observer, p states.Probe, code in
 	o.ObserveInt64(i.probeRequests, n, metric.WithAttributes(conventions.ProbeName.String(p.String()), conventions.StatusCode.Int(code)))
 }
 
-// ObserveVerdict observes a verdict as it is served at a time.
+// ObserveVerdict observes a verdict as it counts now.
 func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, now time.Time) {
 	for n := range v.Checks {
 		r := &v.Checks[n]
@@ -184,7 +182,7 @@ func (i *Instruments) all() []metric.Observable {
 	}
 }
 
-// check are one check's attribute sets, built once, and what never changes of it.
+// check has the attribute sets and the constants of one check, built once.
 type check struct {
 	name, role        metric.ObserveOption
 	states            [len(states.CheckStates)]metric.ObserveOption
@@ -193,7 +191,7 @@ type check struct {
 	interval, timeout float64 // of an active check, in seconds
 }
 
-// of are the attribute sets of a subject, built the first time.
+// of returns the attribute sets of a subject, and builds them the first time.
 func (i *Instruments) of(s *judge.Subject) *check {
 	if c, ok := i.checks.Load(s); ok {
 		return c.(*check)
@@ -202,7 +200,7 @@ func (i *Instruments) of(s *judge.Subject) *check {
 	return c.(*check)
 }
 
-// Forget gives up a subject that is judged no more.
+// Forget removes a subject that is no longer judged.
 func (i *Instruments) Forget(s *judge.Subject) { i.checks.Delete(s) }
 
 func newCheck(c *judge.Subject) *check {
@@ -235,10 +233,10 @@ func one(is bool) int64 {
 	return 0
 }
 
-// Unix is a time as metrics have it.
+// Unix converts a time for metrics: seconds since 1970.
 func Unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1e3 }
 
-// Observing has the observable instruments observed by one callback, until end is called.
+// Observing registers the one callback of all observable instruments. end unregisters it.
 func (i *Instruments) Observing(mp metric.MeterProvider, f metric.Callback) (end func(), err error) {
 	meter := mp.Meter(conventions.Scope, metric.WithSchemaURL(conventions.SchemaURL))
 	r, err := meter.RegisterCallback(f, i.all()...)

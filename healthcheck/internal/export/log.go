@@ -12,10 +12,10 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// A Log writes to a logger what judgements have changed. A handler may block, on a full pipe
-// or a dead disk. The judge may not, so there is a goroutine between them. What
-// does not fit while the handler blocks is counted and dropped: the metrics have
-// it. The zero Log has not begun and takes nothing.
+// A Log writes the changes of judgements to a logger. A handler may block, on a full pipe or a dead
+// disk. The judge must not, so there is a goroutine between them. While the handler blocks, further
+// records are counted and dropped, because the metrics have them too. The zero Log drops
+// everything.
 type Log struct {
 	records chan record
 	written chan struct{} // closed once everything is written
@@ -31,7 +31,7 @@ type record struct {
 
 const maxRecords = 256
 
-// Begin writes in a goroutine of its own from now on.
+// Begin starts the goroutine that writes.
 func (l *Log) Begin(to *slog.Logger) {
 	l.records, l.written = make(chan record, maxRecords), make(chan struct{})
 	go func() {
@@ -39,14 +39,14 @@ func (l *Log) Begin(to *slog.Logger) {
 		for r := range l.records {
 			to.LogAttrs(r.ctx, r.level, r.text, r.attrs...)
 			if n := l.lost.Swap(0); n > 0 {
-				to.Warn("the log was too slow for the changes of health", "lost", n)
+				to.Warn("the log handler is too slow, so changes of health were dropped", "lost", n)
 			}
 		}
 	}()
 }
 
-// End waits until everything is written, and no longer than d: the handler may block.
-// Nothing may be written after it.
+// End waits until everything is written, but no longer than d, because the handler may block. Write
+// nothing after End.
 func (l *Log) End(d time.Duration) {
 	close(l.records)
 	timeout := time.NewTimer(d)
@@ -57,9 +57,9 @@ func (l *Log) End(d time.Duration) {
 	}
 }
 
-// Change writes what a judgement has changed: one record, in the trace of the run that
-// caused it. A handler that exports logs makes an event of it by event.name. A check that
-// passes from the first changes nothing: its level is debug.
+// Change writes one record of one change, in the trace of the run that caused it. event.name makes
+// it an event in handlers that export logs. The first pass of a check has level debug, because
+// nothing is wrong.
 func (l *Log) Change(v *judge.Verdict, c *judge.Change) {
 	if r := c.Check; r != nil {
 		level := levelOf(r.State)

@@ -23,16 +23,16 @@ const maxClass = 128
 // Classes are the error.type values that one check has had.
 type Classes map[string]bool
 
-// Describe names an error for attributes and bodies, bounded and never its text. It gives
-// the text too, for operators. An error is somebody else's code, and so is a nil
-// pointer in an interface: its methods may panic.
-func (c Classes) Describe(err error) (class, said string) {
+// Describe returns the class of an error for attributes and bodies, and its text for operators. The
+// class is bounded and never the text. An error is foreign code, and so is a nil pointer in an
+// interface: their methods may panic.
+func (c Classes) Describe(err error) (class, message string) {
 	if err == nil {
 		return "", ""
 	}
 	defer func() {
 		if recover() != nil {
-			class, said = c.bounded("panic"), fmt.Sprintf("panic in the methods of %T", err)
+			class, message = c.bounded("panic"), fmt.Sprintf("panic in the methods of %T", err)
 		}
 	}()
 	var p errPanic
@@ -42,13 +42,13 @@ func (c Classes) Describe(err error) (class, said string) {
 	case errors.Is(err, context.DeadlineExceeded):
 		class = "timeout"
 	default:
-		// One that is no UTF-8 would stop every export.
+		// Invalid UTF-8 would stop every export.
 		class = text.Shorten(strings.ToValidUTF8(classOf(err), "?"), maxClass)
 	}
 	return c.bounded(class), err.Error()
 }
 
-// bounded is the class itself, or _OTHER once there are too many.
+// bounded returns the class, or _OTHER after the first 16 classes.
 func (c Classes) bounded(class string) string {
 	if !c[class] {
 		if len(c) >= maxClasses {
@@ -59,8 +59,8 @@ func (c Classes) bounded(class string) string {
 	return class
 }
 
-// classOf is what an error calls its own type. Otherwise it is a class for the errors of Go's
-// net, crypto and io/fs, because their types tell nothing to people on call, or the Go type.
+// classOf returns the error's own class, if it has one. Errors of Go's net, crypto and io/fs have a
+// class, because their types tell nothing to people on call. Any other error has its Go type.
 func classOf(err error) string {
 	if _, named := errors.AsType[typed](err); !named {
 		for _, k := range known {
@@ -72,7 +72,7 @@ func classOf(err error) string {
 	return typeOf(err)
 }
 
-// known are tried in this order: an error may be several of them.
+// known is tried in this order, because an error may match several.
 var known = []struct {
 	class string
 	is    func(error) bool
@@ -106,7 +106,7 @@ func isA[E error](err error) bool {
 	return ok
 }
 
-// Kinds names the types of an error that may be several.
+// Kinds returns the types of an error and of all errors joined in it.
 func Kinds(err error) string {
 	var all []string
 	var walk func(error)

@@ -17,7 +17,7 @@ import (
 	"unicode/utf8"
 )
 
-// TestErrorClasses are bounded.
+// TestErrorClasses: the number and the length of classes are limited.
 func TestErrorClasses(t *testing.T) {
 	r := Classes{}
 	class := func(r Classes, err error) string {
@@ -40,7 +40,7 @@ func TestErrorClasses(t *testing.T) {
 	}
 }
 
-// TestKnownErrors: whoever is on call reads what has happened, not a Go type.
+// TestKnownErrors: people on call read the kind of failure, and not a Go type.
 func TestKnownErrors(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -66,7 +66,7 @@ func TestKnownErrors(t *testing.T) {
 		"name_resolution_error":      &net.DNSError{IsTemporary: true},
 		"server_certificate_invalid": &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}},
 		"canceled":                   context.Canceled,
-		"mine":                       errors.Join(refused, classed("mine")), // its own word comes first
+		"mine":                       errors.Join(refused, classed("mine")), // its own class comes first
 		"*errors.errorString":        errors.New("hunter2"),
 	} {
 		if err == nil {

@@ -1,6 +1,6 @@
-// Package guard runs functions that are not ours and names their errors. A panic, or the end
-// of the goroutine, is an error; its text is for operators, its class is bounded. It holds no
-// lock while foreign code runs, and knows nothing of what the code is for.
+// Package guard runs foreign functions and classifies their errors. A panic or the end of the
+// goroutine is an error. Its text is for operators, its class is bounded. Package guard holds no
+// lock while foreign code runs, and does not know the purpose of that code.
 package guard
 
 import (
@@ -9,16 +9,17 @@ import (
 	"fmt"
 )
 
-// errPanic is a panic of a check's Func.
+// errPanic is the error of a Func that panics.
 type errPanic struct{ value any }
 
 func (e errPanic) Error() string { return fmt.Sprint("panic: ", e.value) }
 
-// errExit is the end of a Func by runtime.Goexit, as a test's FailNow does it.
+// errExit is the error of a Func that ends its goroutine by runtime.Goexit, as a test's FailNow
+// does.
 var errExit = errors.New("the check ended its goroutine")
 
-// Start runs a function of somebody else in a goroutine of its own, which may never end.
-// The channel takes its error without waiting for a reader.
+// Start runs a foreign function in its own goroutine, which may never end. The channel is buffered,
+// so the goroutine does not wait for a reader.
 func Start(ctx context.Context, f func(context.Context) error) <-chan error {
 	done := make(chan error, 1)
 	go func() {
@@ -29,7 +30,7 @@ func Start(ctx context.Context, f func(context.Context) error) <-chan error {
 	return done
 }
 
-// Call runs a function of somebody else. A panic is its error.
+// Call runs a foreign function. A panic becomes its error.
 func Call(ctx context.Context, f func(context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -5,8 +5,8 @@ import (
 	"runtime"
 )
 
-// panicText is the part of a recovered panic that anybody may read: the text of the runtime's
-// own errors, the type of others. The text of another error often has a password in it.
+// panicText is the public part of a recovered panic: the text of the runtime's own errors, or the
+// type of others, because their text often contains a password.
 func panicText(value any) string {
 	if err, ok := value.(runtime.Error); ok {
 		return err.Error()

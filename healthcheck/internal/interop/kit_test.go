@@ -1,6 +1,6 @@
-// Package interop tests healthcheck together with the libraries of others: their
-// instrumentation, and a validator of JSON Schema. Users should not get these with healthcheck, so
-// the tests are a module of their own.
+// Package interop tests healthcheck with other libraries: instrumentation and a validator of JSON
+// Schema. The tests are in their own module, because users should not get these libraries with
+// healthcheck.
 package interop
 
 import (
@@ -23,8 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// kit is a Monitor on the real SDK, seen from outside of its package. It lives in a synctest
-// bubble.
+// kit is a Monitor on the real SDK, used from outside of its package. It needs a synctest bubble.
 type kit struct {
 	*healthcheck.Monitor
 	t        *testing.T
@@ -61,8 +60,8 @@ func (k *kit) start() *kit {
 	return k
 }
 
-// judged waits until what is true now is collected and judged. Both happen every second, and
-// a judgement follows at once a collection with news.
+// judged waits until the present values are collected and judged. Both happen every second, and a
+// collection with new values is judged at once.
 func judged() { time.Sleep(1100 * time.Millisecond) }
 
 // want checks one check's state in the last verdict.

@@ -32,8 +32,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// mistyped wants a rule to say that there is no instrument of the name that it
-// reads, and which.
+// mistyped expects a rule to say that there is no instrument with this name.
 func (k *kit) mistyped(rule, metric string) {
 	k.t.Helper()
 	r := k.want(rule, verdict.Unknown)
@@ -42,7 +41,7 @@ func (k *kit) mistyped(rule, metric string) {
 	}
 }
 
-// exported logs what a library really exports.
+// exported logs the metrics that a library really exports.
 func (k *kit) exported() {
 	k.t.Helper()
 	var rm metricdata.ResourceMetrics
@@ -123,7 +122,7 @@ func deep(n int, end <-chan struct{}) (sum byte) {
 	return sum + frame[(n+1)%len(frame)]
 }
 
-// services is grpc.health.v1 with services that take their time and one that fails.
+// services is grpc.health.v1 with slow services and one that fails.
 type services struct{ *health.Server }
 
 func (services) Check(_ context.Context, in *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
@@ -166,7 +165,7 @@ func testGRPC(t *testing.T) {
 	client := healthpb.NewHealthClient(conn)
 	defer func() {
 		conn.Close()
-		srv.GracefulStop() // otelgrpc records when a call's last statistics come: after the client has its answer
+		srv.GracefulStop() // otelgrpc records a call after the client has its answer
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
@@ -183,7 +182,7 @@ func testGRPC(t *testing.T) {
 			})
 		}
 	}
-	// calls makes n calls, and checks that each is recorded once it is judged.
+	// calls makes n calls, and checks that each one is recorded before the judgement.
 	all := 0
 	calls := func(n int, service string) {
 		t.Helper()
@@ -249,7 +248,7 @@ func init() {
 	})
 }
 
-// TestSQL: rules on otelsql, the pool's and the operations'.
+// TestSQL: rules on otelsql, on the pool and on operations.
 func TestSQL(t *testing.T) { synctest.Test(t, testSQL) }
 
 func testSQL(t *testing.T) {

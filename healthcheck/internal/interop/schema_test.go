@@ -48,8 +48,8 @@ func parse(t *testing.T, body []byte) any {
 	return doc
 }
 
-// witness validates bodies and remembers what they had, so that the schema can't
-// allow what is never sent.
+// witness validates bodies and records their fields and values, to find parts of the schema that no
+// body has.
 type witness struct {
 	schema *jsonschema.Schema
 	seen   map[string]bool
@@ -80,7 +80,7 @@ func (w *witness) check(t *testing.T, what string, body []byte) {
 	}
 }
 
-// all validates every answer that the process can give now.
+// all validates every answer of the process in its present state.
 func (w *witness) all(k *kit, what string) {
 	k.t.Helper()
 	get := func(h http.Handler, path string) []byte {
@@ -102,8 +102,8 @@ func (w *witness) all(k *kit, what string) {
 func fine(context.Context) error { return nil }
 func down(context.Context) error { return errors.New("password \x01 \xff <hunter2>") }
 
-// TestEveryBody validates each answer in each state that the process can be
-// brought into from outside, and that the schema allows nothing else.
+// TestEveryBody validates each answer in each state that a test can reach from outside. It also
+// checks that the schema allows nothing else.
 func TestEveryBody(t *testing.T) {
 	w := &witness{schema: loadSchema(t), seen: map[string]bool{}}
 
@@ -263,7 +263,7 @@ func TestEveryBody(t *testing.T) {
 				Window: 3 * time.Second, Fail: rule.Above(250 * time.Millisecond)}))
 			i := create(k)
 			k.start()
-			wait(500 * time.Millisecond) // what follows is recorded between two collections
+			wait(500 * time.Millisecond) // so that values are recorded between two collections
 			traffic := func(what string, seconds int, latency float64) {
 				for range seconds {
 					for range 20 {
@@ -389,8 +389,7 @@ func TestEveryBody(t *testing.T) {
 	}
 }
 
-// allowed lists the fields of the schema, and the values of the fields that take
-// only some.
+// allowed lists the fields of the schema, and the values of the fields with an enum.
 func allowed(t *testing.T) (list []string) {
 	t.Helper()
 	text, err := os.ReadFile(schemaFile)
@@ -424,7 +423,8 @@ func allowed(t *testing.T) (list []string) {
 	return list
 }
 
-// TestSchemaRefuses: a schema that takes everything proves nothing.
+// TestSchemaRefuses: the schema refuses invalid bodies, because a schema that accepts everything
+// proves nothing.
 func TestSchemaRefuses(t *testing.T) {
 	schema := loadSchema(t)
 	text, err := os.ReadFile("../../testdata/readiness-details.json")

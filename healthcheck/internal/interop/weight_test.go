@@ -31,7 +31,7 @@ func main() {
 }
 `
 
-// TestWeight measures what a service gets with its first check: modules, and bytes of the binary.
+// TestWeight measures the modules and the size of the binary of a service with its first check.
 func TestWeight(t *testing.T) {
 	const most, megabytes = 30, 7.5
 	p := newProgram(t, onePing)
@@ -59,9 +59,8 @@ func TestWeight(t *testing.T) {
 	}
 }
 
-// TestOlderOpenTelemetry builds a service that has exporters of OpenTelemetry 1.42. The module
-// otel/log of that time is not stable. A newer one, which another module requires, breaks
-// the exporter.
+// TestOlderOpenTelemetry builds a service with exporters of OpenTelemetry 1.42. Its module otel/log
+// is not stable. A newer one, required by another module, breaks the exporter.
 func TestOlderOpenTelemetry(t *testing.T) {
 	main := strings.NewReplacer("import (", `import (
 	"go.opentelemetry.io/contrib/exporters/autoexport"
@@ -88,7 +87,7 @@ type program struct {
 	dir string
 }
 
-// newProgram makes its module as users do, with a replace to this clone.
+// newProgram makes its module as users do, with a replace directive for this clone.
 func newProgram(t *testing.T, main string, requires ...string) program {
 	t.Helper()
 	clone, err := filepath.Abs("../..")

@@ -15,17 +15,16 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// stepped is the same instant as read from a wall clock that somebody has set
-// forward by whole seconds, or back: the monotonic reading stays. There is no
-// other way to step a clock in a test than to step the machine's.
+// stepped returns the same instant as a wall clock would show it after a step by whole seconds. The
+// monotonic reading stays. A test has no other way to step a clock, except to step the machine's.
 func stepped(t time.Time, by time.Duration) time.Time {
 	const seconds = 30 // the bits below them in the first word of a Time are nanoseconds
 	*(*uint64)(unsafe.Pointer(&t)) += uint64(by/time.Second) << seconds
 	return t
 }
 
-// TestClockSteps of an hour forward and back, every few seconds, change no
-// judgement: not of a window, of For, KeepFor, an ejection, its probation or a heartbeat.
+// TestClockSteps: steps of the wall clock by an hour, every few seconds, change no judgement of a
+// window, For, KeepFor, an ejection, its probation or a heartbeat.
 func TestClockSteps(t *testing.T) {
 	now := time.Now()
 	if s := stepped(now, time.Hour); s.Unix()-now.Unix() != 3600 || s.Sub(now) != 0 {

@@ -12,8 +12,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// trafficRule drives a rule on latency second by second, without a Monitor: an
-// hour costs nothing.
+// trafficRule judges a rule on latency second by second without a Monitor, so an hour takes no
+// time.
 type trafficRule struct {
 	*Rule
 	samples   *evidence.Sampler
@@ -21,7 +21,7 @@ type trafficRule struct {
 	good, bad uint64
 }
 
-// newTrafficRule makes one that may eject, or only warns.
+// newTrafficRule makes a rule that may eject, or only warns.
 func newTrafficRule(ejects bool, jitter float64, keepFor time.Duration) *trafficRule {
 	d := &trafficRule{now: time.Now()}
 	d.Rule, d.samples = newRule(rule.Rule{Value: rule.Quantile(.99, "m"), Fail: rule.Above(500 * time.Millisecond), KeepFor: keepFor}, ejects, d.now, jitter)
@@ -29,7 +29,7 @@ func newTrafficRule(ejects bool, jitter float64, keepFor time.Duration) *traffic
 	return d
 }
 
-// used is a rule that ejects and knows its usual traffic, in requests a second.
+// used is a rule that ejects and has learned its usual traffic, in requests a second.
 func used(jitter float64, usual uint64) *trafficRule {
 	d := newTrafficRule(true, jitter, 0)
 	d.seconds(40, usual, 0)
@@ -42,18 +42,18 @@ const (
 	ejectionTime = 24 * time.Second // of the first: 30 s less 20 %
 )
 
-// second lets one pass with requests within the limit and beyond it.
+// second simulates a second with requests within the limit and beyond it.
 func (d *trafficRule) second(good, bad uint64) verdict.State {
 	d.now = d.now.Add(time.Second)
 	d.good, d.bad = d.good+good, d.bad+bad
 	d.samples.Sample(d.now, collection("s", latency(d.good, d.bad)))
-	return d.again().State
+	return d.evaluate().State
 }
 
-// again judges without a new sample.
-func (d *trafficRule) again() Finding { return d.Evaluate(memory.Instant{Now: d.now}) }
+// evaluate judges without a new sample.
+func (d *trafficRule) evaluate() Finding { return d.Evaluate(memory.Instant{Now: d.now}) }
 
-// seconds lets some pass and returns the worst state of them.
+// seconds simulates n seconds and returns the worst state.
 func (d *trafficRule) seconds(n int, good, bad uint64) verdict.State {
 	worst := verdict.Pass
 	for range n {
@@ -64,7 +64,7 @@ func (d *trafficRule) seconds(n int, good, bad uint64) verdict.State {
 	return worst
 }
 
-// until is how long it takes to come to a state, with the same traffic each second.
+// until returns how long it takes to reach a state with the same traffic every second.
 func (d *trafficRule) until(s verdict.State, good, bad uint64) time.Duration {
 	began := d.now
 	for d.second(good, bad) != s && d.now.Sub(began) < time.Hour {
@@ -72,7 +72,7 @@ func (d *trafficRule) until(s verdict.State, good, bad uint64) time.Duration {
 	return d.now.Sub(began)
 }
 
-// stays is how long the rule goes on in a state, with the same traffic each second.
+// stays returns how long the rule remains in a state with the same traffic every second.
 func (d *trafficRule) stays(s verdict.State, good, bad uint64) time.Duration {
 	began := d.now
 	for d.second(good, bad) == s && d.now.Sub(began) < time.Hour {
@@ -80,8 +80,8 @@ func (d *trafficRule) stays(s verdict.State, good, bad uint64) time.Duration {
 	return d.now.Sub(began)
 }
 
-// TestEjectedWithoutTraffic: an ejected instance has no evidence that it is well again.
-// It gets one probation, and then it is over.
+// TestEjectedWithoutTraffic: an ejected instance has no evidence of recovery. It gets one
+// probation, and then passes.
 func TestEjectedWithoutTraffic(t *testing.T) {
 	d := used(0, 20)
 	d.until(verdict.Fail, 0, 20)
@@ -96,8 +96,8 @@ func TestEjectedWithoutTraffic(t *testing.T) {
 	}
 }
 
-// TestEjectionDoubles each time that the probation fails, up to 300 s; a probation that went
-// well begins anew.
+// TestEjectionDoubles: every failed probation doubles the ejection time, up to 300 s. A successful
+// probation resets it.
 func TestEjectionDoubles(t *testing.T) {
 	d := used(.5, 20) // neither longer nor shorter
 	d.until(verdict.Fail, 0, 20)
@@ -120,9 +120,8 @@ func TestEjectionDoubles(t *testing.T) {
 	}
 }
 
-// TestForgets: a reading from before the end of the ejection is no evidence in the
-// probation, even if it was taken in the same instant or while the judge was at
-// work.
+// TestForgets: a reading from before the end of the ejection is no evidence in the probation, even
+// if it was taken in the same instant or during the judgement.
 func TestForgets(t *testing.T) {
 	d := used(0, 20)
 	d.until(verdict.Fail, 0, 20)
@@ -131,12 +130,12 @@ func TestForgets(t *testing.T) {
 		if s != verdict.Fail {
 			t.Fatalf("%s %v before the end", s, end.Sub(d.now))
 		}
-		s = d.second(0, 20) // late ones: the last reading is as bad as can be
+		s = d.second(0, 20) // late requests, so the last reading is bad
 	}
 	if s != verdict.Warn {
 		t.Errorf("%s at the end of the ejection, want warn", s)
 	}
-	if f := d.again(); f.State != verdict.Warn || f.Reason != "on probation after an ejection" {
+	if f := d.evaluate(); f.State != verdict.Warn || f.Reason != "on probation after an ejection" {
 		t.Errorf("judged again: %s (%s), want warn", f.State, f.Reason)
 	}
 	if s := d.second(20, 0); s != verdict.Warn {
@@ -144,12 +143,12 @@ func TestForgets(t *testing.T) {
 	}
 }
 
-// TestReasons: people read what an ejection waits for.
+// TestReasons: the reason says why an instance is not ejected yet.
 func TestReasons(t *testing.T) {
 	d := used(0, 20)
 	want := func(s verdict.State, reason string) {
 		t.Helper()
-		if f := d.again(); f.State != s || !strings.HasSuffix(f.Reason, reason) {
+		if f := d.evaluate(); f.State != s || !strings.HasSuffix(f.Reason, reason) {
 			t.Errorf("%s, %q; want %s, %q", f.State, f.Reason, s, reason)
 		}
 	}
@@ -160,7 +159,7 @@ func TestReasons(t *testing.T) {
 	d.seconds(4, 0, 0)
 	want(verdict.Fail, "ejected for 20s more")
 
-	d = used(.5, 20) // 25 s of notice
+	d = used(.5, 20) // the delay is 25 s
 	d.seconds(4, 0, 20)
 	d.seconds(24, 20, 0)
 	want(verdict.Warn, "; not ejected, because it is over")
@@ -170,7 +169,7 @@ func TestReasons(t *testing.T) {
 	want(verdict.Warn, "; not ejected until its traffic is known")
 }
 
-// TestEjectionsSpread: instances that fail together neither leave nor come back together.
+// TestEjectionsSpread: instances that fail together leave and return at different times.
 func TestEjectionsSpread(t *testing.T) {
 	for _, c := range []struct {
 		jitter    float64
@@ -190,14 +189,14 @@ func TestEjectionsSpread(t *testing.T) {
 	}
 }
 
-// TestOverloadedStays: more traffic than usual is no fault of the instance. Once
-// the traffic is as usual again, old evidence does not count.
+// TestOverloadedStays: an overloaded instance is not ejected. When traffic is usual again, evidence
+// from the overload does not count.
 func TestOverloadedStays(t *testing.T) {
 	d := used(0, 20)
 	if s := d.seconds(600, 0, 30); s != verdict.Warn {
 		t.Errorf("%s at 1.5 times the usual traffic, want warn", s)
 	}
-	if f := d.again(); !strings.Contains(f.Reason, "not ejected while it has 1.") {
+	if f := d.evaluate(); !strings.Contains(f.Reason, "not ejected while it has 1.") {
 		t.Errorf("the reason is %q", f.Reason)
 	}
 	if s := d.seconds(120, 20, 0); s != verdict.Warn {
@@ -209,8 +208,8 @@ func TestOverloadedStays(t *testing.T) {
 	}
 }
 
-// TestNewcomerStays: what an instance can bear is not known before its first window
-// is over; slow from birth, it is ejected then.
+// TestNewcomerStays: the usual traffic of an instance is not known before its first window is full.
+// An instance that is slow from the start is ejected after that.
 func TestNewcomerStays(t *testing.T) {
 	d := newTrafficRule(true, 0, 0)
 	if got := d.until(verdict.Fail, 0, 20); got < 29*time.Second || got > 42*time.Second {
@@ -218,7 +217,7 @@ func TestNewcomerStays(t *testing.T) {
 	}
 }
 
-// TestNineBadEvents are too few to eject an instance, whatever share they are.
+// TestNineBadEvents: nine bad events eject no instance, at any share.
 func TestNineBadEvents(t *testing.T) {
 	d := used(0, 1)
 	if s := d.seconds(9, 0, 1); s != verdict.Warn {
@@ -235,7 +234,7 @@ func TestNineBadEvents(t *testing.T) {
 	}
 }
 
-// TestLongWindow: over the limit in the window, but not in four.
+// TestLongWindow: a limit that is crossed in one window, but not in four, ejects no instance.
 func TestLongWindow(t *testing.T) {
 	d := used(0, 50)
 	d.seconds(120, 50, 0)
@@ -245,7 +244,8 @@ func TestLongWindow(t *testing.T) {
 	}
 }
 
-// TestEmptiedEvidence is no recovery: what failed stays so until its time is over.
+// TestEmptiedEvidence: an empty window is not a recovery. A failed rule stays failed until KeepFor
+// is over.
 func TestEmptiedEvidence(t *testing.T) {
 	ejecting := newTrafficRule(true, .5, time.Minute)
 	ejecting.seconds(40, 20, 0)

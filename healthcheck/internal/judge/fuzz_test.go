@@ -17,7 +17,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// tape turns a fuzzer's bytes into choices; it ends in zeros.
+// tape turns a fuzzer's bytes into choices. After the last byte it returns zeros.
 type tape struct{ bytes []byte }
 
 func (p *tape) next(n int) int {
@@ -107,8 +107,8 @@ func (p *tape) collection() *metricdata.ResourceMetrics {
 	})}
 }
 
-// FuzzEvaluate: whatever a source hands over, each kind of rule is in one of the
-// five states, with a number or with none.
+// FuzzEvaluate: for any data of a source, each kind of rule is in one of the five states, with a
+// number or without a value.
 func FuzzEvaluate(f *testing.F) {
 	const w = 3 * time.Second
 	last, growth := rule.Last("m"), rule.Increase("m")

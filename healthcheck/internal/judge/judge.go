@@ -1,10 +1,9 @@
 // Package judge makes one judgement after another.
 //
-// In: subjects, whose readings, outcomes and beats are read without a lock, and [Inputs]: the
-// time, the phase of the lifecycle and the overrides. Out: an immutable [Verdict], and as data
-// the [Change]s since the one before. One goroutine at a time may call [Judge.Next], which
-// waits for nothing. It runs no check, collects nothing, writes nothing and has no clock, so
-// that history can be judged as well as the present.
+// In: subjects, whose readings, outcomes and beats are read without a lock, and [Inputs]: the time,
+// the phase of the lifecycle and the overrides. Out: an immutable [Verdict], and its [Change]s as
+// data. One goroutine at a time may call [Judge.Next], which never waits. It runs no check,
+// collects nothing, writes nothing and has no clock, so that it can also judge recorded history.
 package judge
 
 import (
@@ -24,15 +23,15 @@ import (
 // A Subject is one thing that is judged: a check, a rule or a heartbeat.
 type Subject struct {
 	Name              string
-	OnFail            verdict.Effect // in the code
-	Rule              *query.Rule    // nil of others
-	Awaited           bool           // it has evidence only after its first run, so that its first state is no change
-	Late              bool           // added to a process that runs: it is not judged before there is evidence
-	Interval, Timeout time.Duration  // of a check; zero of others
+	OnFail            verdict.Effect // as configured
+	Rule              *query.Rule    // nil for others
+	Awaited           bool           // it has no evidence before its first run, so its first state is not a change
+	Late              bool           // added to a running process, so it is not judged before there is evidence
+	Interval, Timeout time.Duration  // of a check; zero for others
 	Evaluate          func(memory.Instant) Finding
 }
 
-// A Finding is what a subject says of itself at one instant.
+// A Finding is the state of a subject at one instant, by its own evidence.
 type Finding struct {
 	State    verdict.State
 	Reason   string
@@ -59,7 +58,7 @@ type Result struct {
 	known      bool // there was evidence once
 }
 
-// Inputs are what one judgement looks at, besides the subjects.
+// Inputs are the inputs of one judgement, besides the subjects.
 type Inputs struct {
 	Now        time.Time
 	Life       lifecycle.Phase
@@ -70,16 +69,16 @@ type Inputs struct {
 // A Judge makes one judgement after another. Only one goroutine at a time may use it.
 type Judge struct {
 	Subjects []*Subject
-	resumed  time.Time // since when judgements have come without a gap
+	resumed  time.Time // start of the judgements without a gap
 }
 
 const (
 	maxReason    = 200              // bytes
-	collectLimit = 10 * time.Second // of one collection, before rules prove nothing
+	collectLimit = 10 * time.Second // of one collection; if it takes longer, readiness fails
 )
 
-// Next makes the judgement that follows prev, which is nil at first, and says what has
-// changed. No check runs here and no metric is collected here, so nothing makes it wait.
+// Next makes the judgement after prev and returns the changes. prev is nil at first. It runs no
+// check and collects nothing, so it never waits.
 func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 	now := in.Now
 	if prev == nil || now.Sub(prev.Time) > memory.Suspension {
@@ -108,7 +107,7 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 				changes = append(changes, Change{Check: r, Was: old.State})
 			}
 		} else if (s.Late || !s.Awaited) && r.State != verdict.Pass {
-			changes = append(changes, Change{Check: r}) // this one is wrong from the start
+			changes = append(changes, Change{Check: r}) // bad from the start
 		}
 	}
 	v.Probes = v.probes(in.Life, in.Collecting)
@@ -128,7 +127,7 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 	return v, changes
 }
 
-// result is the subject's part of a judgement, as if there was none before.
+// result is the subject's part of a judgement, without the history.
 func (s *Subject) result(at memory.Instant, override verdict.Effect) Result {
 	f := s.Evaluate(at)
 	r := Result{

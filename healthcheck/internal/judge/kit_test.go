@@ -11,7 +11,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
-// newRule judges a rule. ejects says that it may take the instance out.
+// newRule makes the judge of a rule. If ejects is set, the rule may eject the instance.
 func newRule(r rule.Rule, ejects bool, began time.Time, jitter float64) (*Rule, *evidence.Sampler) {
 	q := &query.Rule{
 		Indicator: query.Indicator(r.Value).With(r.Window, r.MinEvents, r.Per),
@@ -29,7 +29,7 @@ func point(v float64, kv ...attribute.KeyValue) metricdata.DataPoint[float64] {
 	return metricdata.DataPoint[float64]{Attributes: attribute.NewSet(kv...), Value: v}
 }
 
-// latency is a histogram in seconds, of measurements up to .5 and beyond.
+// latency is a histogram in seconds, with measurements up to .5 and beyond.
 func latency(good, bad uint64) metricdata.Histogram[float64] {
 	return metricdata.Histogram[float64]{Temporality: metricdata.CumulativeTemporality, DataPoints: []metricdata.HistogramDataPoint[float64]{
 		{Bounds: []float64{.5}, BucketCounts: []uint64{good, bad}, Count: good + bad}}}

@@ -10,22 +10,22 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// A ProbeResult is what one probe was judged to be.
+// A ProbeResult is the state of one probe.
 type ProbeResult struct {
 	State  verdict.State
 	Reason string
 	Since  time.Time
-	Cause  *Result // the worst offender; nil if there is none
+	Cause  *Result // the worst check; nil if there is none
 }
 
 // durations are the seconds that a probe has spent in each state, in the order
 // of states.ProbeStates.
 type durations [len(states.ProbeStates)]float64
 
-// probes derives the probes from the checks and the lifecycle: the table of
-// docs/response-format.md, row by row.
+// probes derives the probes from the checks and the lifecycle, as in the table of
+// docs/response-format.md.
 func (v *Verdict) probes(life lifecycle.Phase, collecting time.Duration) (r [len(states.Probes)]ProbeResult) {
-	onPurpose := v.Phase == states.Maintenance || v.Phase == states.Draining // nothing to restart for
+	onPurpose := v.Phase == states.Maintenance || v.Phase == states.Draining // a restart would not help
 	r[states.Startup] = ProbeResult{State: verdict.Pass}
 	if !v.started && !onPurpose {
 		r[states.Startup] = ProbeResult{State: verdict.Fail, Reason: life.Reason()}
@@ -61,7 +61,7 @@ func (v *Verdict) readiness(life lifecycle.Phase, collecting time.Duration) Prob
 	return ProbeResult{State: verdict.Pass}
 }
 
-// worst finds the worst of the checks that are so, and says why and how many more there are.
+// worst returns the worst of the matching checks, its reason, and how many more there are.
 func (v *Verdict) worst(to verdict.State, is func(*Result) bool) (r ProbeResult, found bool) {
 	var worst *Result
 	n := 0

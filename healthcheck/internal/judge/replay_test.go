@@ -12,16 +12,16 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// history is a day of one histogram: 20 requests a second, and an hour at noon in which
-// one in five is slow.
+// history is a day of one histogram: 20 requests a second. For an hour at noon, one in five is
+// slow.
 func history(second int) (good, bad uint64) {
 	noon, after := 12*3600, 13*3600
 	slow := min(max(0, second-noon), after-noon)
 	return uint64(20*second - 4*slow), uint64(4 * slow)
 }
 
-// replay judges a day of the past by rules, each with a verdict of its own: in force and
-// in shadow, over the same history.
+// replay judges a past day by several rules, such as one in force and one in shadow. Each rule has
+// its own verdict.
 func replay(rules ...rule.Rule) (unready []time.Duration, flips []int) {
 	began := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	type one struct {
@@ -57,8 +57,8 @@ func replay(rules ...rule.Rule) (unready []time.Duration, flips []int) {
 	return unready, flips
 }
 
-// TestReplay judges a day of 2020 without a Monitor, a provider or a clock, by the rule in
-// force and by one in shadow.
+// TestReplay judges a day of 2020 without a Monitor, a provider or a clock, by a rule in force and
+// a rule in shadow.
 func TestReplay(t *testing.T) {
 	p99 := func(fail time.Duration) rule.Rule {
 		return rule.Rule{Value: rule.Quantile(.99, "m"), Fail: rule.Above(fail)}

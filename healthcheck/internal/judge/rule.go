@@ -13,7 +13,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// A Rule judges what a sampler reads, with a memory of its own. The judge owns it.
+// A Rule judges the readings of a sampler, with its own memory. The judge owns it.
 type Rule struct {
 	rule       *query.Rule
 	sampler    *evidence.Sampler
@@ -23,28 +23,28 @@ type Rule struct {
 	Unfit      func() *query.Mistake // how the rule does not fit an instrument that has recorded nothing; nil if nobody knows
 	began      time.Time
 	hysteresis memory.Hysteresis
-	ejection   *memory.Ejection // of a rule on traffic that may take the instance out; nil of others
+	ejection   *memory.Ejection // of a rule on traffic that may eject the instance; nil for others
 }
 
-// Created tells what is known of an instrument.
+// Created returns how an instrument was created.
 type Created func(metric string) Creation
 
-// Creation is what is known of an instrument that has no series.
+// Creation is how an instrument without series was created.
 type Creation int
 
 const (
-	NotKnown   Creation = iota // nobody watches what is created
+	NotKnown   Creation = iota // no View sees the instruments
 	NotCreated                 // its name may be mistyped
 	Recorded                   // it has a series once somebody has recorded a value
-	Observed                   // it has a series at each collection
+	Observed                   // it has a series in every collection
 )
 
-// NewRule makes the judge of a rule. wait is its For and keep its KeepFor; now is the time from
-// which a missing metric counts; jitter is from 0 to 1, by instance.
+// NewRule makes the judge of a rule. wait is its For and keep its KeepFor. A missing metric counts
+// from now on. jitter is from 0 to 1, by instance.
 func NewRule(r *query.Rule, wait, keep time.Duration, s *evidence.Sampler, created Created, now time.Time, jitter float64) *Rule {
 	out := &Rule{rule: r, sampler: s, wait: wait, keep: keep, created: created, began: now, hysteresis: memory.NewHysteresis(wait, keep)}
 	if s.Long {
-		out.hysteresis = memory.NewHysteresis(wait, 0) // the ejection keeps
+		out.hysteresis = memory.NewHysteresis(wait, 0) // the ejection has KeepFor instead
 		out.ejection = memory.NewEjection(keep, r.Indicator.Window, jitter)
 	}
 	return out
@@ -53,19 +53,19 @@ func NewRule(r *query.Rule, wait, keep time.Duration, s *evidence.Sampler, creat
 const (
 	maxGroup = 64 // bytes of a group in a reason
 
-	// foreignGrace is how long a gauge of a provider without our View may be missing:
-	// nobody can see whether its instrument was created.
+	// foreignGrace is how long a gauge of a provider without our View may be missing, because we
+	// can't see whether its instrument was created.
 	foreignGrace = time.Minute
 
-	// minBad is how many events beyond the limit it takes to eject an instance.
+	// minBad is how many events beyond the limit an ejection needs.
 	minBad = 10
 )
 
-// Evaluate is the rule's finding at an instant.
+// Evaluate returns the rule's finding at an instant.
 func (r *Rule) Evaluate(at memory.Instant) Finding {
 	f, ongoing := r.seen(at)
 	if !states.Good(f.State) && f.State != verdict.Fail {
-		return f // nothing was seen; the memory waits
+		return f // without evidence the memory does not change
 	}
 	seen, why := f.State, f.Reason
 	f.State = r.hysteresis.Next(seen, at)
@@ -103,7 +103,7 @@ func (r *Rule) ejecting(f Finding, o memory.Observation, at memory.Instant) Find
 	return f
 }
 
-// seen is what the last reading says, without memory, and whether a crossing goes on.
+// seen returns the finding of the last reading, without memory, and whether a crossing goes on.
 func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 	read, current := r.sampler.Reading()
 	if read == nil {
@@ -133,7 +133,7 @@ func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 		return f, false
 	}
 	if !current {
-		return f, false // it was to be forgotten
+		return f, false // the reading is from before the last Forget
 	}
 	m := r.worst(read.Groups)
 	f.Group = m.Group
@@ -150,12 +150,12 @@ func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 	}
 	f.Reason = crossing(&read.Rule.Indicator, m, read.Unit)
 	if f.State == verdict.Fail && r.ejection != nil && !ejectable(m) {
-		f.State = verdict.Warn // enough to tell, not to eject
+		f.State = verdict.Warn // enough for a warning, not for an ejection
 	}
 	return f, m.Ongoing
 }
 
-// mistyped finds a metric whose instrument nobody has created.
+// mistyped returns a metric whose instrument was not created.
 func (r *Rule) mistyped() (name string, yes bool) {
 	for _, name := range r.rule.Indicator.Metrics() {
 		if r.created(name) == NotCreated {
@@ -179,7 +179,7 @@ func (r *Rule) missing(at memory.Instant) (verdict.State, string) {
 	return verdict.Pass, "" // nobody has recorded one
 }
 
-// worst is the group that decides: by state, then by value, then by name.
+// worst returns the deciding group: by state, then by value, then by name.
 func (r *Rule) worst(groups []evidence.Measure) *evidence.Measure {
 	worst := &groups[0]
 	for n := range groups {
@@ -200,7 +200,7 @@ func (r *Rule) worse(a, b *evidence.Measure) bool {
 	return evidence.GroupName(a.Group) < evidence.GroupName(b.Group)
 }
 
-// rank orders groups by what they lead to.
+// rank orders groups by their effect.
 func (r *Rule) rank(m *evidence.Measure) int {
 	switch {
 	case m.Crossed == nil && m.Empty:
@@ -213,13 +213,13 @@ func (r *Rule) rank(m *evidence.Measure) int {
 	return 3
 }
 
-// ejectable reports whether evidence from traffic may eject the instance: the
-// limit is crossed over the long window too, by more than a handful of events.
+// ejectable reports whether a rule on traffic may eject the instance: the limit is crossed over the
+// long window too, by at least minBad events.
 func ejectable(m *evidence.Measure) bool {
 	return m.Lasting && (m.Crossed.Lower() || m.Bad >= minBad)
 }
 
-// crossing reads "95 of at most 80 (queue.name=jobs)".
+// crossing writes "95 of at most 80 (queue.name=jobs)".
 func crossing(i *query.Indicator, m *evidence.Measure, unit string) string {
 	s := quantity(i, m, unit) + limit(m.Crossed, i.IsShare())
 	if m.Group.Len() > 0 {
@@ -228,7 +228,7 @@ func crossing(i *query.Indicator, m *evidence.Measure, unit string) string {
 	return s
 }
 
-// quantity reads "p99 0.81 s" or "95".
+// quantity writes "p99 0.81 s" or "95".
 func quantity(i *query.Indicator, m *evidence.Measure, unit string) string {
 	s := text.Number(m.Value)
 	switch {
@@ -245,8 +245,8 @@ func quantity(i *query.Indicator, m *evidence.Measure, unit string) string {
 	return s
 }
 
-// limit reads " of at most 80", of a share " of at most 5 %", and of a limit that only
-// warns ", warns above 50".
+// limit writes " of at most 80", for a share " of at most 5 %", and for a limit that only warns ",
+// warns above 50".
 func limit(b *query.Bound, share bool) string {
 	v := text.Number(b.Value)
 	if share {

@@ -14,7 +14,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestFinding says what a rule makes of one reading.
+// TestFinding checks a rule's finding of one reading.
 func TestFinding(t *testing.T) {
 	queue := func(name string, v float64) evidence.Catalog {
 		return collection("", gauge(point(v, attribute.String("q", name)), point(2, attribute.String("q", "b"))))
@@ -53,8 +53,8 @@ func TestFinding(t *testing.T) {
 	}
 }
 
-// TestMissing says what is made of a metric without a series, by what is known of its
-// instrument.
+// TestMissing checks the finding of a metric without series, for every way in which its instrument
+// was created.
 func TestMissing(t *testing.T) {
 	last := rule.Rule{Value: rule.Last("m"), Fail: rule.Above(80)}
 	per, windowed := last, rule.Rule{Value: rule.Increase("m"), Fail: rule.Above(80)}
@@ -90,22 +90,22 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestForAndKeepFor of a gauge: crossings shorter than For count for nothing, and
-// gaps shorter than KeepFor are no recovery.
+// TestForAndKeepFor: crossings of a gauge shorter than For do not count, and gaps shorter than
+// KeepFor are not a recovery.
 func TestForAndKeepFor(t *testing.T) {
 	now := time.Now()
 	r, s := newRule(rule.Rule{Value: rule.Last("m"), Fail: rule.Above(80), Warn: rule.Above(50), For: 5 * time.Second, KeepFor: 10 * time.Second}, false, now, .5)
 	steps := []struct {
 		value   float64
 		seconds int
-		want    verdict.State // at the end; all the seconds before it, what it was before
+		want    verdict.State // in the last second; in the seconds before, the old state
 	}{
 		{95, 5, verdict.Pass}, {0, 1, verdict.Pass}, {95, 5, verdict.Pass}, // 5 s are the sixth reading
 		{95, 1, verdict.Fail},
-		{0, 9, verdict.Fail}, {95, 1, verdict.Fail}, {0, 10, verdict.Fail}, // the gap begins anew
+		{0, 9, verdict.Fail}, {95, 1, verdict.Fail}, {0, 10, verdict.Fail}, // the gap starts again
 		{0, 1, verdict.Pass},
 		{60, 5, verdict.Pass}, {60, 1, verdict.Warn}, {95, 5, verdict.Warn}, {95, 1, verdict.Fail},
-		{60, 11, verdict.Warn}, // no failure for KeepFor, but still over the milder limit
+		{60, 11, verdict.Warn}, // no failure for KeepFor, but still over the warning limit
 	}
 	was := verdict.Pass
 	for n, st := range steps {
@@ -124,7 +124,7 @@ func TestForAndKeepFor(t *testing.T) {
 	}
 }
 
-// TestLimitInSeconds: before the metric was seen the finding has the rule as it was written.
+// TestLimitInSeconds: before the metric is seen, the finding has the rule as written.
 func TestLimitInSeconds(t *testing.T) {
 	r, _ := newRule(rule.Rule{Value: rule.Last("m"), Fail: rule.Above(time.Second)}, false, time.Now(), 0)
 	f := r.Evaluate(memory.Instant{Now: time.Now()})

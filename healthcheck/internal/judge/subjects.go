@@ -10,10 +10,10 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// Runs judges what the runs of a check have come to.
+// Runs judges a check by its runs.
 type Runs struct{ *run.Runner }
 
-// Evaluate is the check's finding at an instant.
+// Evaluate returns the check's finding at an instant.
 func (r Runs) Evaluate(at memory.Instant) Finding {
 	o := r.Last()
 	if o == nil {
@@ -42,7 +42,7 @@ type Beats struct {
 	Last  func() (last time.Time, active int64)
 }
 
-// Evaluate is the worker's finding at an instant.
+// Evaluate returns the worker's finding at an instant.
 func (b Beats) Evaluate(at memory.Instant) Finding {
 	last, active := b.Last()
 	if active <= 0 {

@@ -24,14 +24,14 @@ type Verdict struct {
 	started bool // startup has passed
 }
 
-// A Change is a subject, or a probe, that came into another state.
+// A Change is a new state of a subject or a probe.
 type Change struct {
-	Check *Result // nil of a probe
+	Check *Result // nil for a probe
 	Probe states.Probe
-	Was   verdict.State // empty of the first
+	Was   verdict.State // empty for the first state
 }
 
-// Trace is a context in the trace of the run that caused the change, if any did.
+// Trace returns a context in the trace of the run that caused the change, if a run did.
 func (c *Change) Trace(v *Verdict) context.Context {
 	ctx, r := context.Background(), c.Check
 	if r == nil {
@@ -43,8 +43,7 @@ func (c *Change) Trace(v *Verdict) context.Context {
 	return ctx
 }
 
-// of is what a subject was judged to be; nil if it was not judged. n is where it most
-// likely is.
+// of returns the result of a subject; nil if it was not judged. n is its most likely index.
 func (v *Verdict) of(n int, s *Subject) *Result {
 	if v == nil {
 		return nil
@@ -58,7 +57,7 @@ func (v *Verdict) of(n int, s *Subject) *Result {
 	return nil
 }
 
-// Unjudged is what is answered before the first judgement: alive, not started.
+// Unjudged returns the verdict before the first judgement: alive, not started.
 func Unjudged(life lifecycle.Phase) *Verdict {
 	if life.Current == states.Running {
 		life.Current = states.Starting
@@ -68,18 +67,17 @@ func Unjudged(life lifecycle.Phase) *Verdict {
 	return v
 }
 
-// StaleAfter is the age from which a verdict proves nothing: a judge that
-// stopped must not leave readiness green.
+// StaleAfter is the age at which a verdict is stale, so that readiness does not pass for ever after
+// the judge has stopped.
 const StaleAfter = 15 * time.Second
 
-// Stale reports whether the verdict is too old to be answered. One that was never judged
-// does not age.
+// Stale reports whether the verdict is too old. An unjudged one does not age.
 func (v *Verdict) Stale(now time.Time) bool {
 	return !v.Final && !v.Time.IsZero() && now.Sub(v.Time) > StaleAfter
 }
 
-// WhenStale is what a probe answers once the verdict is stale. Nobody knows whether
-// the process works, and a restart is not risked on that.
+// WhenStale returns the result of a probe after the verdict is stale. Liveness passes then, because
+// nobody knows whether the process works.
 func (v *Verdict) WhenStale(p states.Probe) ProbeResult {
 	switch p {
 	case states.Startup:
@@ -90,7 +88,7 @@ func (v *Verdict) WhenStale(p states.Probe) ProbeResult {
 	return ProbeResult{State: verdict.Fail, Reason: "no judgement for more than " + StaleAfter.String()}
 }
 
-// Effective is what a probe answers at a time.
+// Effective returns the result of a probe at a time.
 func (v *Verdict) Effective(p states.Probe, now time.Time) ProbeResult {
 	if !v.Stale(now) {
 		return v.Probes[p]
@@ -102,8 +100,8 @@ func (v *Verdict) Effective(p states.Probe, now time.Time) ProbeResult {
 	return r
 }
 
-// spent is how long the probe has been in each state up to now. The time after
-// which the verdict grew stale counts for the state that was answered then.
+// spent returns how long the probe has been in every state up to now. After the verdict is stale,
+// the time counts for the state that was answered then.
 func (v *Verdict) spent(p states.Probe, now time.Time) durations {
 	d := v.Ages[p]
 	fresh := now.Sub(v.Time)

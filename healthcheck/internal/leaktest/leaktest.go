@@ -1,6 +1,6 @@
-// Package leaktest fails a test binary that leaves goroutines behind. It does what
-// go.uber.org/goleak does for the tests of this module, so that users do not get a module for our
-// tests. Only a TestMain calls it.
+// Package leaktest fails a test binary that leaves goroutines behind. It replaces
+// go.uber.org/goleak in this module, so that users do not get a module for our tests. Only a
+// TestMain calls it.
 package leaktest
 
 import (
@@ -27,7 +27,7 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// wait gives the stacks of the goroutines that are left after the time.
+// wait returns the stacks of the goroutines that are left after the time.
 func wait(patience time.Duration) (left []string) {
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		if left = others(); len(left) == 0 || time.Now().After(end) {
@@ -36,8 +36,8 @@ func wait(patience time.Duration) (left []string) {
 	}
 }
 
-// others are the stacks of all goroutines but the caller's and those of the runtime and of the
-// testing package.
+// others returns the stacks of all goroutines except the caller's and those of the runtime and of
+// the testing package.
 func others() (list []string) {
 	buf := make([]byte, 1<<16)
 	for {
@@ -56,7 +56,7 @@ func others() (list []string) {
 	return list
 }
 
-// expected tells a goroutine of the runtime or of the testing package.
+// expected reports whether a goroutine belongs to the runtime or to the testing package.
 func expected(stack string) bool {
 	_, frames, _ := strings.Cut(stack, "\n")
 	for _, name := range []string{

@@ -8,7 +8,7 @@ import (
 
 func TestMain(m *testing.M) { Main(m) }
 
-// TestLeak finds a goroutine that waits, and none once it has ended.
+// TestLeak: others finds a waiting goroutine, and none after it has ended.
 func TestLeak(t *testing.T) {
 	end := make(chan struct{})
 	go forgotten(end)

@@ -1,5 +1,5 @@
-// Package lifecycle is what people and the process itself have asked for: holds, maintenance,
-// the drain.
+// Package lifecycle keeps the requests of people and of the process itself: holds, maintenance, the
+// drain.
 //
 // In: calls from any goroutine, under its one lock, which is never held for longer than a copy.
 // Out: the [Phase] at a time that the caller gives. It wakes nobody and judges nothing.
@@ -15,8 +15,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
-// Life is what people and the process itself have asked for. The judge reads
-// its phase and never waits for anything here. The zero Life is running.
+// Life keeps the requests of people and of the process itself. The judge reads its phase and never
+// waits for anything here. The zero Life is running.
 type Life struct {
 	mu       sync.Mutex
 	draining bool
@@ -24,7 +24,7 @@ type Life struct {
 	windows  []*Maintenance // open ones
 }
 
-// Maintenance is one window of it.
+// Maintenance is one maintenance window.
 type Maintenance struct {
 	reason string
 	until  time.Time
@@ -38,10 +38,10 @@ type Phase struct {
 	Until   time.Time // the latest end of maintenance
 }
 
-// maxMaintenance bounds how long a forgotten window can keep an instance out.
+// maxMaintenance limits how long a forgotten window can keep an instance out.
 const maxMaintenance = 24 * time.Hour
 
-// NewMaintenance makes a window that ends at a time.
+// NewMaintenance makes a maintenance window that ends at a time.
 func NewMaintenance(reason string, until time.Time) (*Maintenance, error) {
 	now := time.Now()
 	left := until.Sub(now)
@@ -53,8 +53,8 @@ func NewMaintenance(reason string, until time.Time) (*Maintenance, error) {
 	case left > maxMaintenance:
 		return nil, fmt.Errorf("until: %s is more than %v ahead", until.Format(time.RFC3339), maxMaintenance)
 	}
-	// From here on the monotonic clock: a step of the wall clock must neither
-	// end a window nor prolong it.
+	// From here on use the monotonic clock, because a step of the wall clock must not end or
+	// prolong a window.
 	return &Maintenance{reason: reason, until: now.Add(left)}, nil
 }
 
@@ -71,7 +71,7 @@ func (l *Life) Hold(name string) (release func()) {
 	}
 }
 
-// Open begins a window of maintenance.
+// Open opens a maintenance window.
 func (l *Life) Open(w *Maintenance) (lift func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,7 +90,7 @@ func (l *Life) Drain() {
 	l.draining = true
 }
 
-// Phase is the phase at a time.
+// Phase returns the phase at a time.
 func (l *Life) Phase(now time.Time) (p Phase) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +117,7 @@ func (l *Life) Phase(now time.Time) (p Phase) {
 	return p
 }
 
-// Reason says why the process gets no traffic.
+// Reason returns why the process gets no traffic.
 func (p Phase) Reason() string {
 	switch {
 	case p.Current == states.Draining:

@@ -9,33 +9,33 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// An Ejection keeps evidence that is made by serving requests from causing the outage
-// that it reports. An instance is ejected only if it fails at its usual traffic, and a fleet
-// is not ejected all at once. An ejected instance stays out for the ejection time, because
-// without traffic there is no evidence that it is well again. It then forgets
-// what it saw and is on probation. A failure on probation doubles the ejection time.
+// An Ejection decides whether a rule on traffic takes its instance out. Ejecting a whole fleet
+// would cause an outage, so an instance is ejected only if it fails at its usual traffic, and
+// instances are not ejected all at once. An ejected instance stays out for the ejection time,
+// because without traffic there is no evidence of recovery. Then the rule forgets its evidence, and
+// the instance is on probation. A failure on probation doubles the ejection time.
 type Ejection struct {
-	base      time.Duration // ejection time of the first
+	base      time.Duration // first ejection time
 	window    time.Duration // of the indicator
-	jitter    float64       // from 0 to 1, by instance: a fleet must neither go nor come back at once
+	jitter    float64       // from 0 to 1, by instance, so that a fleet neither leaves nor returns at once
 	baseline  baseline
-	failed    time.Duration // at its usual traffic, less what it was overloaded
-	asked     time.Time     // the last time
+	failed    time.Duration // time of failing at usual traffic, less the time of overload
+	lastCall  time.Time     // of Next, if not ejected
 	count     int           // ejections in a row
 	until     time.Time     // end of the ejection; zero while there is none
 	probation time.Time     // end of the probation; zero while there is none
 }
 
 const (
-	baseEjectionTime = 30 * time.Second // KeepFor, if zero
+	baseEjectionTime = 30 * time.Second // if KeepFor is zero
 	maxEjectionTime  = 300 * time.Second
-	probationTime    = 60 * time.Second // and the window, in which nothing can be said
+	probationTime    = 60 * time.Second // and the window, which must fill first
 	minDelay         = 10 * time.Second // from failing to the ejection
 	maxDelay         = 40 * time.Second
-	maxGap           = 30 * time.Second // between two questions, that counts as failing
+	maxGap           = 30 * time.Second // between two calls, at most this counts as failing
 )
 
-// An Observation is what an ejection is decided on.
+// An Observation is the input of a decision on an ejection.
 type Observation struct {
 	Failing bool // badly enough to eject
 	Ongoing bool // in the last third of the window too
@@ -50,7 +50,8 @@ func NewEjection(base, window time.Duration, jitter float64) *Ejection {
 	return &Ejection{base: cmp.Or(base, baseEjectionTime), window: window, jitter: jitter}
 }
 
-// Next is the state of a rule, why, and whether the evidence so far must be forgotten now.
+// Next returns the state of a rule, the reason, and whether the evidence so far must be forgotten
+// now.
 func (e *Ejection) Next(o Observation, now time.Time) (s verdict.State, why string, forget bool) {
 	if !e.until.IsZero() {
 		if left := e.until.Sub(now); left > 0 {
@@ -77,15 +78,15 @@ func (e *Ejection) Next(o Observation, now time.Time) (s verdict.State, why stri
 	return verdict.Pass, "", false
 }
 
-// stays is why a failing instance is not ejected, or not yet.
+// stays returns why a failing instance is not ejected, or not yet.
 func (e *Ejection) stays(o Observation, now time.Time) string {
-	passed := now.Sub(e.asked)
-	e.asked = now
+	passed := now.Sub(e.lastCall)
+	e.lastCall = now
 	overloaded := e.baseline.exceeded(o.Traffic)
 	switch {
 	case !o.Failing:
 		e.failed = 0
-	case overloaded: // bursts take back what they prove nothing about
+	case overloaded: // overload proves nothing, so it reduces the time
 		e.failed = max(0, e.failed-passed)
 	default:
 		e.failed += min(passed, maxGap)
@@ -106,13 +107,14 @@ func (e *Ejection) stays(o Observation, now time.Time) string {
 	return ""
 }
 
-// delay is how long an instance fails before it is ejected. Other instances that fail too
-// see by their traffic that it went. Those that come back one by one need no delay.
+// delay is how long an instance fails before it is ejected. It differs by instance, so that other
+// failing instances see more traffic after the first has left. Instances on probation return one by
+// one and need no delay.
 func (e *Ejection) delay() time.Duration {
 	return minDelay + time.Duration(e.jitter*float64(maxDelay-minDelay))
 }
 
-// time is the next ejection time: doubled each time, 20 % more or less by instance.
+// time returns the next ejection time: doubled after every ejection, 20 % more or less by instance.
 func (e *Ejection) time() time.Duration {
 	d := e.base
 	for range e.count {

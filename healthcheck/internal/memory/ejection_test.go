@@ -7,8 +7,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 )
 
-// TestLongKeepFor: the cap is of the doubling; a second ejection is no shorter than
-// the one that was asked for.
+// TestLongKeepFor: the cap applies only to the doubling. A second ejection is never shorter than
+// KeepFor.
 func TestLongKeepFor(t *testing.T) {
 	e := NewEjection(10*time.Minute, 30*time.Second, .5)
 	for e.count = range 3 {
@@ -38,7 +38,7 @@ func TestJitter(t *testing.T) {
 	}
 }
 
-// TestUsualTraffic follows the day, but not the work of peers that left.
+// TestUsualTraffic: the baseline follows the day, but not the work of peers that left.
 func TestUsualTraffic(t *testing.T) {
 	var b baseline
 	now := time.Unix(1e9, 0)
@@ -70,7 +70,7 @@ func TestUsualTraffic(t *testing.T) {
 	usual("overloaded for ten minutes", 14, 16)
 }
 
-// TestExceeded: chance is allowed for, and what is not known is not exceeded.
+// TestExceeded: small variations are not an overload, and without a baseline nothing is.
 func TestExceeded(t *testing.T) {
 	ten := func(recent float64) evidence.Traffic {
 		return evidence.Traffic{Recent: recent, Span: 10 * time.Second, Known: true}

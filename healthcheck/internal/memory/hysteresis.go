@@ -6,9 +6,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// Hysteresis turns what a rule sees at each instant into its state. A
-// crossing counts once it has lasted For, and goes on counting until there was
-// none for KeepFor.
+// Hysteresis turns the observed states of a rule into its state. A crossing counts after it has
+// lasted for For. It counts until there was none for KeepFor.
 type Hysteresis struct {
 	wait, keep time.Duration
 	warn, fail level
@@ -17,16 +16,16 @@ type Hysteresis struct {
 // A level is one severity's memory.
 type level struct {
 	on    bool
-	since time.Time // when what is seen began to differ from on; zero while it does not
+	since time.Time // when the observation began to differ from on; zero while it does not
 }
 
 // NewHysteresis makes the memory of a rule: wait is its For, keep its KeepFor.
 func NewHysteresis(wait, keep time.Duration) Hysteresis { return Hysteresis{wait: wait, keep: keep} }
 
-// Forget begins anew.
+// Forget resets the memory.
 func (h *Hysteresis) Forget() { *h = NewHysteresis(h.wait, h.keep) }
 
-// Next is the state, given what is seen.
+// Next returns the state after an observation.
 func (h *Hysteresis) Next(seen verdict.State, at Instant) verdict.State {
 	warn := h.warn.next(seen == verdict.Warn || seen == verdict.Fail, at, h.wait, h.keep)
 	fail := h.fail.next(seen == verdict.Fail, at, h.wait, h.keep)

@@ -1,7 +1,7 @@
-// Package operator reads what operators say while the process runs: overrides, and files.
+// Package operator reads the requests of operators while the process runs: overrides and files.
 //
-// In: text and paths. Out: values, and a call of use on the goroutine of [Watch]. A file that
-// cannot be used leaves the last good one in force. Nobody waits for its reads.
+// In: text and paths. Out: values, and a call of use on the goroutine of [Watch]. If a file is
+// invalid, its last valid content stays in force. Nobody waits for its reads.
 package operator
 
 import (
@@ -19,12 +19,12 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 )
 
-// A File is a mounted file that an operator changes while the process runs, such
-// as a key of a ConfigMap. It is read every second, because a ConfigMap changes when
-// a link is swapped. A file that is absent or empty says nothing. One that can't be
-// used keeps the last good content in force and is logged once.
+// A File is a mounted file that an operator changes while the process runs, such as a key of a
+// ConfigMap. It is read every second, because Kubernetes changes a ConfigMap by swapping a link. An
+// absent or empty file asks for nothing. If the file is invalid, its last valid content stays in
+// force, and the error is logged once.
 type File struct {
-	Field string // of the configuration, for whoever tells an error of Load
+	Field string // of the configuration, for error texts
 
 	path  string
 	parse func(text string) (use func(), err error)
@@ -36,12 +36,12 @@ type File struct {
 // maxFile is the size of a file, in bytes.
 const maxFile = 64 << 10
 
-// NewFile is a file that has not been read.
+// NewFile makes a File without reading it.
 func NewFile(path, field string, parse func(text string) (use func(), err error)) *File {
 	return &File{Field: field, path: path, parse: parse}
 }
 
-// Load reads the file. use puts what it says in force, if it has changed.
+// Load reads the file. use puts its content into force, if it has changed.
 func (f *File) Load() (use func(), err error) {
 	text, err := f.read()
 	switch {
@@ -51,7 +51,7 @@ func (f *File) Load() (use func(), err error) {
 		f.bad, f.why = "", nil
 		return func() {}, nil
 	case text == f.bad && f.why != nil:
-		return nil, f.why // what was refused once must not begin by itself when it fits
+		return nil, f.why // a refused maintenance must not begin by itself when its end comes near enough
 	}
 	apply, err := f.parse(text)
 	if err != nil {
@@ -80,12 +80,12 @@ func (f *File) read() (string, error) {
 	return string(b), nil
 }
 
-// Watch reads the files every second until ctx is done. Reading can hang with a dead volume,
-// so nobody waits for it.
+// Watch reads the files every second until ctx is done. Reading from a dead volume can hang, so
+// nobody waits for Watch.
 func Watch(ctx context.Context, files []*File, log *slog.Logger) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	said := map[*File]string{}
+	logged := map[*File]string{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -97,16 +97,16 @@ func Watch(ctx context.Context, files []*File, log *slog.Logger) {
 			text := ""
 			if err == nil {
 				use()
-			} else if text = err.Error(); text != said[f] {
-				log.Error("a file can't be used; what it said before stays in force", "error", f.Field+": "+text)
+			} else if text = err.Error(); text != logged[f] {
+				log.Error("a file is invalid, so its last valid content stays in force", "error", f.Field+": "+text)
 			}
-			said[f] = text
+			logged[f] = text
 		}
 	}
 }
 
-// ParseMaintenance reads the maintenance that a file asks for:
-// {"reason": "…", "until": "RFC 3339"}. An end that has passed asks for none.
+// ParseMaintenance reads the maintenance in a file: {"reason": "…", "until": "RFC 3339"}. An end in
+// the past asks for none.
 func ParseMaintenance(text string) (*lifecycle.Maintenance, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
@@ -119,14 +119,14 @@ func ParseMaintenance(text string) (*lifecycle.Maintenance, error) {
 	dec.DisallowUnknownFields()
 	err := dec.Decode(&ask)
 	if err == nil && dec.More() {
-		err = errors.New("more follows")
+		err = errors.New("there is more after it")
 	}
 	if err != nil {
 		return nil, fmt.Errorf(`is not JSON like {"reason": "upgrade", "until": "2026-01-31T18:00:00Z"}: %w`, err)
 	}
 	until, err := time.Parse(time.RFC3339, ask.Until)
 	if err != nil {
-		return nil, fmt.Errorf("until: %q is no time like 2026-01-31T18:00:00Z", ask.Until)
+		return nil, fmt.Errorf("until: %q is not a time like 2026-01-31T18:00:00Z", ask.Until)
 	}
 	if strings.TrimSpace(ask.Reason) != "" && !until.After(time.Now()) {
 		return nil, nil

@@ -11,11 +11,11 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// Overrides are the effects that an operator has put in place of those in the code, by
-// name. "*" stands for every check that is not named.
+// Overrides are the effects that an operator has set instead of the configured ones, by name. "*"
+// stands for every check that is not named.
 type Overrides map[string]verdict.Effect
 
-// Of is the effect in place of a check's own; empty if there is none.
+// Of returns the override of a check; empty if there is none.
 func (o Overrides) Of(check string) verdict.Effect {
 	if e, ok := o[check]; ok {
 		return e
@@ -23,7 +23,7 @@ func (o Overrides) Of(check string) verdict.Effect {
 	return o["*"]
 }
 
-// effects are what an operator can ask for. Nobody can ask for a restart.
+// effects are the allowed overrides. Operators can't ask for a restart.
 var effects = []verdict.Effect{states.NotReady, states.WarnOnly, states.ShowOnly}
 
 // ParseOverrides reads NAME=EFFECT pairs, separated by commas or lines; # begins a
@@ -56,8 +56,8 @@ func ParseOverrides(text string) (Overrides, error) {
 	return o, errors.Join(append(errs, lines.Err())...)
 }
 
-// Unknown are the names that no check has, in order. They may be those of another release,
-// or of a check that is yet to be added.
+// Unknown returns the names without a check, sorted. They may belong to another release, or to a
+// check that is added later.
 func (o Overrides) Unknown(known func(name string) bool) (names []string) {
 	for name := range o {
 		if name != "*" && !known(name) {

@@ -1,6 +1,6 @@
-// Package query says what is asked of a metric: an indicator, the series it takes and the
-// bounds it is held against. It is data, written by package rule and read by evidence. It can
-// say what is wrong with itself, and it reads no metric.
+// Package query describes a rule as data: an indicator, the series that it reads and the bounds of
+// its value. Package rule writes it, and evidence reads it. It finds its own mistakes, and it reads
+// no metric.
 package query
 
 import (
@@ -46,11 +46,11 @@ type Matcher struct {
 const (
 	defaultWindow    = 30 * time.Second
 	minWindow        = time.Second
-	defaultMinEvents = 10 // one bad request in an idle minute is no ratio of 1
+	defaultMinEvents = 10 // one bad request in an idle minute must not count as 100 %
 )
 
-// With is the indicator as a rule asks for it: its window, events and groups, with their
-// defaults where the indicator has a use for them.
+// With adds a rule's window, events and groups to the indicator, with their defaults if the
+// indicator uses them.
 func (i Indicator) With(window time.Duration, minEvents int, per []string) Indicator {
 	for _, key := range per {
 		i.GroupBy = append(i.GroupBy[:len(i.GroupBy):len(i.GroupBy)], attribute.Key(key))
@@ -86,11 +86,11 @@ func (i *Indicator) looksBack() bool {
 // counts reports whether the indicator needs a number of events.
 func (i *Indicator) counts() bool { return i.looksBack() && i.Kind != KindIncrease }
 
-// Windowed reports whether the indicator looks back: serving requests can make
-// such evidence, and no events in its window is an answer and not an absence.
+// Windowed reports whether the indicator has a window. Then requests can be its evidence, and an
+// empty window passes instead of being unknown.
 func (i *Indicator) Windowed() bool { return i.Window != 0 }
 
-// Filtered reports whether the overflow series could hide what is looked for.
+// Filtered reports whether matching series could be hidden in the overflow series.
 func (i *Indicator) Filtered() bool { return len(i.Matchers) > 0 || len(i.GroupBy) > 0 }
 
 func (i *Indicator) validate(add func(field, format string, a ...any)) {
@@ -100,7 +100,7 @@ func (i *Indicator) validate(add func(field, format string, a ...any)) {
 	}
 	switch {
 	case !i.looksBack() && i.Window != 0:
-		add("Window", "%v: this Value does not look back", i.Window)
+		add("Window", "%v: this Value does not look back, so leave Window out", i.Window)
 	case i.looksBack() && i.Window < minWindow:
 		add("Window", "%v is shorter than %v", i.Window, minWindow)
 	}
@@ -154,8 +154,8 @@ func (i *Indicator) Metrics() []string {
 // IsShare reports whether the value is shown in percent.
 func (i *Indicator) IsShare() bool { return i.Kind == KindShareAbove || i.Kind == KindRatio }
 
-// part reports whether the indicator is a ratio of some of a metric's events to more of
-// them, which can't exceed 1.
+// part reports whether the numerator counts a part of the denominator's events, so that the ratio
+// can't exceed 1.
 func (i *Indicator) part() bool {
 	if i.Kind != KindRatio || i.Num.Kind != KindIncrease || i.Num.Metric != i.Den.Metric {
 		return false

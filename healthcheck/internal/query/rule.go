@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Rule is an indicator and the bounds it is held against.
+// A Rule is an indicator and the bounds of its value.
 type Rule struct {
 	Indicator Indicator
 	Bounds    []Bound
@@ -37,7 +37,7 @@ func (e Edge) Field() string {
 	return "Warn"
 }
 
-// method is how the bound was written.
+// method is the function of package rule that makes the bound.
 func (e Edge) method() string {
 	if e == MinFail || e == MinWarn {
 		return "Below"
@@ -45,7 +45,7 @@ func (e Edge) method() string {
 	return "Above"
 }
 
-// Lower reports whether too little crosses the bound.
+// Lower reports whether values below the bound cross it.
 func (b Bound) Lower() bool { return b.Edge == MinFail || b.Edge == MinWarn }
 
 // Fails reports whether crossing the bound is a failure, not a warning.
@@ -61,16 +61,15 @@ func (b Bound) Crossed(v float64) bool {
 
 func (b Bound) String() string { return fmt.Sprintf("%s(%s)", b.Edge.method(), b.Number) }
 
-// Lower reports whether too little is what the rule looks for.
+// Lower reports whether the bounds of the rule are lower ones.
 func (r *Rule) Lower() bool { return len(r.Bounds) > 0 && r.Bounds[0].Lower() }
 
-// A Mistake is what is wrong with a rule, by the field that has it.
+// A Mistake is a mistake in one field of a rule.
 type Mistake struct{ Field, Problem string }
 
 func (m *Mistake) Error() string { return m.Field + ": " + m.Problem }
 
-// Validate says all that is wrong with the rule, as far as it can be known without its
-// metric.
+// Validate returns all mistakes in the rule that can be found without its metric.
 func (r *Rule) Validate() (all []*Mistake) {
 	add := func(field, format string, a ...any) { all = append(all, &Mistake{field, fmt.Sprintf(format, a...)}) }
 	i := &r.Indicator
@@ -86,7 +85,7 @@ func (r *Rule) Validate() (all []*Mistake) {
 		case !Finite(b.Value):
 			add(b.Edge.Field(), "%v is not a number", b)
 		case b.Lower() && i.Kind == KindQuantile:
-			add(b.Edge.Field(), "%v: a Quantile is judged by counting what is above: write rule.Above", b)
+			add(b.Edge.Field(), "%v: a Quantile can't have a lower limit: write rule.Above", b)
 		default:
 			if p := i.pointless(b); p != "" {
 				add(b.Edge.Field(), "%v %s", b, p)
@@ -97,7 +96,7 @@ func (r *Rule) Validate() (all []*Mistake) {
 		fail, warn := r.Bounds[0], r.Bounds[1]
 		switch {
 		case fail.Lower() != warn.Lower():
-			add("Warn", "%v and Fail: %v look at two sides: write two rules", warn, fail)
+			add("Warn", "%v and Fail: %v are on two sides: write two rules", warn, fail)
 		case fail.Duration != warn.Duration:
 			add("Warn", "%v and Fail: %v differ in type: write both as a time.Duration, or both as a number", warn, fail)
 		case fail.Lower() && warn.Value <= fail.Value, !fail.Lower() && warn.Value >= fail.Value:
@@ -107,7 +106,7 @@ func (r *Rule) Validate() (all []*Mistake) {
 	return all
 }
 
-// pointless says why a bound is crossed always or never.
+// pointless returns why a bound is always or never crossed; empty if it is neither.
 func (i *Indicator) pointless(b Bound) string {
 	low, high := math.Inf(-1), math.Inf(1)
 	switch {
@@ -164,8 +163,8 @@ func (r *Rule) mistyped() (all []*Mistake) {
 	return all
 }
 
-// Resolved is the rule with each number in the unit of its metric. unit is the metric's,
-// kind is what it is, or empty where that is not known yet.
+// Resolved returns the rule with each number in the unit of its metric. unit and kind are the
+// metric's; kind is empty if it is not known yet.
 func (r *Rule) Resolved(unit, kind string) (*Rule, error) {
 	out := Rule{Indicator: r.Indicator, Bounds: append([]Bound(nil), r.Bounds...)}
 	i := &out.Indicator
@@ -190,7 +189,7 @@ func (r *Rule) Resolved(unit, kind string) (*Rule, error) {
 	return &out, nil
 }
 
-// Number is what a bound is written as: a count or a share, or a duration in seconds.
+// Number is the value of a bound: a count or a share, or a duration in seconds.
 type Number struct {
 	Value    float64
 	Duration bool
@@ -203,8 +202,8 @@ func (n Number) String() string {
 	return fmt.Sprint(n.Value)
 }
 
-// in is the number in a unit. A duration needs a unit of time, and a bare number must not
-// meet one.
+// in converts the number to a unit. A duration needs a unit of time, and a number must not have
+// one.
 func (n Number) in(unit, field, metric string) (Number, error) {
 	size, isTime := nanoseconds[unit]
 	switch {
@@ -221,7 +220,7 @@ func (n Number) in(unit, field, metric string) (Number, error) {
 	return n, nil
 }
 
-// goDuration is a duration as Go code has it.
+// goDuration writes a duration as Go code.
 func goDuration(d time.Duration) string {
 	for _, u := range []struct {
 		size time.Duration
@@ -237,13 +236,13 @@ func goDuration(d time.Duration) string {
 // Finite reports whether a value is a number.
 func Finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// Limit is one bound before it is known whether it fails or warns.
+// Limit is one bound before it is a failing or a warning one.
 type Limit struct {
 	Set, Lower bool
 	Number
 }
 
-// Bounds are the bounds of a rule that has two limits.
+// Bounds returns the bounds of a rule with two limits.
 func Bounds(fail, warn Limit) (all []Bound) {
 	for _, l := range []struct {
 		Limit

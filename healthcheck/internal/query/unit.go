@@ -2,8 +2,8 @@ package query
 
 import "strings"
 
-// nanoseconds are the units of time in UCUM. They are whole numbers, so that a duration comes
-// out as the number that a person would write.
+// nanoseconds are the units of time in UCUM. They are whole numbers, so that a converted duration
+// has no rounding error.
 var nanoseconds = map[string]float64{
 	"ns": 1, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9, "min": 60e9, "h": 3600e9, "d": 86400e9,
 }
@@ -11,8 +11,8 @@ var nanoseconds = map[string]float64{
 // suffixes are the units of time in names of Prometheus.
 var suffixes = map[string]string{"_seconds": "s", "_milliseconds": "ms", "_microseconds": "us", "_nanoseconds": "ns"}
 
-// TimeUnit is the unit of a metric. One without a unit has that of its name, as Prometheus
-// writes it.
+// TimeUnit returns the unit of a metric. If it has none, a suffix of its name counts, as in
+// Prometheus.
 func TimeUnit(metric, unit string) string {
 	if unit == "" {
 		for suffix, u := range suffixes {
@@ -26,10 +26,10 @@ func TimeUnit(metric, unit string) string {
 	return unit
 }
 
-// Seconds is how many seconds a unit of time has; 0 for another unit.
+// Seconds returns how many seconds a unit of time has; 0 for another unit.
 func Seconds(unit string) float64 { return nanoseconds[unit] / 1e9 }
 
-// Unit is the unit of the indicator, given the unit and the kind of its metric.
+// Unit returns the unit of the indicator's value, given the unit and the kind of its metric.
 func (i *Indicator) Unit(metric, kind string) string {
 	switch {
 	case i.Kind == KindShareAbove, i.Kind == KindRatio:

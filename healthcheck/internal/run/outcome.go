@@ -1,9 +1,9 @@
-// Package run runs active checks: each in a loop of its own, on its own clock and context,
-// with a span a run.
+// Package run runs active checks: each in its own loop, with its own clock and context, and a span
+// for every run.
 //
-// In: a [Func]. Out: the last [Outcome], immutable, to any goroutine, without a lock; and two
-// calls from the goroutine of the loop, record and changed. It never judges: thresholds count
-// runs, and what an outcome means is the judge's.
+// In: a [Func]. Out: the last [Outcome], immutable, to any goroutine, without a lock; and two calls
+// from the goroutine of the loop, record and changed. It counts runs by thresholds and never
+// judges, because that is the task of the judge.
 package run
 
 import (
@@ -14,8 +14,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// An Outcome is what one check's runs have come to. It is immutable: the
-// judge and the exported instruments read the same record.
+// An Outcome is the result of one check's runs. It is immutable: the judge and the exported
+// instruments read the same record.
 type Outcome struct {
 	Ran         time.Time     // when the last run finished
 	Took        time.Duration // that run
@@ -30,8 +30,8 @@ type Outcome struct {
 	Span        trace.SpanContext
 }
 
-// next is the outcome after one more run. Thresholds apply once the check has
-// ever passed: a check that never worked does not get the benefit of the doubt.
+// next returns the outcome after one more run. The failure threshold applies only after the first
+// success, so a check that has never worked fails at once.
 func (o *Outcome) next(c *Func, err error, class string) *Outcome {
 	n := Outcome{Err: err, Class: class, Warned: warns(err)}
 	fresh := o == nil
@@ -54,22 +54,22 @@ func (o *Outcome) next(c *Func, err error, class string) *Outcome {
 	return &n
 }
 
-// overdue counts one more failure because the last run is still out. The time of the
-// last run stays, so that the outcome grows stale.
-func (o *Outcome) overdue(c *Func) *Outcome {
+// hung counts one more failure, because the last run has not returned. The time of the last
+// finished run stays, so that the outcome grows stale.
+func (o *Outcome) hung(c *Func) *Outcome {
 	n := *o
 	n.Failures++
 	n.Failed = n.Failed || n.Failures >= c.FailureThreshold
 	return &n
 }
 
-// worked reports whether the last run did.
+// worked reports whether the last run succeeded.
 func (o *Outcome) worked() bool { return o.Failures == 0 }
 
-// Warning makes an error a warning: the run works, but badly.
+// Warning turns an error into a warning: the run works, but badly.
 func Warning(err error) error { return guard.Warning{Err: err} }
 
-// warns reports whether an error is a warning. Its methods are somebody else's code.
+// warns reports whether an error is a warning. The methods of err are foreign code and may panic.
 func warns(err error) (yes bool) {
 	defer func() { _ = recover() }()
 	_, yes = errors.AsType[guard.Warning](err)

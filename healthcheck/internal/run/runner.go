@@ -12,7 +12,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
-// Func is one function to run, and how.
+// Func is one function and its schedule.
 type Func struct {
 	Name             string
 	Run              func(context.Context) error
@@ -22,7 +22,7 @@ type Func struct {
 	SuccessThreshold int           // successes in a row until it works again
 }
 
-// StaleAfter is the age from which an outcome proves nothing.
+// StaleAfter is the age at which an outcome is stale.
 func (f *Func) StaleAfter() time.Duration { return 3*f.Interval + f.Timeout }
 
 // Record exports one finished run, in the context of its span.
@@ -35,40 +35,39 @@ type Runner struct {
 	last    atomic.Pointer[Outcome]
 	tracer  trace.Tracer
 	record  Record
-	changed func() // the outcome's state is another
+	changed func() // called if the state of the outcome has changed
 	classes guard.Classes
 	soon    time.Duration // until the next run, while runs fail
-	spread  bool          // the phase is this instance's own
+	spread  bool          // the runs have the phase of this instance
 	late    <-chan error  // of a run that timed out and has not returned
 }
 
-// New makes the runner of one check, not yet running. record and changed are called by
-// the goroutine of Loop and must not block.
+// New makes the runner of one check, which does not run yet. The goroutine of Loop calls record and
+// changed, so they must not block.
 func New(check Func, jitter float64, tracer trace.Tracer, record Record, changed func()) *Runner {
 	return &Runner{Check: check, jitter: jitter, tracer: tracer, record: record, changed: changed, classes: guard.Classes{}, soon: firstPause}
 }
 
-// Last is what the runs have come to; nil before the end of the first. Any goroutine
-// may ask.
+// Last returns the last outcome; nil before the end of the first run. Any goroutine may call it.
 func (r *Runner) Last() *Outcome { return r.last.Load() }
 
 // firstPause is the time from the start of the first failed run to the next. It doubles up to the
-// interval, so a failure is confirmed, or taken back, in seconds.
+// interval, so a failure is confirmed or over within seconds.
 const firstPause = time.Second
 
-// rest is the time from the end of a failed run to the next, at least: a run that timed out
-// and heeds its context has returned by then, and does not count twice.
+// rest is the minimum time from the end of a failed run to the next. A run that timed out and obeys
+// its context has returned by then, so it does not count twice.
 const rest = time.Second / 2
 
-// Loop runs the check until ctx is done: at once, then every interval, and sooner after a
-// failure. The phase is spread over instances, so that a fleet that starts together
-// does not ask together, also where what it asks about was down at first.
+// Loop runs the check until ctx is done: at once, then every interval, and sooner after a failure.
+// The phase differs by instance, so that a fleet that starts together does not run its checks
+// together, even if the dependency was down at first.
 func (r *Runner) Loop(ctx context.Context) {
 	next := time.Now()
-	for ctx.Err() == nil { // when both are done, select takes either
+	for ctx.Err() == nil { // select may choose the timer although ctx is done
 		r.run(ctx)
 		next = next.Add(r.pause())
-		earliest := time.Now() // suspended: don't catch up
+		earliest := time.Now() // after a suspension, don't catch up
 		if o := r.Last(); o != nil && !o.worked() {
 			earliest = earliest.Add(min(rest, r.Check.Interval))
 		}
@@ -85,7 +84,7 @@ func (r *Runner) Loop(ctx context.Context) {
 	}
 }
 
-// pause is the time from the start of one run to the next.
+// pause returns the time from the start of one run to the next.
 func (r *Runner) pause() time.Duration {
 	interval, soon := r.Check.Interval, r.soon
 	switch o := r.Last(); {
@@ -97,14 +96,14 @@ func (r *Runner) pause() time.Duration {
 		return min(firstPause, interval)
 	}
 	r.soon = firstPause
-	if !r.spread { // not before: runs that fail at the start come at the same times everywhere
+	if !r.spread { // only now, because failing first runs have the same times everywhere
 		r.spread = true
 		return r.phase()
 	}
 	return interval
 }
 
-// phase is the first pause that is not cut short by a failure.
+// phase is the first pause of a passing check, which differs by instance.
 func (r *Runner) phase() time.Duration {
 	return time.Duration(float64(r.Check.Interval) * (.5 + .5*r.jitter))
 }
@@ -112,10 +111,10 @@ func (r *Runner) phase() time.Duration {
 func (r *Runner) run(ctx context.Context) {
 	if r.late != nil {
 		select {
-		case <-r.late: // its result is of no use any more
+		case <-r.late: // its result is too old
 			r.late = nil
 		default:
-			r.store(r.Last().overdue(&r.Check))
+			r.store(r.Last().hung(&r.Check))
 			return
 		}
 	}
@@ -139,7 +138,7 @@ func (r *Runner) run(ctx context.Context) {
 		}
 	}
 	if ctx.Err() != nil {
-		return // the monitor stopped: says nothing about what is checked
+		return // the Monitor has stopped, so the result says nothing about the dependency
 	}
 
 	class, text := r.classes.Describe(err)

@@ -13,7 +13,7 @@ import (
 
 var errDown = errors.New("down")
 
-// timesOf runs a check for a while and returns when its runs began, since the first.
+// timesOf runs a check for a while and returns the start times of its runs, since the first.
 func timesOf(t *testing.T, jitter float64, long time.Duration, f Func) (starts []time.Duration, last *Outcome) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func checkTimes(t *testing.T, got []time.Duration, want ...time.Duration) {
 	}
 }
 
-// TestPhase spreads later runs over instances, the same at every start.
+// TestPhase: later runs differ by instance, and are the same at every start.
 func TestPhase(t *testing.T) {
 	works := Func{Run: func(context.Context) error { return nil }, Interval: 10 * time.Second, Timeout: time.Second, FailureThreshold: 3, SuccessThreshold: 2}
 	for jitter, second := range map[float64]time.Duration{0: 5 * time.Second, .5: 7500 * time.Millisecond, 1: 10 * time.Second} {
@@ -57,7 +57,8 @@ func TestPhase(t *testing.T) {
 	}
 }
 
-// TestPhaseAfterFailures: instances whose first runs failed together part once they work.
+// TestPhaseAfterFailures: if the first runs of instances failed together, their runs differ after
+// the first success.
 func TestPhaseAfterFailures(t *testing.T) {
 	s := time.Second
 	var n atomic.Int64
@@ -72,8 +73,8 @@ func TestPhaseAfterFailures(t *testing.T) {
 	checkTimes(t, starts, 0, 1*s, 3*s, 10500*time.Millisecond, 20500*time.Millisecond)
 }
 
-// TestRetries: the run after a failed one comes 1, 2, 4 s later, and so on up to the interval;
-// after a success of a failed check the next comes 1 s later.
+// TestRetries: the run after a failed one comes after 1, 2, 4 s, and so on up to the interval.
+// After a success of a failed check the next run comes after 1 s.
 func TestRetries(t *testing.T) {
 	s := time.Second
 	f := Func{Interval: 5 * s, Timeout: 2 * s, FailureThreshold: 3, SuccessThreshold: 2}
@@ -100,7 +101,7 @@ func TestRetries(t *testing.T) {
 	}
 
 	n.Store(0)
-	f.Run = func(context.Context) error { // one failure is taken back within a second, and the next begins at 1 s again
+	f.Run = func(context.Context) error { // a success follows one failure within a second, and the next failure begins at 1 s again
 		if i := n.Add(1); i == 2 || i == 4 {
 			return errDown
 		}
@@ -116,10 +117,10 @@ func TestRetries(t *testing.T) {
 	checkTimes(t, starts, 0, s/2, s, 3*s/2)
 }
 
-// TestRetriesOfWhatHangs: half a second passes after a timeout at least, so that a run that heeds
-// its context has returned by then and counts once. One that heeds nothing counts at the end of
-// each pause and is not run again.
-func TestRetriesOfWhatHangs(t *testing.T) {
+// TestRetriesOfHungRuns: after a timeout at least half a second passes, so that a run that obeys
+// its context has returned and counts once. A run that ignores its context counts at the end of
+// each pause and is not started again.
+func TestRetriesOfHungRuns(t *testing.T) {
 	s := time.Second
 	f := Func{Interval: 5 * s, Timeout: 2 * s, FailureThreshold: 3, SuccessThreshold: 2}
 	f.Run = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }

@@ -1,10 +1,9 @@
-// Package states orders and lists what a verdict can say: states, effects, probes and phases.
-// It is data.
+// Package states lists and orders the states, effects, probes and phases of a verdict. It is data.
 package states
 
 import "github.com/otelhealth/otelhealth/healthcheck/verdict"
 
-// The effects, in the words of overrides and of the response.
+// The effects, by their words in overrides and in the response.
 const (
 	NotReady verdict.Effect = "not-ready"
 	WarnOnly verdict.Effect = "warn"
@@ -15,7 +14,7 @@ const (
 // roles are the article's words for the effects.
 var roles = map[verdict.Effect]string{NotReady: "core", WarnOnly: "auxiliary", ShowOnly: "informational", Restart: "vital"}
 
-// Role is the word for an effect in the response and in metrics; empty for no effect.
+// Role returns the word for an effect in the response and in metrics; empty if it is not an effect.
 func Role(e verdict.Effect) string { return roles[e] }
 
 // Probe is one of the three questions that Kubernetes asks.
@@ -35,9 +34,9 @@ func (p Probe) String() string { return [...]string{"readiness", "liveness", "st
 // Phase is the phase of the process.
 type Phase string
 
-// Where several apply, the one named first here wins.
+// If several apply, the first of these counts.
 const (
-	Draining    Phase = "draining"    // on its way out: no new traffic
+	Draining    Phase = "draining"    // shutting down: no new traffic
 	Maintenance Phase = "maintenance" // taken out by a person
 	Starting    Phase = "starting"    // not judged yet, or a hold is open
 	Running     Phase = "running"
@@ -64,7 +63,7 @@ func Severity(s verdict.State) int {
 	return 0
 }
 
-// Index is a state's place in ProbeStates.
+// Index returns the index of a state in ProbeStates.
 func Index(s verdict.State) int {
 	for n, st := range ProbeStates {
 		if st == s {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// round keeps six significant digits: enough to compare, short enough to read.
+// Round keeps six significant digits: enough to compare, short enough to read.
 func Round(v float64) float64 {
 	if v == math.Trunc(v) {
 		return v
@@ -19,10 +19,10 @@ func Round(v float64) float64 {
 	return r
 }
 
-// number writes a value for people.
+// Number writes a value for people.
 func Number(v float64) string { return strconv.FormatFloat(Round(v), 'f', -1, 64) }
 
-// shorten cuts text for people to a length in bytes, at a rune.
+// Shorten cuts text for people to a length in bytes, at a rune.
 func Shorten(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -32,7 +32,7 @@ func Shorten(s string, n int) string {
 	return s[:n] + "…"
 }
 
-// count writes "1 failure", "2 failures".
+// Count writes "1 failure", "2 failures".
 func Count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -16,10 +16,10 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 )
 
-// own are some metrics of a Monitor as a collector. It describes each family, so that a registry
-// refuses a second one at once, and a pedantic registry takes it. It asks the SDK's reader, which
-// knows nothing of families: a scrape never asks what rules read.
-type own struct {
+// monitorCollector exports some metrics of a Monitor. It describes every family, so that a registry
+// refuses a second Monitor at once, and a pedantic registry accepts it. It reads only the SDK's
+// reader and no families, so that a scrape asks no collector of the rules.
+type monitorCollector struct {
 	monitor *healthcheck.Monitor
 	reader  *sdkmetric.ManualReader
 	has     func(family) bool
@@ -27,17 +27,18 @@ type own struct {
 	descs   sync.Map  // by name and labels
 }
 
-func newOwn(m *healthcheck.Monitor, r *sdkmetric.ManualReader, has func(family) bool) *own {
-	return &own{monitor: m, reader: r, has: has}
+func newMonitorCollector(m *healthcheck.Monitor, r *sdkmetric.ManualReader, has func(family) bool) *monitorCollector {
+	return &monitorCollector{monitor: m, reader: r, has: has}
 }
 
-// stopped reports whether the Monitor has been stopped. Until then it takes offence at the name.
-func (o *own) stopped() bool {
+// stopped reports whether the Monitor has stopped. A Monitor that has not stopped refuses the empty
+// name.
+func (o *monitorCollector) stopped() bool {
 	_, err := o.monitor.Add(healthcheck.Check{})
 	return errors.Is(err, cfgerrors.ErrStopped)
 }
 
-func (o *own) Describe(ch chan<- *prometheus.Desc) {
+func (o *monitorCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, f := range exported {
 		if o.has(f) {
 			ch <- f.desc(f.labels)
@@ -45,13 +46,13 @@ func (o *own) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-func (o *own) Collect(ch chan<- prometheus.Metric) {
+func (o *monitorCollector) Collect(ch chan<- prometheus.Metric) {
 	rm, _ := o.spare.Get().(*metricdata.ResourceMetrics)
 	if rm == nil {
 		rm = &metricdata.ResourceMetrics{}
 	}
 	defer o.spare.Put(rm)
-	_ = o.reader.Collect(context.Background(), rm) // what a callback of a queue leaves out is missing
+	_ = o.reader.Collect(context.Background(), rm) // after an error only the values of a queue's callback are missing
 	for _, sm := range rm.ScopeMetrics {
 		for _, m := range sm.Metrics {
 			f := byInstrument[m.Name]
@@ -59,7 +60,7 @@ func (o *own) Collect(ch chan<- prometheus.Metric) {
 				f = byName[m.Name]
 			}
 			if f == nil || !o.has(*f) {
-				continue // for the other one, or of a newer healthcheck: a pedantic registry would refuse everything
+				continue // of the other collector, or of a newer healthcheck; a pedantic registry refuses everything after an undescribed metric
 			}
 			switch d := m.Data.(type) {
 			case metricdata.Gauge[int64]:
@@ -84,7 +85,7 @@ func kindOf(monotonic bool) prometheus.ValueType {
 	return prometheus.GaugeValue
 }
 
-func send[N int64 | float64](o *own, ch chan<- prometheus.Metric, f *family, kind prometheus.ValueType, points []metricdata.DataPoint[N]) {
+func send[N int64 | float64](o *monitorCollector, ch chan<- prometheus.Metric, f *family, kind prometheus.ValueType, points []metricdata.DataPoint[N]) {
 	for i := range points {
 		desc, values := o.labelled(f, points[i].Attributes)
 		if m, err := prometheus.NewConstMetric(desc, kind, float64(points[i].Value), values...); err == nil {
@@ -93,7 +94,7 @@ func send[N int64 | float64](o *own, ch chan<- prometheus.Metric, f *family, kin
 	}
 }
 
-func (o *own) sendHistogram(ch chan<- prometheus.Metric, f *family, points []metricdata.HistogramDataPoint[float64]) {
+func (o *monitorCollector) sendHistogram(ch chan<- prometheus.Metric, f *family, points []metricdata.HistogramDataPoint[float64]) {
 	for _, p := range points {
 		buckets, n := make(map[float64]uint64, len(p.Bounds)), uint64(0)
 		for i, b := range p.Bounds {
@@ -107,9 +108,9 @@ func (o *own) sendHistogram(ch chan<- prometheus.Metric, f *family, points []met
 	}
 }
 
-// labelled gives the description of a series, which has only the labels that the series has, and
-// the labels' values.
-func (o *own) labelled(f *family, set attribute.Set) (*prometheus.Desc, []string) {
+// labelled returns the description of a series with only the labels of this series, and the labels'
+// values.
+func (o *monitorCollector) labelled(f *family, set attribute.Set) (*prometheus.Desc, []string) {
 	var id strings.Builder
 	id.WriteString(f.name)
 	values := make([]string, 0, set.Len())

@@ -10,9 +10,9 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// BenchmarkRecord is what a request pays to measure itself, without a Monitor and
-// with one that judges the very histogram: compare the two with benchstat. Both
-// providers have one cumulative reader and the same buckets.
+// BenchmarkRecord measures the cost of recording a request, without a Monitor and with one that
+// judges the same histogram. Compare the two with benchstat. Both providers have one cumulative
+// reader and the same buckets.
 func BenchmarkRecord(b *testing.B) {
 	const name = "http.server.request.duration"
 	c := Config{

@@ -20,21 +20,21 @@ import (
 	"net/http/httptest"
 )
 
-// What a user's code does to us, and to itself.
+// Faults in a user's code: errors, callbacks, readers and views.
 
-type rude struct{}
+type panickingError struct{}
 
-func (rude) Error() string { panic("hunter2") }
+func (panickingError) Error() string { panic("hunter2") }
 
-// TestBrokenErrors: an error is somebody else's code. A nil pointer in an interface
-// is the commonest broken one.
+// TestBrokenErrors: the methods of an error may panic. The most common case is a nil pointer in an
+// interface.
 func TestBrokenErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(
 			Check{Name: "nil", Func: func(context.Context) error { var e *net.OpError; return e }},
-			Check{Name: "rude", Func: func(context.Context) error { return rude{} }},
-			Check{Name: "rude warning", Func: func(context.Context) error { return Warning(rude{}) }},
-			Check{Name: "many", Func: func(context.Context) error { return errors.Join(rude{}, errDown) }})).start()
+			Check{Name: "rude", Func: func(context.Context) error { return panickingError{} }},
+			Check{Name: "rude warning", Func: func(context.Context) error { return Warning(panickingError{}) }},
+			Check{Name: "many", Func: func(context.Context) error { return errors.Join(panickingError{}, errDown) }})).start()
 		wait(time.Second)
 		for n, c := range k.Verdict().Results {
 			if c.State != verdict.Fail && c.Name != "rude warning" || !strings.HasSuffix(c.Reason, ": panic") {
@@ -52,7 +52,8 @@ func TestBrokenErrors(t *testing.T) {
 	})
 }
 
-// TestCallbacksTellNothing: the text of a callback's error or panic may be a DSN.
+// TestCallbacksTellNothing: the log has no text of a callback's error or panic, because it may be a
+// DSN.
 func TestCallbacksTellNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turn atomic.Int64
@@ -86,8 +87,8 @@ func TestCallbacksTellNothing(t *testing.T) {
 	})
 }
 
-// TestAddRuleHangsOnNobody: a collection may hang, in somebody's callback or behind another,
-// and the rule is judged all the same once it does not.
+// TestAddRuleHangsOnNobody: if a collection hangs, AddRule returns in time, and the rule is judged
+// later. The collection hangs in a callback, or behind another collection.
 func TestAddRuleHangsOnNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{})
@@ -119,8 +120,7 @@ func TestAddRuleHangsOnNobody(t *testing.T) {
 	})
 }
 
-// TestCallsAroundStart: whatever may be called from any goroutine may be called before
-// and while the Monitor starts.
+// TestCallsAroundStart: methods for any goroutine may be called before and during Start.
 func TestCallsAroundStart(t *testing.T) {
 	k := newKit(t, Config{})
 	release := k.Hold("warm-up")
@@ -140,7 +140,7 @@ func TestCallsAroundStart(t *testing.T) {
 	<-done
 }
 
-// TestReaderOfAnotherProvider: what is judged must be what is exported.
+// TestReaderOfAnotherProvider: Start refuses a reader that does not see the exported metrics.
 func TestReaderOfAnotherProvider(t *testing.T) {
 	k := newKit(t, Config{})
 	other := sdkmetric.NewManualReader()
@@ -151,8 +151,7 @@ func TestReaderOfAnotherProvider(t *testing.T) {
 	}
 }
 
-// TestOwnViews: a rule goes by the name that a view gives, and an instrument that a
-// view drops does not exist.
+// TestOwnViews: rules use the names that a view gives, and a dropped instrument does not exist.
 func TestOwnViews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &kit{t: t, reader: sdkmetric.NewManualReader(), Monitor: New(ofRules(
@@ -181,7 +180,7 @@ func TestOwnViews(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		longer, err := meter.Float64Histogram("longer", metric.WithUnit("s")) // its library is wrong, and the view mends it
+		longer, err := meter.Float64Histogram("longer", metric.WithUnit("s")) // the library has the wrong unit, and the view corrects it
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +198,7 @@ func TestOwnViews(t *testing.T) {
 	})
 }
 
-// TestRatioOfNothing: a ratio with a side that nobody creates is no zero.
+// TestRatioOfNothing: if one side of a ratio is never created, the ratio is unknown and not zero.
 func TestRatioOfNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(rule.Rule{Name: "typo", OnFail: NotReady,
@@ -220,8 +219,7 @@ func TestRatioOfNothing(t *testing.T) {
 	})
 }
 
-// TestJobThatNeverRan: at least one in ten minutes is none, too, if there never was
-// any.
+// TestJobThatNeverRan: a rule "at least one in ten minutes" also fails if there has never been one.
 func TestJobThatNeverRan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(rule.Rule{Name: "backup", Value: rule.Increase("backups"), Window: 10 * time.Minute, Fail: rule.Below(1)}))

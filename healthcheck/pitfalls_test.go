@@ -25,10 +25,10 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// The traps that other health libraries fall into, one test for each.
-// docs/decisions.md lists them, with those that can't be fallen into here.
+// The pitfalls of other health libraries, with one test for each. docs/decisions.md lists them, and
+// also those that are not possible here.
 
-// TestTrapStaleGreen: a check that hangs does not keep its last success.
+// TestTrapStaleGreen: a hung check does not keep its last success.
 func TestTrapStaleGreen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var hangs atomic.Bool
@@ -48,7 +48,7 @@ func TestTrapStaleGreen(t *testing.T) {
 	})
 }
 
-// TestTrapOneSlowCheckBlocksProbe: it holds up neither a probe nor another check.
+// TestTrapOneSlowCheckBlocksProbe: a slow check delays no probe and no other check.
 func TestTrapOneSlowCheckBlocksProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
@@ -62,7 +62,7 @@ func TestTrapOneSlowCheckBlocksProbe(t *testing.T) {
 			}})).start()
 		wait(10 * time.Millisecond)
 		down.Store(true)
-		wait(3 * time.Second) // slow's first run is still out
+		wait(3 * time.Second) // slow's first run has not ended
 		began := time.Now()
 		k.want("/ready", 503, verdict.Fail)
 		if d := time.Since(began); d > 0 {
@@ -71,7 +71,7 @@ func TestTrapOneSlowCheckBlocksProbe(t *testing.T) {
 	})
 }
 
-// TestTrapSerialChecks: ten of 20 ms take 20 ms.
+// TestTrapSerialChecks: ten checks of 20 ms take 20 ms together.
 func TestTrapSerialChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var checks []Check
@@ -85,7 +85,7 @@ func TestTrapSerialChecks(t *testing.T) {
 	})
 }
 
-// TestTrapClientDisconnect: a client that hung up says nothing of the database.
+// TestTrapClientDisconnect: if a client disconnects, that says nothing about the database.
 func TestTrapClientDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var runs atomic.Int64
@@ -101,7 +101,7 @@ func TestTrapClientDisconnect(t *testing.T) {
 			k.handler.ServeHTTP(w, httptest.NewRequestWithContext(gone, http.MethodGet, "/ready", nil))
 			return w.Code
 		}
-		ask() // while the first run is out
+		ask() // during the first run
 		wait(time.Second)
 		for range 100 {
 			if code := ask(); code != 200 {
@@ -114,7 +114,7 @@ func TestTrapClientDisconnect(t *testing.T) {
 	})
 }
 
-// TestTrapNeverSucceededIsUp: no threshold for what has never worked.
+// TestTrapNeverSucceededIsUp: a check that has never worked fails without a threshold.
 func TestTrapNeverSucceededIsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(Check{Name: "database", FailureThreshold: 5, Func: down})).start()
@@ -124,8 +124,8 @@ func TestTrapNeverSucceededIsUp(t *testing.T) {
 	})
 }
 
-// TestTrapGoroutinePerTimeout: of a check that heeds no context one run is out,
-// however often it timed out.
+// TestTrapGoroutinePerTimeout: a check that ignores its context has one run under way, after any
+// number of timeouts.
 func TestTrapGoroutinePerTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -145,8 +145,7 @@ func TestTrapGoroutinePerTimeout(t *testing.T) {
 	})
 }
 
-// TestTrapListenerUnderLock: what a listener may be, a log handler or a check,
-// can ask the Monitor for anything.
+// TestTrapListenerUnderLock: log handlers and checks can call all methods of the Monitor.
 func TestTrapListenerUnderLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var k *kit
@@ -159,22 +158,22 @@ func TestTrapListenerUnderLock(t *testing.T) {
 				remove()
 			}
 		}
-		var told atomic.Int64
+		var records atomic.Int64
 		k = newKit(t, ofChecks(Check{Name: "database", Func: func(context.Context) error { asks(); return nil }}))
-		k.pipeline.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) { told.Add(1); asks(); return len(b), nil }), nil))
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) { records.Add(1); asks(); return len(b), nil }), nil))
 		k.start()
 		wait(2 * time.Second)
 		k.want("/ready", 200, verdict.Pass)
 		k.beginDrain()
 		wait(2 * time.Second)
 		k.want("/ready", 503, verdict.Fail)
-		if told.Load() == 0 {
+		if records.Load() == 0 {
 			t.Error("nothing was logged")
 		}
 	})
 }
 
-// TestTrapMetricRunsCheck: scraping, by however many, runs nothing.
+// TestTrapMetricRunsCheck: scrapes run no check.
 func TestTrapMetricRunsCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var runs atomic.Int64
@@ -189,8 +188,8 @@ func TestTrapMetricRunsCheck(t *testing.T) {
 	})
 }
 
-// TestTrapUnclearInput: what an indicator can't read is said, not guessed; and
-// nothing to read is no failure.
+// TestTrapUnclearInput: an indicator reports data that it can't read and does not guess. Missing
+// data is not a failure.
 func TestTrapUnclearInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(
@@ -215,7 +214,8 @@ func TestTrapUnclearInput(t *testing.T) {
 	})
 }
 
-// TestTrapLiveIsHealth: a restart does not mend a database.
+// TestTrapLiveIsHealth: a failed database does not restart the process, because a restart would not
+// repair it.
 func TestTrapLiveIsHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(Check{Name: "database", Func: down})).start()
@@ -225,7 +225,7 @@ func TestTrapLiveIsHealth(t *testing.T) {
 	})
 }
 
-// TestTrapTwoWritersOfReadiness: many may ask, in any order; one judge decides.
+// TestTrapTwoWritersOfReadiness: several requests may come in any order, and one judge decides.
 func TestTrapTwoWritersOfReadiness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{}).start()
@@ -240,7 +240,7 @@ func TestTrapTwoWritersOfReadiness(t *testing.T) {
 				}
 				wait(time.Second)
 				release()
-				release() // twice is once
+				release() // twice has the effect of once
 				if code, _ := k.get("/ready"); code != 503 {
 					t.Errorf("/ready %d with maintenance open", code)
 				}
@@ -255,8 +255,7 @@ func TestTrapTwoWritersOfReadiness(t *testing.T) {
 	})
 }
 
-// TestTrapSharedDependency: one that all replicas share and can do without takes
-// none of them out.
+// TestTrapSharedDependency: an auxiliary dependency of all replicas takes none of them out.
 func TestTrapSharedDependency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, instance := range []string{"a", "b", "c"} {
@@ -267,7 +266,7 @@ func TestTrapSharedDependency(t *testing.T) {
 	})
 }
 
-// TestTrapUnknownIs200: nobody has looked yet.
+// TestTrapUnknownIs200: before the first run, a check is unknown and readiness fails.
 func TestTrapUnknownIs200(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(Check{Name: "database", Func: func(context.Context) error { wait(time.Second); return nil }})).start()
@@ -279,8 +278,8 @@ func TestTrapUnknownIs200(t *testing.T) {
 	})
 }
 
-// TestTrapThunderingHerd: instances that start together do not go on together,
-// and a restart changes no phase.
+// TestTrapThunderingHerd: instances that start together run their checks at different times. A
+// restart keeps the phase.
 func TestTrapThunderingHerd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		second := func(instance string) time.Duration {
@@ -304,7 +303,7 @@ func TestTrapThunderingHerd(t *testing.T) {
 	})
 }
 
-// TestTrapPanicKillsProcess: nor does a check that ends its goroutine end itself.
+// TestTrapPanicKillsProcess: a check that panics or ends its goroutine is run again.
 func TestTrapPanicKillsProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var bad atomic.Bool
@@ -328,8 +327,7 @@ func TestTrapPanicKillsProcess(t *testing.T) {
 	})
 }
 
-// TestTrapMaintenanceOnlyMutes: the metrics say maintenance too, and the checks go
-// on telling what they see.
+// TestTrapMaintenanceOnlyMutes: the metrics say maintenance too, and checks are still judged.
 func TestTrapMaintenanceOnlyMutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(Check{Name: "database", Func: ok})).start()
@@ -348,7 +346,7 @@ func TestTrapMaintenanceOnlyMutes(t *testing.T) {
 	})
 }
 
-// TestTrapDrainingIsFailure: an alert can tell a roll-out from an outage.
+// TestTrapDrainingIsFailure: an alert can distinguish a roll-out from an outage.
 func TestTrapDrainingIsFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(Check{Name: "database", Func: ok})).start()
@@ -363,7 +361,7 @@ func TestTrapDrainingIsFailure(t *testing.T) {
 	})
 }
 
-// TestTrapShutdown: Stop from everywhere at once, amid all else.
+// TestTrapShutdown: many goroutines call Stop during other calls.
 func TestTrapShutdown(t *testing.T) {
 	k := newKit(t, ofChecks(Check{Name: "database", Interval: minTick, Func: ok})).start()
 	var wg sync.WaitGroup
@@ -383,8 +381,8 @@ func TestTrapShutdown(t *testing.T) {
 	}
 }
 
-// TestTrapLeak: the endpoint shows no error text to everyone. That it costs
-// nothing is TestProbeAllocations.
+// TestTrapLeak: the public endpoint shows no text of an error. TestProbeAllocations covers its
+// cost.
 func TestTrapLeak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(
@@ -402,7 +400,7 @@ func TestTrapLeak(t *testing.T) {
 	})
 }
 
-// TestTrapHeadIs405: monitors that ask by HEAD see what others see.
+// TestTrapHeadIs405: HEAD gets the same code as GET.
 func TestTrapHeadIs405(t *testing.T) {
 	k := newKit(t, Config{}).start()
 	for _, want := range []int{200, 503} {
@@ -416,8 +414,8 @@ func TestTrapHeadIs405(t *testing.T) {
 	}
 }
 
-// TestTrapFlappingRestartsWindow: half of all seconds are bad, so no stretch of
-// either is ever long; the window adds them up and the state stays.
+// TestTrapFlappingRestartsWindow: half of all seconds are bad, so good and bad periods are both
+// short. The window adds them up, and the state stays.
 func TestTrapFlappingRestartsWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		jobs := rule.Increase("jobs")
@@ -446,7 +444,7 @@ func TestTrapFlappingRestartsWindow(t *testing.T) {
 
 const attrOK = attribute.Key("ok")
 
-// TestTrapRegistrationOrder: however the checks come in, readiness begins once.
+// TestTrapRegistrationOrder: readiness begins once, for checks in any order.
 func TestTrapRegistrationOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		after := func(name string, d time.Duration) Check {

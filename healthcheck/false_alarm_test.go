@@ -41,7 +41,7 @@ func TestStartWithoutDatabase(t *testing.T) {
 	})
 }
 
-// TestIdleHour: no traffic and no work is no reason for anything.
+// TestIdleHour: without traffic and work everything passes.
 func TestIdleHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const duration = "http.server.request.duration"
@@ -59,8 +59,8 @@ func TestIdleHour(t *testing.T) {
 	})
 }
 
-// TestFullQueueIsNoError: 503 is how a full queue says "not now". Counted as an
-// error it would take out the pods that protect themselves best.
+// TestFullQueueIsNoError: a full queue answers 503 to say "not now". If this counted as an error,
+// pods that protect themselves would be ejected.
 func TestFullQueueIsNoError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const duration = "http.server.request.duration"
@@ -77,7 +77,7 @@ func TestFullQueueIsNoError(t *testing.T) {
 			}
 		}
 		k.start()
-		wait(tick / 3)  // no more at the same instant as a judgement
+		wait(tick / 3)  // so that requests and judgements have different instants
 		for range 150 { // longer than four windows
 			answer(503, 50)
 			answer(202, 1)
@@ -118,8 +118,8 @@ func TestTwoQueues(t *testing.T) {
 	})
 }
 
-// TestOverflowOfTheSDK: the real SDK folds what is beyond its limit into one
-// series without attributes. All errors may be in there.
+// TestOverflowOfTheSDK: over its limit the real SDK folds series into one without attributes. That
+// one may hold all errors.
 func TestOverflowOfTheSDK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers := rule.Increase("answers")
@@ -135,7 +135,7 @@ func TestOverflowOfTheSDK(t *testing.T) {
 		count("a", "200")
 		count("b", "200") // one more and the limit is reached
 		k.start()
-		// The limit holds for health.* too, so only the verdict is asked here.
+		// The limit applies to health.* too, so ask only the verdict.
 		errors := func() verdict.Result { return k.Verdict().Results[0] }
 		wait(2 * time.Second)
 		if r := errors(); r.State != verdict.Pass {

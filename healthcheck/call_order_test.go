@@ -28,12 +28,13 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// No method is too early or too late: it works, or its error names the line to write.
-// Gone are Register twice (Wrap keeps nothing), Evaluate before Start, and writing to Checks
-// after View (TestConfigIsCopied). View after the provider is TestForgottenView.
+// No method is too early or too late: it works, or its error names the line to write. Some mistakes
+// are not possible any more: to register twice (Wrap keeps nothing), to evaluate before Start, and
+// to write to Checks after View (TestConfigIsCopied). TestForgottenView covers View after the
+// provider.
 
-// TestRuleAfterView: the View asks for limits when a histogram is created, not when it is
-// itself made.
+// TestRuleAfterView: the View reads the limits when a histogram is created, and not when the View
+// is made.
 func TestRuleAfterView(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{}) // has called View
@@ -52,8 +53,8 @@ func TestRuleAfterView(t *testing.T) {
 	})
 }
 
-// TestQueueAnyTime: before Start, which gives it its provider, and after; twice is an error, and
-// after Close nothing is exported.
+// TestQueueAnyTime: a queue may be made before Start and after it. The same name twice is an error.
+// After Close nothing is exported.
 func TestQueueAnyTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logged{}
@@ -97,8 +98,8 @@ func TestQueueAnyTime(t *testing.T) {
 	})
 }
 
-// TestHeartbeatTooWrong: what is an error of Start before it is logged after.
-func TestHeartbeatTooWrong(t *testing.T) {
+// TestLateHeartbeatMistakes: after Start the mistakes of a heartbeat are logged.
+func TestLateHeartbeatMistakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logged{}
 		k := newKit(t, ofChecks(Check{Name: "database", Func: ok}))
@@ -126,18 +127,18 @@ func TestHeartbeatTooWrong(t *testing.T) {
 	})
 }
 
-// TestStartBeforeHandlers: handlers may be made before Start and after, and give one answer.
+// TestStartBeforeHandlers: handlers made before Start and after it give the same answers.
 func TestStartBeforeHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(Check{Name: "database", Func: ok}))
 		k.start()
-		k.handler = k.Wrap(k.Wrap(nil)) // twice is once
+		k.handler = k.Wrap(k.Wrap(nil)) // twice has the effect of once
 		wait(time.Second)
 		k.want("/ready", 200, verdict.Pass)
 	})
 }
 
-// TestVerdictBeforeStart is a verdict, of a process that is not ready.
+// TestVerdictBeforeStart: the verdict before Start says that the process is not ready.
 func TestVerdictBeforeStart(t *testing.T) {
 	v := New(ofChecks(Check{Name: "database", Func: ok})).Verdict()
 	if v.Readiness.State != verdict.Fail || v.Readiness.Reason != "starting" || v.Startup.State != verdict.Fail || v.Liveness.State != verdict.Pass || !v.Time.IsZero() {
@@ -145,7 +146,8 @@ func TestVerdictBeforeStart(t *testing.T) {
 	}
 }
 
-// TestServeWithoutStart is an error at once that names the line to write, and keeps no listener.
+// TestServeWithoutStart: Serve before Start is an error at once, which names the line to write and
+// closes the listener.
 func TestServeWithoutStart(t *testing.T) {
 	m := New(Config{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -163,7 +165,7 @@ func TestServeWithoutStart(t *testing.T) {
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the listener is open: %v", err)
 	}
-	if err := m.StartWith(t.Context(), Pipeline{Logger: slog.New(slog.DiscardHandler)}); err != nil { // it is not too late for it
+	if err := m.StartWith(t.Context(), Pipeline{Logger: slog.New(slog.DiscardHandler)}); err != nil { // Start still works
 		t.Fatal(err)
 	}
 	m.Stop()
@@ -172,7 +174,7 @@ func TestServeWithoutStart(t *testing.T) {
 	}
 }
 
-// TestErrorsAreMatched: each error of a wrong time is one of three.
+// TestErrorsAreMatched: every error of a call that is too early or too late is one of three.
 func TestErrorsAreMatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{}).start()
@@ -202,12 +204,12 @@ func TestErrorsAreMatched(t *testing.T) {
 	})
 }
 
-// nobody is a listener that is only closed.
+// nobody is a listener that can only be closed.
 type nobody struct{ net.Listener }
 
 func (nobody) Close() error { return nil }
 
-// duplicates are series that one collection has twice.
+// duplicates returns the series that one collection has twice.
 func duplicates(t *testing.T, r sdkmetric.Reader) (all []string) {
 	t.Helper()
 	var rm metricdata.ResourceMetrics
@@ -226,8 +228,8 @@ func duplicates(t *testing.T, r sdkmetric.Reader) (all []string) {
 	return all
 }
 
-// TestFailedStart leaves nothing behind: neither maintenance that nobody can lift, nor a
-// callback, a queue or a goroutine. A second one is like a first.
+// TestFailedStart: a failed Start leaves nothing behind: no maintenance, callback, queue or
+// goroutine. A second Start works like a first.
 func TestFailedStart(t *testing.T) {
 	maintenance := filepath.Join(t.TempDir(), "maintenance")
 	synctest.Test(t, func(t *testing.T) {
@@ -241,7 +243,7 @@ func TestFailedStart(t *testing.T) {
 		q := k.Queue("jobs", 0, func() int { calls.Add(1); return 1 })
 		k.Heartbeat("worker", 0)
 		meter := k.provider.Meter("test")
-		if _, err := meter.Float64Histogram("took", metric.WithUnit("By")); err != nil { // does not fit
+		if _, err := meter.Float64Histogram("took", metric.WithUnit("By")); err != nil { // the unit does not fit
 			t.Fatal(err)
 		}
 		for range 3 {
@@ -268,7 +270,7 @@ func TestFailedStart(t *testing.T) {
 			t.Errorf("Serve: %v", err)
 		}
 
-		// With another provider, where it fits.
+		// With another provider the unit fits.
 		k.reader = sdkmetric.NewManualReader()
 		k.provider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(k.reader), sdkmetric.WithView(k.View()))
 		k.pipeline = quiet(k.reader, k.provider)
@@ -302,8 +304,7 @@ func TestFailedStart(t *testing.T) {
 	})
 }
 
-// TestStartThatHangs fails after ten seconds, and what it did is taken back; Stop ends it at
-// once.
+// TestStartThatHangs: a hung Start fails after ten seconds and is undone. Stop ends it at once.
 func TestStartThatHangs(t *testing.T) {
 	for _, stops := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -342,8 +343,8 @@ func TestStartThatHangs(t *testing.T) {
 	}
 }
 
-// TestEverythingAtOnce: all methods beside Start and Stop, from many goroutines. The race
-// detector looks on.
+// TestEverythingAtOnce: many goroutines call all methods during Start and Stop, for the race
+// detector.
 func TestEverythingAtOnce(t *testing.T) {
 	for round := range 20 {
 		k := newKit(t, Config{Checks: []Check{{Name: "database", Interval: minTick, Func: ok}}})
@@ -361,7 +362,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		started := make(chan error, 4)
 		each(func(int) { started <- k.StartWith(ctx, k.pipeline) })
 		each(func(n int) {
-			h := k.Heartbeat("worker", time.Minute) // of all
+			h := k.Heartbeat("worker", time.Minute) // shared by all
 			h.Begin()
 			h.Beat()
 			h.End()
@@ -434,19 +435,19 @@ func TestEverythingAtOnce(t *testing.T) {
 	}
 }
 
-// asked is a provider that tells when it is asked for a meter.
-type asked struct {
+// notifyingProvider is a provider that calls tell when it is asked for a meter.
+type notifyingProvider struct {
 	metric.MeterProvider
 	tell func()
 }
 
-func (a asked) Meter(name string, o ...metric.MeterOption) metric.Meter {
+func (a notifyingProvider) Meter(name string, o ...metric.MeterOption) metric.Meter {
 	a.tell()
 	return a.MeterProvider.Meter(name, o...)
 }
 
-// TestLostBesideStart: what comes while Start asks the provider is judged and exported, or is
-// its error.
+// TestLostBesideStart: entries that come during Start are judged and exported, or are an error of
+// Start.
 func TestLostBesideStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		during := func(c Config, f func(k *kit)) (*kit, error) {
@@ -493,7 +494,7 @@ func TestLostBesideStart(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		if err := m.StartWith(t.Context(), Pipeline{MeterProvider: asked{noop.NewMeterProvider(), add}}); err == nil || !strings.Contains(err.Error(), "telemetry.Config{Health: health}") {
+		if err := m.StartWith(t.Context(), Pipeline{MeterProvider: notifyingProvider{noop.NewMeterProvider(), add}}); err == nil || !strings.Contains(err.Error(), "telemetry.Config{Health: health}") {
 			t.Errorf("a rule meanwhile, and no Reader: %v", err)
 		}
 		if _, err := during(Config{}, func(k *kit) { k.Heartbeat("", 0) }); err == nil || !strings.Contains(err.Error(), "Name: is empty") {

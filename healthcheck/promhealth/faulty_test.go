@@ -17,16 +17,16 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// world has a collector that a rule names, one that no rule names, and a gauge.
+// world has a collector that a rule names, another one, and a gauge.
 type world struct {
-	named, other *moody
+	named, other *faultyCollector
 	gauge        prometheus.Gauge
 	m            *healthcheck.Monitor
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{named: newMoody("named"), other: newMoody("other"), gauge: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gauge"})}
+	w := &world{named: newFaultyCollector("named"), other: newFaultyCollector("other"), gauge: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gauge"})}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(w.named, w.other, w.gauge)
 	w.m = begin(t, reg,
@@ -45,24 +45,26 @@ type panicking struct{ prometheus.Metric }
 
 func (panicking) Write(*dto.Metric) error { panic("hunter2") }
 
-// TestMoody: what a collector does wrong makes the rules on it unknown, and nothing else; and nobody sees
+// TestFaultyCollector: a fault of a collector makes only the rules on it unknown, and nobody sees
 // the text of its error.
-func TestMoody(t *testing.T) {
+func TestFaultyCollector(t *testing.T) {
 	for name, c := range map[string]struct {
-		do   func(m *moody, ch chan<- prometheus.Metric)
+		do   func(m *faultyCollector, ch chan<- prometheus.Metric)
 		text string
 	}{
-		"errs": {func(m *moody, ch chan<- prometheus.Metric) {
+		"errs": {func(m *faultyCollector, ch chan<- prometheus.Metric) {
 			ch <- prometheus.NewInvalidMetric(m.desc, errors.New("hunter2"))
 		}, "its collector returned an error"},
-		"errs for all": {func(_ *moody, ch chan<- prometheus.Metric) {
+		"errs for all": {func(_ *faultyCollector, ch chan<- prometheus.Metric) {
 			ch <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(errors.New("hunter2")), errors.New("hunter2"))
 		}, "its collector returned an error"},
-		"panics":          {func(*moody, chan<- prometheus.Metric) { panic("hunter2") }, "its collector panicked"},
-		"panics in Write": {func(m *moody, ch chan<- prometheus.Metric) { ch <- panicking{prometheus.NewInvalidMetric(m.desc, nil)} }, "its collector panicked"},
-		"exits":           {func(*moody, chan<- prometheus.Metric) { runtime.Goexit() }, "its collector ended its goroutine"},
-		"sends nothing":   {func(*moody, chan<- prometheus.Metric) {}, "named has no value"},
-		"sends kinds": {func(m *moody, ch chan<- prometheus.Metric) {
+		"panics": {func(*faultyCollector, chan<- prometheus.Metric) { panic("hunter2") }, "its collector panicked"},
+		"panics in Write": {func(m *faultyCollector, ch chan<- prometheus.Metric) {
+			ch <- panicking{prometheus.NewInvalidMetric(m.desc, nil)}
+		}, "its collector panicked"},
+		"exits":         {func(*faultyCollector, chan<- prometheus.Metric) { runtime.Goexit() }, "its collector ended its goroutine"},
+		"sends nothing": {func(*faultyCollector, chan<- prometheus.Metric) {}, "named has no value"},
+		"sends kinds": {func(m *faultyCollector, ch chan<- prometheus.Metric) {
 			m.fine(ch)
 			ch <- prometheus.MustNewConstMetric(m.desc, prometheus.CounterValue, 1)
 		}, "has series of several kinds"},
@@ -70,7 +72,7 @@ func TestMoody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t)
-				bad := func(m *moody) func(ch chan<- prometheus.Metric) {
+				bad := func(m *faultyCollector) func(ch chan<- prometheus.Metric) {
 					return func(ch chan<- prometheus.Metric) { c.do(m, ch) }
 				}
 				w.other.will(bad(w.other))
@@ -94,8 +96,8 @@ func TestMoody(t *testing.T) {
 	}
 }
 
-// TestBlocked: one that no rule names harms nothing. A named one leaves its last result for 10 s, and
-// its rules are unknown then. Others are judged each second, and Stop does not wait.
+// TestBlocked: a blocked collector without rules has no effect. With rules its last result counts
+// for 10 s, and then they are unknown. Other rules are judged every second, and Stop does not wait.
 func TestBlocked(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -127,13 +129,14 @@ func TestBlocked(t *testing.T) {
 	})
 }
 
-// TestBlockedAtStart: a Start does not wait long, nor does Stop, nor a Monitor that comes later.
+// TestBlockedAtStart: Start and Stop do not wait long for a blocked collector, and a later Monitor
+// does not either.
 func TestBlockedAtStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
 		gate := make(chan struct{})
 		defer close(gate)
-		named := newMoody("named")
+		named := newFaultyCollector("named")
 		named.will(func(chan<- prometheus.Metric) { <-gate })
 		reg.MustRegister(named)
 		began := time.Now()
@@ -150,12 +153,12 @@ func TestBlockedAtStart(t *testing.T) {
 	})
 }
 
-// TestSlow: a collector that takes its time is asked rarely, and its result stands meanwhile, the same
-// to the last bit: the SDK fills memory that it was lent.
+// TestSlow: a slow collector is asked rarely, and its result counts in between. The result stays
+// the same to the last bit, although the SDK reuses memory.
 func TestSlow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
-		slow := &moody{desc: prometheus.NewDesc("slow", "m", []string{"n"}, nil)}
+		slow := &faultyCollector{desc: prometheus.NewDesc("slow", "m", []string{"n"}, nil)}
 		slow.will(func(ch chan<- prometheus.Metric) {
 			time.Sleep(200 * time.Millisecond)
 			for _, n := range []string{"1", "2", "3"} {
@@ -179,17 +182,17 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// TestDescribe: what a collector does not describe is not registered. One that panics there harms nothing,
-// and for one that blocks there a Start does not wait long.
+// TestDescribe: undescribed metrics count as not registered. A collector that panics in Describe
+// has no effect. Start does not wait long for one that blocks there.
 func TestDescribe(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
-		c := &fickle{moody: newMoody("fickle")}
+		c := &blockingDescriber{faultyCollector: newFaultyCollector("described")}
 		reg.MustRegister(c, prometheus.NewGauge(prometheus.GaugeOpts{Name: "gauge"}))
-		r := rule.Rule{Name: "fickle", Value: rule.Last("fickle"), Fail: rule.Above(5)}
+		r := rule.Rule{Name: "described", Value: rule.Last("described"), Fail: rule.Above(5)}
 		c.will(func() { panic("hunter2") })
 		m := begin(t, reg, r)
-		want(t, m, "fickle", verdict.Unknown, "fickle is not registered")
+		want(t, m, "described", verdict.Unknown, "described is not registered")
 		m.Stop()
 
 		gate := make(chan struct{})
@@ -199,32 +202,32 @@ func TestDescribe(t *testing.T) {
 		if took := time.Since(began); took > 2*firstPatience {
 			t.Errorf("Start took %v", took)
 		}
-		want(t, m, "fickle", verdict.Unknown, "could not be looked up yet: Describe of some collector has not returned")
+		want(t, m, "described", verdict.Unknown, "could not be looked up yet: Describe of some collector has not returned")
 		pass(time.Minute)
 		c.will(func() {})
 		close(gate)
 		pass(maxPause + 2*time.Second)
-		wantValue(t, m, "fickle", 1)
+		wantValue(t, m, "described", 1)
 	})
 }
 
-type fickle struct {
-	*moody
+type blockingDescriber struct {
+	*faultyCollector
 	describing func()
 }
 
-func (f *fickle) will(do func()) {
+func (f *blockingDescriber) will(do func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.describing = do
 }
 
-func (f *fickle) Describe(ch chan<- *prometheus.Desc) {
+func (f *blockingDescriber) Describe(ch chan<- *prometheus.Desc) {
 	f.mu.Lock()
 	do := f.describing
 	f.mu.Unlock()
 	if do != nil {
 		do()
 	}
-	f.moody.Describe(ch)
+	f.faultyCollector.Describe(ch)
 }

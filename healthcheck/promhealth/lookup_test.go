@@ -15,7 +15,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// found looks up families, and gives how many collectors are asked for them.
+// found looks families up, and returns the number of collectors that are asked for them.
 func found(t *testing.T, g Registry, names ...string) (f *families, collectors int) {
 	t.Helper()
 	f = newFamilies(g)
@@ -31,13 +31,13 @@ func found(t *testing.T, g Registry, names ...string) (f *families, collectors i
 	return f, len(l.sources)
 }
 
-// TestLook finds the collector of each family, in each order in which a registry lists them, and leaves
-// nothing in the registry.
-func TestLook(t *testing.T) {
+// TestLookup finds the collector of each family, in each order in which a registry lists them, and
+// leaves nothing in the registry.
+func TestLookup(t *testing.T) {
 	for range 100 {
 		reg := prometheus.NewPedanticRegistry()
 		reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-			several("a_1", "a_2"), several("b_1", "b_2", "b_3"), histogramVec("c_seconds"), newMoody("d"))
+			several("a_1", "a_2"), several("b_1", "b_2", "b_3"), histogramVec("c_seconds"), newFaultyCollector("d"))
 		before := len(describe(reg))
 		f, n := found(t, reg, "go_goroutines", "go_threads", "process_open_fds", "a_2", "b_1", "b_3", "c_seconds", "c_seconds_count", "d", "no_such")
 		if n != 6 {
@@ -55,7 +55,7 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// TestWrapped: rules go by the prefix and the labels that a wrapped Registerer adds.
+// TestWrapped: rules use the prefix and the labels of a wrapped Registerer.
 func TestWrapped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewPedanticRegistry()
@@ -87,7 +87,8 @@ func TestWrapped(t *testing.T) {
 	})
 }
 
-// TestUnchecked: a collector that describes nothing is not found, and its registry is not gathered for it.
+// TestUnchecked: a collector without descriptions is not found, and its registry is not gathered
+// for it.
 func TestUnchecked(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
@@ -105,19 +106,19 @@ func TestUnchecked(t *testing.T) {
 	})
 }
 
-// opaque is a Gatherer of a type that nothing is known of.
+// opaque is a Gatherer of an unknown type.
 type opaque struct{ prometheus.Gatherer }
 
-// TestGatherers: those of client_golang are taken apart, and another one is gathered.
+// TestGatherers: the Gatherers of client_golang are taken apart. Any other is gathered.
 func TestGatherers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		one, two, three, four := prometheus.NewRegistry(), prometheus.NewRegistry(), prometheus.NewRegistry(), prometheus.NewRegistry()
-		four.MustRegister(newMoody("four"))
-		other := newMoody("other")
-		one.MustRegister(newMoody("one"))
-		two.MustRegister(newMoody("two"), histogramVec("two_seconds"), other)
+		four.MustRegister(newFaultyCollector("four"))
+		other := newFaultyCollector("other")
+		one.MustRegister(newFaultyCollector("one"))
+		two.MustRegister(newFaultyCollector("two"), histogramVec("two_seconds"), other)
 		vec := histogramVec("three_seconds")
-		three.MustRegister(newMoody("three"), vec)
+		three.MustRegister(newFaultyCollector("three"), vec)
 		m := begin(t, Join(one, prometheus.Gatherers{one, prometheus.Gatherers{two}, opaque{three}, opaque{four}}),
 			rule.Rule{Name: "one", Value: rule.Last("one"), Fail: rule.Above(5)},
 			rule.Rule{Name: "two", Value: rule.Last("two"), Fail: rule.Above(5)},
@@ -131,8 +132,8 @@ func TestGatherers(t *testing.T) {
 			wantValue(t, m, name, 1)
 		}
 		want(t, m, "latency", verdict.Pass, "")
-		want(t, m, "count", verdict.Unknown, "is not among what the Gatherer shows")
-		want(t, m, "typo", verdict.Unknown, "is not among what the Gatherer shows")
+		want(t, m, "count", verdict.Unknown, "is not in the Gatherer's answer")
+		want(t, m, "typo", verdict.Unknown, "is not in the Gatherer's answer")
 		vec.WithLabelValues("200")
 		pass(maxPause + 2*time.Second)
 		wantValue(t, m, "count", 0)
@@ -142,7 +143,7 @@ func TestGatherers(t *testing.T) {
 	})
 }
 
-// TestReplaced: a metric that is unregistered is judged no more, and its successor is.
+// TestReplaced: an unregistered metric is no longer judged, and its successor is.
 func TestReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
@@ -173,7 +174,7 @@ func TestReplaced(t *testing.T) {
 				second.collect = func(ch chan<- prometheus.Metric) {
 					ch <- prometheus.MustNewConstMetric(first.descs[1], prometheus.GaugeValue, 3)
 				}
-				wrap(reg).MustRegister(first, newMoody("c"))
+				wrap(reg).MustRegister(first, newFaultyCollector("c"))
 				m := begin(t, reg, rule.Rule{Name: "b", Value: rule.Last("b"), Fail: rule.Above(5)})
 				wantValue(t, m, "b", 1)
 				wrap(reg).Unregister(first)
@@ -185,13 +186,13 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
-// TestRulesComeAndGo: a collector is asked while a rule names it, a limit that comes later is a boundary
-// of a native histogram, and what was seen with the ones before is still judged.
+// TestRulesComeAndGo: a collector is asked while a rule names it. A later limit becomes a boundary
+// of a native histogram, and earlier readings still count.
 func TestRulesComeAndGo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
 		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "x_seconds", NativeHistogramBucketFactor: 1.1})
-		mood := newMoody("mood")
+		mood := newFaultyCollector("mood")
 		reg.MustRegister(h, mood)
 		m := begin(t, reg)
 		remove, err := m.AddRule(rule.Rule{Name: "mood", Value: rule.Last("mood"), Fail: rule.Above(5)})
@@ -224,8 +225,8 @@ func TestRulesComeAndGo(t *testing.T) {
 	})
 }
 
-// TestBesideScrapes: look-ups, collections, scrapes and registrations at once. It is here for the race
-// detector, and for a pedantic registry that must never refuse.
+// TestBesideScrapes: lookups, collections, scrapes and registrations at once, for the race detector
+// and for a pedantic registry, which must never refuse.
 func TestBesideScrapes(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	vec := histogramVec("x_seconds")

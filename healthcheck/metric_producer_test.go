@@ -12,7 +12,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// backlog is a Producer with one gauge, as a bridge from client_golang has.
+// backlog is a metric.Producer with one gauge, as a bridge of client_golang is.
 type backlog struct{ atomic.Int64 }
 
 func (b *backlog) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
@@ -21,8 +21,8 @@ func (b *backlog) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	}}}}, nil
 }
 
-// TestProducer: what no instrument of the SDK made is judged too, and a mistyped name
-// is told all the same.
+// TestProducer: a metric of a Producer is judged too, although no instrument of the SDK made it. A
+// mistyped name is still found.
 func TestProducer(t *testing.T) {
 	b := new(backlog)
 	reader := sdkmetric.NewManualReader(sdkmetric.WithProducer(b))

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// TestAnew: HTTP/2 is spoken where a server has it, and the end of a run ends that connection
+// TestHTTP2: a check uses HTTP/2 if the server has it, and the end of a run closes that connection
 // too.
-func TestAnew(t *testing.T) {
+func TestHTTP2(t *testing.T) {
 	ended := make(chan bool, 1)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
@@ -24,7 +24,7 @@ func TestAnew(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	client := anew(ctx)
+	client := freshClient(ctx)
 	client.Transport.(*http.Transport).TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	resp, err := client.Get(server.URL)
 	if err != nil {

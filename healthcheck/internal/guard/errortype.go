@@ -6,20 +6,20 @@ import (
 	"reflect"
 )
 
-// typed is an error that names its own class, as OpenTelemetry's semconv.ErrorType reads it.
+// typed is an error with its own class, as OpenTelemetry's semconv.ErrorType reads it.
 type typed interface {
 	error
 	ErrorType() string
 }
 
-// A Warning is the error of a run that works badly. It has the class of what is in it.
+// A Warning is the error of a run that works badly. It has the class of the error in it.
 type Warning struct{ Err error }
 
 func (w Warning) Error() string { return w.Err.Error() }
 func (w Warning) Unwrap() error { return w.Err }
 
-// typeOf is the error.type of an error: what it calls itself, or else its Go type, without
-// what fmt.Errorf and a Warning have put around it.
+// typeOf returns the error.type of an error: its own class, or else its Go type without the
+// wrappers of fmt.Errorf and without a Warning.
 func typeOf(err error) string {
 	if e, ok := errors.AsType[typed](err); ok {
 		if class := e.ErrorType(); class != "" {

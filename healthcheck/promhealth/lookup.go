@@ -9,19 +9,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// look is one search of the registries for the families that are wanted.
-type look struct {
+// lookup is one search of the registries for the wanted families.
+type lookup struct {
 	want    *wanted
-	before  []*spec           // found by the last one
-	not     func(string) bool // names that the reader has
+	before  []*spec           // of the last lookup
+	not     func(string) bool // names that the reader has itself
 	done    chan struct{}
-	sources []*source // once done
+	sources []*source // after done is closed
 	known   map[string]presence
 }
 
-// start searches in a goroutine of its own, because somebody's Describe may block.
-func (f *families) start(want *wanted) *look {
-	l := &look{want: want, not: f.isInstrument, done: make(chan struct{}), known: map[string]presence{}}
+// start searches in its own goroutine, because a foreign Describe may block.
+func (f *families) start(want *wanted) *lookup {
+	l := &lookup{want: want, not: f.isInstrument, done: make(chan struct{}), known: map[string]presence{}}
 	for _, s := range f.sources {
 		l.before = append(l.before, s.spec)
 	}
@@ -37,21 +37,21 @@ func (f *families) start(want *wanted) *look {
 	return l
 }
 
-// wants are the parts that rules read of a family.
-func (l *look) wants(name string) (parts []part) {
+// wants returns the parts of a family that rules read.
+func (l *lookup) wants(name string) (parts []part) {
 	for _, w := range []struct {
 		suffix string
-		what
+		aspect
 	}{{"", whole}, {"_count", count}, {"_sum", sum}} {
 		if limits, yes := l.want.limits[name+w.suffix]; yes && !l.not(name+w.suffix) {
-			parts = append(parts, part{name + w.suffix, w.what, around(limits)})
+			parts = append(parts, part{name + w.suffix, w.aspect, around(limits)})
 		}
 	}
 	return parts
 }
 
-// search finds the collectors of a registry that have a family that is wanted.
-func (l *look) search(r *prometheus.Registry) {
+// search finds the collectors in a registry that have a wanted family.
+func (l *lookup) search(r *prometheus.Registry) {
 	in := search{registry: r, all: describe(r)}
 	byText, found := map[string]described{}, map[string]bool{}
 	for _, d := range in.all {
@@ -65,7 +65,7 @@ func (l *look) search(r *prometheus.Registry) {
 	}
 	try := func(group []described, c prometheus.Collector) {
 		if c == nil {
-			return // it has gone, or describes something else each time
+			return // it has gone, or describes something else in every call
 		}
 		if s, ok := bind(c, group); ok {
 			s.registry, s.key = r, fmt.Sprintf("%p %s", r, s.key)
@@ -97,7 +97,7 @@ func (l *look) search(r *prometheus.Registry) {
 	}
 }
 
-// bind finds out what a wrapped Registerer has put around a collector.
+// bind finds the prefix and the labels that a wrapped Registerer adds to a collector.
 func bind(c prometheus.Collector, group []described) (s spec, ok bool) {
 	own := describe(c)
 	s = spec{collector: c, outer: group, names: map[*prometheus.Desc]string{}}
@@ -115,7 +115,7 @@ func bind(c prometheus.Collector, group []described) (s spec, ok bool) {
 }
 
 // take makes a source of a collector.
-func (l *look) take(s spec) {
+func (l *lookup) take(s spec) {
 	parts := map[string][]part{}
 	for _, name := range s.names {
 		if wanted := l.wants(s.prefix + name); len(wanted) > 0 {
@@ -133,16 +133,16 @@ func (l *look) take(s spec) {
 	l.sources = append(l.sources, newSource(&s))
 }
 
-func newSource(s *spec) *source { return &source{spec: s, cache: newCache(lends(s.collector))} }
+func newSource(s *spec) *source { return &source{spec: s, cache: newCache(isVec(s.collector))} }
 
-// gathered makes a source of a Gatherer for all that was not found yet.
-func (l *look) gathered(g prometheus.Gatherer) {
+// gathered makes a source of a Gatherer for all families that no registry has.
+func (l *lookup) gathered(g prometheus.Gatherer) {
 	parts := map[string][]part{}
 	for name := range l.want.limits {
 		if _, found := l.known[name]; found {
 			continue
 		}
-		// Whether it is the count or the sum of another one, only the names in the answer tell.
+		// Only the answer shows whether the name is a family, or the count or sum of one.
 		for _, base := range []string{name, strings.TrimSuffix(name, "_count"), strings.TrimSuffix(name, "_sum")} {
 			parts[base] = l.wants(base)
 		}
@@ -154,15 +154,16 @@ func (l *look) gathered(g prometheus.Gatherer) {
 	}
 }
 
-// mayBeQuiet reports whether a collector may send no series because nobody has made a child or
-// observed anything. A histogram can't be told from a summary here, and always has a series.
+// mayBeQuiet reports whether a collector may send no series, because it has no child or no
+// observation. A histogram looks like a summary here, but always has a series.
 func mayBeQuiet(c prometheus.Collector) bool {
 	_, summary := c.(prometheus.Summary)
-	return lends(c) || summary
+	return isVec(c) || summary
 }
 
-// lends reports whether a collector is a vec, whose series lend the same labels each time.
-func lends(c prometheus.Collector) bool {
+// isVec reports whether a collector is a vec. The series of a vec have the same labels in memory in
+// every collection.
+func isVec(c prometheus.Collector) bool {
 	switch c.(type) {
 	case *prometheus.GaugeVec, *prometheus.CounterVec, *prometheus.HistogramVec, *prometheus.SummaryVec:
 		return true
@@ -172,30 +173,31 @@ func lends(c prometheus.Collector) bool {
 
 // search is the search of one registry.
 type search struct {
-	registry *prometheus.Registry
-	all      []described
-	again    [][]described // in other orders
+	registry  *prometheus.Registry
+	all       []described
+	reordered [][]described // all, in other orders
 }
 
 const (
-	// orders is how often a registry is asked for its descriptions, to see which stay together.
+	// orders is how often a registry is asked for its descriptions, to find those that stay
+	// together.
 	orders = 4
 
 	// maxProbes bounds the search for a collector that has many families.
 	maxProbes = 4096
 )
 
-// owner finds the collector that has described all[k], and all that it has described. A registry
-// lists what one collector describes in a row, and doesn't say where the row ends; but it takes
-// the collectors in another order each time.
+// owner finds the collector of all[k] and all its descriptions. A registry lists the descriptions
+// of one collector in a row, and does not say where the row ends. But the order of the collectors
+// differs in every call.
 //
-// Each probe has all[k] in it. So none can be in the way of a collector that no rule names.
+// Every probe contains all[k], so it can't block a collector that no rule names.
 func (s *search) owner(k int) (group []described, c prometheus.Collector) {
 	if c := existing(s.registry, s.all[k:k+1]); c != nil {
 		return s.all[k : k+1], c
 	}
-	for len(s.again) < orders {
-		s.again = append(s.again, describe(s.registry))
+	for len(s.reordered) < orders {
+		s.reordered = append(s.reordered, describe(s.registry))
 	}
 	low, high := k, k+1
 	for low > 0 && s.together(k, low-1) {
@@ -218,9 +220,9 @@ func (s *search) owner(k int) (group []described, c prometheus.Collector) {
 	return nil, nil
 }
 
-// together reports whether all[i] is as far from all[k] in the other orders too.
+// together reports whether all[i] has the same distance from all[k] in the other orders too.
 func (s *search) together(k, i int) bool {
-	for _, other := range s.again {
+	for _, other := range s.reordered {
 		at := slices.IndexFunc(other, func(d described) bool { return d.text == s.all[k].text })
 		j := at + i - k
 		if at < 0 || j < 0 || j >= len(other) || other[j].text != s.all[i].text {
@@ -230,10 +232,10 @@ func (s *search) together(k, i int) bool {
 	return true
 }
 
-// existing is the collector that describes exactly this. Register says so of one that describes
-// the same, and nothing else in client_golang does. If the collector has been unregistered since
-// it was described, the probe is registered for some microseconds, in which the same can't be
-// registered by others. Therefore descriptions are compared first, and probes are few.
+// existing returns the collector with exactly these descriptions. Only Register of client_golang
+// finds it, by refusing a second collector with the same descriptions. If the collector was
+// unregistered meanwhile, the probe is registered for some microseconds and blocks others with the
+// same descriptions. So descriptions are compared first, and probes are few.
 func existing(r *prometheus.Registry, p probe) prometheus.Collector {
 	err := r.Register(p)
 	var already prometheus.AlreadyRegisteredError
@@ -248,7 +250,7 @@ func existing(r *prometheus.Registry, p probe) prometheus.Collector {
 	return nil
 }
 
-// probe describes what another collector describes, and collects nothing.
+// probe has the descriptions of another collector, and collects nothing.
 type probe []described
 
 func (p probe) Describe(ch chan<- *prometheus.Desc) {
