@@ -61,7 +61,10 @@ func TestPublic(t *testing.T) {
 		}
 		fmt.Fprintf(&out, "\n== instruments of %s\n%s", name, b)
 	}
-	section("defaults", constants(t, `^default|^builtIn`, "healthcheck", "healthcheck/internal/query"))
+	section("defaults and limits", constants(t, `^default|^(max|min)[A-Z]|(Limit|After|Time|Delay|Pause|Interval)$|^rest$`,
+		"healthcheck", "healthcheck/internal/query", "healthcheck/internal/run", "healthcheck/internal/judge", "healthcheck/internal/memory",
+		"healthcheck/internal/evidence", "healthcheck/internal/lifecycle", "healthcheck/internal/operator", "healthcheck/internal/answer",
+		"healthcheck/internal/guard", "telemetry"))
 
 	const golden = "public.txt"
 	if *update {
@@ -113,11 +116,11 @@ func identifiers(t *testing.T, p *doc.Package) (all []string) {
 	for _, typ := range p.Types {
 		values("const", typ.Consts)
 		values("var", typ.Vars)
-		add("type %s", typ.Name)
 		for _, s := range typ.Decl.Specs {
 			spec := s.(*ast.TypeSpec)
 			switch def := spec.Type.(type) {
 			case *ast.StructType:
+				add("type %s struct", typ.Name)
 				for _, f := range def.Fields.List {
 					for _, n := range f.Names {
 						if n.IsExported() {
@@ -128,12 +131,8 @@ func identifiers(t *testing.T, p *doc.Package) (all []string) {
 						add("field %s.%s", typ.Name, code(t, f.Type))
 					}
 				}
-			case *ast.InterfaceType:
-				for _, f := range def.Methods.List {
-					for _, n := range f.Names {
-						add("method %s.%s %s", typ.Name, n.Name, code(t, f.Type))
-					}
-				}
+			default: // an interface too: what it embeds and its methods are the type
+				add("type %s %s", typ.Name, code(t, def))
 			}
 		}
 		funcs(typ.Funcs)

@@ -7,6 +7,7 @@ package e2e
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -56,6 +57,15 @@ func start(t *testing.T, path string, env []string, args ...string) *demo {
 		}
 		if d.app == "" || d.admin == "" {
 			return errors.New(d.Output())
+		}
+		return nil
+	})
+	servers.Poll(t, "the demo has started", func() error { // as a startup probe asks, before the others do
+		if d.Ended() {
+			t.Fatal("the demo has ended")
+		}
+		if p := d.probe("/startup"); p.code != http.StatusOK {
+			return fmt.Errorf("/startup answers %d: %s", p.code, p.Output)
 		}
 		return nil
 	})
