@@ -26,8 +26,8 @@
 //
 // A check that has not run is unknown. A check is stale if its last run is older than three
 // intervals and a timeout. Both count as failing. A rule is unknown if its metric does not exist. A
-// rule without traffic passes, with no value. Readiness fails if collecting hangs for 10 s, if
-// there was no judgement for 15 s, and after Stop.
+// rule without traffic passes, with no value. Readiness fails if collecting hangs, if there was no
+// judgement for too long, and after Stop.
 //
 // # Errors of checks
 //

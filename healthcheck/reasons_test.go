@@ -20,6 +20,7 @@ var noReasons = map[string]string{
 	"entry.validate":           "configuration",
 	"badname":                  "configuration",
 	"badduration":              "configuration",
+	"readerof":                 "a part of one",
 	"monitor.heartbeatof":      "the caller's mistake",
 	"indicator.validate":       "configuration",
 	"indicator.validateseries": "configuration",

@@ -27,12 +27,12 @@ func (m *Monitor) publish(v *judge.Verdict) {
 }
 
 // Verdict returns the current verdict, never nil. Readiness fails before Start, after Stop, and if
-// the last judgement is more than 15 s old.
+// the last judgement is too old.
 func (m *Monitor) Verdict() *verdict.Verdict { return public(m.current.Load().Verdict, time.Now()) }
 
 // Watch yields the current verdict and then every later one: one every second, and one at once if
 // something has changed. Some differ only in their time. A slow reader misses verdicts in between,
-// but never the newest one. If no verdict follows for 15 s, Watch repeats the last one with
+// but never the newest one. If no verdict follows in time, Watch repeats the last one with
 // readiness failing. Watch ends with ctx, or with the last verdict after Stop.
 func (m *Monitor) Watch(ctx context.Context) iter.Seq[*verdict.Verdict] {
 	return func(yield func(*verdict.Verdict) bool) {

@@ -33,15 +33,15 @@ import (
 // Requests are the evidence of a rule with a Window, and taking an instance out moves its requests
 // to the others. So such a rule with OnFail set to healthcheck.NotReady first warns. It fails only
 // if
-//   - at least 10 events are beyond the limit, and the limit is crossed over the
-//     window, over four windows and in the last third of one;
-//   - the instance has no more than 1.1 times its usual traffic, so that it is
-//     slow and not overloaded ([Increase] has no traffic to compare);
-//   - both have been so for 10 s to 40 s, depending on the instance.
+//   - several events are beyond the limit, and the limit is crossed over the window, over a longer
+//     one and still now;
+//   - the instance has no more than its usual traffic, so that it is slow and not
+//     overloaded ([Increase] has no traffic to compare);
+//   - both have been so for some seconds, a different number in each instance.
 //
-// The instance is then ejected for KeepFor (30 s if zero), 20 % more or less by instance. After
-// that the rule forgets its evidence. It is on probation for its window and 60 s more, and warns. A
-// failure on probation ejects without delay and doubles the ejection time, up to 300 s.
+// The instance is then ejected for about KeepFor (30s if zero). After that the rule forgets its
+// evidence, is on probation for a while, and warns. A failure on probation ejects without delay
+// and doubles the ejection time. docs/choosing-limits.md has the numbers.
 type Rule struct {
 	Name   string         // key in the response, and health.check.name; unique among checks, rules and heartbeats
 	Value  Indicator      // the compared number

@@ -77,9 +77,17 @@ func canRead(i *query.Indicator, kind string) error {
 		ok = kind == "histogram"
 	}
 	if !ok {
-		return fmt.Errorf("%s is of kind %s, which this indicator can't read", i.Metric, kind)
+		return fmt.Errorf("%s is of kind %s: write rule.%s", i.Metric, kind, readerOf(kind))
 	}
 	return nil
+}
+
+// readerOf names the indicators that read a kind of instrument.
+func readerOf(kind string) string {
+	return map[string]string{
+		"gauge": "Last or TimeSince", "up-down counter": "Last", "counter": "Increase",
+		"histogram": "Quantile, ShareAbove or Increase", "exponential histogram": "Increase",
+	}[kind]
 }
 
 func (g *gathered) add(i *query.Indicator, p series) error {
