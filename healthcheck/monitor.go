@@ -16,7 +16,8 @@ import (
 )
 
 // A Monitor judges the health of one process. Make it with [New]. A MeterProvider takes one
-// Monitor. Its methods may be called at any time, from any goroutine.
+// Monitor: a second one that reads it too does not start. Its methods may be called at any time,
+// from any goroutine.
 type Monitor struct {
 	config   Config
 	registry collect.Registry // of instruments
@@ -114,7 +115,7 @@ func (m *Monitor) end() {
 
 // Drained returns a channel. It is closed when the process may shut its servers down:
 // Config.DrainDelay after the end of the context given to Start, or after Stop. Serve and
-// ListenAndServe wait for it. Let run groups, gRPC servers and workers wait for it too:
+// ListenAndServe wait for it. If the Monitor has not started, only Stop closes it. Let run groups, gRPC servers and workers wait for it too:
 //
 //	<-health.Drained()
 //	grpcServer.GracefulStop()

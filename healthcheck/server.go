@@ -13,7 +13,8 @@ import (
 
 // ListenAndServe listens on the Addr of every server and serves as [Monitor.Serve] does. The
 // servers shut down concurrently. The last one, for example the operators' server, shuts down after
-// the others.
+// the others. If an address can't be listened on, ListenAndServe closes the others, stops the
+// Monitor and returns the error.
 func (m *Monitor) ListenAndServe(servers ...*http.Server) error {
 	if err := m.checkServers(servers); err != nil {
 		return fmt.Errorf("healthcheck: ListenAndServe: %w", err)
@@ -49,8 +50,9 @@ func (m *Monitor) ListenAndServe(servers ...*http.Server) error {
 // seconds. DrainDelay and ShutdownTimeout together must be shorter than
 // terminationGracePeriodSeconds.
 //
-// A server whose TLSConfig has certificates serves TLS. Serve returns an error at once if the
-// Monitor has not started.
+// A server whose TLSConfig has certificates serves TLS. If the Monitor has not started, Serve closes
+// l and returns an error at once. If the server fails, Serve stops the Monitor and returns the
+// server's error. A Shutdown of your own is an orderly end.
 func (m *Monitor) Serve(srv *http.Server, l net.Listener) error {
 	return m.serveAll([]*http.Server{srv}, []net.Listener{l})
 }
@@ -73,6 +75,9 @@ func (m *Monitor) serveAll(servers []*http.Server, listeners []net.Listener) err
 	}
 	select {
 	case err := <-failed:
+		if errors.Is(err, http.ErrServerClosed) { // somebody has shut it down
+			break
+		}
 		for _, srv := range servers {
 			_ = srv.Close() // the first error is returned
 		}
@@ -96,6 +101,9 @@ func (m *Monitor) checkServers(servers []*http.Server) error {
 		return &cfgerrors.Error{Field: "servers", Problem: "is empty: pass an http.Server"}
 	}
 	for _, srv := range servers {
+		if srv == nil {
+			return &cfgerrors.Error{Field: "servers", Problem: "has a nil one"}
+		}
 		if srv.TLSConfig != nil && !secure(srv) {
 			return &cfgerrors.Error{Field: "TLSConfig", Problem: fmt.Sprintf("the server of %q has no certificates in it: "+
 				"set Certificates or GetCertificate, or call its ListenAndServeTLS and shut it down after Drained", srv.Addr)}
@@ -134,6 +142,9 @@ func (m *Monitor) shutdown(servers []*http.Server) error {
 
 func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
+		if l == nil {
+			continue
+		}
 		_ = l.Close() // nothing was accepted
 	}
 }

@@ -306,3 +306,33 @@ func TestListenBeforeStart(t *testing.T) {
 	}
 	m.Stop()
 }
+
+// TestOwnShutdown: a server that the user shuts down himself has ended in order.
+func TestOwnShutdown(t *testing.T) {
+	m := New(Config{DrainDelay: -1})
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{}
+	ended := make(chan error, 1)
+	go func() { ended <- m.Serve(srv, l) }()
+	if res, err := http.Get("http://" + l.Addr().String()); err != nil { // it serves
+		t.Fatal(err)
+	} else {
+		res.Body.Close()
+	}
+	http.DefaultClient.CloseIdleConnections()
+	if err := srv.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if err := m.Serve(nil, nil); !errors.Is(err, cfgerrors.ErrStopped) {
+		t.Errorf("Serve after it: %v", err)
+	}
+}

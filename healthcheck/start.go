@@ -163,10 +163,8 @@ func (m *Monitor) validate(p Pipeline) (errs []error) {
 		errs = append(errs, &cfgerrors.Error{Field: "Defaults", Problem: "has a Name, Func or OnFail: set only Interval, Timeout and thresholds"})
 	}
 	defaults := c.Defaults
-	defaults.Name, defaults.OnFail = "", ""
-	for _, err := range defaults.validateTimes() {
-		errs = append(errs, fmt.Errorf("in Defaults: %w", err))
-	}
+	defaults.Name, defaults.OnFail = "Defaults", ""
+	errs = append(errs, defaults.validateTimes()...)
 	if p := badDuration(c.ShutdownTimeout); p != "" {
 		errs = append(errs, &cfgerrors.Error{Field: "ShutdownTimeout", Problem: p})
 	}

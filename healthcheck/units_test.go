@@ -219,7 +219,7 @@ func TestNanoseconds(t *testing.T) {
 	for e := range cfgerrors.All(err) {
 		fields[e.Item+"."+e.Field] = true
 	}
-	for _, want := range []string{"database.Timeout", "queue.For", "queue.KeepFor", ".DrainDelay", ".ShutdownTimeout", ".Timeout", "worker.Heartbeat"} {
+	for _, want := range []string{"database.Timeout", "queue.For", "queue.KeepFor", ".DrainDelay", ".ShutdownTimeout", "Defaults.Timeout", "worker.Heartbeat"} {
 		if !fields[want] {
 			t.Errorf("no mistake of %s in %v", want, err)
 		}
