@@ -89,7 +89,7 @@ func TestConfigurationErrors(t *testing.T) {
 	}
 	needs := func(name string) [2]string { return [2]string{name + "|Value", "a rule needs metrics to read"} }
 	want := [][2]string{
-		{"|Defaults", "has a Name"}, {"|Interval", "-1h0m0s is negative"}, {"|ShutdownTimeout", "-1ns is negative"},
+		{"|Defaults", "has a Name"}, {"Defaults|Interval", "-1h0m0s is negative"}, {"|ShutdownTimeout", "-1ns is negative"},
 		{"|LivenessPath", `"live" does not begin with /`}, {"|StartupPath", `"/ready" is also ReadinessPath`},
 		{"|Name", "is empty"}, {"a|Name", `"a" is used twice`}, {"nothing|Func", "is nil"}, {"interval|Interval", "-1s is negative"},
 		{"negative|Timeout", "-1ns is negative"}, {"thresholds|FailureThreshold", "-1 is negative"}, {"thresholds|SuccessThreshold", "-2 is negative"},
