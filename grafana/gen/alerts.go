@@ -22,23 +22,23 @@ func (d dialect) readinessRules(desired string) group {
 	const startsFail = "job:health_instances_ready:count / on (job) (" + starting + " + on (job) job:health_instances_in_service:count) < 0.5" +
 		" and on (job) (job:health_instances_ready:count < on (job) " + starting + ")"
 	return group{"otelhealth-readiness", append(d.instances(desired),
-		rule{alert: "HealthNoReadyInstance", severity: "critical", hold: time.Minute, keep: 2 * time.Minute,
+		rule{alert: "HealthNoReadyInstance", severity: "critical", wait: time.Minute, keep: 2 * time.Minute,
 			expr:        noReady(desired),
 			summary:     "No instance of a service is ready.",
 			description: "No instance of {{ $labels.job }} answers its readiness probe with 200, though some should be in service."},
 		// Compare with the expected instances. If nine of ten are gone, a ratio over the survivors
 		// does not show it.
-		rule{alert: "HealthCapacityLow", severity: "critical", hold: 30 * time.Second, keep: 2 * time.Minute,
+		rule{alert: "HealthCapacityLow", severity: "critical", wait: 30 * time.Second, keep: 2 * time.Minute,
 			expr:        "job:health_ready:ratio < 0.5 > 0" + heard,
 			summary:     "Less than half of a service's instances are ready.",
 			description: "{{ $value | humanizePercentage }} of the expected instances of {{ $labels.job }} are ready."},
-		rule{alert: "HealthCapacityLow", severity: "warning", hold: 5 * time.Minute, keep: 5 * time.Minute,
+		rule{alert: "HealthCapacityLow", severity: "warning", wait: 5 * time.Minute, keep: 5 * time.Minute,
 			expr:        "job:health_ready:ratio < 0.7 >= 0.5",
 			summary:     "Less than 70% of a service's instances are ready.",
 			description: "{{ $value | humanizePercentage }} of the expected instances of {{ $labels.job }} are ready."},
 		// Only a check that takes an instance out of service can explain why the instance is not
 		// ready.
-		rule{alert: "HealthInstanceNotReady", severity: "warning", hold: 10 * time.Minute, keep: 5 * time.Minute,
+		rule{alert: "HealthInstanceNotReady", severity: "warning", wait: 10 * time.Minute, keep: 5 * time.Minute,
 			expr: last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + " == 0" + inService +
 				"unless on (job, instance) (" + last(perCheck, `health_check_status{health_check_state=~"fail|stale"}`) + " == 1 and on (" + perCheck + ") (" +
 				last(perCheck, `health_check_info{health_check_role=~"core|vital"}`) + " or " + last(perCheck, `health_check_override{health_check_effect="not-ready"}`) + ") == 1)",
@@ -47,16 +47,16 @@ func (d dialect) readinessRules(desired string) group {
 		// Other alerts exclude instances that are starting. These two find an instance that never
 		// gets further, and a service whose successors all hang in their start. A rollout has one
 		// or two starts at a time, beside instances that serve.
-		rule{alert: "HealthStartingTooLong", severity: "warning", hold: 15 * time.Minute,
+		rule{alert: "HealthStartingTooLong", severity: "warning", wait: 15 * time.Minute,
 			expr: `max by (job, instance) (max_over_time(health_lifecycle_status{health_lifecycle_state="starting"}[7m])) == 1` +
 				" unless on (job, instance) " + lifecycle("running") + " == 1 unless on (job) (" + startsFail + ")",
 			summary:     "An instance does not get past its start.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} has been starting for a quarter of an hour."},
-		rule{alert: "HealthStartingTooLong", severity: "critical", hold: 10 * time.Minute,
+		rule{alert: "HealthStartingTooLong", severity: "critical", wait: 10 * time.Minute,
 			expr:        startsFail,
 			summary:     "A service does not get past its start.",
 			description: "For ten minutes instances of {{ $labels.job }} have been starting, and {{ $value | humanizePercentage }} of those that run or start are ready."},
-		rule{alert: "HealthMaintenanceTooLong", severity: "warning", hold: 4 * time.Hour,
+		rule{alert: "HealthMaintenanceTooLong", severity: "warning", wait: 4 * time.Hour,
 			expr:        lifecycle("maintenance") + " == 1",
 			summary:     "An instance has been in maintenance for more than four hours.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} has taken no traffic for four hours, because somebody said so."},
@@ -80,7 +80,7 @@ const fleetWide = "job_check:health_check_failing:ratio > 0.5 and on (job) job:h
 
 func (d dialect) checkRules() group {
 	shared := func(severity, roles, consequence string) rule {
-		return rule{alert: "HealthDependencyDown", severity: severity, hold: 2 * time.Minute, keep: 2 * time.Minute,
+		return rule{alert: "HealthDependencyDown", severity: severity, wait: 2 * time.Minute, keep: 2 * time.Minute,
 			expr: fleetWide + " and on (job, health_check_name) max by (job, health_check_name) (last_over_time(health_check_info{health_check_role=~\"" +
 				roles + "\"}[" + fresh + "])) == 1",
 			summary:     "A check fails on most instances of a service.",
@@ -91,7 +91,7 @@ func (d dialect) checkRules() group {
 		// the first new instance has a new check, and it would be 100 %.
 		{record: "job_check:health_check_failing:ratio",
 			expr: "sum by (job, health_check_name) (" + last(perCheck, `health_check_status{health_check_state="fail"}`) + inService + ") / on (job) group_left () sum by (job) (" + lifecycle("running") + ")"},
-		{alert: "HealthCheckFailing", severity: "warning", hold: 5 * time.Minute, keep: 5 * time.Minute,
+		{alert: "HealthCheckFailing", severity: "warning", wait: 5 * time.Minute, keep: 5 * time.Minute,
 			expr: last(perCheck, `health_check_status{health_check_state="fail"}`) + " == 1" + inService +
 				"unless on (job, health_check_name) (" + fleetWide + ")",
 			summary:     "A check fails on an instance.",
@@ -100,7 +100,7 @@ func (d dialect) checkRules() group {
 		shared("warning", "auxiliary|informational", "Such a check takes no instance out of service."),
 		// It reads the state stale and the clock, because an instance that has stopped judging
 		// can't report it.
-		{alert: "HealthCheckStale", severity: "warning", hold: 2 * time.Minute, keep: 5 * time.Minute,
+		{alert: "HealthCheckStale", severity: "warning", wait: 2 * time.Minute, keep: 5 * time.Minute,
 			expr: "(time() - " + last(perCheck, "health_check_last_run_timestamp_seconds") +
 				" > on (" + perCheck + ") 3 * " + last(perCheck, "health_check_interval_seconds") +
 				" + on (" + perCheck + ") " + last(perCheck, "health_check_timeout_seconds") + " + 60" +
@@ -108,11 +108,11 @@ func (d dialect) checkRules() group {
 			summary:     "A check no longer runs, or its evidence is old.",
 			description: "Check {{ $labels.health_check_name }} on {{ $labels.instance }} of {{ $labels.job }} says nothing new; what it said last may be wrong by now."},
 		// It reads the counter, because samples of the state miss most changes.
-		{alert: "HealthCheckFlapping", severity: "warning", hold: time.Minute, keep: 15 * time.Minute,
+		{alert: "HealthCheckFlapping", severity: "warning", wait: time.Minute, keep: 15 * time.Minute,
 			expr:        "sum by (" + perCheck + ") (increase(health_check_transitions_total[30m])) > 6" + inService,
 			summary:     "A check changes its state again and again.",
 			description: "Check {{ $labels.health_check_name }} on {{ $labels.instance }} of {{ $labels.job }} has changed its state {{ $value | humanize }} times in half an hour."},
-		{alert: "HealthOverrideLeftOn", severity: "warning", hold: time.Hour,
+		{alert: "HealthOverrideLeftOn", severity: "warning", wait: time.Hour,
 			expr:        last("job, health_check_name, health_check_effect", "health_check_override") + " == 1",
 			summary:     "An operator's override has been on for an hour.",
 			description: "For an hour, failing of check {{ $labels.health_check_name }} of {{ $labels.job }} has had the effect {{ $labels.health_check_effect }}, by an operator's override."},
@@ -131,11 +131,11 @@ func both(instance, service rule, on string) []rule {
 func (d dialect) requestRules() group {
 	age := last(perInstance, "http_server_oldest_request_age_seconds")
 	return group{"otelhealth-requests", append(both(
-		rule{hold: 2 * time.Minute, keep: 2 * time.Minute,
+		rule{wait: 2 * time.Minute, keep: 2 * time.Minute,
 			expr:        age + " > 60",
 			summary:     "A request has hung on an instance for more than a minute.",
 			description: "The oldest request that {{ $labels.instance }} of {{ $labels.job }} has not answered is {{ $value | humanizeDuration }} old."},
-		rule{alert: "HttpRequestsHung", hold: 2 * time.Minute, keep: 2 * time.Minute,
+		rule{alert: "HttpRequestsHung", wait: 2 * time.Minute, keep: 2 * time.Minute,
 			expr:        "avg by (job) ((" + age + notOut + ") > bool 60) > 0.5",
 			summary:     "Requests hang on most instances of a service.",
 			description: "On {{ $value | humanizePercentage }} of the instances of {{ $labels.job }} a request has been waiting for more than a minute. What never ends is in no latency."}, "job"),
@@ -151,27 +151,27 @@ func (d dialect) queueRules() group {
 	}
 	share := length + " / on (" + perQueue + ") (" + capacity + " > 0)"
 	rules := both(
-		rule{hold: 5 * time.Minute, keep: 5 * time.Minute,
+		rule{wait: 5 * time.Minute, keep: 5 * time.Minute,
 			expr:        share + " > 0.9",
 			summary:     "A queue of an instance is nearly full.",
 			description: "Queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full."},
-		rule{alert: "QueueNearlyFull", hold: 5 * time.Minute, keep: 5 * time.Minute,
+		rule{alert: "QueueNearlyFull", wait: 5 * time.Minute, keep: 5 * time.Minute,
 			expr: "sum by (" + jobQueue + ") (" + length + notOut + ") / on (" + jobQueue + ") sum by (" + jobQueue + ") (" +
 				capacity + notOut + "> 0) > 0.9",
 			summary:     "A queue is nearly full on all instances of a service.",
 			description: "Queue {{ $labels.queue_name }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full on all instances together; what comes when it is full is refused."}, jobQueue)
 	// Below 30 % the forecast of a volatile queue means nothing.
-	rules = append(rules, rule{alert: "QueuePredictedFull", severity: "warning", hold: 5 * time.Minute, keep: 5 * time.Minute,
+	rules = append(rules, rule{alert: "QueuePredictedFull", severity: "warning", wait: 5 * time.Minute, keep: 5 * time.Minute,
 		expr: "max by (" + perQueue + ") (predict_linear(queue_length[15m], 1800)) > on (" + perQueue + ") (" + capacity + " > 0)" +
 			" and on (" + perQueue + ") (" + share + " > 0.3 <= 0.9)" + notOut,
 		summary:     "A queue will be full within half an hour.",
 		description: "As queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} has grown for a quarter of an hour, it will hold {{ $value | humanize }} items in half an hour, which is more than it can."})
 	rules = append(rules, both(
-		rule{hold: 5 * time.Minute, keep: 2 * time.Minute,
+		rule{wait: 5 * time.Minute, keep: 2 * time.Minute,
 			expr:        waiting + " > 0 unless on (" + perQueue + ") " + taken(perQueue),
 			summary:     "Nothing is taken from a queue of an instance.",
 			description: "In queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} items wait, and for five minutes none has been taken."},
-		rule{alert: "QueueStalled", hold: 5 * time.Minute, keep: 2 * time.Minute,
+		rule{alert: "QueueStalled", wait: 5 * time.Minute, keep: 2 * time.Minute,
 			expr:        "sum by (" + jobQueue + ") (" + waiting + notOut + ") > 0 unless on (" + jobQueue + ") " + taken(jobQueue),
 			summary:     "Nothing is taken from a queue of a service.",
 			description: "In queue {{ $labels.queue_name }} of {{ $labels.job }} {{ $value | humanize }} items wait, and for five minutes no instance has taken any."}, jobQueue)...)
@@ -218,17 +218,17 @@ func (d dialect) pipelineRules(desired string) group {
 		{record: "job:health_instances_silent:count",
 			expr: "(" + lost("10m") + blind + left + " or last_over_time(job:health_instances_silent:count[" + fresh + "]))" +
 				" unless on (job) job:health_instances:count and on (job) last_over_time(job:health_instances:count[" + remembered + "])"},
-		{alert: "TelemetryPipelineDown", severity: "critical", hold: time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
+		{alert: "TelemetryPipelineDown", severity: "critical", wait: time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
 			labels:      [][2]string{{"reason", "silent"}},
 			expr:        silent(job),
 			summary:     "The collector has fallen silent.",
 			description: "{{ $labels.job }} was heard of in the last day and is not now. Nothing that goes through it arrives, and no alert on that can be trusted."},
-		{alert: "TelemetryPipelineDown", severity: "critical", hold: 2 * time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
+		{alert: "TelemetryPipelineDown", severity: "critical", wait: 2 * time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
 			labels:      [][2]string{{"reason", "queue"}},
 			expr:        stuck(job) + " or " + refused(job),
 			summary:     "The collector does not get rid of its metrics.",
 			description: "{{ $labels.job }} lives, but its queue of metrics does not move or is full. What waits arrives late; what a full queue refuses is lost."},
-		{alert: "TelemetryPipelineDown", severity: "warning", hold: 2 * time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
+		{alert: "TelemetryPipelineDown", severity: "warning", wait: 2 * time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
 			labels:      [][2]string{{"reason", "queue"}},
 			expr:        stuck(each) + " unless on (job) (" + stuck(job) + " or " + refused(job) + ")",
 			summary:     "One of several collectors does not get rid of its metrics.",
@@ -240,11 +240,11 @@ func (d dialect) pipelineRules(desired string) group {
 			expr:        "changes((count(all:telemetry_blind:group) or vector(0))[30m:30s]) >= 6",
 			summary:     "The collectors come and go.",
 			description: "In half an hour it began or ended {{ $value }} times that nothing got through. Services that are lost meanwhile are told late or never."},
-		{alert: "HealthTelemetryAbsent", severity: "critical", hold: time.Minute,
+		{alert: "HealthTelemetryAbsent", severity: "critical", wait: time.Minute,
 			expr:        "(job:health_instances_lost:count1h or on (job) job:health_instances_silent:count)" + left + " unless on (job) job:health_instances:count" + blind,
 			summary:     "A service has fallen silent without taking its leave.",
 			description: "Nothing is heard of {{ $labels.job }}, while the pipeline works. {{ $value }} instances went without draining: they were killed, or can't export."},
-		{alert: "TelemetryExportFailing", severity: "warning", hold: 5 * time.Minute, keep: 10 * time.Minute, dashboard: toThePipeline,
+		{alert: "TelemetryExportFailing", severity: "warning", wait: 5 * time.Minute, keep: 10 * time.Minute, dashboard: toThePipeline,
 			expr:        "sum by (job, instance, telemetry_signal, error_type) (increase(telemetry_export_failures_total[15m])) > 3",
 			summary:     "An instance can't hand over its telemetry.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} failed to export {{ $labels.telemetry_signal }} {{ $value | humanize }} times in a quarter of an hour: {{ $labels.error_type }}."},

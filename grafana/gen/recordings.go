@@ -187,7 +187,7 @@ func (d dialect) part(metric, part string) string {
 var burns = []struct {
 	long, short string
 	factor      float64
-	hold        time.Duration
+	wait        time.Duration
 	severity    string
 	gone        string
 }{
@@ -225,7 +225,7 @@ func (d dialect) budgetRules(o objective) group {
 		if o.atLeast > 0 {
 			expr += fmt.Sprintf(" and on (job) sum_over_time(%s[%s]) * %g >= %d", o.bad, b.long, every.Seconds(), o.atLeast)
 		}
-		g.rules = append(g.rules, rule{alert: o.alert, expr: expr, hold: b.hold, severity: b.severity,
+		g.rules = append(g.rules, rule{alert: o.alert, expr: expr, wait: b.wait, severity: b.severity,
 			labels:  [][2]string{{"long", b.long}, {"short", b.short}},
 			summary: o.summary, dashboard: "health-slo",
 			description: fmt.Sprintf("{{ $value | humanizePercentage }} of %s in the last %s, of {{ $labels.job }}. The objective is %s; at %g times the rate it allows, a budget for thirty days lasts %s.",

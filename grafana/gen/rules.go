@@ -19,7 +19,7 @@ type rule struct {
 	record, alert string
 	expr          string
 	foreign       bool          // the query comes from the user and stays as it is
-	hold, keep    time.Duration // for, keep_firing_for
+	wait, keep    time.Duration // for, keep_firing_for
 	severity      string
 	labels        [][2]string
 	summary       string
@@ -118,8 +118,8 @@ func (r rule) write(y *strings.Builder, d dialect, b bases) error {
 		return nil
 	}
 	fmt.Fprintf(y, "      - alert: %s\n        expr: %s", r.alert, block(expr))
-	if r.hold > 0 {
-		fmt.Fprintf(y, "        for: %s\n", duration(r.hold))
+	if r.wait > 0 {
+		fmt.Fprintf(y, "        for: %s\n", duration(r.wait))
 	}
 	if r.keep > 0 {
 		fmt.Fprintf(y, "        keep_firing_for: %s\n", duration(r.keep))
@@ -202,7 +202,7 @@ func (d dialect) canary(group string, metrics ...string) rule {
 	for _, m := range metrics {
 		absent = append(absent, fmt.Sprintf(`label_replace(absent(%s), "metric", "%s", "", "")`, m, d.metric(m)))
 	}
-	return rule{alert: "HealthRulesBlind", expr: strings.Join(absent, " or "), hold: 10 * time.Minute, severity: "warning",
+	return rule{alert: "HealthRulesBlind", expr: strings.Join(absent, " or "), wait: 10 * time.Minute, severity: "warning",
 		labels:      [][2]string{{"rule_group", group}},
 		summary:     "The rules of a group see nothing.",
 		description: "No series is called {{ $labels.metric }}, so no alert of " + group + " can fire.",
