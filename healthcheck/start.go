@@ -105,11 +105,6 @@ func (m *Monitor) goLive(r *running, apply func()) error {
 		return err
 	}
 	for _, e := range m.entries { // added since setup
-		if e.rule != nil && r.collector == nil {
-			m.mu.Unlock()
-			r.log.End(0)
-			return needsReader(e.name)
-		}
 		if e.subject == nil {
 			m.bind(e, r)
 		}
