@@ -227,7 +227,7 @@ func (m *model) do(o op, now time.Duration) {
 		m.counts[int(o.value)] += o.n
 	case "busy", "beat", "idle":
 		m.beat = now
-		m.busy += map[string]int{"busy": 1, "idle": -1}[o.verb]
+		m.busy = max(0, m.busy+map[string]int{"busy": 1, "idle": -1}[o.verb]) // one End too many ends nothing
 	case "hold":
 		m.holds[o.n] = true
 	case "unhold":
