@@ -5,7 +5,7 @@
 //	if err := health.Start(ctx); err != nil {
 //		return err
 //	}
-//	return http.ListenAndServe(":8000", health.Wrap(mux))
+//	return health.ListenAndServe(&http.Server{Addr: ":8000", Handler: health.Wrap(mux)})
 //
 // A [Check] runs a function and fails readiness unless its OnFail says otherwise. A
 // [rule.Rule] reads a metric of the process and warns unless its OnFail says otherwise. A

@@ -96,7 +96,7 @@ func (m *Monitor) checkServers(servers []*http.Server) error {
 	case phase == stopped:
 		return cfgerrors.ErrStopped
 	case phase != started:
-		return fmt.Errorf("%w: write health.Start(ctx) or telemetry.Start before", cfgerrors.ErrNotStarted)
+		return fmt.Errorf("%w: write health.Start(ctx), or telemetry.Start with Config.Health, before", cfgerrors.ErrNotStarted)
 	case len(servers) == 0:
 		return &cfgerrors.Error{Field: "servers", Problem: "is empty: pass an http.Server"}
 	}

@@ -1,4 +1,4 @@
-// Command chi is a service on chi. Its own requests decide its readiness.
+// Command chi is a service on chi. Its database decides its readiness, and rules on its own requests warn.
 //
 // github.com/riandyrn/otelchi makes spans, but its metrics do not follow the semantic conventions:
 // request_duration_millis instead of http.server.request.duration. Telemetry.Instrument works as a

@@ -1,4 +1,4 @@
-// Command echo is a service on echo 5. Its own requests decide its readiness.
+// Command echo is a service on echo 5. Its database decides its readiness, and rules on its own requests warn.
 //
 // github.com/labstack/echo-opentelemetry works, too, and the rules on http.server.request.duration
 // stay the same. But it gives a request to an unknown path the route of another path, and it does

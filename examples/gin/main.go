@@ -1,4 +1,4 @@
-// Command gin is a service on gin. Its own requests decide its readiness.
+// Command gin is a service on gin. Its database decides its readiness, and rules on its own requests warn.
 //
 // otelgin works, too, and the rule on http.server.request.duration stays the same. But it counts a
 // panic only if gin.Recovery comes after it, and it does not count requests in flight.

@@ -1,4 +1,4 @@
-// Command nethttp is a service on net/http. Its own requests decide its readiness.
+// Command nethttp is a service on net/http. Its database decides its readiness, and rules on its own requests warn.
 package main
 
 import (

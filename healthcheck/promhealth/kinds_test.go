@@ -164,11 +164,12 @@ func TestUnits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
 		reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "lag_seconds"}), prometheus.NewGauge(prometheus.GaugeOpts{Name: "depth"}))
-		err := Start(t.Context(), healthcheck.New(healthcheck.Config{Rules: []rule.Rule{
-			{Name: "lag", Value: rule.Last("lag_seconds"), Fail: rule.Above(5)},
-			{Name: "depth", Value: rule.Last("depth"), Fail: rule.Above(time.Second)},
-		}}), reg)
-		wantErrors(t, err, "lag Fail: 5 is a number without a unit", "depth Fail: 1s is a duration")
+		lag := rule.Rule{Name: "lag", Value: rule.Last("lag_seconds"), Fail: rule.Above(5)} // known by its name
+		depth := rule.Rule{Name: "depth", Value: rule.Last("depth"), Fail: rule.Above(time.Second)}
+		err := Start(t.Context(), healthcheck.New(healthcheck.Config{Rules: []rule.Rule{lag}}), reg)
+		wantErrors(t, err, "lag Fail: 5 is a number without a unit")
+		err = Start(t.Context(), healthcheck.New(healthcheck.Config{Rules: []rule.Rule{depth}}), reg)
+		wantErrors(t, err, "depth Fail: 1s is a duration")
 	})
 }
 

@@ -12,7 +12,7 @@
 //	if err := promhealth.Start(ctx, health, nil); err != nil { // nil: the default registry
 //		return err
 //	}
-//	return http.ListenAndServe(":8000", health.Wrap(mux))
+//	return health.ListenAndServe(&http.Server{Addr: ":8000", Handler: health.Wrap(mux)})
 //
 // # Names and units
 //

@@ -45,7 +45,7 @@ func ParseOverrides(text string) (Overrides, error) {
 			case name == "":
 				errs = append(errs, fmt.Errorf("%q: no check is named", pair))
 			case !slices.Contains(effects, verdict.Effect(value)):
-				errs = append(errs, fmt.Errorf("%q: an override is not-ready, warn or show", pair))
+				errs = append(errs, fmt.Errorf("%q: write NAME=not-ready, NAME=warn or NAME=show", pair))
 			case twice:
 				errs = append(errs, fmt.Errorf("%q: the check is named twice", pair))
 			default:
