@@ -84,7 +84,7 @@ func TestService(t *testing.T) {
 		})
 	}
 	all.Wait()
-	s.Until("/ready", 200, "warn", "latency: p99 0.")
+	s.Until("/ready", 200, "warn", "latency: p99 between 0.")
 	s.Says("readiness", "warn")
 	probe("", serving)
 	counted := map[string]uint64{}

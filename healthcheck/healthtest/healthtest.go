@@ -10,7 +10,7 @@
 //
 // A Want that fails shows the actual state:
 //
-//	latency after 1s: want pass; it is fail, reason: p95 4.875 s of at most 2, value: 4.875 s
+//	latency after 1s: want pass; it is fail, reason: p95 between 2.5 and 5 s of at most 2, value: 4.875 s
 //
 // The test runs the real Monitor on the real metric SDK with the Monitor's View. Only time is
 // virtual.

@@ -132,7 +132,7 @@ var failing = map[string]struct {
 		t.Want(time.Second, "queue", verdict.Pass, "")
 	}, []string{
 		"healthtest_test.go:", // a line of the test, and not of healthtest
-		"latency after 1s: want pass; it is fail, reason: p95 4.875 s of at most 2, value: 4.875 s\n",
+		"latency after 1s: want pass; it is fail, reason: p95 between 2.5 and 5 s of at most 2, value: 4.875 s\n",
 		`queue after 2s: want pass; it is unknown, reason: no instrument named "queue.length" has been created, without a value`,
 	}},
 	"reason": {healthcheck.Config{Rules: rules}, func(t *healthtest.T) {

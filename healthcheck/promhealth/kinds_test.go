@@ -88,10 +88,10 @@ func TestKinds(t *testing.T) {
 		gauges.WithLabelValues("b").Set(12)
 		memory.Set(101)
 		pass(2 * time.Second)
-		want(t, m, "vec", verdict.Fail, "p99 2.485 s of at most 0.5")
-		want(t, m, "plain", verdict.Fail, "p99 2.485 s of at most 0.5")
+		want(t, m, "vec", verdict.Fail, "p99 between 1 and 2.5 s of at most 0.5")
+		want(t, m, "plain", verdict.Fail, "p99 between 1 and 2.5 s of at most 0.5")
 		want(t, m, "millis", verdict.Fail, "ms of at most 500")
-		want(t, m, "both", verdict.Fail, "p99 2.485 s of at most 0.5")
+		want(t, m, "both", verdict.Fail, "p99 between 1 and 2.5 s of at most 0.5")
 		want(t, m, "native", verdict.Fail, "of at most 0.37")
 		if r := judged(t, m, "native"); r.Value == nil || *r.Value < 1 || *r.Value > 4 {
 			t.Errorf("p99 of 2 s is shown as %v", r.Value)

@@ -64,7 +64,7 @@ func ExampleQuantile() {
 	judged(latency, func(m metric.Meter) { requests(m, 0, 9) }) // fewer than ten prove nothing
 	// Output:
 	// pass
-	// fail p99 0.875 s of at most 0.5
+	// fail p99 between 0.75 and 1 s of at most 0.5
 	// pass
 }
 

@@ -38,7 +38,7 @@ func (s *Service) Web(serve func(context.Context, net.Listener, *sql.DB, time.Du
 
 	s.Database.Delay.Store(int64(600 * time.Millisecond))
 	s.orders(20)
-	s.Until("/ready", 200, "warn", "latency: p99 0.")
+	s.Until("/ready", 200, "warn", "latency: p99 between 0.")
 	s.Says("readiness", "warn")
 	slow(s)
 

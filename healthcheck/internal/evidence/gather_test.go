@@ -364,7 +364,7 @@ func TestQuantile(t *testing.T) {
 		{.99, amounts{0, 0, 0, 7}, 4}, // beyond the last boundary
 		{1e-9, amounts{0, 1, 0, 0}, 1 + 1e-9},
 	} {
-		if got := quantile(c.q, c.counts, bounds); math.Abs(got-c.want) > 1e-6 {
+		if got, _, _ := quantile(c.q, c.counts, bounds); math.Abs(got-c.want) > 1e-6 {
 			t.Errorf("quantile(%v, %v) = %v, want %v", c.q, c.counts, got, c.want)
 		}
 	}

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -14,6 +15,8 @@ import (
 type Measure struct {
 	Group   attribute.Set
 	Value   float64
+	Low     float64      // of a quantile: it is over Low
+	High    float64      // and at most High; +Inf beyond the last boundary
 	count   float64      // events in the window
 	Share   float64      // of a quantile: the share of events beyond the failing limit, or beyond the only limit
 	Bad     float64      // events beyond the failing limit
@@ -80,7 +83,7 @@ func compareQuantile(r *query.Rule, growth amounts, bounds []float64) (m Measure
 		}
 	}
 	if !m.Empty {
-		m.Value = quantile(in.Quantile, growth, bounds)
+		m.Value, m.Low, m.High = quantile(in.Quantile, growth, bounds)
 	}
 	return m, nil
 }
@@ -127,29 +130,28 @@ func total(a amounts) (sum float64) {
 	return sum
 }
 
-// quantile interpolates within the bucket that holds it, as Prometheus'
-// histogram_quantile does.
-func quantile(q float64, counts amounts, bounds []float64) float64 {
+// quantile interpolates within the bucket that holds it, as Prometheus' histogram_quantile does.
+// Only the bucket is known: the quantile is over low, and at most high.
+func quantile(q float64, counts amounts, bounds []float64) (v, low, high float64) {
+	if len(bounds) == 0 {
+		return 0, math.Inf(-1), math.Inf(1)
+	}
 	rank := q * total(counts)
-	below := 0.0
+	below, last := 0.0, len(bounds)-1
 	for n, c := range counts {
 		if below+c < rank || c == 0 {
 			below += c
 			continue
 		}
 		switch {
-		case len(bounds) == 0:
-			return 0
-		case n == len(bounds):
-			return bounds[n-1] // there is no boundary above
+		case n > last:
+			return bounds[last], bounds[last], math.Inf(1) // there is no boundary above
 		case n == 0 && bounds[0] <= 0:
-			return bounds[0]
-		}
-		low := 0.0
-		if n > 0 {
+			return bounds[0], math.Inf(-1), bounds[0]
+		case n > 0:
 			low = bounds[n-1]
 		}
-		return low + (bounds[n]-low)*(rank-below)/c
+		return low + (bounds[n]-low)*(rank-below)/c, low, bounds[n]
 	}
-	return bounds[len(bounds)-1]
+	return bounds[last], bounds[last], math.Inf(1)
 }

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -228,21 +229,27 @@ func crossing(i *query.Indicator, m *evidence.Measure, unit string) string {
 	return s
 }
 
-// quantity writes "p99 0.81 s" or "95".
+// quantity writes "p99 between 0.75 and 1 s" or "95".
 func quantity(i *query.Indicator, m *evidence.Measure, unit string) string {
 	s := text.Number(m.Value)
 	switch {
 	case i.IsShare():
 		return text.Number(m.Value*100) + " %"
-	case i.Kind == query.KindQuantile && m.Crossed.Crossed(m.Value):
-		s = "p" + text.Number(i.Quantile*100) + " " + s
-	case i.Kind == query.KindQuantile: // within the limit's bucket, or beyond the last one
-		s = "p" + text.Number(i.Quantile*100) + " over " + text.Number(m.Crossed.Value)
+	case i.Kind == query.KindQuantile:
+		s = "p" + text.Number(i.Quantile*100) + " " + between(max(m.Low, m.Crossed.Value), m.High)
 	}
 	if unit != "" && unit != "1" && unit[0] != '{' {
 		s += " " + unit
 	}
 	return s
+}
+
+// between writes what a histogram knows of a quantile beyond a limit.
+func between(low, high float64) string {
+	if math.IsInf(high, 1) || high <= low {
+		return "over " + text.Number(low)
+	}
+	return "between " + text.Number(low) + " and " + text.Number(high)
 }
 
 // limit writes " of at most 80", for a share " of at most 5 %", and for a limit that only warns ",
