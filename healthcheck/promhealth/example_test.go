@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/promhealth"
@@ -76,4 +77,24 @@ func ExampleJoin() {
 		}
 	}
 	// Output: health_lifecycle_status 8
+}
+
+func ExampleExtend() {
+	reg := prometheus.NewRegistry()
+	depth := promauto.With(reg).NewGauge(prometheus.GaugeOpts{Name: "queue_depth", Help: "Jobs that wait."})
+	depth.Set(95)
+
+	health := healthcheck.New(healthcheck.Config{
+		Rules: []rule.Rule{{Name: "queue", Value: rule.Last("queue_depth"), Fail: rule.Above(80)}},
+	})
+	reader := sdkmetric.NewManualReader()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(health.View()))
+	if err := health.StartWith(context.Background(), healthcheck.Pipeline{Reader: promhealth.Extend(reader, reg), MeterProvider: provider}); err != nil {
+		log.Fatal(err)
+	}
+	defer health.Stop()
+
+	r := health.Verdict().Results[0]
+	fmt.Println(r.Name, r.State, r.Reason)
+	// Output: queue fail 95 of at most 80
 }

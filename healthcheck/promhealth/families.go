@@ -40,6 +40,7 @@ const (
 type families struct {
 	registries []*prometheus.Registry
 	gatherers  prometheus.Gatherers // of other types; they can only be gathered whole
+	mixed      bool                 // other metrics come from a MeterProvider
 
 	mu     sync.Mutex // guards Want
 	wanted atomic.Pointer[wanted]
@@ -109,7 +110,7 @@ func (f *families) Known(name string) (registered, quiet, known bool) {
 		return false, false, false
 	}
 	p, registered := (*f.known.Load())[name]
-	return registered, p.quiet, registered || len(f.gatherers) == 0
+	return registered, p.quiet, registered || len(f.gatherers) == 0 && !f.mixed
 }
 
 // isInstrument reports whether a family is the Monitor's own. The reader has these.
@@ -203,7 +204,7 @@ func (f *families) appendMissing(out []metricdata.Metrics, want *wanted) []metri
 		}
 	}
 	for name := range want.limits {
-		if has[name] || f.isInstrument(name) {
+		if has[name] || f.isInstrument(name) || f.mixed && f.looking == nil {
 			continue
 		}
 		why := "is not registered: use the name on /metrics"
