@@ -47,7 +47,7 @@ func TestDashboards(t *testing.T) {
 	overrides := filepath.Join(dir, "overrides")
 	one := start("orders", "pod-1", addrs[1], nil, "-overrides", overrides)
 	// Nothing listens at its traces endpoint.
-	two := start("orders", "pod-2", addrs[1], []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + addrs[3], "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1000"})
+	two := start("orders", "pod-2", addrs[1], []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + addrs[3], "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1000", "OTEL_PROPAGATORS=tracecontext,b3"})
 	lonely := start("carts", "cart-1", addrs[1], nil)
 	for _, d := range []*demo{one, two, lonely} {
 		d.until("the service is ready", passing)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -21,7 +22,12 @@ func TestNofN(t *testing.T) {
 	t.Run("final export", func(t *testing.T) { // no timer fires, so only the final export sends data
 		nOfN(t, "OTEL_METRIC_EXPORT_INTERVAL=3600000", "OTEL_BSP_SCHEDULE_DELAY=3600000")
 	})
+	t.Run("over HTTP", func(t *testing.T) {
+		nOfN(t, "OTEL_METRIC_EXPORT_INTERVAL=200", "OTEL_BSP_SCHEDULE_DELAY=200", overHTTP, "OTEL_EXPORTER_OTLP_COMPRESSION=gzip")
+	})
 }
+
+const overHTTP = "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
 
 func nOfN(t *testing.T, env ...string) {
 	seed := uint64(time.Now().UnixNano())
@@ -29,8 +35,13 @@ func nOfN(t *testing.T, env ...string) {
 	t.Logf("seed %d: %d requests", seed, n)
 
 	dir := t.TempDir()
-	collector, endpoint := startCollector(t, dir)
-	d := startDemo(t, append(env, "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint),
+	addrs := servers.FreeAddrs(t, 2)
+	collector := servers.Collector(t, "..", addrs[0], dir, []string{"OTLP_HTTP_ADDR=" + addrs[1]}, "testdata/metrics-file.yaml")
+	endpoint := addrs[0]
+	if slices.Contains(env, overHTTP) {
+		endpoint = addrs[1]
+	}
+	d := startDemo(t, append(env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+endpoint),
 		"-load", "0", "-queue", "2000", "-drain", "0s") // a queue so long that it is never full
 	d.WaitOK(d.app + "/ready")
 

@@ -1,201 +1,225 @@
 package telemetry
 
 import (
-	"crypto/x509"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
 // environment has the settings of the standard variables. The SDK and the exporters read most of
-// them by themselves, but they only log a bad value. Here a bad value is an error, because nobody
-// reads that log before an outage.
+// them by themselves, but they log a bad value in their own way, or not at all. Here each bad value
+// is known by name. It never keeps a service from starting, because the platform sets variables
+// without a release of the service.
 type environment struct {
-	metrics, traces, logs bool // exported by OTLP
+	metrics, traces, logs signal
 	disabled              bool
 	propagator            propagation.TextMapPropagator
 	sampler               sdktrace.Sampler
+	invalid               []*invalidVariable
 }
 
-const prefixOTLP = "OTEL_EXPORTER_OTLP_"
+// invalidVariable is an error of one variable.
+type invalidVariable struct {
+	name, value string // value may be hidden
+	problem     error
+	outcome     string // what happens instead
+}
 
-func readEnvironment() (env environment, err error) {
-	var errs []error
-	check := func(name string, ok func(string) error) {
-		if v := strings.TrimSpace(os.Getenv(name)); v != "" {
-			if err := ok(v); err != nil {
-				if strings.Contains(v, "@") || strings.HasSuffix(name, "HEADERS") {
-					v = "…" // may contain a password
-				}
-				errs = append(errs, fmt.Errorf("%s=%q: %w", name, v, err))
-			}
+func (v *invalidVariable) Error() string { return fmt.Sprintf("%s=%q: %v", v.name, v.value, v.problem) }
+
+const (
+	useDefault = "the default applies"
+	leaveOut   = "the names that are supported apply"
+)
+
+// value returns a variable's value; empty if it is not set, or empty.
+func value(name string) string { return strings.TrimSpace(os.Getenv(name)) }
+
+// check notes a variable as invalid, unless it is empty or valid accepts it.
+func (env *environment) check(name, outcome string, valid func(string) error) {
+	v := value(name)
+	if v == "" {
+		return
+	}
+	err := valid(v)
+	if err == nil {
+		return
+	}
+	if strings.Contains(v, "@") || strings.HasSuffix(name, "HEADERS") {
+		v = "…" // may contain a password
+	}
+	env.add(&invalidVariable{name, v, err, outcome})
+}
+
+func (env *environment) add(v *invalidVariable) {
+	if !env.isInvalid(v.name) {
+		env.invalid = append(env.invalid, v)
+	}
+}
+
+// valid returns the value of the first variable that is set and valid; empty if there is none.
+func (env *environment) valid(names ...string) string {
+	for _, name := range names {
+		if v := value(name); v != "" && !env.isInvalid(name) {
+			return v
 		}
 	}
-	for _, signal := range []string{"", "METRICS_", "TRACES_", "LOGS_"} {
-		check(prefixOTLP+signal+"ENDPOINT", isEndpoint)
-		check(prefixOTLP+signal+"PROTOCOL", isOneOf("grpc"))
-		check(prefixOTLP+signal+"TIMEOUT", isMilliseconds)
-		check(prefixOTLP+signal+"INSECURE", isBool)
-		check(prefixOTLP+signal+"COMPRESSION", isOneOf("gzip", "none"))
-		check(prefixOTLP+signal+"HEADERS", isHeaders)
-		check(prefixOTLP+signal+"CERTIFICATE", isCertificates)
-		check(prefixOTLP+signal+"CLIENT_CERTIFICATE", isFile)
-		check(prefixOTLP+signal+"CLIENT_KEY", isFile)
-	}
+	return ""
+}
+
+func (env *environment) isInvalid(name string) bool {
+	return slices.ContainsFunc(env.invalid, func(v *invalidVariable) bool { return v.name == name })
+}
+
+// milliseconds returns the first valid time; 0 if there is none.
+func (env *environment) milliseconds(names ...string) time.Duration {
+	n, _ := strconv.Atoi(env.valid(names...)) // was checked
+	return time.Duration(n) * time.Millisecond
+}
+
+func readEnvironment() *environment {
+	env := &environment{}
+	env.checkOTLP()
 	for _, name := range []string{"OTEL_METRIC_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_TIMEOUT", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT",
 		"OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BLRP_EXPORT_TIMEOUT"} {
-		check(name, isMilliseconds)
+		env.check(name, useDefault, isMilliseconds)
 	}
 	for _, name := range []string{"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
 		"OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"} {
-		check(name, isCount)
+		env.check(name, useDefault, isCount)
 	}
 	for _, of := range []string{"ATTRIBUTE_VALUE_LENGTH", "ATTRIBUTE_COUNT", "SPAN_ATTRIBUTE_VALUE_LENGTH", "SPAN_ATTRIBUTE_COUNT", "SPAN_EVENT_COUNT",
 		"SPAN_LINK_COUNT", "EVENT_ATTRIBUTE_COUNT", "LINK_ATTRIBUTE_COUNT", "LOGRECORD_ATTRIBUTE_VALUE_LENGTH", "LOGRECORD_ATTRIBUTE_COUNT"} {
-		check("OTEL_"+of+"_LIMIT", isCount)
+		env.check("OTEL_"+of+"_LIMIT", useDefault, isLimit)
 	}
-	check(prefixOTLP+"METRICS_TEMPORALITY_PREFERENCE", isOneOf("cumulative", "delta", "lowmemory"))
-	check(prefixOTLP+"METRICS_DEFAULT_HISTOGRAM_AGGREGATION", isOneOf("explicit_bucket_histogram", "base2_exponential_bucket_histogram"))
+	env.check(prefixOTLP+"METRICS_TEMPORALITY_PREFERENCE", useDefault, isOneOf("cumulative", "delta", "lowmemory"))
+	env.check(prefixOTLP+"METRICS_DEFAULT_HISTOGRAM_AGGREGATION", useDefault, isOneOf("explicit_bucket_histogram", "base2_exponential_bucket_histogram"))
+	env.check("OTEL_METRICS_EXEMPLAR_FILTER", useDefault, isOneOf("trace_based", "always_on", "always_off"))
+	env.check("OTEL_RESOURCE_ATTRIBUTES", "the valid pairs apply", isAttributes)
+	env.check("OTEL_SDK_DISABLED", useDefault, isBool)
+	for _, name := range []string{"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"} {
+		env.check(name, "variables alone apply", func(string) error { return errors.New("configuration files are not supported") })
+	}
 	env.propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
-	check("OTEL_PROPAGATORS", func(v string) (err error) {
+	env.check("OTEL_PROPAGATORS", leaveOut, func(v string) (err error) {
 		env.propagator, err = parsePropagators(v)
 		return err
 	})
-	check("OTEL_METRICS_EXPORTER", isOneOf("otlp", "none"))
-	check("OTEL_TRACES_EXPORTER", isOneOf("otlp", "none"))
-	check("OTEL_LOGS_EXPORTER", isOneOf("otlp", "none"))
-	check("OTEL_METRICS_EXEMPLAR_FILTER", isOneOf("trace_based", "always_on", "always_off"))
-	check("OTEL_RESOURCE_ATTRIBUTES", isAttributes)
-	check("OTEL_SDK_DISABLED", isBool)
-	check("OTEL_TRACES_SAMPLER", func(v string) (err error) {
-		env.sampler, err = parseSampler(v, strings.TrimSpace(os.Getenv("OTEL_TRACES_SAMPLER_ARG")))
-		return err
+	env.readSampler()
+	env.disabled = strings.EqualFold(env.valid("OTEL_SDK_DISABLED"), "true")
+	env.metrics, env.traces, env.logs = env.signal("METRICS"), env.signal("TRACES"), env.signal("LOGS")
+	return env
+}
+
+// readSampler reads OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG.
+func (env *environment) readSampler() {
+	name, ratio := "parentbased_always_on", 1.0
+	env.check("OTEL_TRACES_SAMPLER", useDefault, func(v string) error {
+		if err := isSampler(v); err != nil {
+			return err
+		}
+		name = v
+		return nil
 	})
-	if env.sampler == nil {
-		env.sampler = sdktrace.ParentBased(sdktrace.AlwaysSample())
+	if strings.HasSuffix(name, "traceidratio") {
+		env.check("OTEL_TRACES_SAMPLER_ARG", useDefault, func(v string) error {
+			r, err := strconv.ParseFloat(v, 64)
+			if err != nil || !(r >= 0 && r <= 1) {
+				return errors.New("is not a number from 0 to 1")
+			}
+			ratio = r
+			return nil
+		})
 	}
-	env.disabled = strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true")
-	env.metrics = !env.disabled && exports("METRICS")
-	env.traces = !env.disabled && exports("TRACES")
-	env.logs = !env.disabled && exports("LOGS")
-	return env, errors.Join(errs...)
+	env.sampler = newSampler(name, ratio)
 }
 
-// exports reports whether a signal has an endpoint and is not switched off.
-func exports(signal string) bool {
-	value := func(name string) string { return strings.TrimSpace(os.Getenv(name)) }
-	set := value(prefixOTLP+"ENDPOINT") != "" || value(prefixOTLP+signal+"_ENDPOINT") != ""
-	return set && !strings.EqualFold(value("OTEL_"+signal+"_EXPORTER"), "none")
+// environmentInvalid is the name of an instrument.
+const environmentInvalid = "telemetry.environment.invalid"
+
+const attrVariable = attribute.Key("telemetry.variable")
+
+// instrument exports the invalid variables, if there are any.
+func (env *environment) instrument(mp metric.MeterProvider) error {
+	if len(env.invalid) == 0 {
+		return nil
+	}
+	meter := mp.Meter(scopeName, metric.WithSchemaURL(semconv.SchemaURL))
+	_, err := meter.Int64ObservableUpDownCounter(environmentInvalid, metric.WithUnit("1"),
+		metric.WithDescription("1 for each environment variable that is invalid or not supported."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			for _, v := range env.invalid {
+				o.Observe(1, metric.WithAttributes(attrVariable.String(v.name)))
+			}
+			return nil
+		}))
+	return err
 }
 
-func (env environment) any() bool { return env.metrics || env.traces || env.logs }
+// strict returns all invalid variables as one error; nil if there is none.
+func (env *environment) strict() error {
+	var errs []error
+	for _, v := range env.invalid {
+		errs = append(errs, v)
+	}
+	return errors.Join(errs...)
+}
 
-// announce logs in one line whether and which signals are exported.
-func (env environment) announce(log *slog.Logger) {
+// exports reports whether anything is exported.
+func (env *environment) exports() bool {
+	return env.metrics.exported || env.traces.exported || env.logs.exported
+}
+
+// announce logs in one line whether and which signals are exported, and each invalid variable.
+func (env *environment) announce(log *slog.Logger) {
+	for _, v := range env.invalid {
+		log.Error("an environment variable is invalid, so "+v.outcome, "variable", v.name, "error", v.Error())
+	}
 	switch {
 	case env.disabled:
 		log.Info("OTLP export is off: OTEL_SDK_DISABLED is true; probes and /metrics work")
-	case !env.any():
+	case !env.exports():
 		log.Info("OTLP export is off: set OTEL_EXPORTER_OTLP_ENDPOINT, for example to http://localhost:4317, to switch it on")
 	default:
 		log.Info("OTLP export is on", "metrics", env.metrics, "traces", env.traces, "logs", env.logs)
 	}
 }
 
-func isEndpoint(v string) error {
-	u, err := url.Parse(v)
-	if err == nil && u.Port() != "" {
-		_, err = strconv.ParseUint(u.Port(), 10, 16)
-	}
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return errors.New("is not a URL like http://localhost:4317 or https://collector:4317")
-	}
-	return nil
-}
-
-func isOneOf(values ...string) func(string) error {
-	return func(v string) error {
-		for _, ok := range values {
-			if strings.EqualFold(v, ok) {
-				return nil
-			}
-		}
-		return fmt.Errorf("is not supported; use %s", strings.Join(values, ", "))
-	}
-}
-
-func isMilliseconds(v string) error {
-	if n, err := strconv.Atoi(v); err != nil || n <= 0 {
-		return errors.New("is not a positive whole number of milliseconds")
-	}
-	return nil
-}
-
-func isCount(v string) error {
-	if n, err := strconv.Atoi(v); err != nil || n <= 0 {
-		return errors.New("is not a positive whole number")
-	}
-	return nil
-}
-
-func isBool(v string) error { return isOneOf("true", "false")(v) }
-
-func isFile(v string) error {
-	_, err := os.ReadFile(v)
-	return err
-}
-
-func isHeaders(v string) error {
-	if isAttributes(v) != nil {
-		return errors.New("is not a list of key=value pairs, percent-encoded") // without the text, because it contains tokens
-	}
-	return nil
-}
-
-func isCertificates(v string) error {
-	pem, err := os.ReadFile(v)
-	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		err = errors.New("has no certificate in PEM form")
-	}
-	return err
-}
-
-// parsePropagators reads OTEL_PROPAGATORS. It knows the propagators that need no further module.
+// parsePropagators reads OTEL_PROPAGATORS. It knows the propagators that need no further module,
+// and leaves out the others.
 func parsePropagators(v string) (propagation.TextMapPropagator, error) {
 	var list []propagation.TextMapPropagator
+	var unknown []string
 	for _, name := range strings.Split(v, ",") {
-		switch strings.TrimSpace(name) {
+		switch name = strings.TrimSpace(name); name {
 		case "tracecontext":
 			list = append(list, propagation.TraceContext{})
 		case "baggage":
 			list = append(list, propagation.Baggage{})
-		case "none":
+		case "none", "":
 		default:
-			return nil, errors.New("is not supported; use tracecontext, baggage or none")
+			unknown = append(unknown, name)
 		}
 	}
-	return propagation.NewCompositeTextMapPropagator(list...), nil
+	return propagation.NewCompositeTextMapPropagator(list...), notSupported(unknown, "tracecontext, baggage or none")
 }
 
-func isAttributes(v string) error {
-	for _, pair := range strings.Split(v, ",") {
-		if pair = strings.TrimSpace(pair); pair == "" {
-			continue
-		}
-		key, value, ok := strings.Cut(pair, "=")
-		if !ok || strings.TrimSpace(key) == "" {
-			return fmt.Errorf("%q is not key=value", pair)
-		}
-		if _, err := url.PathUnescape(value); err != nil {
-			return fmt.Errorf("%q is not percent-encoded", pair)
-		}
+// notSupported is the error of names that are not supported; nil if there are none.
+func notSupported(names []string, supported string) error {
+	if len(names) == 0 {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%s is not supported; use %s", strings.Join(names, ", "), supported)
 }

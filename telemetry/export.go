@@ -3,6 +3,8 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -33,6 +35,7 @@ type outcomes struct {
 type outcome struct {
 	*outcomes
 	signal string
+	limit  time.Duration         // of one export with all its attempts; 0 if the exporter has its own
 	last   atomic.Int64          // last success, in Unix milliseconds
 	failed atomic.Pointer[error] // since the last flush began
 }
@@ -67,16 +70,27 @@ func (o *outcomes) instrument(mp metric.MeterProvider) error {
 	return err
 }
 
-// done records the result of one export. It hides errors from the SDK, because the SDK would pass
-// them to OpenTelemetry's error handler, which belongs to the process and not to this pipeline.
-func (o *outcome) done(err error) {
+// of makes one export within the limit and records its result. It hides errors from the SDK,
+// because the SDK would pass them to OpenTelemetry's error handler, which belongs to the process and
+// not to this pipeline.
+func (o *outcome) of(ctx context.Context, export func(context.Context) error) {
+	if o.limit > 0 {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, o.limit)
+		defer cancel()
+	}
+	var status statusError
+	err := export(context.WithValue(ctx, lastStatus{}, &status))
 	if err == nil {
 		o.last.Store(time.Now().UnixMilli())
 		return
 	}
+	if status != 0 {
+		err = fmt.Errorf("export: %w", status) // without the server's text
+	}
 	o.failed.Store(&err)
 	if c := o.failures.Load(); c != nil {
-		(*c).Add(context.Background(), 1, metric.WithAttributes(attrSignal.String(o.signal), semconv.ErrorTypeKey.String(exportError(err))))
+		(*c).Add(context.WithoutCancel(ctx), 1, metric.WithAttributes(attrSignal.String(o.signal), semconv.ErrorTypeKey.String(exportError(err))))
 	}
 	o.errorLogger.Handle(err)
 }
@@ -92,11 +106,17 @@ func (o *outcome) during(ctx context.Context, flush func(context.Context) error)
 	return err
 }
 
-// exportError returns the bounded class of a failed export: partial_success, timeout, or the gRPC
-// status code.
+// exportError returns the bounded class of a failed export: partial_success, timeout,
+// connection_error, or the status of HTTP or gRPC.
 func exportError(err error) string {
+	if s, ok := errors.AsType[statusError](err); ok {
+		return strconv.Itoa(int(s))
+	}
 	if strings.Contains(err.Error(), "partial success") { // its type is internal to the exporters
 		return "partial_success"
+	}
+	if _, ok := errors.AsType[broken](err); ok {
+		return "connection_error"
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "timeout"
@@ -125,7 +145,13 @@ type metricExporter struct {
 }
 
 func (x metricExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
-	x.outcome.done(x.Exporter.Export(ctx, rm))
+	x.outcome.of(ctx, func(ctx context.Context) error {
+		err := x.Exporter.Export(ctx, rm)
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return nil // the reader ends, and its last export has all counts
+		}
+		return err
+	})
 	return nil
 }
 
@@ -135,7 +161,7 @@ type spanExporter struct {
 }
 
 func (x spanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	x.outcome.done(x.SpanExporter.ExportSpans(ctx, spans))
+	x.outcome.of(ctx, func(ctx context.Context) error { return x.SpanExporter.ExportSpans(ctx, spans) })
 	return nil
 }
 
@@ -145,7 +171,7 @@ type logExporter struct {
 }
 
 func (x logExporter) Export(ctx context.Context, records []sdklog.Record) error {
-	x.outcome.done(x.Exporter.Export(ctx, records))
+	x.outcome.of(ctx, func(ctx context.Context) error { return x.Exporter.Export(ctx, records) })
 	return nil
 }
 

@@ -118,6 +118,24 @@ func (c logCollector) Export(ctx context.Context, _ *logspb.ExportLogsServiceReq
 	return r, err
 }
 
+// serveMetrics serves OTLP metrics by gRPC.
+func serveMetrics(t *testing.T, s metricspb.MetricsServiceServer) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := grpc.NewServer()
+	metricspb.RegisterMetricsServiceServer(srv, s)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	t.Cleanup(func() {
+		srv.Stop()
+		<-served
+	})
+	return l.Addr().String()
+}
+
 // serve starts the server. stop ends it and its connections.
 func (c *collector) serve(t *testing.T) (address string, stop func()) {
 	t.Helper()
@@ -299,7 +317,7 @@ var update = flag.Bool("update", false, "write testdata")
 func TestInstruments(t *testing.T) {
 	var c collector
 	address, _ := c.serve(t)
-	tel, _ := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + address})
+	tel, _ := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + address, "OTEL_PROPAGATORS": "b3"})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /jobs/{id}", func(http.ResponseWriter, *http.Request) {})
 	tel.Instrument(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/jobs/1", nil))

@@ -14,8 +14,8 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 )
 
-// bridge turns log lines into OpenTelemetry log records too, beside the present handler.
-func bridge(local slog.Handler, provider log.LoggerProvider) *slog.Logger {
+// bridgeLogs turns log lines into OpenTelemetry log records too, beside the present handler.
+func bridgeLogs(local slog.Handler, provider log.LoggerProvider) *slog.Logger {
 	return slog.New(slog.NewMultiHandler(local, otelslog.NewHandler(scopeName, otelslog.WithLoggerProvider(provider))))
 }
 

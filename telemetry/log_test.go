@@ -135,7 +135,7 @@ func TestEvents(t *testing.T) {
 	var got records
 	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(eventNames{sdklog.NewSimpleProcessor(&got)}))
 	out := &syncBuffer{}
-	logger := bridge(slog.NewTextHandler(out, nil), provider)
+	logger := bridgeLogs(slog.NewTextHandler(out, nil), provider)
 	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1, 2}, SpanID: trace.SpanID{3}, TraceFlags: trace.FlagsSampled})
 	ctx := trace.ContextWithSpanContext(t.Context(), span)
 

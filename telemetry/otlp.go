@@ -1,21 +1,22 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 )
 
 // patience is how long a batch of spans or log records is retried by default. The specification's
@@ -28,65 +29,71 @@ const patience = time.Minute
 const (
 	retryFirst, retryMost = 500 * time.Millisecond, 2 * time.Second
 	attemptLimit          = 10 * time.Second
-	deadPeer              = 20 * time.Second // without an acknowledgement of sent data
-	pingEvery             = 6 * time.Minute  // collectors close connections with more than one ping in 5 min
 )
-
-// dialOptions returns the options of each exporter's connection. Every failed attempt calls report.
-func dialOptions(report func(error)) []grpc.DialOption {
-	return []grpc.DialOption{
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: retryFirst, Multiplier: 1.6, Jitter: .2, MaxDelay: retryMost},
-			MinConnectTimeout: 5 * time.Second,
-		}),
-		// Timeout is also the kernel's timeout, because a collector on a dead node sends no reset.
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: deadPeer}),
-		// An attempt without an answer must not use up the time of the others. The first failed
-		// attempt is reported, and not only the last one after a minute.
-		grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			attempt, cancel := context.WithTimeout(ctx, attemptLimit)
-			defer cancel()
-			err := invoke(attempt, method, req, reply, cc, opts...)
-			if err != nil && ctx.Err() == nil {
-				report(err)
-			}
-			return err
-		}),
-	}
-}
 
 // exportInterval is the default of OTEL_METRIC_EXPORT_INTERVAL. With the specification's 60 s
 // nobody would notice an outage for a minute. Dashboards and alerts rely on 15 s.
 const exportInterval = 15 * time.Second
 
 // metricReader exports metrics by OTLP.
-func metricReader(ctx context.Context, out *outcomes) (sdkmetric.Reader, error) {
-	x, err := otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithDialOption(dialOptions(out.errorLogger.Handle)...),
-		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}))
+func metricReader(ctx context.Context, env *environment, out *outcomes, producers []sdkmetric.Producer) (sdkmetric.Reader, error) {
+	x, err := newMetricExporter(ctx, env.metrics, out.errorLogger.Handle)
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	var options []sdkmetric.PeriodicReaderOption
-	if isUnset("OTEL_METRIC_EXPORT_INTERVAL") {
-		options = append(options, sdkmetric.WithInterval(exportInterval))
+	if env.metrics.http {
+		out.metrics.limit = env.metrics.limit(attemptLimit)
+	}
+	options := []sdkmetric.PeriodicReaderOption{
+		sdkmetric.WithInterval(cmp.Or(env.milliseconds("OTEL_METRIC_EXPORT_INTERVAL"), exportInterval)),
+	}
+	for _, p := range producers {
+		options = append(options, sdkmetric.WithProducer(p))
 	}
 	return exportingReader{sdkmetric.NewPeriodicReader(metricExporter{x, &out.metrics}, options...), &out.metrics}, nil
 }
 
+func newMetricExporter(ctx context.Context, s signal, report func(error)) (sdkmetric.Exporter, error) {
+	if s.http {
+		options := []otlpmetrichttp.Option{
+			otlpmetrichttp.WithHTTPClient(newClient(s, report)), otlpmetrichttp.WithTLSClientConfig(nil), // newClient has it
+			otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}),
+		}
+		if s.gzip {
+			options = append(options, otlpmetrichttp.WithCompression(otlpmetrichttp.GzipCompression))
+		}
+		return otlpmetrichttp.New(ctx, options...)
+	}
+	options := []otlpmetricgrpc.Option{
+		otlpmetricgrpc.WithDialOption(dialOptions(report)...), otlpmetricgrpc.WithTLSCredentials(s.credentials()),
+		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}),
+	}
+	if s.gzip {
+		options = append(options, otlpmetricgrpc.WithCompressor("gzip"))
+	}
+	return otlpmetricgrpc.New(ctx, options...)
+}
+
 // spanProcessor exports spans by OTLP in batches.
-func spanProcessor(ctx context.Context, out *outcomes, details bool) (sdktrace.SpanProcessor, error) {
-	options := []otlptracegrpc.Option{otlptracegrpc.WithDialOption(dialOptions(out.errorLogger.Handle)...),
-		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost})}
-	var batch []sdktrace.BatchSpanProcessorOption
-	if isUnset("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT") {
-		options = append(options, otlptracegrpc.WithTimeout(patience))
-	}
-	if isUnset("OTEL_BSP_EXPORT_TIMEOUT") {
-		batch = append(batch, sdktrace.WithExportTimeout(patience))
-	}
-	otlp, err := otlptracegrpc.New(ctx, options...)
+func spanProcessor(ctx context.Context, env *environment, out *outcomes, details bool) (sdktrace.SpanProcessor, error) {
+	otlp, err := newSpanExporter(ctx, env.traces, out.errorLogger.Handle)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
+	}
+	if env.traces.http {
+		out.traces.limit = env.traces.limit(patience)
+	}
+	batch := []sdktrace.BatchSpanProcessorOption{
+		sdktrace.WithExportTimeout(cmp.Or(env.milliseconds("OTEL_BSP_EXPORT_TIMEOUT"), patience)),
+	}
+	if env.isInvalid("OTEL_BSP_MAX_QUEUE_SIZE") {
+		batch = append(batch, sdktrace.WithMaxQueueSize(sdktrace.DefaultMaxQueueSize))
+	}
+	if env.isInvalid("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") {
+		batch = append(batch, sdktrace.WithMaxExportBatchSize(sdktrace.DefaultMaxExportBatchSize))
+	}
+	if env.isInvalid("OTEL_BSP_SCHEDULE_DELAY") {
+		batch = append(batch, sdktrace.WithBatchTimeout(sdktrace.DefaultScheduleDelay*time.Millisecond))
 	}
 	var x sdktrace.SpanExporter = spanExporter{otlp, &out.traces}
 	if !details {
@@ -95,29 +102,73 @@ func spanProcessor(ctx context.Context, out *outcomes, details bool) (sdktrace.S
 	return exportingSpans{sdktrace.NewBatchSpanProcessor(x, batch...), &out.traces}, nil
 }
 
+func newSpanExporter(ctx context.Context, s signal, report func(error)) (sdktrace.SpanExporter, error) {
+	if s.http {
+		options := []otlptracehttp.Option{
+			otlptracehttp.WithHTTPClient(newClient(s, report)), otlptracehttp.WithTLSClientConfig(nil), // newClient has it
+			otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}),
+		}
+		if s.gzip {
+			options = append(options, otlptracehttp.WithCompression(otlptracehttp.GzipCompression))
+		}
+		return otlptracehttp.New(ctx, options...)
+	}
+	options := []otlptracegrpc.Option{
+		otlptracegrpc.WithDialOption(dialOptions(report)...), otlptracegrpc.WithTLSCredentials(s.credentials()),
+		otlptracegrpc.WithTimeout(s.limit(patience)),
+		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}),
+	}
+	if s.gzip {
+		options = append(options, otlptracegrpc.WithCompressor("gzip"))
+	}
+	return otlptracegrpc.New(ctx, options...)
+}
+
 // logProcessor exports log records by OTLP in batches.
-func logProcessor(ctx context.Context, out *outcomes) (sdklog.Processor, error) {
-	options := []otlploggrpc.Option{otlploggrpc.WithDialOption(dialOptions(out.errorLogger.Handle)...),
-		otlploggrpc.WithRetry(otlploggrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost})}
-	var batch []sdklog.BatchProcessorOption
-	if isUnset("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT") {
-		options = append(options, otlploggrpc.WithTimeout(patience))
-	}
-	if isUnset("OTEL_BLRP_EXPORT_TIMEOUT") {
-		batch = append(batch, sdklog.WithExportTimeout(patience))
-	}
-	x, err := otlploggrpc.New(ctx, options...)
+func logProcessor(ctx context.Context, env *environment, out *outcomes) (sdklog.Processor, error) {
+	x, err := newLogExporter(ctx, env.logs, out.errorLogger.Handle)
 	if err != nil {
 		return nil, fmt.Errorf("logs: %w", err)
+	}
+	if env.logs.http {
+		out.logs.limit = env.logs.limit(patience)
+	}
+	batch := []sdklog.BatchProcessorOption{
+		sdklog.WithExportTimeout(cmp.Or(env.milliseconds("OTEL_BLRP_EXPORT_TIMEOUT"), patience)),
 	}
 	return exportingLogs{eventNames{sdklog.NewBatchProcessor(logExporter{x, &out.logs}, batch...)}, &out.logs}, nil
 }
 
-func isUnset(names ...string) bool {
-	for _, name := range names {
-		if strings.TrimSpace(os.Getenv(name)) != "" {
-			return false
+func newLogExporter(ctx context.Context, s signal, report func(error)) (sdklog.Exporter, error) {
+	if s.http {
+		options := []otlploghttp.Option{
+			otlploghttp.WithHTTPClient(newClient(s, report)), otlploghttp.WithTLSClientConfig(nil), // newClient has it
+			otlploghttp.WithRetry(otlploghttp.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}),
 		}
+		if s.gzip {
+			options = append(options, otlploghttp.WithCompression(otlploghttp.GzipCompression))
+		}
+		return otlploghttp.New(ctx, options...)
 	}
-	return true
+	options := []otlploggrpc.Option{
+		otlploggrpc.WithDialOption(dialOptions(report)...), otlploggrpc.WithTLSCredentials(s.credentials()),
+		otlploggrpc.WithTimeout(s.limit(patience)),
+		otlploggrpc.WithRetry(otlploggrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}),
+	}
+	if s.gzip {
+		options = append(options, otlploggrpc.WithCompressor("gzip"))
+	}
+	return otlploggrpc.New(ctx, options...)
+}
+
+// limit is the time of an export with all its attempts.
+func (s signal) limit(byDefault time.Duration) time.Duration { return cmp.Or(s.timeout, byDefault) }
+
+// credentials are those of gRPC. They are always set, because a certificate in a variable would
+// turn on TLS also for http://.
+func (s signal) credentials() credentials.TransportCredentials {
+	if s.tls == nil {
+		return insecure.NewCredentials()
+	}
+	return credentials.NewTLS(s.tls.Clone())
 }

@@ -1,9 +1,8 @@
 package telemetry
 
 import (
-	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -29,29 +28,32 @@ func (s healthSampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.Samp
 	return s.Sampler.ShouldSample(p)
 }
 
-// parseSampler reads OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG.
-func parseSampler(name, arg string) (sdktrace.Sampler, error) {
-	ratio := 1.0
-	if strings.HasSuffix(name, "traceidratio") && arg != "" {
-		r, err := strconv.ParseFloat(arg, 64)
-		if err != nil || !(r >= 0 && r <= 1) {
-			return nil, fmt.Errorf("OTEL_TRACES_SAMPLER_ARG=%q is not a number from 0 to 1", arg)
-		}
-		ratio = r
+// samplers are the values of OTEL_TRACES_SAMPLER.
+var samplers = []string{"always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"}
+
+func isSampler(name string) error {
+	if !slices.Contains(samplers, name) {
+		return fmt.Errorf("is not supported; use %s", strings.Join(samplers, ", "))
 	}
-	var root sdktrace.Sampler
-	switch strings.TrimPrefix(name, "parentbased_") {
-	case "always_on":
-		root = sdktrace.AlwaysSample()
+	return nil
+}
+
+// newSampler makes the sampler of a name in samplers. A sampler that begins no trace also drops the
+// runs of checks, because somebody has switched traces off.
+func newSampler(name string, ratio float64) sdktrace.Sampler {
+	root := sdktrace.AlwaysSample()
+	kind, parentBased := strings.CutPrefix(name, "parentbased_")
+	switch kind {
 	case "always_off":
-		root = sdktrace.NeverSample()
+		root, ratio = sdktrace.NeverSample(), 0
 	case "traceidratio":
 		root = sdktrace.TraceIDRatioBased(ratio)
-	default:
-		return nil, errors.New("is not supported; use always_on, always_off, traceidratio or one of them after parentbased_")
 	}
-	if strings.HasPrefix(name, "parentbased_") {
+	if parentBased {
 		root = sdktrace.ParentBased(root)
 	}
-	return root, nil
+	if ratio == 0 {
+		return root
+	}
+	return healthSampler{root}
 }

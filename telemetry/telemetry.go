@@ -1,5 +1,5 @@
 // Package telemetry records and exports: one call sets up OpenTelemetry metrics, traces and
-// logs with OTLP over gRPC, and Prometheus' /metrics from the same aggregation. It starts a
+// logs with OTLP over gRPC or HTTP, and Prometheus' /metrics from the same aggregation. It starts a
 // healthcheck.Monitor on the recorded metrics:
 //
 //	health := healthcheck.New(healthcheck.Config{Rules: …})
@@ -38,8 +38,14 @@
 //
 // # Units and errors
 //
-// Durations are seconds. Start returns every bad variable at once, by name, and every mistake in
-// Health as healthcheck's StartWith does. A failed Start has changed nothing.
+// Durations are seconds. Start returns every mistake in Health as healthcheck's StartWith does. A
+// failed Start has changed nothing.
+//
+// The environment never keeps a service from starting, because a platform sets it without a release
+// of the service. An invalid or unsupported variable is an error in the log, by name. It is a series
+// of telemetry.environment.invalid, and Health shows it as a rule named telemetry-environment, which
+// changes no answer. Its default applies. If an endpoint, a header or a certificate is invalid, its
+// signals are not exported. With Config.Strict Start returns all invalid variables instead.
 //
 // A failed export is logged through Config.Logger, the first time at once and then rarely. It does
 // not affect recorded data. Other errors of OpenTelemetry, such as those of an instrument's
@@ -61,6 +67,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/otlptranslator"
+	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -75,6 +82,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/promhealth"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/internal/buildinfo"
 )
@@ -90,6 +99,22 @@ type Config struct {
 	// started if nil.
 	Health *healthcheck.Monitor
 
+	// Registry is the registry of client_golang behind your own /metrics. If it is set, the metrics
+	// of this package are in it until Close, and MetricsHandler serves it. Rules may read its other
+	// metrics by their names on /metrics, as with promhealth, and OTLP exports them too. For the
+	// default registry write promhealth.Join(prometheus.DefaultRegisterer,
+	// prometheus.DefaultGatherer). A registry takes one Start at a time.
+	Registry promhealth.Registry
+
+	// Readers are further readers of the metrics, for example of another exporter. Close shuts them
+	// down. A reader belongs to one Start.
+	Readers []sdkmetric.Reader
+
+	// Producers are sources of further metrics. Rules read these, /metrics has them, and OTLP
+	// exports them. /metrics leaves out those of OpenTelemetry's bridge from Prometheus. A Producer
+	// must not gather Registry.
+	Producers []sdkmetric.Producer
+
 	// Views are your own views. They come before the package's, because an instrument takes the
 	// first that matches.
 	Views []sdkmetric.View
@@ -104,6 +129,10 @@ type Config struct {
 	// ones, for libraries that take no providers. The globals are never restored, so set it in only
 	// one Start of the process.
 	SetGlobals bool
+
+	// Strict makes Start return invalid variables of the environment as an error, for example in a
+	// test of a deployment. Otherwise they are shown, and the service starts.
+	Strict bool
 
 	Logger *slog.Logger // slog.Default() if nil
 }
@@ -123,7 +152,8 @@ type Telemetry struct {
 
 	service     string
 	propagator  propagation.TextMapPropagator
-	registry    *prometheus.Registry
+	registry    prometheus.Gatherer // behind /metrics
+	entered     *registration       // in Config.Registry; nil without one
 	inflight    *inflight
 	log         *slog.Logger
 	errorLogger *errorLogger
@@ -139,13 +169,17 @@ type Telemetry struct {
 // Start sets everything up and starts Config.Health. It connects in the background, so a missing
 // collector is no error.
 func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
-	env, err := readEnvironment()
-	if err != nil {
+	env := readEnvironment()
+	errs := cfg.validate()
+	if cfg.Strict {
+		errs = append(errs, env.strict())
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	local := cmp.Or(cfg.Logger, slog.Default())
 	t := &Telemetry{
-		Logger: local, log: local, registry: prometheus.NewRegistry(), propagator: env.propagator,
+		Logger: local, log: local, propagator: env.propagator,
 		errorLogger: &errorLogger{log: local, errors: map[string]*loggedError{}},
 	}
 	if err := t.build(context.WithoutCancel(ctx), cfg, env); err != nil {
@@ -153,7 +187,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	if cfg.Health != nil {
-		if err := t.startHealth(ctx, cfg.Health, env.any()); err != nil {
+		if err := t.startHealth(ctx, cfg.Health, env); err != nil {
 			t.abandon()
 			return nil, err // the error names healthcheck
 		}
@@ -164,10 +198,25 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	return t, nil
 }
 
+// validate returns all mistakes in the configuration.
+func (cfg *Config) validate() (errs []error) {
+	for n, r := range cfg.Readers {
+		if r == nil {
+			errs = append(errs, &cfgerrors.Error{Field: fmt.Sprintf("Readers[%d]", n), Problem: "is nil"})
+		}
+	}
+	for n, p := range cfg.Producers {
+		if p == nil {
+			errs = append(errs, &cfgerrors.Error{Field: fmt.Sprintf("Producers[%d]", n), Problem: "is nil"})
+		}
+	}
+	return errs
+}
+
 // build makes the providers and their instruments. After an error, Shutdown ends those that exist.
-func (t *Telemetry) build(ctx context.Context, cfg Config, env environment) error {
+func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) error {
 	res, err := identity(ctx, cfg)
-	if err != nil {
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) { // a bad OTEL_RESOURCE_ATTRIBUTES is known
 		return fmt.Errorf("resource: %w", err)
 	}
 	for _, kv := range res.Attributes() {
@@ -175,36 +224,35 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env environment) erro
 			t.service = kv.Value.AsString()
 		}
 	}
-	reader, err := otelprom.New(
-		otelprom.WithRegisterer(t.registry),
-		otelprom.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes),
-	)
+	native, err := t.serveMetrics(cfg)
 	if err != nil {
-		return fmt.Errorf("/metrics: %w", err)
+		return err
 	}
-	t.Reader = reader
 
 	out := newOutcomes(t.errorLogger)
-	t.traces = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSampler(healthSampler{env.sampler}))
+	t.traces = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSampler(env.sampler))
 	t.TracerProvider = t.traces
-	if env.traces {
-		p, err := spanProcessor(ctx, out, cfg.SpanDetails)
+	if env.traces.exported {
+		p, err := spanProcessor(ctx, env, out, cfg.SpanDetails)
 		if err != nil {
 			return err
 		}
 		t.traces.RegisterSpanProcessor(p)
 	}
-	if env.logs {
-		p, err := logProcessor(ctx, out)
+	if env.logs.exported {
+		p, err := logProcessor(ctx, env, out)
 		if err != nil {
 			return err
 		}
 		t.logs = sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(p))
-		t.Logger = bridge(t.log.Handler(), t.logs)
+		t.Logger = bridgeLogs(t.log.Handler(), t.logs)
 	}
-	metrics := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(reader), sdkmetric.WithView(cfg.views()...)}
-	if env.metrics {
-		r, err := metricReader(ctx, out)
+	metrics := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(t.Reader), sdkmetric.WithView(cfg.views()...)}
+	for _, r := range cfg.Readers {
+		metrics = append(metrics, sdkmetric.WithReader(r))
+	}
+	if env.metrics.exported {
+		r, err := metricReader(ctx, env, out, slices.Concat(cfg.Producers, native))
 		if err != nil {
 			return err
 		}
@@ -214,10 +262,13 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env environment) erro
 	t.MeterProvider = t.metrics
 	env.announce(t.log)
 
-	if env.any() {
+	if env.exports() {
 		if err := out.instrument(t.metrics); err != nil {
 			return err
 		}
+	}
+	if err := env.instrument(t.metrics); err != nil {
+		return err
 	}
 	if t.inflight, err = newInflight(t.metrics); err != nil {
 		return err
@@ -226,6 +277,38 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env environment) erro
 
 	return runtime.Start(runtime.WithMeterProvider(t.metrics)) // go.*
 }
+
+// serveMetrics makes the reader behind /metrics, and enters it into the registry of the service.
+// native are producers of that registry's other metrics.
+func (t *Telemetry) serveMetrics(cfg Config) (native []sdkmetric.Producer, err error) {
+	own := prometheus.NewRegistry()
+	caught := &catcher{Registerer: own}
+	options := []otelprom.Option{
+		otelprom.WithRegisterer(caught),
+		otelprom.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes),
+	}
+	for _, p := range cfg.Producers {
+		options = append(options, otelprom.WithProducer(p))
+	}
+	reader, err := otelprom.New(options...)
+	if err != nil {
+		return nil, fmt.Errorf("/metrics: %w", err)
+	}
+	t.registry, t.Reader = own, reader
+	if cfg.Registry == nil {
+		return nil, nil
+	}
+	if t.entered, err = enter(cfg.Registry, caught.collector); err != nil {
+		return nil, &cfgerrors.Error{Field: "Registry", Problem: err.Error()}
+	}
+	t.registry, t.Reader = cfg.Registry, promhealth.Extend(reader, cfg.Registry)
+	others := &foreign{all: cfg.Registry, own: own, limit: gatherLimit, report: t.errorLogger.Handle}
+	return []sdkmetric.Producer{bridge.NewMetricProducer(bridge.WithGatherer(others))}, nil
+}
+
+// gatherLimit is shorter than the default of OTEL_METRIC_EXPORT_TIMEOUT, so that a hanging collector
+// does not cost the other metrics.
+const gatherLimit = 5 * time.Second
 
 // views returns the user's and the package's views, through the view of Health.
 func (cfg *Config) views() []sdkmetric.View {
@@ -242,21 +325,35 @@ var exportRule = rule.Rule{
 	Fail: rule.Above(0), OnFail: healthcheck.ShowOnly,
 }
 
+// environmentRule only informs, too.
+var environmentRule = rule.Rule{
+	Name: "telemetry-environment", Value: rule.Last(environmentInvalid), Per: []string{string(attrVariable)},
+	Fail: rule.Above(0), OnFail: healthcheck.ShowOnly,
+}
+
 // startHealth starts the Monitor on this pipeline.
-func (t *Telemetry) startHealth(ctx context.Context, health *healthcheck.Monitor, exporting bool) error {
-	remove := func() {}
-	if exporting {
+func (t *Telemetry) startHealth(ctx context.Context, health *healthcheck.Monitor, env *environment) error {
+	var added []func()
+	add := func(r rule.Rule) {
 		// An error means that the name is in use, so the user's own check has it, or that health
 		// can't start, which StartWith reports.
-		if r, err := health.AddRule(exportRule); err == nil {
-			remove = r
+		if remove, err := health.AddRule(r); err == nil {
+			added = append(added, remove)
 		}
+	}
+	if env.exports() {
+		add(exportRule)
+	}
+	if len(env.invalid) > 0 {
+		add(environmentRule)
 	}
 	err := health.StartWith(ctx, healthcheck.Pipeline{
 		Reader: t.Reader, MeterProvider: t.MeterProvider, TracerProvider: t.TracerProvider, Logger: t.Logger,
 	})
 	if err != nil {
-		remove()
+		for _, remove := range added {
+			remove()
+		}
 		return err
 	}
 	t.health = health
@@ -348,7 +445,9 @@ func (t *Telemetry) shutdown(ctx context.Context) error {
 	if t.logs != nil {
 		ends = append(ends, t.logs.Shutdown)
 	}
-	return errors.Join(append(errs, together(ctx, ends...))...)
+	errs = append(errs, together(ctx, ends...))
+	t.entered.leave()
+	return errors.Join(errs...)
 }
 
 // together calls ends concurrently, and waits no longer than ctx allows.

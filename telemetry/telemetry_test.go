@@ -117,66 +117,6 @@ func TestExemplarSwitch(t *testing.T) {
 	}
 }
 
-// TestBadVariables: Start returns all bad variables at once, each by its name, without values that
-// may contain a password.
-func TestBadVariables(t *testing.T) {
-	bad := map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT":                              "user:hunter2@collector:4317",
-		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT":                      "localhost:4317",
-		"OTEL_EXPORTER_OTLP_PROTOCOL":                              "http/protobuf",
-		"OTEL_EXPORTER_OTLP_TIMEOUT":                               "5s",
-		"OTEL_EXPORTER_OTLP_INSECURE":                              "yes",
-		"OTEL_EXPORTER_OTLP_COMPRESSION":                           "zip",
-		"OTEL_EXPORTER_OTLP_CERTIFICATE":                           "no-such-file",
-		"OTEL_METRIC_EXPORT_INTERVAL":                              "-1",
-		"OTEL_BSP_MAX_QUEUE_SIZE":                                  "many",
-		"OTEL_PROPAGATORS":                                         "b3,nonsense",
-		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT":                          "abc",
-		"OTEL_EXPORTER_OTLP_HEADERS":                               "hunter2",
-		"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT":                         "http://localhost:99999",
-		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE":        "sideways",
-		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "nonsense",
-		"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE":                    "/dev/null",
-		"OTEL_METRICS_EXPORTER":                                    "statsd",
-		"OTEL_METRICS_EXEMPLAR_FILTER":                             "some",
-		"OTEL_RESOURCE_ATTRIBUTES":                                 "a",
-		"OTEL_SDK_DISABLED":                                        "1",
-		"OTEL_TRACES_SAMPLER":                                      "sometimes",
-	}
-	for k, v := range bad {
-		t.Setenv(k, v)
-	}
-	_, err := Start(t.Context(), Config{})
-	if err == nil {
-		t.Fatal("no error")
-	}
-	for k := range bad {
-		if !strings.Contains(err.Error(), k+"=") {
-			t.Errorf("the error does not name %s", k)
-		}
-	}
-	if strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("the error tells the password: %v", err)
-	}
-}
-
-func TestSamplerVariables(t *testing.T) {
-	for value, want := range map[string]string{
-		"always_on": "AlwaysOnSampler", "always_off": "AlwaysOffSampler", "traceidratio": "TraceIDRatioBased{0.25}",
-		"parentbased_always_off": "ParentBased{root:AlwaysOffSampler", "parentbased_traceidratio": "ParentBased{root:TraceIDRatioBased{0.25}",
-	} {
-		s, err := parseSampler(value, "0.25")
-		if err != nil || !strings.HasPrefix(s.Description(), want) {
-			t.Errorf("%s: %v, %v", value, s, err)
-		}
-	}
-	for _, arg := range []string{"x", "-1", "2", "NaN"} {
-		if _, err := parseSampler("traceidratio", arg); err == nil || !strings.Contains(err.Error(), "OTEL_TRACES_SAMPLER_ARG") {
-			t.Errorf("ratio %q: %v", arg, err)
-		}
-	}
-}
-
 // TestShutdownDespiteHangingCallback: the deadline holds although a callback hangs.
 func TestShutdownDespiteHangingCallback(t *testing.T) {
 	tel, _ := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})

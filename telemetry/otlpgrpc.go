@@ -1,0 +1,39 @@
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/keepalive"
+)
+
+const (
+	deadPeer  = 20 * time.Second // without an acknowledgement of sent data
+	pingEvery = 6 * time.Minute  // collectors close connections with more than one ping in 5 min
+)
+
+// dialOptions returns the options of the connection of an exporter that uses gRPC. Every failed
+// attempt calls report.
+func dialOptions(report func(error)) []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: retryFirst, Multiplier: 1.6, Jitter: .2, MaxDelay: retryMost},
+			MinConnectTimeout: 5 * time.Second,
+		}),
+		// Timeout is also the kernel's timeout, because a collector on a dead node sends no reset.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: deadPeer}),
+		// An attempt without an answer must not use up the time of the others. The first failed
+		// attempt is reported, and not only the last one after a minute.
+		grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			attempt, cancel := context.WithTimeout(ctx, attemptLimit)
+			defer cancel()
+			err := invoke(attempt, method, req, reply, cc, opts...)
+			if err != nil && ctx.Err() == nil {
+				report(err)
+			}
+			return err
+		}),
+	}
+}

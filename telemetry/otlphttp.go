@@ -1,0 +1,95 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// newClient makes the client of an exporter that uses HTTP. Every failed attempt calls report.
+func newClient(s signal, report func(error)) *http.Client {
+	return &http.Client{Transport: &attempts{report: report, next: &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSClientConfig:       s.tls,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   2,
+		IdleConnTimeout:       90 * time.Second,
+	}}}
+}
+
+// attempts is the transport of one exporter. It limits each attempt, and makes an exporter retry
+// after a broken connection, as the protocol asks. The exporter would give the batch up.
+type attempts struct {
+	next   *http.Transport
+	report func(error)
+}
+
+func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), attemptLimit)
+	res, err := a.next.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		late := ctx.Err() != nil
+		cancel()
+		switch {
+		case r.Context().Err() != nil:
+			return nil, err
+		case late:
+			err = errAttempt // not again, because the collector may have taken it
+		default:
+			err = broken{err}
+		}
+		a.report(fmt.Errorf("export: %w", err))
+		return nil, err
+	}
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		err := statusError(res.StatusCode)
+		if into, ok := r.Context().Value(lastStatus{}).(*statusError); ok {
+			*into = err
+		}
+		a.report(fmt.Errorf("export: %w", err))
+	}
+	res.Body = cancelBody{res.Body, cancel}
+	return res, nil
+}
+
+// CloseIdleConnections lets http.Client close the connections.
+func (a *attempts) CloseIdleConnections() { a.next.CloseIdleConnections() }
+
+var errAttempt = fmt.Errorf("the collector has not answered for %v: %w", attemptLimit, context.DeadlineExceeded)
+
+// broken is the error of a connection. The exporters retry temporary errors.
+type broken struct{ error }
+
+func (b broken) Unwrap() error { return b.error }
+func (broken) Temporary() bool { return true }
+func (b broken) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(b.error, &t) && t.Timeout()
+}
+
+// statusError is the HTTP status of a failed attempt.
+type statusError int
+
+func (s statusError) Error() string { return strconv.Itoa(int(s)) + " " + http.StatusText(int(s)) }
+
+// lastStatus is the context key of a *statusError, which the transport sets. The exporters' errors
+// do not have the status.
+type lastStatus struct{}
+
+type cancelBody struct {
+	io.ReadCloser
+	cancel func()
+}
+
+func (b cancelBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}

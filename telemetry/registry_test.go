@@ -1,0 +1,226 @@
+package telemetry
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	metricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/promhealth"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// metricsOf asks a registry's own handler.
+func metricsOf(t *testing.T, reg prometheus.Gatherer) (code int, body string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(reg, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return w.Code, w.Body.String()
+}
+
+// exportedNames collects the names of the metrics that arrive.
+type exportedNames struct {
+	collector
+	mu    sync.Mutex
+	names map[string]int // by the last request
+}
+
+func (c *exportedNames) Export(ctx context.Context, r *metricspb.ExportMetricsServiceRequest) (*metricspb.ExportMetricsServiceResponse, error) {
+	names := map[string]int{}
+	for _, rm := range r.ResourceMetrics {
+		for _, sm := range rm.ScopeMetrics {
+			for _, m := range sm.Metrics {
+				names[m.Name]++
+			}
+		}
+	}
+	c.mu.Lock()
+	c.names = names
+	c.mu.Unlock()
+	return &metricspb.ExportMetricsServiceResponse{}, nil
+}
+
+func (c *exportedNames) count(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.names[name]
+}
+
+// TestRegistry: with a registry of the service, its own handler has all metrics, rules read both
+// kinds, OTLP exports both once, and Close leaves nothing.
+func TestRegistry(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	depth := prometheus.NewGauge(prometheus.GaugeOpts{Name: "jobs_depth"})
+	depth.Set(9)
+	reg.MustRegister(depth)
+	c := &exportedNames{}
+	address := serveMetrics(t, c)
+	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{
+		{Name: "depth", Value: rule.Last("jobs_depth"), Fail: rule.Above(5)},
+		{Name: "goroutines", Value: rule.Last("go.goroutine.count"), Fail: rule.Above(1e6)},
+	}})
+	tel, log := start(t, Config{Registry: reg, Health: health}, map[string]string{
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://" + address, "OTEL_METRIC_EXPORT_INTERVAL": "10"})
+	v := health.Verdict()
+	if r := result(v, "depth"); r.State != verdict.Fail || r.Reason != "9 of at most 5" {
+		t.Errorf("depth: %+v", r)
+	}
+	if r := result(v, "goroutines"); r.State != verdict.Pass || r.Value == nil {
+		t.Errorf("goroutines: %+v", r)
+	}
+	code, body := metricsOf(t, reg)
+	for _, want := range []string{"\njobs_depth 9", "\ngo_goroutine_count{", "\nhealth_check_status{", "\ntarget_info{"} {
+		if code != 200 || strings.Count("\n"+body, want) == 0 {
+			t.Errorf("the registry (%d) lacks %s", code, want)
+		}
+	}
+	if own := scrape(t, tel); !strings.Contains(own, "\njobs_depth 9") {
+		t.Error("MetricsHandler lacks jobs_depth")
+	}
+	eventually(t, "both kinds are exported", func() bool { return c.count("jobs_depth") == 1 && c.count("go.goroutine.count") == 1 })
+	if c.count("go_goroutine_count") != 0 || c.count("target_info") != 0 {
+		t.Error("own metrics are exported twice")
+	}
+	if _, err := Start(t.Context(), Config{Registry: reg}); err == nil || !strings.Contains(err.Error(), "Registry") {
+		t.Errorf("a second Start in one registry: %v", err)
+	}
+	if code, _ := metricsOf(t, reg); code != 200 {
+		t.Errorf("after a refused Start: %d", code)
+	}
+	if err := tel.Close(); err != nil {
+		t.Error(err)
+	}
+	if code, body := metricsOf(t, reg); code != 200 || strings.Contains(body, "go_goroutine_count") || !strings.Contains(body, "jobs_depth 9") {
+		t.Errorf("after Close: %d\n%s", code, body)
+	}
+	again, _ := start(t, Config{Registry: reg}, nil)
+	if _, body := metricsOf(t, reg); !strings.Contains(body, "go_goroutine_count") {
+		t.Error("a Start after Close is not in the registry")
+	}
+	_ = again.Close()
+	if strings.Contains(log.String(), "OpenTelemetry:") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// TestTwoInOneRegistry: two services in one process share a registry by labels.
+func TestTwoInOneRegistry(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	for _, name := range []string{"orders", "billing"} {
+		start(t, Config{ServiceName: name, Registry: promhealth.Join(prometheus.WrapRegistererWith(prometheus.Labels{"service": name}, reg), reg)}, nil)
+	}
+	code, body := metricsOf(t, reg)
+	if code != 200 || !strings.Contains(body, `,service="orders"`) || !strings.Contains(body, `,service="billing"`) {
+		t.Errorf("%d\n%s", code, body)
+	}
+}
+
+// faulty is a collector that hangs or fails.
+type faulty struct {
+	desc *prometheus.Desc
+	hang chan struct{} // until it is closed
+}
+
+func (f faulty) Describe(ch chan<- *prometheus.Desc) { ch <- f.desc }
+func (f faulty) Collect(ch chan<- prometheus.Metric) {
+	if f.hang != nil {
+		<-f.hang
+	}
+	ch <- prometheus.NewInvalidMetric(f.desc, errPassword)
+}
+
+type passwordError struct{}
+
+func (passwordError) Error() string { return "hunter2" }
+
+var errPassword = passwordError{}
+
+// TestFaultyCollector: a collector in the registry that hangs or fails costs no other metric in
+// OTLP, and its text is not told.
+func TestFaultyCollector(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "jobs_depth"}))
+	hang := make(chan struct{})
+	reported := &syncBuffer{}
+	f := &foreign{all: reg, own: prometheus.NewRegistry(), limit: 1, report: func(err error) { _, _ = reported.Write([]byte(err.Error() + "\n")) }}
+	faults := faulty{prometheus.NewDesc("broken", "", nil, nil), hang}
+	reg.MustRegister(faults)
+	if families, err := f.Gather(); len(families) != 0 || err != nil {
+		t.Errorf("while one hangs: %v, %v", families, err)
+	}
+	if families, err := f.Gather(); len(families) != 0 || err != nil {
+		t.Errorf("while one hangs, again: %v, %v", families, err)
+	}
+	close(hang)
+	f.limit = gatherLimit
+	eventually(t, "it goes on", func() bool {
+		families, err := f.Gather()
+		return err == nil && len(families) == 1 && families[0].GetName() == "jobs_depth"
+	})
+	out := reported.String()
+	if !strings.Contains(out, "has not been gathered") || !strings.Contains(out, "has not returned") || !strings.Contains(out, "in part") || strings.Contains(out, "hunter2") {
+		t.Errorf("reported: %s", out)
+	}
+}
+
+// producer is a source of one gauge.
+type producer struct{ value int64 }
+
+func (p producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
+	return []metricdata.ScopeMetrics{{Scope: instrumentation.Scope{Name: "test"}, Metrics: []metricdata.Metrics{{
+		Name: "stock.size", Data: metricdata.Gauge[int64]{DataPoints: []metricdata.DataPoint[int64]{{Attributes: *attribute.EmptySet(), Value: p.value}}},
+	}}}}, nil
+}
+
+// TestReadersAndProducers: further readers have the metrics, and those of further producers are on
+// /metrics, in rules and in OTLP.
+func TestReadersAndProducers(t *testing.T) {
+	c := &exportedNames{}
+	address := serveMetrics(t, c)
+	in := sdkmetric.NewManualReader()
+	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{{Name: "stock", Value: rule.Last("stock.size"), Fail: rule.Above(5)}}})
+	tel, _ := start(t, Config{Health: health, Readers: []sdkmetric.Reader{in}, Producers: []sdkmetric.Producer{producer{9}}}, map[string]string{
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://" + address, "OTEL_METRIC_EXPORT_INTERVAL": "10"})
+	if r := result(health.Verdict(), "stock"); r.State != verdict.Fail || r.Reason != "9 of at most 5" {
+		t.Errorf("stock: %+v", r)
+	}
+	if body := scrape(t, tel); !strings.Contains(body, "\nstock_size{") {
+		t.Errorf("/metrics lacks stock_size:\n%s", body)
+	}
+	eventually(t, "it is exported", func() bool { return c.count("stock.size") == 1 })
+	var rm metricdata.ResourceMetrics
+	if err := in.Collect(t.Context(), &rm); err != nil || len(rm.ScopeMetrics) == 0 {
+		t.Errorf("the further reader has %d scopes, %v", len(rm.ScopeMetrics), err)
+	}
+}
+
+// TestNilReaders: a nil reader or producer is an error by its field.
+func TestNilReaders(t *testing.T) {
+	_, err := Start(t.Context(), Config{Readers: []sdkmetric.Reader{nil}, Producers: []sdkmetric.Producer{producer{}, nil}})
+	if err == nil || !strings.Contains(err.Error(), "Readers[0]") || !strings.Contains(err.Error(), "Producers[1]") {
+		t.Errorf("error: %v", err)
+	}
+}
+
+// TestProducerOfTheRegistry: a Producer that gathers Config.Registry ends in an error, and not in an
+// endless recursion.
+func TestProducerOfTheRegistry(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	start(t, Config{Registry: reg, Producers: []sdkmetric.Producer{bridge.NewMetricProducer(bridge.WithGatherer(reg))}}, nil)
+	if _, body := metricsOf(t, reg); len(body) > 1<<20 {
+		t.Errorf("%d bytes", len(body))
+	}
+}
