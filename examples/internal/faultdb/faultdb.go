@@ -5,6 +5,9 @@
 // the file is the data source:
 //
 //	db, err := sql.Open("faultdb", "broken") // nothing answers while the file broken exists
+//
+// If the file contains the word hold, pings are answered, and queries wait until the file is gone.
+// Each of them adds a byte to the file broken.held, so that the test knows of it.
 package faultdb
 
 import (
@@ -45,10 +48,51 @@ func (d *DB) up() error {
 	if d.Down.Load() {
 		return errDown
 	}
-	if _, err := os.Stat(d.file); d.file != "" && err == nil {
+	if text, exists := d.said(); exists && text != Hold {
 		return errDown
 	}
 	return nil
+}
+
+// Hold is the text of a file that makes queries wait.
+const Hold = "hold"
+
+// said returns the text of the file, if there is one.
+func (d *DB) said() (text string, exists bool) {
+	if d.file == "" {
+		return "", false
+	}
+	b, err := os.ReadFile(d.file)
+	return string(b), err == nil
+}
+
+// held waits while the file says so.
+func (d *DB) held(ctx context.Context) error {
+	for first := true; ; first = false {
+		if text, _ := d.said(); text != Hold {
+			return nil
+		}
+		if first {
+			if err := d.tell(); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tell tells the test of a query that waits.
+func (d *DB) tell() error {
+	f, err := os.OpenFile(d.file+".held", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(".")
+	return errors.Join(err, f.Close())
 }
 
 // Connect and the methods below implement database/sql's interfaces.
@@ -72,6 +116,9 @@ func (c conn) QueryContext(ctx context.Context, _ string, _ []driver.NamedValue)
 	case <-time.After(time.Duration(c.db.Delay.Load())):
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	if err := c.db.held(ctx); err != nil {
+		return nil, err
 	}
 	if err := c.db.up(); err != nil {
 		return nil, err

@@ -94,3 +94,13 @@ func attribute(all []*commonpb.KeyValue, key string) string {
 	}
 	return ""
 }
+
+// Boundaries returns the bucket boundaries of a histogram in the last export.
+func (c *Collector) Boundaries(name string) (bounds []float64) {
+	for _, m := range c.metrics(name) {
+		for _, p := range m.GetHistogram().GetDataPoints() {
+			bounds = p.GetExplicitBounds()
+		}
+	}
+	return bounds
+}
