@@ -10,6 +10,7 @@ replace (
 )
 
 require (
+	github.com/AppsFlyer/go-sundheit v0.6.0
 	github.com/InVisionApp/go-health/v2 v2.1.4
 	github.com/alexliesenfeld/health v0.8.0
 	github.com/gin-gonic/gin v1.12.0
@@ -72,6 +73,7 @@ require (
 	github.com/modern-go/reflect2 v1.0.3-0.20250322232337-35a7c28c31ee // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/pelletier/go-toml/v2 v2.2.4 // indirect
+	github.com/pkg/errors v0.9.1 // indirect
 	github.com/prometheus/otlptranslator v1.0.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect

@@ -46,11 +46,14 @@ func TestFailingDatabase(t *testing.T) {
 		code   int
 		head   int
 		after  healthcheck.Config
+		ready  string
 	}{
-		{"alexliesenfeld", alexliesenfeldBefore(d), "/", 503, 503, alexliesenfeldAfter(d)},
-		{"hellofresh", handler(hellofreshBefore(d)), "/", 503, 503, hellofreshAfter(d)},
-		{"heptiolabs", heptiolabsBefore(d), "/ready?full=1", 503, 405, heptiolabsAfter(d)},
-		{"invision", handler(invisionBefore(d)), "/", 500, 500, invisionAfter(d)},
+		{"byhand", byHandBefore(d), "/healthz", 503, 503, byHandAfter(d), "/healthz"},
+		{"alexliesenfeld", alexliesenfeldBefore(d), "/", 503, 503, alexliesenfeldAfter(d), "/ready"},
+		{"hellofresh", handler(hellofreshBefore(d)), "/", 503, 503, hellofreshAfter(d), "/ready"},
+		{"heptiolabs", heptiolabsBefore(d), "/ready?full=1", 503, 405, heptiolabsAfter(d), "/ready"},
+		{"invision", handler(invisionBefore(d)), "/", 500, 500, invisionAfter(d), "/ready"},
+		{"sundheit", handler(sundheitBefore(d)), "/", 503, 503, sundheitAfter(d), "/ready"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if body := answer(t, tt.before, tt.path, tt.code); !strings.Contains(body, "secret") {
@@ -60,8 +63,8 @@ func TestFailingDatabase(t *testing.T) {
 				t.Errorf("before: HEAD is %d, want %d", code, tt.head)
 			}
 			after := monitor(t, tt.after)
-			body := answer(t, after, "/ready", 503)
-			if code := head(after, "/ready"); code != 503 {
+			body := answer(t, after, tt.ready, 503)
+			if code := head(after, tt.ready); code != 503 {
 				t.Errorf("after: HEAD is %d, want 503", code)
 			}
 			if strings.Contains(body, "secret") {
@@ -72,6 +75,33 @@ func TestFailingDatabase(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSundheit: before the first run and for a check that is not critical it answers as the page says.
+func TestSundheit(t *testing.T) {
+	db := sql.OpenDB(good{})
+	defer db.Close()
+	running, end := make(chan bool, 1), make(chan error)
+	h, err := sundheitBefore(deps{db: db, search: func(context.Context) error {
+		select {
+		case running <- true:
+		default:
+		}
+		return <-end
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := get(h, "/"); w.Code != 503 || !strings.Contains(w.Body.String(), "didn't run yet") {
+		t.Errorf("before the first run: %d %s", w.Code, w.Body)
+	}
+	<-running
+	end <- errors.New("secret")
+	answer(t, h, "/", 503) // each check is critical
+	if w := get(h, "/?type=short"); w.Code != 503 || strings.Contains(w.Body.String(), "secret") {
+		t.Errorf("short: %d %s", w.Code, w.Body)
+	}
+	close(end)
 }
 
 // TestFailingSearch: before and after, a check that is not fatal does not change readiness.
@@ -123,20 +153,25 @@ func monitor(t *testing.T, c healthcheck.Config) http.Handler {
 	return m.Wrap(nil)
 }
 
-// answer polls until the code matches and every check has run.
+// answer polls until the code matches and every check has run, in our words or go-sundheit's.
 func answer(t *testing.T, h http.Handler, path string, code int) string {
 	t.Helper()
 	last := ""
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		w := get(h, path)
 		last = w.Body.String()
-		if w.Code == code && !strings.Contains(last, "has not run yet") {
+		if w.Code == code && !strings.Contains(last, "has not run yet") && !strings.Contains(last, "didn't run yet") {
 			return last
 		}
 	}
 	t.Fatalf("%s: no %d; the last answer: %s", path, code, last)
 	return ""
+}
+
+func get(h http.Handler, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	return w
 }
 
 func head(h http.Handler, path string) int {
