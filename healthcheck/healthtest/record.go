@@ -16,8 +16,9 @@ import (
 // with a number.
 //
 // The metric is a gauge if a rule of the configuration reads it by rule.Last or rule.TimeSince, and
-// a histogram otherwise. For another instrument, use T.Meter. Record is a function because Go's
-// methods take no type parameters.
+// a histogram otherwise. For another instrument, use T.Meter. Before the first Record the metric
+// does not exist, and a rule on it is unknown. To create it without a value, use T.Meter. Record is
+// a function because Go's methods take no type parameters.
 func Record[N rule.Number](t *T, n int, name string, value N, attrs ...attribute.KeyValue) {
 	t.Helper()
 	unit, v := "", float64(value)
