@@ -77,17 +77,19 @@ func TestRegistry(t *testing.T) {
 			p.answers(at+"/metrics", 200, `health_check_status{health_check_name="queue",health_check_state="fail"} 1`)
 		}
 
-		late := p.begin(at+"/orders/43", 3)
+		late := []func(){p.begin(at+"/orders/43", 3)}
 		p.terminate()
 		if after {
 			p.answers(at+"/ready", 503, "draining")
 			p.answers(at+"/healthz", 503, "draining")
 			p.answers(at+"/health", 200, "")
-			p.begin(at+"/orders/44", 4)() // a client that has not heard of the end yet
-		} else {
-			p.refuses(addr)
+			late = append(late, p.begin(at+"/orders/44", 4)) // a client that has not heard of the end yet
 		}
-		late()
+		p.refuses(addr)
+		p.mendDatabase() // late: everything is still in flight or in the queue
+		for _, wait := range late {
+			wait()
+		}
 		p.exits()
 		if n := strings.Count(p.said.String(), ": shipped\n"); n != taken {
 			t.Errorf("%d orders were taken, and %d shipped", taken, n)
@@ -173,6 +175,9 @@ func TestProvider(t *testing.T) {
 			late = append(late, call()) // a client that has not heard of the end yet
 			p.held(2)
 			exported("fail")
+			if _, err := watch.Recv(); status.Code(err) != codes.Unavailable { // the drain is over
+				t.Errorf("the watcher's end: %v", err)
+			}
 		}
 		p.mendDatabase()
 		for n, ended := range late {
@@ -232,17 +237,19 @@ func TestRunGroup(t *testing.T) {
 			p.answers(admin+"/health", 503, "invoices: ")
 		}
 
-		late := p.begin(at+"/orders/43", 3)
+		late := []func(){p.begin(at+"/orders/43", 3)}
 		p.terminate()
 		if after {
 			p.answers(admin+"/health", 503, "draining")
 			p.answers(at+"/readyz", 503, "")
-			p.answers(at+"/livez", 200, "") // a drain restarts nothing
-			p.begin(at+"/orders/44", 4)()   // a client that has not heard of the end yet
-		} else {
-			p.refuses(addr)
+			p.answers(at+"/livez", 200, "")                  // a drain restarts nothing
+			late = append(late, p.begin(at+"/orders/44", 4)) // a client that has not heard of the end yet
 		}
-		late()
+		p.refuses(addr)
+		p.mendDatabase() // late: everything is still in flight or in the queue
+		for _, wait := range late {
+			wait()
+		}
 		p.exits()
 		if n := strings.Count(p.said.String(), ": sent\n"); n != taken {
 			t.Errorf("%d invoices were taken, and %d sent", taken, n)
@@ -250,18 +257,14 @@ func TestRunGroup(t *testing.T) {
 	})
 }
 
-// begin begins a request, the nth query that waits for the database. The result mends the database
-// and wants the request to succeed.
-func (p *program) begin(url string, n int64) (end func()) {
+// begin begins a request, the nth query that waits for the database. The result waits for its end.
+func (p *program) begin(url string, n int64) (wait func()) {
 	p.t.Helper()
 	got := make(chan answer, 1)
 	go func() { got <- p.ask(http.MethodGet, url) }()
 	p.held(n)
 	return func() {
 		p.t.Helper()
-		if err := os.Remove(p.file); err != nil && !os.IsNotExist(err) {
-			p.t.Fatal(err)
-		}
 		if a := <-got; a.code != http.StatusOK || !strings.HasSuffix(a.text, ": paid\n") {
 			p.t.Errorf("%s, in flight at the end: %d %s", url, a.code, a.text)
 		}

@@ -21,7 +21,7 @@ import (
 )
 
 // patience ends a wait for what should come in seconds.
-const patience = 2 * time.Minute
+const patience = time.Minute
 
 // token is the one of the operators.
 const token = "of-the-operators"
