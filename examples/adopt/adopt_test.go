@@ -189,6 +189,9 @@ func TestProvider(t *testing.T) {
 			conn.Close() // GracefulStop would wait for the watcher for ever
 		}
 		p.exits()
+		if strings.Contains(p.said.String(), "no instrument named") {
+			t.Error("the Monitor starts before the instruments exist")
+		}
 		if states := collector.States("readiness"); after && !slices.Equal(states, []string{"fail"}) {
 			t.Errorf("the last export has readiness %q", states)
 		}

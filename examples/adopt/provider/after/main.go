@@ -61,10 +61,6 @@ func run(ctx context.Context) error {
 		sdkmetric.WithView(health.View()),
 	)
 	defer shutDown(provider)
-	if err := health.StartWith(ctx, healthcheck.Pipeline{Reader: reader, MeterProvider: provider}); err != nil {
-		return err
-	}
-	defer health.Stop()
 
 	server := grpc.NewServer(grpc.StatsHandler(otelgrpc.NewServerHandler(
 		otelgrpc.WithMeterProvider(provider),
@@ -72,6 +68,10 @@ func run(ctx context.Context) error {
 	)))
 	orders.RegisterServer(server, service{db})
 	grpchealth.Register(server, health, "orders.Orders")
+	if err := health.StartWith(ctx, healthcheck.Pipeline{Reader: reader, MeterProvider: provider}); err != nil {
+		return err
+	}
+	defer health.Stop()
 
 	l, err := net.Listen("tcp", os.Getenv("ADDR"))
 	if err != nil {
