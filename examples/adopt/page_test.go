@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the diffs and the table of lines 
 // services are the folders, in the order of the page.
 var services = []string{"registry", "provider", "rungroup"}
 
-// maxGlue is what an adoption may cost without its rules.
+// maxGlue is what an adoption may cost without its configuration.
 const maxGlue = 12
 
 // TestPage compares the programs with the page's diffs and with its table of lines.
@@ -27,13 +27,13 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(b)
-	table := "| service | lines added | removed | of the added: imports | checks and rules | glue |\n|---|--:|--:|--:|--:|--:|\n"
+	table := "| service | lines added | removed | of the added: imports | configuration | glue |\n|---|--:|--:|--:|--:|--:|\n"
 	var diffs []string
 	for _, name := range services {
 		before, after := lines(t, name, "before"), lines(t, name, "after")
 		script := edits(before, after)
 		c := count(script)
-		table += fmt.Sprintf("| [%s](../examples/adopt/%s) | %d | %d | %d | %d | %d |\n", name, name, c.added, c.removed, c.imports, c.rules, c.glue)
+		table += fmt.Sprintf("| [%s](../examples/adopt/%s) | %d | %d | %d | %d | %d |\n", name, name, c.added, c.removed, c.imports, c.configuration, c.glue)
 		if c.glue > maxGlue {
 			t.Errorf("%s: %d lines of glue, the maximum is %d", name, c.glue, maxGlue)
 		}
@@ -148,10 +148,10 @@ func unified(script []edit) string {
 	return out.String()
 }
 
-type counts struct{ added, removed, imports, rules, glue int }
+type counts struct{ added, removed, imports, configuration, glue int }
 
-// count sorts the added lines. What is in healthcheck.Config, and indicators before it, are checks
-// and rules. Everything else but imports and blank lines is glue.
+// count sorts the added lines. What is in healthcheck.Config, and the indicators before it, are
+// configuration. Everything else but imports and blank lines is glue.
 func count(script []edit) (c counts) {
 	importing, configuring := false, false
 	for _, e := range script {
@@ -175,7 +175,7 @@ func count(script []edit) (c counts) {
 			case importing:
 				c.imports++
 			case configuring || strings.Contains(line, "rule."):
-				c.rules++
+				c.configuration++
 			default:
 				c.glue++
 			}
