@@ -42,6 +42,8 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
+require go.opentelemetry.io/contrib/bridges/prometheus v0.72.0 // indirect
+
 require (
 	github.com/InVisionApp/go-logger v1.0.1 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
