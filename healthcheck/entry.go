@@ -288,7 +288,7 @@ func (m *Monitor) unfit(q *query.Rule) *query.Mistake {
 
 func needsReader(name string) error {
 	return &cfgerrors.Error{Item: name, Field: "Value", Problem: "a rule needs metrics to read: " +
-		"write telemetry.Start(ctx, telemetry.Config{Health: health}), or health.StartWith(ctx, healthcheck.Pipeline{Reader: …})"}
+		"write telemetry.Start(ctx, telemetry.Config{Health: health}), promhealth.Start(ctx, health, registry) or health.StartWith(ctx, healthcheck.Pipeline{Reader: …})"}
 }
 
 // jitter maps an instance and a check to [0, 1), the same at every start.

@@ -20,7 +20,8 @@ import (
 // Mount it outside of instrumentation, or probes dilute the request latency.
 func (m *Monitor) LivenessHandler() http.Handler { return m.handler(states.Liveness) }
 
-// ReadinessHandler answers, at any path, whether the instance may get traffic.
+// ReadinessHandler answers, at any path, whether the instance may get traffic. Only [Monitor.Wrap]
+// also closes connections while readiness fails.
 func (m *Monitor) ReadinessHandler() http.Handler { return m.handler(states.Readiness) }
 
 // StartupHandler answers, at any path, whether the process has started.

@@ -31,7 +31,7 @@ var rooms = []struct{ name, imports string }{
 	{"guard", "conventions text"},
 	{"evidence", "conventions query text"},
 	{"collect", "conventions evidence guard"},
-	{"run", "conventions guard"},
+	{"run", "conventions guard text"},
 	// Memory, and requests of people.
 	{"memory", "evidence verdict"},
 	{"lifecycle", "states"},
@@ -43,7 +43,7 @@ var rooms = []struct{ name, imports string }{
 	{"export", "conventions judge query run states verdict"},
 	{"", "answer buildinfo cfgerrors collect conventions evidence export judge lifecycle operator query rule run states verdict"},
 	// Packages that users add.
-	{"checks", ""},
+	{"checks", "run"},
 	{"statuspage", "healthcheck verdict"},
 	{"healthtest", "healthcheck query rule verdict"},
 	{"grpchealth", "checks healthcheck verdict"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -217,7 +218,9 @@ func (m *Monitor) collected(rm *metricdata.ResourceMetrics) {
 		for _, kv := range rm.Resource.Attributes() {
 			switch kv.Key {
 			case conventions.ServiceName:
-				found.service.Name = kv.Value.AsString()
+				if name := kv.Value.AsString(); name != "" && !strings.HasPrefix(name, "unknown_service") { // the SDK's word for none
+					found.service.Name = name
+				}
 			case conventions.ServiceVersion:
 				found.service.Version = cmp.Or(kv.Value.AsString(), found.service.Version)
 			case conventions.ServiceInstanceID:

@@ -20,7 +20,8 @@ import (
 func (m *Monitor) Start(ctx context.Context) error { return m.StartWith(ctx, Pipeline{}) }
 
 // StartWith validates the configuration, judges once, and then judges in the background.
-// telemetry.Start calls it for Config.Health. The end of ctx begins the drain: /ready answers 503
+// telemetry.Start calls it for Config.Health. Call it when the instruments of the rules exist, or
+// these rules are unknown at first. The end of ctx begins the drain: /ready answers 503
 // and everything else goes on, see [Monitor.Drained]. [Monitor.Stop] ends it.
 //
 // StartWith returns all mistakes of the configuration at once; cfgerrors.All lists them. A failed

@@ -148,3 +148,30 @@ func ExampleDiskFree() {
 	// <nil>
 	// checks.DiskFree: min: 10 is not between 0 and 1
 }
+
+// A function of your own that shows a number beside its result.
+func ExampleObserve() {
+	replica := func(ctx context.Context) error {
+		lag := 90 * time.Second // of a replica, asked from the database
+		checks.Observe(ctx, lag.Seconds(), "s")
+		if lag > time.Minute {
+			return healthcheck.Warning(errors.New("the replica is far behind"))
+		}
+		return nil
+	}
+	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "replica", Func: replica}}})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := health.Start(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer health.Stop()
+	for v := range health.Watch(ctx) {
+		if r := v.Results[0]; r.Value != nil { // the first run has ended
+			fmt.Println(r.State, *r.Value, r.Unit)
+			break
+		}
+	}
+	// Output: warn 90 s
+}

@@ -104,7 +104,7 @@
     });
     const s = svg("svg", { viewBox: "0 -1 " + steps + " 12", preserveAspectRatio: "none", "aria-hidden": "true", class: "spark" });
     s.append(svg("path", { d }));
-    put(row.range, (e.time ? "Runs took " : "Value: ") + number(low, e.observedUnit, true) + " to " + number(top, e.observedUnit));
+    put(row.range, (e.time && !("took" in e) ? "Runs took " : "Value: ") + number(low, e.observedUnit, true) + " to " + number(top, e.observedUnit));
     row.spark.replaceChildren(s);
   }
 

@@ -20,6 +20,7 @@ type entry struct {
 	Role          string         `json:"role,omitempty"`
 	ObservedValue *jsonNumber    `json:"observedValue,omitempty"`
 	ObservedUnit  string         `json:"observedUnit,omitempty"`
+	Took          jsonNumber     `json:"took,omitzero"`
 	Limit         jsonNumber     `json:"limit,omitzero"`
 	WarnLimit     jsonNumber     `json:"warnLimit,omitzero"`
 	MinLimit      jsonNumber     `json:"minLimit,omitzero"`
@@ -62,6 +63,9 @@ func entryOf(c *judge.Result, opt bodyOptions) []byte {
 		e.Since = timestamp(c.Since)
 	}
 	if f.Outcome != nil {
+		if f.Outcome.Observed != nil {
+			e.Took = some(f.Outcome.Took.Seconds())
+		}
 		e.Time = timestamp(f.Outcome.Ran)
 	}
 	if opt.errors && f.Outcome != nil {

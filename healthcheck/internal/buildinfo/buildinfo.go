@@ -8,17 +8,12 @@ import (
 	"strings"
 )
 
-// Name is OTEL_SERVICE_NAME, or the specification's unknown_service: followed by
-// the executable's name.
+// Name is OTEL_SERVICE_NAME, or the executable's name.
 func Name() string {
 	if n := strings.TrimSpace(os.Getenv("OTEL_SERVICE_NAME")); n != "" {
 		return n
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		return "unknown_service:go"
-	}
-	return "unknown_service:" + filepath.Base(exe)
+	return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
 }
 
 // Version is the main module's version, else the commit it was built from, else

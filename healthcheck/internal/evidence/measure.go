@@ -102,7 +102,7 @@ func worst(r *query.Rule, v float64) (worst *query.Bound) {
 func beyond(i *query.Indicator, field string, growth amounts, bounds []float64, v float64) (float64, error) {
 	n, exact := slices.BinarySearch(bounds, v)
 	if !exact {
-		return 0, &query.Mistake{Field: field, Problem: fmt.Sprintf("%s is not a bucket boundary of %s: %sbuild the MeterProvider with Monitor.View", text.Number(v), i.Metric, near(bounds, n))}
+		return 0, &query.Mistake{Field: field, Problem: fmt.Sprintf("%s is not a bucket boundary of %s: %sadd it to the buckets; in a MeterProvider Monitor.View does that", text.Number(v), i.Metric, near(bounds, n))}
 	}
 	return total(growth[n+1:]), nil
 }

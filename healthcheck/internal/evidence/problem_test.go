@@ -29,8 +29,8 @@ func TestProblems(t *testing.T) {
 		{[]metricdata.Metrics{none}, "m can't be read: its collector panicked"},
 		{[]metricdata.Metrics{histogram, none}, "m can't be read: its collector panicked"},
 		{[]metricdata.Metrics{{Name: "m"}}, "can't be judged"},
-		{[]metricdata.Metrics{histogram}, "5.5 is not a bucket boundary of m: take one of its own (2, 3, 4, 5, 6, 7, 8, 9), or build"},
-		{[]metricdata.Metrics{unbounded}, "5.5 is not a bucket boundary of m: build"},
+		{[]metricdata.Metrics{histogram}, "5.5 is not a bucket boundary of m: take one of its own (2, 3, 4, 5, 6, 7, 8, 9), or add it to the buckets"},
+		{[]metricdata.Metrics{unbounded}, "5.5 is not a bucket boundary of m: add it to the buckets"},
 	} {
 		r := &query.Rule{
 			Indicator: query.Indicator{Kind: query.KindQuantile, Metric: "m", Quantile: .9}.With(0, 0, nil),

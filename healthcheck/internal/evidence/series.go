@@ -86,4 +86,4 @@ func cumulative(t metricdata.Temporality) error {
 
 func infinite(v float64) bool { return !query.Finite(v) }
 
-var errDelta = fmt.Errorf("temporality is not cumulative: take the reader of telemetry.Start, OpenTelemetry's Prometheus exporter, or sdkmetric.NewManualReader(), and register it with the MeterProvider beside your own")
+var errDelta = fmt.Errorf("temporality is not cumulative: add a cumulative reader to the MeterProvider, such as sdkmetric.NewManualReader(), and give it to StartWith")

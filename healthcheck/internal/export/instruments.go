@@ -157,7 +157,8 @@ func (i *Instruments) observeCheck(o metric.Observer, r *judge.Result, c *check)
 	for n, b := range bounds(r.Finding.Rule) {
 		o.ObserveFloat64(i.checkLimit, b.Value, c.limits[n])
 	}
-	if r.Subject.Rule != nil && r.Finding.HasValue {
+	observed := r.Finding.Outcome != nil && r.Finding.Outcome.Observed != nil
+	if r.Finding.HasValue && (r.Subject.Rule != nil || observed) {
 		o.ObserveFloat64(i.checkValue, r.Finding.Value, c.name)
 	}
 	if !c.active {

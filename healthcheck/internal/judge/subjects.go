@@ -20,6 +20,9 @@ func (r Runs) Evaluate(at memory.Instant) Finding {
 		return Finding{State: verdict.Unknown, Reason: "has not run yet", None: true}
 	}
 	f := Finding{State: verdict.Pass, Outcome: o, Value: o.Took.Seconds(), Unit: "s", HasValue: true}
+	if o.Observed != nil {
+		f.Value, f.Unit = o.Observed.Value, o.Observed.Unit
+	}
 	age := at.Since(o.Ran)
 	switch {
 	case age > r.Check.StaleAfter():

@@ -22,6 +22,7 @@ type Outcome struct {
 	Err         error         // nil after a success
 	Class       string        // bounded name of err: the error.type
 	Text        string        // of err; may hold secrets
+	Observed    *Observation  // by the last run; nil if there is none
 	Failures    int           // in a row
 	Successes   int           // in a row
 	Failed      bool          // by the thresholds

@@ -125,7 +125,8 @@ func (r *Runner) run(ctx context.Context) {
 	defer cancel()
 
 	began := time.Now()
-	done := guard.Start(runCtx, r.Check.Run)
+	funcCtx, observed := observing(runCtx)
+	done := guard.Start(funcCtx, r.Check.Run)
 	var err error
 	select {
 	case err = <-done:
@@ -148,6 +149,7 @@ func (r *Runner) run(ctx context.Context) {
 		span.SetAttributes(conventions.ErrorType.String(class))
 	}
 	o.Text = text
+	o.Observed = observed.Load()
 	o.Ran = time.Now()
 	o.Took = o.Ran.Sub(began)
 	if o.worked() {
