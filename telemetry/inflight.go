@@ -1,10 +1,9 @@
 package telemetry
 
 import (
-	"container/list"
 	"context"
-	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -16,22 +15,33 @@ import (
 // inflight counts the requests in flight and knows the oldest. A duration histogram has only
 // finished requests. If all requests hang it stays empty, and only inflight shows the fault.
 type inflight struct {
-	active metric.Int64UpDownCounter
+	active [len(methods)][len(schemes)]active // counted here and read by a callback, because an Add costs more
 
-	mu   sync.Mutex
-	open list.List // start times, oldest first
+	mu             sync.Mutex
+	oldest, newest *request // the ends of a list
+}
+
+// active is one series of http.server.active_requests.
+type active struct {
+	n     atomic.Int64
+	begun atomic.Bool // a series begins with its first request
+	attrs metric.ObserveOption
 }
 
 const scopeName = "github.com/otelhealth/otelhealth/telemetry"
 
 func newInflight(mp metric.MeterProvider) (*inflight, error) {
+	f := &inflight{}
+	for m := range f.active {
+		for s := range f.active[m] {
+			f.active[m][s].attrs = metric.WithAttributeSet(attribute.NewSet(methodAttributes[m], schemeAttributes[s]))
+		}
+	}
 	meter := mp.Meter(scopeName, metric.WithSchemaURL(semconv.SchemaURL))
-	active, err := httpconv.NewServerActiveRequests(meter)
-	if err != nil {
+	if _, err := httpconv.NewServerActiveRequestsObservable(meter, metric.WithInt64Callback(f.observe)); err != nil {
 		return nil, err
 	}
-	f := &inflight{active: active.Inst()}
-	_, err = meter.Float64ObservableGauge("http.server.oldest_request.age", metric.WithUnit("s"),
+	_, err := meter.Float64ObservableGauge("http.server.oldest_request.age", metric.WithUnit("s"),
 		metric.WithDescription("Age of the oldest request that has not ended; 0 if there is none."),
 		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
 			o.Observe(f.age().Seconds())
@@ -40,45 +50,62 @@ func newInflight(mp metric.MeterProvider) (*inflight, error) {
 	return f, err
 }
 
+func (f *inflight) observe(_ context.Context, o metric.Int64Observer) error {
+	for m := range f.active {
+		for s := range f.active[m] {
+			if one := &f.active[m][s]; one.begun.Load() {
+				o.Observe(one.n.Load(), one.attrs)
+			}
+		}
+	}
+	return nil
+}
+
 func (f *inflight) age() time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if oldest := f.open.Front(); oldest != nil {
-		return time.Since(oldest.Value.(time.Time))
+	if f.oldest != nil {
+		return time.Since(f.oldest.start)
 	}
 	return 0
 }
 
-func (f *inflight) handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		attrs := metric.WithAttributeSet(attribute.NewSet(requestMethod(r), scheme(r)))
-		f.active.Add(r.Context(), 1, attrs)
-		f.mu.Lock()
-		e := f.open.PushBack(time.Now())
-		f.mu.Unlock()
-		defer func() {
-			f.mu.Lock()
-			f.open.Remove(e)
-			f.mu.Unlock()
-			f.active.Add(r.Context(), -1, attrs)
-		}()
-		next.ServeHTTP(w, r)
-	})
+func (f *inflight) enter(req *request) {
+	one := &f.active[req.method][req.scheme]
+	one.n.Add(1)
+	if !one.begun.Load() { // a store for every request would make the processors wait for each other
+		one.begun.Store(true)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	req.start, req.open, req.older = time.Now(), true, f.newest
+	if f.newest != nil {
+		f.newest.younger = req
+	} else {
+		f.oldest = req
+	}
+	f.newest = req
 }
 
-// requestMethod is bounded, as the semantic conventions ask.
-func requestMethod(r *http.Request) attribute.KeyValue {
-	switch r.Method {
-	case http.MethodConnect, http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodOptions,
-		http.MethodPatch, http.MethodPost, http.MethodPut, http.MethodTrace:
-		return semconv.HTTPRequestMethodKey.String(r.Method)
+// leave returns when the request started, and whether it was still there.
+func (f *inflight) leave(req *request) (start time.Time, was bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !req.open {
+		return req.start, false
 	}
-	return semconv.HTTPRequestMethodOther
-}
-
-func scheme(r *http.Request) attribute.KeyValue {
-	if r.TLS != nil {
-		return semconv.URLScheme("https")
+	req.open = false
+	if req.older != nil {
+		req.older.younger = req.younger
+	} else {
+		f.oldest = req.younger
 	}
-	return semconv.URLScheme("http")
+	if req.younger != nil {
+		req.younger.older = req.older
+	} else {
+		f.newest = req.older
+	}
+	req.older, req.younger = nil, nil // a kept writer must not keep other requests in memory
+	f.active[req.method][req.scheme].n.Add(-1)
+	return req.start, true
 }

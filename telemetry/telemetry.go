@@ -155,6 +155,7 @@ type Telemetry struct {
 	registry    prometheus.Gatherer // behind /metrics
 	entered     *registration       // in Config.Registry; nil without one
 	inflight    *inflight
+	routes      routes
 	log         *slog.Logger
 	errorLogger *errorLogger
 

@@ -1,0 +1,57 @@
+package telemetry
+
+import (
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+)
+
+// body is the request's body for the handler. It does what net/http does between its own request,
+// body and writer, because otelhttp hides them from each other.
+type body struct {
+	io.ReadCloser
+	req  *request
+	read atomic.Int64
+	full atomic.Bool // the last Read looks like one that went over the limit of a MaxBytesReader
+}
+
+func (b *body) init(req *request, of io.ReadCloser) { b.req, b.ReadCloser = req, of }
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	unread := b.read.Add(int64(n)) != b.req.outer.ContentLength
+	b.full.Store(unread && n > 0 && n == len(p) && n < cap(p) && limited())
+	if err == io.EOF && b.req.inner.Trailer == nil {
+		b.req.inner.Trailer = b.req.outer.Trailer // those that the client had not announced
+	}
+	return n, err
+}
+
+// limited reports whether an http.MaxBytesReader calls Read.
+func limited() bool {
+	var pcs [8]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])]) // without Callers, limited and Read
+	for {
+		f, more := frames.Next()
+		if f.Function == "net/http.(*maxBytesReader).Read" {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
+}
+
+// tellLimit closes the connection after the answer if the handler's MaxBytesReader has met its
+// limit. MaxBytesReader asks its writer for this by a private method, which no type outside of
+// net/http can have. So a MaxBytesReader of our own asks the server's writer.
+//
+// The limit is not visible to us either. But MaxBytesReader cuts the buffer to one byte more than
+// it allows, so at its limit a Read fills a buffer that could hold more, and no Read follows.
+func (b *body) tellLimit() {
+	if b.full.Load() && b.full.Swap(false) {
+		_, _ = http.MaxBytesReader(b.req.server, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1))
+	}
+}

@@ -1,0 +1,108 @@
+package telemetry
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// request is all that we know of one request, in one allocation. It is never used for a second
+// request, because a handler may keep its writer after it has returned. A late write would go into
+// somebody else's answer.
+//
+// The calls go from net/http to instrumented, otelhttp, request and the user's handler. Writes go
+// back from writer to otelhttp, lower and net/http.
+type request struct {
+	*instrumented
+
+	server   http.ResponseWriter // net/http's, or that of a middleware around us
+	measured http.ResponseWriter // otelhttp's, which ends in server
+
+	outer     *http.Request // net/http's
+	outerBody io.ReadCloser
+	inner     *http.Request // otelhttp's copy, which the handler gets
+	body      body
+
+	method method
+	scheme scheme
+	status atomic.Int32 // the final status; 0 if nothing of the answer was sent
+	cut    bool         // the client must see that the answer is incomplete
+
+	start          time.Time // guarded by inflight, like the rest
+	older, younger *request
+	open           bool
+}
+
+// ServeHTTP is what otelhttp calls.
+func (req *request) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	req.measured, req.inner = w, r
+	if r.Body != nil && r.Body != http.NoBody {
+		// net/http looks at the type of its own request's body when it writes the header. otelhttp
+		// gives the original back only at the end. Until then a handler that answers without
+		// reading the body would wait for a client that waits for a 100 Continue.
+		req.outer.Body = req.outerBody
+		req.body.init(req, r.Body)
+		r.Body = &req.body
+	}
+	out := req.writer()
+	defer req.recovered(out)
+	req.next.ServeHTTP(out, r) // the same request, because the mux writes its pattern into it
+}
+
+// recovered turns a panic into a 500 before otelhttp sees it, because otelhttp records nothing after
+// a panic.
+func (req *request) recovered(w http.ResponseWriter) {
+	p := recover()
+	route := req.t.routes.of(req.inner.Pattern) // after the mux has routed
+	if span := trace.SpanFromContext(req.inner.Context()); route.path != "" && span.IsRecording() {
+		span.SetAttributes(route.attribute...)
+	}
+	if p == nil {
+		return
+	}
+	if p != http.ErrAbortHandler {
+		req.t.Logger.ErrorContext(req.inner.Context(), "a handler panicked", "route", route.path, "panic", panicText(p), "stack", string(debug.Stack()))
+	}
+	sent := req.status.Load() != 0
+	req.cut = sent || p == http.ErrAbortHandler
+	if !sent {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	}
+}
+
+// sent notes the first final status of the answer.
+func (req *request) sent(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		req.status.CompareAndSwap(0, int32(status))
+	}
+}
+
+// finish is the end of a request that has returned, after otelhttp has measured it.
+func (req *request) finish() {
+	req.body.tellLimit()
+	req.end()
+	if req.cut {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// end is the end of the request for the metrics: its handler has returned or hijacked the
+// connection. Only the first call counts.
+func (req *request) end() {
+	req.t.inflight.leave(req)
+}
+
+// panicText is the part of a recovered panic that may be logged: the text of the runtime's own
+// errors, or the type of others, because their text often contains a password.
+func panicText(value any) string {
+	if err, ok := value.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", value)
+}

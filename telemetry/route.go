@@ -1,0 +1,138 @@
+package telemetry
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// method is an index into methods. The last stands for all others, as the semantic conventions ask.
+type method int
+
+var methods = [...]string{
+	http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch,
+	http.MethodHead, http.MethodOptions, http.MethodConnect, http.MethodTrace, "_OTHER",
+}
+
+const otherMethod = method(len(methods) - 1)
+
+// methodOf ignores case, as otelhttp does.
+func methodOf(name string) method {
+	for m, known := range methods[:otherMethod] {
+		if name == known {
+			return method(m)
+		}
+	}
+	if upper := strings.ToUpper(name); upper != name {
+		return methodOf(upper)
+	}
+	return otherMethod
+}
+
+// scheme is an index into schemes.
+type scheme int
+
+var schemes = [...]string{"http", "https"}
+
+func schemeOf(r *http.Request) scheme {
+	if r.TLS != nil {
+		return 1
+	}
+	return 0
+}
+
+var methodAttributes, schemeAttributes = func() (m [len(methods)]attribute.KeyValue, s [len(schemes)]attribute.KeyValue) {
+	for n, name := range methods {
+		m[n] = semconv.HTTPRequestMethodKey.String(name)
+	}
+	for n, name := range schemes {
+		s[n] = semconv.URLScheme(name)
+	}
+	return m, s
+}()
+
+// route is what does not change between the requests of one pattern.
+type route struct {
+	path      string // http.route; empty if there is none
+	attribute []attribute.KeyValue
+	names     [len(methods)]string // of spans; empty if the route is not kept
+}
+
+func newRoute(pattern string) *route {
+	rt := &route{}
+	if slash := strings.IndexByte(pattern, '/'); slash >= 0 { // GET example.com/items/{id}
+		rt.path = pattern[slash:]
+		rt.attribute = []attribute.KeyValue{semconv.HTTPRoute(rt.path)}
+	}
+	return rt
+}
+
+func (rt *route) name(m method) string {
+	name := methods[m]
+	if m == otherMethod {
+		name = "HTTP"
+	}
+	if rt.path != "" {
+		name += " " + rt.path
+	}
+	return name
+}
+
+// routesKept bounds the memory, if a router sets paths as patterns.
+const routesKept = 1000
+
+// routes has the routes by pattern. Readers take no lock.
+type routes struct {
+	mu  sync.Mutex
+	all atomic.Pointer[map[string]*route]
+}
+
+// of returns the route of a pattern. If there are too many already, it makes one that is not kept.
+func (c *routes) of(pattern string) *route {
+	if rt, full := c.known(pattern); rt != nil {
+		return rt
+	} else if full {
+		return newRoute(pattern)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rt, full := c.known(pattern) // once more, because others may have been faster
+	if rt != nil {
+		return rt
+	}
+	pattern = strings.Clone(pattern) // it may be a part of something large
+	rt = newRoute(pattern)
+	if full {
+		return rt
+	}
+	for m := range methods {
+		rt.names[m] = rt.name(method(m))
+	}
+	next := map[string]*route{pattern: rt}
+	if known := c.all.Load(); known != nil {
+		maps.Copy(next, *known)
+	}
+	c.all.Store(&next)
+	return rt
+}
+
+func (c *routes) known(pattern string) (rt *route, full bool) {
+	if known := c.all.Load(); known != nil {
+		return (*known)[pattern], len(*known) >= routesKept
+	}
+	return nil, false
+}
+
+// spanName is otelhttp's name of a span. otelhttp asks for it before and after the handler.
+func (c *routes) spanName(_ string, r *http.Request) string {
+	rt, m := c.of(r.Pattern), methodOf(r.Method)
+	if rt.names[m] == "" {
+		return rt.name(m)
+	}
+	return rt.names[m]
+}
