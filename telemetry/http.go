@@ -44,7 +44,7 @@ func (t *Telemetry) Instrument(next http.Handler) http.Handler {
 		t: t, next: next,
 		otelhttp: otelhttp.NewMiddleware("",
 			otelhttp.WithMeterProvider(t.MeterProvider), otelhttp.WithTracerProvider(t.TracerProvider),
-			otelhttp.WithPropagators(t.propagator),
+			otelhttp.WithPropagators(shortcut(t.propagator)),
 			otelhttp.WithSpanNameFormatter(t.routes.spanName),
 			otelhttp.WithServerName(t.service)), // otherwise server.address is the client's Host header
 	}
