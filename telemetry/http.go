@@ -43,7 +43,7 @@ func (t *Telemetry) Instrument(next http.Handler) http.Handler {
 	in := &instrumented{
 		t: t, next: next,
 		otelhttp: otelhttp.NewMiddleware("",
-			otelhttp.WithMeterProvider(t.MeterProvider), otelhttp.WithTracerProvider(t.TracerProvider),
+			otelhttp.WithMeterProvider(t.duration.others), otelhttp.WithTracerProvider(t.TracerProvider),
 			otelhttp.WithPropagators(shortcut(t.propagator)),
 			otelhttp.WithSpanNameFormatter(t.routes.spanName),
 			otelhttp.WithServerName(t.service)), // otherwise server.address is the client's Host header

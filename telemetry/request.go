@@ -95,7 +95,9 @@ func (req *request) finish() {
 // end is the end of the request for the metrics: its handler has returned or hijacked the
 // connection. Only the first call counts.
 func (req *request) end() {
-	req.t.inflight.leave(req)
+	if start, ok := req.t.inflight.leave(req); ok {
+		req.t.duration.record(req, start)
+	}
 }
 
 // panicText is the part of a recovered panic that may be logged: the text of the runtime's own

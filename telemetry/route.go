@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
@@ -61,6 +62,14 @@ type route struct {
 	path      string // http.route; empty if there is none
 	attribute []attribute.KeyValue
 	names     [len(methods)]string // of spans; empty if the route is not kept
+	sets      atomic.Pointer[map[seriesKey][]metric.RecordOption]
+}
+
+// seriesKey is what differs between the series of a route.
+type seriesKey struct {
+	method method
+	scheme scheme
+	status int
 }
 
 func newRoute(pattern string) *route {
@@ -83,8 +92,31 @@ func (rt *route) name(m method) string {
 	return name
 }
 
-// routesKept bounds the memory, if a router sets paths as patterns.
-const routesKept = 1000
+// attributes returns the attributes of a series, as an option for Record.
+func (rt *route) attributes(o seriesKey) []metric.RecordOption {
+	var known map[seriesKey][]metric.RecordOption
+	if p := rt.sets.Load(); p != nil {
+		known = *p
+	}
+	if set, ok := known[o]; ok {
+		return set
+	}
+	attrs := append([]attribute.KeyValue{methodAttributes[o.method], schemeAttributes[o.scheme], semconv.HTTPResponseStatusCode(o.status)}, rt.attribute...)
+	set := []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attrs...))}
+	if len(known) < seriesKept {
+		next := maps.Clone(known)
+		if next == nil {
+			next = map[seriesKey][]metric.RecordOption{}
+		}
+		next[o] = set
+		rt.sets.Store(&next) // of two at the same time one is lost, and made again
+	}
+	return set
+}
+
+// routesKept and seriesKept bound the memory, if a router sets paths as patterns, or a handler
+// sends every status.
+const routesKept, seriesKept = 1000, 100
 
 // routes has the routes by pattern. Readers take no lock.
 type routes struct {

@@ -155,6 +155,7 @@ type Telemetry struct {
 	registry    prometheus.Gatherer // behind /metrics
 	entered     *registration       // in Config.Registry; nil without one
 	inflight    *inflight
+	duration    *duration
 	routes      routes
 	log         *slog.Logger
 	errorLogger *errorLogger
@@ -274,8 +275,9 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 	if t.inflight, err = newInflight(t.metrics); err != nil {
 		return err
 	}
-	t.Instrument(http.NotFoundHandler()) // creates the instruments of requests, so that rules on them find them at once
-
+	if t.duration, err = newDuration(t.metrics, t.service, cfg.Views); err != nil {
+		return err
+	}
 	return runtime.Start(runtime.WithMeterProvider(t.metrics)) // go.*
 }
 

@@ -1,0 +1,124 @@
+package telemetry
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
+)
+
+// duration records http.server.request.duration in otelhttp's place. otelhttp makes a set of up to
+// ten attributes for every request, and ownViews drop most of them again. We look a set of four up.
+// The instrument has otelhttp's scope, so nobody sees a difference.
+type duration struct {
+	histogram metric.Float64Histogram
+	service   string
+	all       bool // a view of the user may keep any attribute
+	others    metric.MeterProvider
+}
+
+// buckets are those of the semantic conventions, as in otelhttp.
+var buckets = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
+
+func newDuration(mp metric.MeterProvider, service string, views []sdkmetric.View) (*duration, error) {
+	meter := mp.Meter(otelhttp.ScopeName, metric.WithInstrumentationVersion(otelhttp.Version))
+	h, err := httpconv.NewServerRequestDuration(meter, metric.WithExplicitBucketBoundaries(buckets...))
+	if err != nil {
+		return nil, err
+	}
+	d := &duration{
+		histogram: h.Inst(), service: service,
+		all:    matches(views, requestDuration, h.Unit(), h.Description()),
+		others: noop.NewMeterProvider(),
+	}
+	var request httpconv.ServerRequestBodySize
+	var response httpconv.ServerResponseBodySize
+	if matches(views, requestBodySize, request.Unit(), request.Description()) || matches(views, responseBodySize, response.Unit(), response.Description()) {
+		d.others = sizes{mp}
+	}
+	return d, nil
+}
+
+// matches reports whether a view of the user matches an instrument of otelhttp.
+func matches(views []sdkmetric.View, name, unit, description string) bool {
+	for _, v := range views {
+		if _, ok := v(sdkmetric.Instrument{
+			Name: name, Unit: unit, Description: description, Kind: sdkmetric.InstrumentKindHistogram,
+			Scope: instrumentation.Scope{Name: otelhttp.ScopeName, Version: otelhttp.Version},
+		}); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *duration) record(req *request, start time.Time) {
+	status := int(req.status.Load())
+	if status == 0 {
+		status = http.StatusOK
+	}
+	ctx := req.inner.Context() // with the span, for the exemplar
+	if t := otelhttp.StartTimeFromContext(ctx); !t.IsZero() {
+		start = t
+	}
+	attrs := req.t.routes.of(req.inner.Pattern).attributes(seriesKey{req.method, req.scheme, status})
+	if d.all {
+		attrs = []metric.RecordOption{metric.WithAttributes(d.more(req)...), attrs[0]} // the last wins, also over a Labeler
+	}
+	d.histogram.Record(ctx, time.Since(start).Seconds(), attrs...)
+}
+
+// more returns the attributes that ownViews drop: those of a Labeler, and the rest of otelhttp's.
+func (d *duration) more(req *request) []attribute.KeyValue {
+	r := req.inner
+	labeler, _ := otelhttp.LabelerFromContext(r.Context())
+	host, port := hostPort(d.service)
+	if port <= 0 {
+		_, port = hostPort(r.Host)
+	}
+	attrs := append(labeler.Get(), semconv.ServerAddress(host))
+	if port > 0 && port != [...]int{80, 443}[req.scheme] {
+		attrs = append(attrs, semconv.ServerPort(port))
+	}
+	name, version, _ := strings.Cut(r.Proto, "/")
+	if name != "" {
+		attrs = append(attrs, semconv.NetworkProtocolName(strings.ToLower(name)))
+	}
+	if version != "" {
+		attrs = append(attrs, semconv.NetworkProtocolVersion(version))
+	}
+	return attrs
+}
+
+// hostPort returns the parts of host:port. The port is 0 if there is none.
+func hostPort(s string) (host string, port int) {
+	host, text, err := net.SplitHostPort(s)
+	if err != nil {
+		return strings.Trim(s, "[]"), 0
+	}
+	n, _ := strconv.ParseUint(text, 10, 16)
+	return host, int(n)
+}
+
+// sizes gives otelhttp the instruments for the sizes of bodies, and hides that of the duration.
+type sizes struct{ metric.MeterProvider }
+
+func (p sizes) Meter(name string, o ...metric.MeterOption) metric.Meter {
+	return sizesMeter{p.MeterProvider.Meter(name, o...)}
+}
+
+type sizesMeter struct{ metric.Meter }
+
+func (sizesMeter) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	return noop.Float64Histogram{}, nil
+}
