@@ -29,9 +29,6 @@ func TestInstrumentAllocates(t *testing.T) {
 		if own > plain {
 			t.Errorf("%s: Instrument makes %v allocations for a request, otelhttp alone makes %v", sampler.name, own, plain)
 		}
-		if own > 40 {
-			t.Errorf("%s: Instrument makes %v allocations for a request, want 40 at most", sampler.name, own)
-		}
 	}
 }
 
