@@ -57,6 +57,7 @@ func TestTemporaryFiles(t *testing.T) {
 func multipartForm(size int) (body io.Reader, contentType string) {
 	var buf bytes.Buffer
 	w := multipart.NewWriter(&buf)
+	_ = w.SetBoundary("boundary")
 	f, _ := w.CreateFormFile("file", "name")
 	_, _ = f.Write(bytes.Repeat([]byte("x"), size))
 	_ = w.Close()
