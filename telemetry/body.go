@@ -14,7 +14,7 @@ type body struct {
 	io.ReadCloser
 	req  *request
 	read atomic.Int64
-	full atomic.Bool // the last Read looks like one that went over the limit of a MaxBytesReader
+	full atomic.Bool // the last Read of a MaxBytesReader looks like one over its limit
 }
 
 func (b *body) init(req *request, of io.ReadCloser) { b.req, b.ReadCloser = req, of }
@@ -22,7 +22,9 @@ func (b *body) init(req *request, of io.ReadCloser) { b.req, b.ReadCloser = req,
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	unread := b.read.Add(int64(n)) != b.req.outer.ContentLength
-	b.full.Store(unread && n > 0 && n == len(p) && n < cap(p) && limited())
+	if full := unread && n > 0 && n == len(p) && n < cap(p); (full || n > 0 && b.full.Load()) && limited() {
+		b.full.Store(full)
+	}
 	if err == io.EOF && b.req.inner.Trailer == nil {
 		b.req.inner.Trailer = b.req.outer.Trailer // those that the client had not announced
 	}
@@ -49,7 +51,7 @@ func limited() bool {
 // net/http can have. So a MaxBytesReader of our own asks the server's writer.
 //
 // The limit is not visible to us either. But MaxBytesReader cuts the buffer to one byte more than
-// it allows, so at its limit a Read fills a buffer that could hold more, and no Read follows.
+// it allows, so over its limit a Read fills a buffer that could hold more, and no other follows.
 func (b *body) tellLimit() {
 	if b.full.Load() && b.full.Swap(false) {
 		_, _ = http.MaxBytesReader(b.req.server, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1))
