@@ -138,7 +138,8 @@ func (req *request) writer() http.ResponseWriter {
 	return w.snoop()
 }
 
-// snoop is for the writers of others: a middleware around us, or httptest's.
+// snoop is for the writers of others: a middleware around us, or httptest's. If such a writer has no
+// Hijack of its own, a ResponseController finds net/http's by Unwrap, and we don't see the hijack.
 func (w writer) snoop() http.ResponseWriter {
 	return httpsnoop.Wrap(w.req.server, httpsnoop.Hooks{
 		Header:      func(httpsnoop.HeaderFunc) httpsnoop.HeaderFunc { return w.Header },
