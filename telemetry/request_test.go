@@ -469,3 +469,28 @@ func TestInvalidStatus(t *testing.T) {
 		}
 	}
 }
+
+// TestPanickingSource: if a source panics while ReadFrom copies it, the client sees that the answer
+// is incomplete.
+func TestPanickingSource(t *testing.T) {
+	tel, _ := start(t, Config{}, nil)
+	srv := serve(t, tel.Instrument(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.(io.ReaderFrom).ReadFrom(io.MultiReader(strings.NewReader(r.URL.RawQuery), panickingReader{}))
+	})), false)
+	for _, size := range []int{0, 3000} {
+		res, err := srv.Client().Get(srv.URL + "?" + strings.Repeat("x", size))
+		complete := false
+		if err == nil {
+			_, err = io.ReadAll(res.Body)
+			res.Body.Close()
+			complete = err == nil && res.StatusCode == 200
+		}
+		if complete {
+			t.Errorf("%d bytes: the answer looks complete", size)
+		}
+	}
+}
+
+type panickingReader struct{}
+
+func (panickingReader) Read([]byte) (int, error) { panic("hunter2") }
