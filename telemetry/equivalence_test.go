@@ -67,7 +67,7 @@ func kinds() []kind {
 		{name: "no content", handler: status(204)},
 		{name: "not modified", handler: status(304)},
 		{name: "client's error", handler: status(418)},
-		{name: "server's error", handler: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 503) }},
+		{name: "server's error", handler: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusServiceUnavailable) }},
 		{name: "two statuses", handler: func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(418)
 			w.WriteHeader(500)
@@ -106,13 +106,13 @@ func kinds() []kind {
 		}},
 		{name: "source that fails", handler: func(w http.ResponseWriter, _ *http.Request) {
 			if _, err := io.Copy(w, failingReader{}); err != nil {
-				http.Error(w, "no source", 502)
+				http.Error(w, "no source", http.StatusBadGateway)
 			}
 		}},
 		{name: "hijacked", handler: func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
-				http.Error(w, "not over HTTP/2", 501)
+				http.Error(w, "not over HTTP/2", http.StatusNotImplemented)
 				return
 			}
 			defer conn.Close()
@@ -285,7 +285,7 @@ func recorded(t *testing.T, reader any, spans *tracetest.InMemoryExporter) strin
 			case semconv.NetworkPeerPortKey, semconv.ServerPortKey:
 				kv.Value = attribute.StringValue("some")
 			}
-			attrs = append(attrs, fmt.Sprintf("%s=%s", kv.Key, kv.Value.Emit()))
+			attrs = append(attrs, fmt.Sprintf("%s=%s", kv.Key, kv.Value.String()))
 		}
 		slices.Sort(attrs)
 		all = append(all, fmt.Sprintf("span %q, %s, status %v, parent %v, scope %v, events %d, links %d, %s\n",

@@ -173,10 +173,10 @@ func TestKeptWriter(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusTeapot)
 	}))
-	first, second := httptest.NewRecorder(), httptest.NewRecorder()
+	first := httptest.NewRecorder()
 	h.ServeHTTP(first, httptest.NewRequest("GET", "/keeps", nil))
 	for range 100 {
-		second = httptest.NewRecorder()
+		second := httptest.NewRecorder()
 		h.ServeHTTP(second, httptest.NewRequest("GET", "/other", nil))
 		kept.Header().Set("X-Late", "yes")
 		_, _ = io.WriteString(kept, "hunter2")

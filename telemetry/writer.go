@@ -52,9 +52,7 @@ func (w writer) flush() {
 func (w writer) Flush()            { w.flush(); w.req.server.(http.Flusher).Flush() }
 func (w writer) FlushError() error { w.flush(); return w.req.server.(flusher).FlushError() }
 
-func (w writer) CloseNotify() <-chan bool {
-	return w.req.server.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // net/http has it
-}
+func (w writer) CloseNotify() <-chan bool { return w.req.server.(closeNotifier).CloseNotify() }
 func (w writer) SetReadDeadline(t time.Time) error {
 	return w.req.server.(deadliner).SetReadDeadline(t)
 }
@@ -110,9 +108,11 @@ type (
 		SetWriteDeadline(time.Time) error
 	}
 	duplexer interface{ EnableFullDuplex() error }
-	common   interface {
+	// net/http's own name for it is deprecated, but its writers still have it.
+	closeNotifier interface{ CloseNotify() <-chan bool }
+	common        interface {
 		http.Flusher
-		http.CloseNotifier //nolint:staticcheck // net/http has it
+		closeNotifier
 		io.StringWriter
 		flusher
 		deadliner

@@ -97,7 +97,7 @@ func perform(w http.ResponseWriter, r *http.Request, steps []byte) string {
 			n, err := w.Write(data)
 			fmt.Fprintln(&got, "Write", n, err)
 		case 1:
-			n, err := io.WriteString(w, string(data))
+			n, err := w.(io.StringWriter).WriteString(string(data))
 			fmt.Fprintln(&got, "WriteString", n, err)
 		case 2:
 			w.WriteHeader([]int{200, 204, 304, 404, 500, 599}[int(step/16)%6])

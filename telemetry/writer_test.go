@@ -28,7 +28,7 @@ func abilities(w http.ResponseWriter) string {
 	add("Flusher", ok)
 	_, ok = w.(interface{ FlushError() error })
 	add("FlushError", ok)
-	_, ok = w.(http.CloseNotifier) //nolint:staticcheck // net/http has it
+	_, ok = w.(closeNotifier)
 	add("CloseNotifier", ok)
 	_, ok = w.(http.Hijacker)
 	add("Hijacker", ok)
@@ -115,7 +115,7 @@ func TestWriterLikeNetHTTP(t *testing.T) {
 			fmt.Fprint(w, string(b), err)
 		}},
 		{name: "CloseNotifier", handler: func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprint(w, w.(http.CloseNotifier).CloseNotify() != nil) //nolint:staticcheck // net/http has it
+			fmt.Fprint(w, w.(closeNotifier).CloseNotify() != nil)
 		}},
 		{name: "103 and 204", handler: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Link", "</style.css>")
