@@ -22,7 +22,7 @@ import (
 //	go test ./telemetry -run '^$' -bench Instrument -benchtime 61x
 func BenchmarkInstrument(b *testing.B) {
 	for _, over := range []string{"serve", "loopback"} {
-		for _, s := range samplers {
+		for _, s := range samplings {
 			b.Run(fmt.Sprintf("%s/%s", over, s.name), func(b *testing.B) {
 				all := []*contender{
 					{name: "bare", handler: itemsMux()},

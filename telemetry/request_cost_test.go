@@ -22,7 +22,7 @@ import (
 // TestInstrumentAllocates: Instrument costs at most what otelhttp costs alone. Allocations don't
 // depend on the load of the machine, so they are a test and time is only a benchmark.
 func TestInstrumentAllocates(t *testing.T) {
-	for _, sampler := range samplers {
+	for _, sampler := range samplings {
 		plain := allocations(otelhttpAlone(t, sampler.name, itemsMux()))
 		own := allocations(instrument(t, sampler.name, itemsMux()))
 		t.Logf("%s: otelhttp alone %v allocations, Instrument %v", sampler.name, plain, own)
@@ -37,8 +37,8 @@ func allocations(h http.Handler) float64 {
 	return testing.AllocsPerRun(2000, func() { h.ServeHTTP(w, r) })
 }
 
-// samplers are what matters for the cost: is a span recorded, and how often.
-var samplers = []struct {
+// samplings are what matters for the cost: is a span recorded, and how often.
+var samplings = []struct {
 	name    string
 	sampler sdktrace.Sampler
 }{
@@ -73,7 +73,7 @@ func otelhttpAlone(tb testing.TB, sampler string, next http.Handler) http.Handle
 	}
 	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
 	var root sdktrace.Sampler
-	for _, s := range samplers {
+	for _, s := range samplings {
 		if s.name == sampler {
 			root = s.sampler
 		}
