@@ -299,7 +299,7 @@ func TestFailedStart(t *testing.T) {
 		if err := os.Remove(maintenance); err != nil {
 			t.Fatal(err)
 		}
-		wait(2 * time.Second)
+		wait(twice)
 		k.want("/ready", 200, verdict.Pass)
 	})
 }

@@ -28,8 +28,11 @@ type Config struct {
 
 	// MaintenanceFile puts the instance into maintenance while it contains
 	// {"reason": "…", "until": "RFC 3339"}. If it is mounted from a ConfigMap, it does so for a
-	// whole Deployment. No file if empty. Both files are read every second. An absent or empty file
-	// asks for nothing. If a file is invalid, its last valid content stays in force.
+	// whole Deployment. No file if empty. Both files are read every second, and a change
+	// counts when two readings have the same content. An absent or empty file asks for nothing. If
+	// a file is invalid, is no regular file or can't be read for 10 s, its last valid content stays
+	// in force. Of an override file the valid pairs take force. The log says so, and
+	// health.file.invalid. It is no error of Start, because the file may be of another release.
 	MaintenanceFile string
 
 	LivenessPath  string // answered by Wrap; "/health" if empty

@@ -1,12 +1,12 @@
 package healthcheck
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
@@ -39,11 +39,12 @@ func (m *Monitor) judgeAround(undo func()) func() {
 	}
 }
 
-// loadFiles reads the configured files once, because an invalid file is an error of Start. apply
-// puts their content into force. The override file wins over env.
-func (m *Monitor) loadFiles(env operator.Overrides, log *slog.Logger) (files []*operator.File, apply func(), errs []error) {
+// loadFiles reads the configured files once. apply puts their content into force. The override file
+// wins over env. An invalid file is logged and does not keep the process from starting, because it
+// may be of another release.
+func (m *Monitor) loadFiles(ctx context.Context, env operator.Overrides, log *slog.Logger) (files []*operator.File, apply func()) {
 	if path := m.config.OverrideFile; path != "" {
-		files = append(files, operator.NewFile(path, "OverrideFile", func(text string) (func(), error) {
+		files = append(files, operator.NewFile("overrides", "OverrideFile", path, func(text string) (func(), error) {
 			o, err := operator.ParseOverrides(text)
 			return func() {
 				now := maps.Clone(env)
@@ -56,8 +57,11 @@ func (m *Monitor) loadFiles(env operator.Overrides, log *slog.Logger) (files []*
 	}
 	if path := m.config.MaintenanceFile; path != "" {
 		lift := func() {}
-		files = append(files, operator.NewFile(path, "MaintenanceFile", func(text string) (func(), error) {
+		files = append(files, operator.NewFile("maintenance", "MaintenanceFile", path, func(text string) (func(), error) {
 			w, err := operator.ParseMaintenance(text)
+			if w == nil && err != nil {
+				return nil, err
+			}
 			return func() {
 				before := lift
 				lift = func() {}
@@ -70,9 +74,9 @@ func (m *Monitor) loadFiles(env operator.Overrides, log *slog.Logger) (files []*
 	}
 	var uses []func()
 	for _, f := range files {
-		use, err := f.Load()
+		use, err := f.Load(ctx)
 		if err != nil {
-			errs = append(errs, &cfgerrors.Error{Field: f.Field, Problem: err.Error()})
+			f.Log(log, err)
 		}
 		uses = append(uses, use)
 	}
@@ -80,7 +84,7 @@ func (m *Monitor) loadFiles(env operator.Overrides, log *slog.Logger) (files []*
 		for _, use := range uses {
 			use()
 		}
-	}, errs
+	}
 }
 
 // logOverrides logs the overrides in force, and names without a check. Such a name may belong to

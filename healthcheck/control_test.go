@@ -42,6 +42,9 @@ func (l *logged) take() string {
 	return l.buf.String()
 }
 
+// twice is the time until a file was read twice.
+const twice = 3 * time.Second
+
 func writeFile(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -79,7 +82,7 @@ func TestBreakGlass(t *testing.T) {
 			{"database=warn,worker=warn", 200, 200, verdict.Warn},
 		} {
 			writeFile(t, path, c.text)
-			wait(2 * time.Second)
+			wait(twice)
 			if code, _ := k.get("/health"); code != c.health {
 				t.Errorf("%q: /health %d, want %d", c.text, code, c.health)
 			}
@@ -97,8 +100,8 @@ func TestBreakGlass(t *testing.T) {
 			t.Errorf("log: %s", out)
 		}
 
-		// An invalid file keeps the last valid content, logs that once, and can be corrected.
-		writeFile(t, path, "database=show\nsearch=maybe, other=restart")
+		// Of an invalid file the valid pairs take force. That is logged once, and can be corrected.
+		writeFile(t, path, "database=warn, worker=warn\nsearch=maybe, other=restart")
 		wait(5 * time.Second)
 		k.want("/ready", 200, verdict.Warn)
 		if out := log.take(); strings.Count(out, "stays in force") != 1 || !strings.Contains(out, "search=maybe") || !strings.Contains(out, "other=restart") {
@@ -107,7 +110,7 @@ func TestBreakGlass(t *testing.T) {
 
 		// A name without a check is logged and has no effect.
 		writeFile(t, path, "database=warn, worker=warn, nosuch=show")
-		wait(2 * time.Second)
+		wait(twice)
 		k.want("/ready", 200, verdict.Warn)
 		if out := log.take(); !strings.Contains(out, "names=[nosuch]") || strings.Contains(out, "stays in force") {
 			t.Errorf("log: %s", out)
@@ -115,7 +118,7 @@ func TestBreakGlass(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		wait(2 * time.Second)
+		wait(twice)
 		k.want("/ready", 503, verdict.Fail)
 	})
 }
@@ -130,7 +133,7 @@ func TestOverridesVariable(t *testing.T) {
 		wait(time.Second)
 		k.want("/ready", 200, verdict.Warn)
 		writeFile(t, path, "database=not-ready")
-		wait(2 * time.Second)
+		wait(twice)
 		k.want("/ready", 503, verdict.Fail)
 	})
 }
@@ -146,7 +149,7 @@ func TestMaintenanceFile(t *testing.T) {
 		k.start()
 		ask := func(reason string, d time.Duration) {
 			writeFile(t, path, `{"reason":"`+reason+`","until":"`+time.Now().Add(d).UTC().Format(time.RFC3339)+`"}`)
-			wait(1200 * time.Millisecond) // so that tests and reads of the file have different instants
+			wait(2200 * time.Millisecond) // so that tests and reads of the file have different instants
 		}
 		k.want("/ready", 200, verdict.Pass)
 		ask("upgrade", 2*time.Minute)
@@ -162,7 +165,7 @@ func TestMaintenanceFile(t *testing.T) {
 			t.Errorf("%v", body)
 		}
 		writeFile(t, path, `{"reason":"x","until":"tomorrow"}`)
-		wait(2 * time.Second)
+		wait(twice)
 		k.want("/ready", 503, verdict.Fail) // the last valid content
 		if out := log.take(); !strings.Contains(out, "until") {
 			t.Errorf("log: %s", out)
@@ -172,7 +175,7 @@ func TestMaintenanceFile(t *testing.T) {
 		ask("again", time.Minute)
 		k.want("/ready", 503, verdict.Fail)
 		writeFile(t, path, "")
-		wait(2 * time.Second)
+		wait(twice)
 		k.want("/ready", 200, verdict.Pass)
 		ask("long ago", -time.Minute)
 		k.want("/ready", 200, verdict.Pass)
@@ -183,7 +186,7 @@ func TestMaintenanceFile(t *testing.T) {
 		wait(2 * time.Hour)
 		k.want("/ready", 200, verdict.Pass)
 		writeFile(t, path, `{"reason":"x","until":"2999-01-01T00:00:00Z"} {"reason":"y"}`)
-		wait(2 * time.Second)
+		wait(twice)
 		k.want("/ready", 200, verdict.Pass)
 		if out := log.take(); strings.Count(out, "stays in force") != 2 || !strings.Contains(out, "24h") || !strings.Contains(out, "there is more") {
 			t.Errorf("log: %s", out)
@@ -216,31 +219,46 @@ func TestMaintenanceRestartsNothing(t *testing.T) {
 	})
 }
 
-// TestBadFilesAtStart: Start returns the errors of all files at once, each with its field.
+// TestBadFilesAtStart: an invalid variable or file does not keep the process from starting. It is
+// logged, and what is valid takes force.
 func TestBadFilesAtStart(t *testing.T) {
 	dir := t.TempDir()
 	overrides, maintenance := filepath.Join(dir, "overrides"), filepath.Join(dir, "maintenance")
-	writeFile(t, overrides, "a=maybe")
-	t.Setenv("HEALTH_OVERRIDES", "a=fail") // an old name
-	for text, want := range map[string]string{
-		`{"reason":"x","until":"tomorrow"}`:             "until",
-		`{"reason":"","until":"2999-01-01T00:00:00Z"}`:  "reason",
-		`{"reason":"x","until":"2999-01-01T00:00:00Z"}`: "24h",
-		`{"reason":"x","till":"2999-01-01T00:00:00Z"}`:  "till",
-		`reason: x`: "JSON",
-		strings.Repeat(" ", 64<<10) + `{"reason":"too big"`: "larger",
+	writeFile(t, overrides, "a=maybe, b=show")
+	t.Setenv("HEALTH_OVERRIDES", "a=fail, c=show") // an old name
+	soon := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	for text, want := range map[string]struct {
+		said        string
+		maintenance bool
+	}{
+		`{"reason":"x","until":"tomorrow"}`:                     {"until", false},
+		`{"reason":"","until":"2999-01-01T00:00:00Z"}`:          {"reason", false},
+		`{"reason":"x","until":"2999-01-01T00:00:00Z"}`:         {"24h", false},
+		`{"reason":"x","till":"2999-01-01T00:00:00Z"}`:          {"until", false},
+		`{"reason":"x","by":"somebody","until":"` + soon + `"}`: {"by", true},
+		`reason: x`: {"JSON", false},
+		strings.Repeat(" ", 64<<10) + `{"reason":"too big"`: {"larger", false},
 	} {
 		writeFile(t, maintenance, text)
-		k := newKit(t, Config{OverrideFile: overrides, MaintenanceFile: maintenance, Checks: []Check{{Name: "a", Func: ok}}})
-		err := k.StartWith(t.Context(), k.pipeline)
-		if err == nil {
-			t.Fatal("no error")
+		log := &logged{}
+		k := newKit(t, Config{OverrideFile: overrides, MaintenanceFile: maintenance,
+			Checks: []Check{{Name: "a", Func: ok}, {Name: "b", Func: down}, {Name: "c", Func: down}}})
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(log, nil))
+		k.start()
+		v := k.evaluate()
+		if in := v.Phase == "maintenance"; in != want.maintenance {
+			t.Errorf("%.60s: maintenance is %v", text, in)
 		}
-		for _, want := range []string{"HEALTH_OVERRIDES: ", `"a=fail"`, "OverrideFile: ", `"a=maybe"`, "MaintenanceFile: ", want} {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%.60s: the error does not say %q: %v", text, want, err)
+		if !k.result("b").Overridden || !k.result("c").Overridden || k.result("a").Overridden {
+			t.Errorf("overridden: %v", v.Results)
+		}
+		out := log.take()
+		for _, want := range []string{"HEALTH_OVERRIDES is invalid", `a=fail`, "OverrideFile: ", `a=maybe`, "MaintenanceFile: ", want.said} {
+			if strings.Count(out, want) == 0 {
+				t.Errorf("%.60s: the log does not say %q: %s", text, want, out)
 			}
 		}
+		k.Stop()
 	}
 }
 

@@ -3,6 +3,7 @@ package healthcheck
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,6 +26,7 @@ func TestInstruments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
 		k := newKit(t, Config{
+			OverrideFile: filepath.Join(t.TempDir(), "overrides"),
 			Checks: []Check{{Name: "database", Interval: time.Second, FailureThreshold: 1, SuccessThreshold: 1, Func: func(context.Context) error {
 				if down.Load() {
 					return errDown

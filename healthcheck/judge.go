@@ -78,6 +78,9 @@ func (m *Monitor) observe(r *running) metric.Callback {
 		for _, h := range *m.beats.Load() {
 			r.instruments.ObserveBeats(o, h.name, h.beats.Load(), h.active.Load())
 		}
+		for _, f := range r.files {
+			r.instruments.ObserveFile(o, f.Name, f.Invalid())
+		}
 		m.requests.each(func(p states.Probe, code int, n int64) { r.instruments.ObserveRequests(o, p, code, n) })
 		if v := m.current.Load(); !v.Time.IsZero() {
 			r.instruments.ObserveVerdict(o, v.Verdict, time.Now())

@@ -34,6 +34,8 @@ type model struct {
 	ends      time.Duration
 	read      string
 	byFile    window // opened by the file
+
+	effectsSeen, noticeSeen string // by the last reading
 }
 
 type sample struct {
@@ -198,15 +200,19 @@ func (m *model) until(now time.Duration) {
 }
 
 func (m *model) files(now time.Duration) {
-	if m.effects != m.loaded && m.asked != nil {
+	if m.effects == m.effectsSeen && m.effects != m.loaded {
 		m.loaded, m.overrides = m.effects, m.asked
 	}
-	if m.notice != m.read && m.notice != "bad" {
-		m.read, m.byFile = m.notice, window{}
-		if m.notice != "" && m.ends > now {
+	if m.notice == m.noticeSeen && m.notice != m.read {
+		m.read = m.notice
+		if m.notice != "bad" {
+			m.byFile = window{}
+		}
+		if m.notice != "bad" && m.notice != "" && m.ends > now {
 			m.byFile.until = m.ends
 		}
 	}
+	m.effectsSeen, m.noticeSeen = m.effects, m.notice // a change counts when two readings are equal
 }
 
 func (m *model) do(o op, now time.Duration) {

@@ -161,7 +161,7 @@ func newOp(d dice, c conf, names []string) op {
 			lines = append(lines, "nobody=warn") // a check of another release
 		}
 		if d.chance(20) {
-			lines, o.effects = append(lines, pick(d, "what", names[0]+"=maybe", "nobody=restart")), nil
+			lines = append(lines, pick(d, "what", names[0]+"=maybe", "nobody=restart")) // invalid, and the others count
 		}
 		o.text = strings.Join(lines, pick(d, "\n", ","))
 	}

@@ -157,7 +157,7 @@ type op struct {
 	n       int // index or number
 	value   float64
 	text    string            // of a file
-	effects map[string]string // meaning of the text; nil if it is invalid
+	effects map[string]string // meaning of the valid pairs in the text
 }
 
 func (o op) String() string {

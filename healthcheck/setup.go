@@ -21,6 +21,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
 
 // running has everything that one Start made. Its fields are set before the loops begin.
@@ -32,7 +33,8 @@ type running struct {
 	instruments *export.Instruments
 	log         export.Log
 	collector   *collect.Collector // nil without a Reader
-	loops       sync.WaitGroup     // runners and judge, not the collector, because it may hang for ever
+	files       []*operator.File
+	loops       sync.WaitGroup // runners and judge, not the collector, because it may hang for ever
 
 	abandoned bool   // the Start has failed, so later steps are undone
 	unobserve func() // unregisters the callback

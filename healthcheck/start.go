@@ -59,17 +59,16 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 		p.TracerProvider = otel.GetTracerProvider()
 	}
 	p.Logger = cmp.Or(p.Logger, slog.Default())
-	errs := m.validate(p)
-	env, err := operator.ParseOverrides(os.Getenv("HEALTH_OVERRIDES"))
-	if err != nil {
-		errs = append(errs, &cfgerrors.Error{Field: "HEALTH_OVERRIDES", Problem: err.Error()})
-	}
-	files, apply, bad := m.loadFiles(env, p.Logger)
-	if err := errors.Join(append(errs, bad...)...); err != nil {
+	if err := errors.Join(m.validate(p)...); err != nil {
 		return err
 	}
+	env, err := operator.ParseOverrides(os.Getenv("HEALTH_OVERRIDES"))
+	if err != nil {
+		p.Logger.Error("HEALTH_OVERRIDES is invalid, so its valid pairs are in force", "error", err.Error())
+	}
+	files, apply := m.loadFiles(ctx, env, p.Logger)
 
-	r := &running{pipeline: p}
+	r := &running{pipeline: p, files: files}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := m.setupWithin(setupLimit, r); err != nil {
 		return err
@@ -87,8 +86,8 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 	if r.collector != nil {
 		go r.collector.Loop(r.ctx)
 	}
-	if len(files) > 0 {
-		go operator.Watch(r.ctx, files, p.Logger)
+	for _, f := range files {
+		go f.Watch(r.ctx, p.Logger)
 	}
 	stay := context.AfterFunc(ctx, m.beginDrain)
 	context.AfterFunc(r.ctx, func() { stay() }) // so that a context that lives on does not keep a stopped Monitor in memory

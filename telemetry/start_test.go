@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -250,15 +248,7 @@ func TestFailedStart(t *testing.T) {
 	address, _ := c.serve(t)
 	running := goleak.IgnoreCurrent()
 
-	file := filepath.Join(t.TempDir(), "maintenance")
-	write := func(text string) {
-		t.Helper()
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("{")
-	health := healthcheck.New(healthcheck.Config{MaintenanceFile: file, Checks: []healthcheck.Check{{Name: "a"}}})
+	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "a"}}})
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+address)
 	out := &syncBuffer{}
 	cfg := Config{Health: health, SetGlobals: true, Logger: slog.New(slog.NewTextHandler(out, nil))}
@@ -267,7 +257,7 @@ func TestFailedStart(t *testing.T) {
 	for e := range cfgerrors.All(err) {
 		fields = append(fields, e.Field)
 	}
-	if tel != nil || strings.Join(fields, " ") != "Func MaintenanceFile" {
+	if tel != nil || strings.Join(fields, " ") != "Func" {
 		t.Fatalf("%v; mistakes in %v", err, fields)
 	}
 	if !reflect.DeepEqual(globals(), before) {
@@ -285,12 +275,17 @@ func TestFailedStart(t *testing.T) {
 	}
 
 	// After the mistake is corrected it starts. Without an export it has no rule about exports.
-	health = healthcheck.New(healthcheck.Config{MaintenanceFile: file})
+	broken := rule.Rule{Name: "latency", Value: rule.Quantile(.9, "http.server.request.duration"), Fail: rule.Above(1)}
+	health = healthcheck.New(healthcheck.Config{})
+	remove, err := health.AddRule(broken) // a number where a duration is needed
+	if err != nil {
+		t.Fatal(err)
+	}
 	cfg.Health, cfg.SetGlobals = health, false
 	if _, err := Start(t.Context(), cfg); err == nil {
-		t.Fatal("the file is no better")
+		t.Fatal("the rule is no better")
 	}
-	write("")
+	remove()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 	if tel, err = Start(t.Context(), cfg); err != nil {
 		t.Fatal(err)

@@ -44,6 +44,7 @@ var exported = []family{
 	made("health.probe.transitions", "_total", "Changes of a probe's state, by the new state.", "health_probe_name health_probe_state"),
 	made("health.probe.requests", "_total", "Probe requests answered.", "health_probe_name http_response_status_code"),
 	made("health.lifecycle.status", "", "1 for the phase that the process is in, 0 for the others.", "health_lifecycle_state"),
+	made("health.file.invalid", "", "1 while a file of the operators is invalid or can't be read, and its last content stays in force.", "health_file_name"),
 	made("queue.length", "", "Items in a queue.", "queue_name"),
 	made("queue.capacity", "", "Items that a queue can hold.", "queue_name"),
 	made("queue.wait.duration", "_seconds", "Time that an item spent in a queue.", "queue_name"),

@@ -113,9 +113,10 @@
     const limits = [[e.limit, "at most "], [e.minLimit, "at least "], [e.warnLimit, "warning above "], [e.minWarnLimit, "warning below "]];
     const group = Object.entries(e).filter(([k]) => k.includes(".")).map(([k, v]) => k.replace(/^attribute\./, "") + " " + v);
     const parts = limits.filter(([v]) => v !== undefined).map(([v, word]) => word + number(v, e.observedUnit, true));
-    let text = number(e.observedValue, e.observedUnit);
-    if (e.observedValue !== null && e.quantile) text = "p" + short(e.quantile * 100) + " " + text;
-    if (!parts.length) text = (e.time ? "last run took " : "silent for ") + text; // an active check, or a heartbeat
+    const quantile = e.observedValue !== null && e.quantile; // interpolated within a bucket, so two digits
+    let text = number(quantile ? Number(e.observedValue.toPrecision(2)) : e.observedValue, e.observedUnit);
+    if (quantile) text = "p" + short(e.quantile * 100) + " about " + text;
+    if (!parts.length) text = (e.time ? ("took" in e ? "" : "last run took ") : "silent for ") + text; // an active check, or a heartbeat
     if (parts.length && e.observedValue !== null && parts[0].startsWith("at most")) text += " of " + parts.shift();
     text = [text, ...parts].join(", ");
     if (e.window) text += ", in " + e.window;

@@ -53,7 +53,7 @@ func entryOf(c *judge.Result, opt bodyOptions) []byte {
 		e.Override = c.OnFail
 	}
 	if f.HasValue || f.Rule != nil { // null says that there is nothing to judge
-		e.ObservedValue = &jsonNumber{shown(f), f.HasValue}
+		e.ObservedValue = &jsonNumber{f.Value, f.HasValue}
 		e.ObservedUnit = f.Unit
 	}
 	if f.Rule != nil {
@@ -80,14 +80,6 @@ func entryOf(c *judge.Result, opt bodyOptions) []byte {
 		b = append(b, '}')
 	}
 	return b
-}
-
-// shown is the value of a finding. A quantile is interpolated in a bucket, so it has two digits.
-func shown(f *judge.Finding) float64 {
-	if f.Rule != nil && f.Rule.Indicator.Kind == query.KindQuantile {
-		return text.Significant(f.Value, 2)
-	}
-	return f.Value
 }
 
 // rule writes the limits of a rule.

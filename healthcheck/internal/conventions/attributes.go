@@ -18,6 +18,7 @@ const (
 	ProbeState    = attribute.Key("health.probe.state")
 	Lifecycle     = attribute.Key("health.lifecycle.state")
 	Heartbeat     = attribute.Key("health.heartbeat.name")
+	File          = attribute.Key("health.file.name")
 	Queue         = attribute.Key("queue.name")
 )
 

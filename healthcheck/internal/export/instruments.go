@@ -51,6 +51,7 @@ type Instruments struct {
 	probeTransitions metric.Int64Counter
 	probeRequests    metric.Int64ObservableCounter
 	lifecycleStatus  metric.Int64ObservableUpDownCounter
+	fileInvalid      metric.Int64ObservableUpDownCounter
 
 	// Attribute sets, built once, because the callback runs for every reader.
 	checks      sync.Map // *judge.Subject → *check
@@ -81,6 +82,7 @@ func New(mp metric.MeterProvider, timeouts []float64) (*Instruments, error) {
 		probeDuration:    m.seconds("health.probe.state.duration", "s", "Time that a probe has spent in a state."),
 		probeTransitions: m.events("health.probe.transitions", "{transition}", "Changes of a probe's state, by the new state."),
 		probeRequests:    m.counter("health.probe.requests", "{request}", "Probe requests answered."),
+		fileInvalid:      m.UpDown("health.file.invalid", "1", "1 while a file of the operators is invalid or can't be read, and its last content stays in force."),
 		lifecycleStatus:  m.UpDown("health.lifecycle.status", "1", "1 for the phase that the process is in, 0 for the others."),
 	}
 	for _, p := range states.Probes {
@@ -99,6 +101,11 @@ func (i *Instruments) ObserveBeats(o metric.Observer, name string, beats, active
 	set := metric.WithAttributes(conventions.Heartbeat.String(name))
 	o.ObserveInt64(i.beats, beats, set)
 	o.ObserveInt64(i.active, active, set)
+}
+
+// ObserveFile observes whether a file is invalid.
+func (i *Instruments) ObserveFile(o metric.Observer, name string, invalid bool) {
+	o.ObserveInt64(i.fileInvalid, one(invalid), metric.WithAttributes(conventions.File.String(name)))
 }
 
 // ObserveRequests observes how often a probe was answered with a code.
@@ -179,7 +186,7 @@ func (i *Instruments) observeCheck(o metric.Observer, r *judge.Result, c *check)
 func (i *Instruments) all() []metric.Observable {
 	return []metric.Observable{
 		i.failures, i.lastRun, i.lastSuccess, i.beats, i.active, i.checkStatus, i.checkValue, i.checkLimit, i.checkInterval,
-		i.checkTimeout, i.checkInfo, i.checkOverride, i.lastTransition, i.probeStatus, i.probeDuration, i.probeRequests, i.lifecycleStatus,
+		i.checkTimeout, i.checkInfo, i.checkOverride, i.lastTransition, i.probeStatus, i.probeDuration, i.probeRequests, i.lifecycleStatus, i.fileInvalid,
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package operator reads the requests of operators while the process runs: overrides and files.
 //
-// In: text and paths. Out: values, and a call of use on the goroutine of [Watch]. If a file is
-// invalid, its last valid content stays in force. Nobody waits for its reads.
+// In: text and paths. Out: values, and a call of use on the goroutine of [File.Watch]. If a file is
+// invalid, its last valid content stays in force. Nobody waits for its reads longer than a limit.
 package operator
 
 import (
@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
@@ -22,47 +23,104 @@ import (
 // A File is a mounted file that an operator changes while the process runs, such as a key of a
 // ConfigMap. It is read every second, because Kubernetes changes a ConfigMap by swapping a link. An
 // absent or empty file asks for nothing. If the file is invalid, its last valid content stays in
-// force, and the error is logged once.
+// force, and the error is logged once. If only a part is invalid, the rest takes force.
 type File struct {
+	Name  string // in metrics
 	Field string // of the configuration, for error texts
 
-	path  string
-	parse func(text string) (use func(), err error)
-	last  string // in force
-	bad   string // refused, and logged
-	why   error
+	path    string
+	parse   func(text string) (use func(), err error) // both if a part is invalid
+	last    string                                    // the last content that was parsed
+	why     error                                     // its error
+	seen    *string                                   // by the last reading, if it differs; a file that is being written changes again
+	invalid atomic.Bool
 }
 
-// maxFile is the size of a file, in bytes.
-const maxFile = 64 << 10
+const (
+	maxFile   = 64 << 10         // size of a file, in bytes
+	readLimit = 10 * time.Second // how long a reading may take until it counts as failed
+)
 
 // NewFile makes a File without reading it.
-func NewFile(path, field string, parse func(text string) (use func(), err error)) *File {
-	return &File{Field: field, path: path, parse: parse}
+func NewFile(name, field, path string, parse func(text string) (use func(), err error)) *File {
+	return &File{Name: name, Field: field, path: path, parse: parse}
 }
 
-// Load reads the file. use puts its content into force, if it has changed.
-func (f *File) Load() (use func(), err error) {
-	text, err := f.read()
-	switch {
-	case err != nil:
-		return nil, err
-	case text == f.last:
-		f.bad, f.why = "", nil
-		return func() {}, nil
-	case text == f.bad && f.why != nil:
-		return nil, f.why // a refused maintenance must not begin by itself when its end comes near enough
+// Invalid reports whether the file can't be read, or has invalid content. Any goroutine may call it.
+func (f *File) Invalid() bool { return f.invalid.Load() }
+
+// Load reads the file, for at most 10 s and until ctx is done. use puts its content into force, also
+// if err is not nil.
+func (f *File) Load(ctx context.Context) (use func(), err error) {
+	defer func() { f.invalid.Store(err != nil) }()
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	select {
+	case r := <-f.start():
+		if r.err != nil {
+			return func() {}, r.err
+		}
+		return f.take(r.text)
+	case <-ctx.Done():
+		return func() {}, fmt.Errorf("%s could not be read: %w", f.path, ctx.Err())
 	}
-	apply, err := f.parse(text)
+}
+
+// take parses a content, if it has changed. use puts it into force.
+func (f *File) take(text string) (use func(), err error) {
+	f.seen = nil
+	if text == f.last {
+		return func() {}, f.why // a refused maintenance must not begin by itself when its end comes near enough
+	}
+	use, err = f.parse(text)
+	f.last, f.why = text, nil
 	if err != nil {
-		f.bad, f.why = text, fmt.Errorf("%s: %w", f.path, err)
-		return nil, f.why
+		f.why = fmt.Errorf("%s: %w", f.path, err)
 	}
-	return func() { f.last, f.bad, f.why = text, "", nil; apply() }, nil
+	if use == nil {
+		use = func() {}
+	}
+	return use, f.why
+}
+
+// change takes the content of a reading if it was the same twice. A file that is written in place is
+// empty or incomplete for a moment, which must not end a maintenance.
+func (f *File) change(text string) (use func(), err error) {
+	if text != f.last && (f.seen == nil || *f.seen != text) {
+		f.seen = &text
+		return func() {}, f.why
+	}
+	return f.take(text)
+}
+
+// reading is the result of one reading.
+type reading struct {
+	text string
+	err  error
+}
+
+// start reads on a goroutine of its own, because a dead volume can hang for ever.
+func (f *File) start() <-chan reading {
+	done := make(chan reading, 1)
+	go func() {
+		text, err := f.read()
+		done <- reading{text, err}
+	}()
+	return done
 }
 
 func (f *File) read() (string, error) {
-	r, err := os.Open(f.path)
+	info, err := os.Stat(f.path) // first, because it is not always harmless to open something else
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular(f.path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	r, err := os.OpenFile(f.path, os.O_RDONLY|nonblock, 0) // it may be another file by now
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -70,6 +128,12 @@ func (f *File) read() (string, error) {
 		return "", err
 	}
 	defer r.Close()
+	if info, err = r.Stat(); err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular(f.path)
+	}
+	if err != nil {
+		return "", err
+	}
 	b, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
 		return "", err
@@ -80,33 +144,63 @@ func (f *File) read() (string, error) {
 	return string(b), nil
 }
 
-// Watch reads the files every second until ctx is done. Reading from a dead volume can hang, so
-// nobody waits for Watch.
-func Watch(ctx context.Context, files []*File, log *slog.Logger) {
+func errNotRegular(path string) error { return fmt.Errorf("%s is not a regular file", path) }
+
+// Log logs an error of the file.
+func (f *File) Log(log *slog.Logger, err error) {
+	log.Error("a file is invalid, so what is valid stays in force", "error", f.Field+": "+err.Error())
+}
+
+// Watch reads the file every second until ctx is done. A reading that hangs is logged. It delays no
+// other file.
+func (f *File) Watch(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	logged := map[*File]string{}
+	logged := ""
+	if f.why != nil {
+		logged = f.why.Error() // by Load's caller
+	}
+	result := func(err error) {
+		text := ""
+		if err != nil {
+			if text = err.Error(); text != logged {
+				f.Log(log, err)
+			}
+		}
+		logged = text
+		f.invalid.Store(err != nil)
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		for _, f := range files {
-			use, err := f.Load()
-			text := ""
-			if err == nil {
+		done := f.start()
+		late := time.NewTimer(readLimit)
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				late.Stop()
+				return
+			case <-late.C:
+				result(fmt.Errorf("%s could not be read for %v", f.path, readLimit))
+			case r := <-done:
+				waiting = false
+				use, err := func() {}, r.err
+				if err == nil {
+					use, err = f.change(r.text)
+				}
 				use()
-			} else if text = err.Error(); text != logged[f] {
-				log.Error("a file is invalid, so its last valid content stays in force", "error", f.Field+": "+text)
+				result(err)
 			}
-			logged[f] = text
 		}
+		late.Stop()
 	}
 }
 
 // ParseMaintenance reads the maintenance in a file: {"reason": "…", "until": "RFC 3339"}. An end in
-// the past asks for none.
+// the past asks for none. If there are unknown fields, it returns the maintenance and an error.
 func ParseMaintenance(text string) (*lifecycle.Maintenance, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
@@ -115,14 +209,22 @@ func ParseMaintenance(text string) (*lifecycle.Maintenance, error) {
 		Reason string `json:"reason"`
 		Until  string `json:"until"`
 	}
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(&ask)
-	if err == nil && dec.More() {
-		err = errors.New("there is more after it")
+	decode := func(strict bool) error {
+		dec := json.NewDecoder(strings.NewReader(text))
+		if strict {
+			dec.DisallowUnknownFields()
+		}
+		err := dec.Decode(&ask)
+		if err == nil && dec.More() {
+			err = errors.New("there is more after it")
+		}
+		if err != nil {
+			err = fmt.Errorf(`is not JSON like {"reason": "upgrade", "until": "2026-01-31T18:00:00Z"}: %w`, err)
+		}
+		return err
 	}
-	if err != nil {
-		return nil, fmt.Errorf(`is not JSON like {"reason": "upgrade", "until": "2026-01-31T18:00:00Z"}: %w`, err)
+	if err := decode(false); err != nil {
+		return nil, err
 	}
 	until, err := time.Parse(time.RFC3339, ask.Until)
 	if err != nil {
@@ -131,5 +233,9 @@ func ParseMaintenance(text string) (*lifecycle.Maintenance, error) {
 	if strings.TrimSpace(ask.Reason) != "" && !until.After(time.Now()) {
 		return nil, nil
 	}
-	return lifecycle.NewMaintenance(ask.Reason, until)
+	w, err := lifecycle.NewMaintenance(ask.Reason, until)
+	if err != nil {
+		return nil, err
+	}
+	return w, decode(true) // another release may know more fields
 }

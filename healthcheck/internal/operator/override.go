@@ -27,7 +27,7 @@ func (o Overrides) Of(check string) verdict.Effect {
 var effects = []verdict.Effect{states.NotReady, states.WarnOnly, states.ShowOnly}
 
 // ParseOverrides reads NAME=EFFECT pairs, separated by commas or lines; # begins a
-// comment. All mistakes are returned at once.
+// comment. It returns the valid pairs, and all mistakes at once.
 func ParseOverrides(text string) (Overrides, error) {
 	o := Overrides{}
 	var errs []error

@@ -12,12 +12,7 @@ func Round(v float64) float64 {
 	if v == math.Trunc(v) {
 		return v
 	}
-	return Significant(v, 6)
-}
-
-// Significant keeps some significant digits.
-func Significant(v float64, digits int) float64 {
-	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64)
 	if err != nil {
 		return v
 	}

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package operator
+
+const nonblock = 0
