@@ -35,9 +35,9 @@ type Config struct {
 	// health.file.invalid. It is no error of Start, because the file may be of another release.
 	MaintenanceFile string
 
-	LivenessPath  string // answered by Wrap; "/health" if empty
-	ReadinessPath string // answered by Wrap; "/ready" if empty
-	StartupPath   string // answered by Wrap; "/startup" if empty
+	LivenessPath  string // answered by Wrap; "/health" if empty, none if "-"
+	ReadinessPath string // answered by Wrap; "/ready" if empty, none if "-"
+	StartupPath   string // answered by Wrap; "/startup" if empty, none if "-"
 
 	Terse bool // answer only the status, for public listeners
 }

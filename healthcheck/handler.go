@@ -42,7 +42,8 @@ func (m *Monitor) DetailsHandler() http.Handler {
 
 // Wrap answers the three configured paths, with or without a trailing slash, and passes all other
 // requests to next. If next is nil, it answers them with 404. While readiness fails, every answer
-// of next closes its connection, so that the client goes to another instance.
+// of next closes its connection, so that the client goes to another instance. A request with an
+// Upgrade header, such as a WebSocket, keeps its connection.
 //
 // It belongs outside of instrumentation: health.Wrap(tel.Instrument(mux)).
 func (m *Monitor) Wrap(next http.Handler) http.Handler {
@@ -52,27 +53,32 @@ func (m *Monitor) Wrap(next http.Handler) http.Handler {
 	paths := m.paths()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, p := range states.Probes {
-			if path := paths[p]; r.URL.Path == path || len(r.URL.Path) == len(path)+1 && r.URL.Path[len(path)] == '/' && r.URL.Path[:len(path)] == path {
+			if path := paths[p]; path != "" && (r.URL.Path == path || len(r.URL.Path) == len(path)+1 && r.URL.Path[len(path)] == '/' && r.URL.Path[:len(path)] == path) {
 				m.serve(w, r, p)
 				return
 			}
 		}
-		if m.answer(states.Readiness, "").Code != http.StatusOK {
+		if r.Header.Get("Upgrade") == "" && m.answer(states.Readiness, "").Code != http.StatusOK {
 			w.Header()["Connection"] = closes
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// paths returns the paths that Wrap answers.
+// noPath is the configuration of a probe that Wrap does not answer.
+const noPath = "-"
+
+// paths returns the paths that Wrap answers; empty for none.
 func (m *Monitor) paths() (all [len(states.Probes)]string) {
 	for p, path := range map[states.Probe][2]string{
 		states.Liveness:  {m.config.LivenessPath, "/health"},
 		states.Readiness: {m.config.ReadinessPath, "/ready"},
 		states.Startup:   {m.config.StartupPath, "/startup"},
 	} {
-		all[p] = path[1]
-		if path[0] != "" {
+		switch {
+		case path[0] == "":
+			all[p] = path[1]
+		case path[0] != noPath:
 			all[p] = strings.TrimRight(path[0], "/")
 		}
 	}
@@ -84,11 +90,17 @@ func (m *Monitor) validatePaths() (errs []error) {
 	taken := map[string]string{}
 	paths := m.paths()
 	for _, of := range []struct {
-		probe states.Probe
-		field string
-	}{{states.Liveness, "LivenessPath"}, {states.Readiness, "ReadinessPath"}, {states.Startup, "StartupPath"}} {
+		probe       states.Probe
+		field, path string
+	}{
+		{states.Liveness, "LivenessPath", m.config.LivenessPath},
+		{states.Readiness, "ReadinessPath", m.config.ReadinessPath},
+		{states.Startup, "StartupPath", m.config.StartupPath},
+	} {
 		path, field, problem := paths[of.probe], of.field, ""
 		switch {
+		case path == "" && of.path == noPath:
+			continue
 		case !strings.HasPrefix(path, "/"):
 			problem = "does not begin with / or has nothing after it"
 		case strings.ContainsAny(path, "?#{} "):

@@ -155,3 +155,28 @@ func TestStaleClosesConnections(t *testing.T) {
 		k.want("/ready", 503, verdict.Fail)
 	})
 }
+
+// TestWrapLeavesPathsAlone: a path of "-" belongs to the service, and Wrap still closes connections.
+// A request for an upgrade keeps its connection.
+func TestWrapLeavesPathsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Config{LivenessPath: "-", ReadinessPath: "-", StartupPath: "-", Checks: []Check{{Name: "database", Func: down}}})
+		k.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "service") })
+		k.start()
+		wait(time.Second)
+		for _, path := range []string{"/", "/health", "/ready", "/startup", "/-", "/ready/"} {
+			for _, upgrade := range []string{"", "websocket"} {
+				w, r := httptest.NewRecorder(), httptest.NewRequest("GET", path, nil)
+				want := "close"
+				if upgrade != "" {
+					r.Header.Set("Upgrade", upgrade)
+					want = ""
+				}
+				k.handler.ServeHTTP(w, r)
+				if w.Body.String() != "service" || w.Header().Get("Connection") != want {
+					t.Errorf("%s, Upgrade %q: %s, Connection %q", path, upgrade, w.Body, w.Header().Get("Connection"))
+				}
+			}
+		}
+	})
+}

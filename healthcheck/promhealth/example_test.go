@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -97,4 +98,16 @@ func ExampleExtend() {
 	r := health.Verdict().Results[0]
 	fmt.Println(r.Name, r.State, r.Reason)
 	// Output: queue fail 95 of at most 80
+}
+
+func ExampleStartWith() {
+	health := healthcheck.New(healthcheck.Config{})
+	logger := slog.New(slog.DiscardHandler) // of the service
+	if err := promhealth.StartWith(context.Background(), health, prometheus.NewRegistry(), healthcheck.Pipeline{Logger: logger}); err != nil {
+		log.Fatal(err)
+	}
+	defer health.Stop()
+
+	fmt.Println(health.Verdict().Readiness.State)
+	// Output: pass
 }

@@ -124,6 +124,18 @@ type joined struct {
 // errors. If r is nil, it is the default registry of client_golang. If Start fails, nothing stays
 // registered. A registry with the metrics of another Monitor is an error; see Join.
 func Start(ctx context.Context, m *healthcheck.Monitor, r Registry) error {
+	return StartWith(ctx, m, r, healthcheck.Pipeline{})
+}
+
+// StartWith is Start with the Logger and the TracerProvider of a Pipeline. Its Reader and its
+// MeterProvider must be nil, because r takes their place.
+func StartWith(ctx context.Context, m *healthcheck.Monitor, r Registry, p healthcheck.Pipeline) error {
+	switch {
+	case p.Reader != nil:
+		return &cfgerrors.Error{Field: "Reader", Problem: "is set beside a registry: write health.StartWith and promhealth.Extend for both"}
+	case p.MeterProvider != nil:
+		return &cfgerrors.Error{Field: "MeterProvider", Problem: "is set beside a registry: write health.StartWith and promhealth.Extend for both"}
+	}
 	if r == nil {
 		r = Join(prometheus.DefaultRegisterer, prometheus.DefaultGatherer)
 	}
@@ -133,13 +145,14 @@ func Start(ctx context.Context, m *healthcheck.Monitor, r Registry) error {
 	if err := register(r, verdicts); err != nil {
 		return fmt.Errorf("promhealth: %w", err)
 	}
-	if err := m.StartWith(ctx, healthcheck.Pipeline{Reader: in, MeterProvider: provider}); err != nil {
+	p.Reader, p.MeterProvider = in, provider
+	if err := m.StartWith(ctx, p); err != nil {
 		r.Unregister(verdicts)
 		return err
 	}
 	in.exportQueues(func() {
 		if err := register(r, newMonitorCollector(m, in.ManualReader, family.isQueue)); err != nil {
-			slog.Default().Warn("the queues of a Monitor are not on /metrics, because another metric has one of their names", "error", err.Error())
+			cmp.Or(p.Logger, slog.Default()).Warn("the queues of a Monitor are not on /metrics, because another metric has one of their names", "error", err.Error())
 		}
 	})
 	return nil
