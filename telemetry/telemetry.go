@@ -116,7 +116,8 @@ type Config struct {
 	Producers []sdkmetric.Producer
 
 	// Views are your own views. They come before the package's, because an instrument takes the
-	// first that matches.
+	// first that matches. A view of many instruments is merged with the package's, so that a
+	// client's Host header makes no series. A view of one instrument stays as it is.
 	Views []sdkmetric.View
 
 	// SpanDetails exports span attributes that may contain a secret or identify a person. Otherwise
@@ -315,7 +316,7 @@ const gatherLimit = 5 * time.Second
 
 // views returns the user's and the package's views, through the view of Health.
 func (cfg *Config) views() []sdkmetric.View {
-	views := slices.Concat(cfg.Views, ownViews)
+	views := slices.Concat(guarded(cfg.Views), ownViews)
 	if cfg.Health != nil {
 		return []sdkmetric.View{cfg.Health.View(views...)}
 	}

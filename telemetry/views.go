@@ -1,0 +1,58 @@
+package telemetry
+
+import (
+	"cmp"
+
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+)
+
+// guarded returns the views of the user with the limits of ownViews. An instrument takes only its
+// first view, so a view of all histograms would give the Host header to every client again. A view
+// of one instrument is meant, and stays as it is.
+func guarded(views []sdkmetric.View) []sdkmetric.View {
+	out := make([]sdkmetric.View, len(views))
+	for n, view := range views {
+		out[n] = func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
+			s, ok := view(i)
+			if !ok || !isGeneral(view, i) {
+				return s, ok
+			}
+			for _, own := range ownViews {
+				if guard, is := own(i); is {
+					s = merge(s, guard)
+				}
+			}
+			return s, true
+		}
+	}
+	return out
+}
+
+// isGeneral reports whether a view of an instrument matches others, too.
+func isGeneral(view sdkmetric.View, i sdkmetric.Instrument) bool {
+	for _, name := range []string{i.Name + ".other", "other." + i.Name} {
+		i.Name = name
+		if _, ok := view(i); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// merge returns s with what guard has besides. What guard drops stays dropped.
+func merge(s, guard sdkmetric.Stream) sdkmetric.Stream {
+	if _, drop := guard.Aggregation.(sdkmetric.AggregationDrop); drop || s.Aggregation == nil {
+		s.Aggregation = guard.Aggregation
+	}
+	s.Description, s.Unit = cmp.Or(s.Description, guard.Description), cmp.Or(s.Unit, guard.Unit)
+	if keep, limit := s.AttributeFilter, guard.AttributeFilter; keep != nil && limit != nil {
+		s.AttributeFilter = func(kv attribute.KeyValue) bool { return limit(kv) && keep(kv) }
+	} else if limit != nil {
+		s.AttributeFilter = limit
+	}
+	if s.ExemplarReservoirProviderSelector == nil {
+		s.ExemplarReservoirProviderSelector = guard.ExemplarReservoirProviderSelector
+	}
+	return s
+}
