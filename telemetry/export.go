@@ -38,6 +38,7 @@ type outcome struct {
 	limit  time.Duration         // of one export with all its attempts; 0 if the exporter has its own
 	last   atomic.Int64          // last success, in Unix milliseconds
 	failed atomic.Pointer[error] // since the last flush began
+	mended atomic.Bool           // it was said that texts are mended
 }
 
 func newOutcomes(c *errorLogger) *outcomes {

@@ -50,7 +50,7 @@ func metricReader(ctx context.Context, env *environment, out *outcomes, producer
 	for _, p := range producers {
 		options = append(options, sdkmetric.WithProducer(p))
 	}
-	return exportingReader{sdkmetric.NewPeriodicReader(metricExporter{x, &out.metrics}, options...), &out.metrics}, nil
+	return exportingReader{sdkmetric.NewPeriodicReader(textMetrics{metricExporter{x, &out.metrics}, &out.metrics}, options...), &out.metrics}, nil
 }
 
 func newMetricExporter(ctx context.Context, s signal, report func(error)) (sdkmetric.Exporter, error) {
@@ -99,7 +99,7 @@ func spanProcessor(ctx context.Context, env *environment, out *outcomes, details
 	if !details {
 		x = redactor{x}
 	}
-	return exportingSpans{sdktrace.NewBatchSpanProcessor(x, batch...), &out.traces}, nil
+	return exportingSpans{sdktrace.NewBatchSpanProcessor(textSpans{x, &out.traces}, batch...), &out.traces}, nil
 }
 
 func newSpanExporter(ctx context.Context, s signal, report func(error)) (sdktrace.SpanExporter, error) {
@@ -136,7 +136,7 @@ func logProcessor(ctx context.Context, env *environment, out *outcomes) (sdklog.
 	batch := []sdklog.BatchProcessorOption{
 		sdklog.WithExportTimeout(cmp.Or(env.milliseconds("OTEL_BLRP_EXPORT_TIMEOUT"), patience)),
 	}
-	return exportingLogs{eventNames{sdklog.NewBatchProcessor(logExporter{x, &out.logs}, batch...)}, &out.logs}, nil
+	return exportingLogs{eventNames{sdklog.NewBatchProcessor(textLogs{logExporter{x, &out.logs}, &out.logs}, batch...)}, &out.logs}, nil
 }
 
 func newLogExporter(ctx context.Context, s signal, report func(error)) (sdklog.Exporter, error) {

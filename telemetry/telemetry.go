@@ -222,6 +222,10 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) { // a bad OTEL_RESOURCE_ATTRIBUTES is known
 		return fmt.Errorf("resource: %w", err)
 	}
+	var texts mender
+	if res = texts.resource(res); texts.texts > 0 {
+		tellMended(t.errorLogger, "resource", &texts)
+	}
 	for _, kv := range res.Attributes() {
 		if kv.Key == semconv.ServiceNameKey {
 			t.service = kv.Value.AsString()
@@ -370,7 +374,7 @@ func (t *Telemetry) setGlobals() {
 	otel.SetTracerProvider(t.TracerProvider)
 	otel.SetTextMapPropagator(t.propagator)
 	if t.logs != nil {
-		otel.SetLoggerProvider(t.logs)
+		otel.SetLoggerProvider(textScopes{t.logs})
 	}
 }
 
