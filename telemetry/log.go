@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"strings"
@@ -16,7 +17,32 @@ import (
 
 // bridgeLogs turns log lines into OpenTelemetry log records too, beside the present handler.
 func bridgeLogs(local slog.Handler, provider log.LoggerProvider) *slog.Logger {
-	return slog.New(slog.NewMultiHandler(local, otelslog.NewHandler(scopeName, otelslog.WithLoggerProvider(provider))))
+	return slog.New(bridged{local, otelslog.NewHandler(scopeName, otelslog.WithLoggerProvider(provider))})
+}
+
+// bridged exports what the local handler writes, and no more. otelslog has no level, so debug
+// records would leave the process though nobody has asked for them, and cost their arguments.
+type bridged struct{ local, exported slog.Handler }
+
+func (h bridged) Enabled(ctx context.Context, l slog.Level) bool { return h.local.Enabled(ctx, l) }
+
+func (h bridged) Handle(ctx context.Context, r slog.Record) error {
+	if !h.local.Enabled(ctx, r.Level) { // a handler around this one need not ask
+		return nil
+	}
+	err := h.local.Handle(ctx, r.Clone())
+	if h.exported.Enabled(ctx, r.Level) {
+		err = errors.Join(err, h.exported.Handle(ctx, r.Clone()))
+	}
+	return err
+}
+
+func (h bridged) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return bridged{h.local.WithAttrs(attrs), h.exported.WithAttrs(attrs)}
+}
+
+func (h bridged) WithGroup(name string) slog.Handler {
+	return bridged{h.local.WithGroup(name), h.exported.WithGroup(name)}
 }
 
 // eventNames turns a record with the attribute event.name into an event, because slog has no other

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -175,5 +176,39 @@ func TestEvents(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "event.name=health.probe.transition") {
 		t.Errorf("the local log lacks the event: %s", out)
+	}
+}
+
+// TestLevel: the local handler's level counts for the export too, also behind With and WithGroup, if
+// it changes, and if a handler around the logger's does not ask.
+func TestLevel(t *testing.T) {
+	var got records
+	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(&got)))
+	var level slog.LevelVar
+	out := &syncBuffer{}
+	logger := bridgeLogs(slog.NewTextHandler(out, &slog.HandlerOptions{Level: &level}), provider)
+	all := func() {
+		for _, l := range []*slog.Logger{logger, logger.With("a", "b"), logger.WithGroup("g")} {
+			if enabled := l.Enabled(t.Context(), slog.LevelDebug); enabled != (level.Level() <= slog.LevelDebug) {
+				t.Errorf("at %s, debug is enabled: %v", level.Level(), enabled)
+			}
+			l.Debug("password=hunter2", "c", "d")
+			l.Info("info", "c", "d")
+			l.Warn("warn", "c", "d")
+			if err := l.Handler().Handle(t.Context(), slog.NewRecord(time.Now(), slog.LevelDebug, "unasked", 0)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		level slog.Level
+		want  int
+	}{{slog.LevelInfo, 6}, {slog.LevelError, 0}, {slog.LevelWarn, 3}, {slog.LevelDebug, 12}} {
+		got, out.buf = nil, bytes.Buffer{}
+		level.Set(c.level)
+		all()
+		if lines := strings.Count(out.String(), "\n"); len(got) != c.want || lines != c.want {
+			t.Errorf("at %s: %d records are exported and %d lines are written, want %d", c.level, len(got), lines, c.want)
+		}
 	}
 }

@@ -144,7 +144,7 @@ type Telemetry struct {
 	TracerProvider trace.TracerProvider
 
 	// Logger writes to Config.Logger. If logs are exported, it also writes to OTLP, with the trace
-	// of the context. Records with event.name become events.
+	// of the context. Records with event.name become events. The level is that of Config.Logger.
 	Logger *slog.Logger
 
 	// Reader is the cumulative reader behind /metrics. Health reads it too, so /metrics explains
