@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"net"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -63,15 +62,11 @@ func matches(views []sdkmetric.View, name, unit, description string) bool {
 }
 
 func (d *duration) record(req *request, start time.Time) {
-	status := int(req.status.Load())
-	if status == 0 {
-		status = http.StatusOK
-	}
 	ctx := req.inner.Context() // with the span, for the exemplar
 	if t := otelhttp.StartTimeFromContext(ctx); !t.IsZero() {
 		start = t
 	}
-	attrs := req.t.routes.of(req.inner.Pattern).attributes(seriesKey{req.method, req.scheme, status})
+	attrs := req.t.routes.of(req.inner.Pattern).attributes(seriesKey{req.method, req.scheme, req.seen(), req.failure})
 	if d.all {
 		attrs = []metric.RecordOption{metric.WithAttributes(d.more(req)...), attrs[0]} // the last wins, also over a Labeler
 	}

@@ -319,7 +319,10 @@ func TestInstruments(t *testing.T) {
 	address, _ := c.serve(t)
 	tel, _ := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + address, "OTEL_PROPAGATORS": "b3"})
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /jobs/{id}", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /jobs/{id}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "10")
+		_, _ = w.Write([]byte("short"))
+	})
 	tel.Instrument(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/jobs/1", nil))
 	if err := tel.metrics.ForceFlush(t.Context()); err != nil {
 		t.Fatal(err)

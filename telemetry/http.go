@@ -20,7 +20,7 @@ const (
 var ownViews = []sdkmetric.View{
 	sdkmetric.NewView(sdkmetric.Instrument{Name: requestDuration}, sdkmetric.Stream{
 		AttributeFilter: attribute.NewAllowKeysFilter(
-			semconv.HTTPRequestMethodKey, semconv.HTTPRouteKey, semconv.HTTPResponseStatusCodeKey, semconv.URLSchemeKey),
+			semconv.HTTPRequestMethodKey, semconv.HTTPRouteKey, semconv.HTTPResponseStatusCodeKey, semconv.URLSchemeKey, semconv.ErrorTypeKey),
 		ExemplarReservoirProviderSelector: bareExemplars,
 	}),
 	sdkmetric.NewView(sdkmetric.Instrument{Name: requestBodySize}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}}),
@@ -35,6 +35,11 @@ var ownViews = []sdkmetric.View{
 // A panic of next is recorded and answered as a 500. If a part of the answer was sent already, the
 // connection is cut. A request whose connection next hijacks, as for a WebSocket, ends for the
 // metrics when it is hijacked. Its span ends when next returns.
+//
+// If the client has not got the whole answer, the duration and the span have error.type:
+// client_disconnected, timeout or aborted. The status is the one that the client has seen. A client
+// that went before the header was sent has seen none, so what next answers it is no error of the
+// service. After a timeout or a cut before the header it is 500.
 //
 // Mount probes and /metrics outside of it, as in health.Wrap(tel.Instrument(mux)). Mount requests
 // outside too if they stay open for long, such as event streams, because otherwise they are the

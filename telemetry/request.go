@@ -32,7 +32,15 @@ type request struct {
 	method method
 	scheme scheme
 	status atomic.Int32 // the final status; 0 if nothing of the answer was sent
+	taken  bool         // the handler has hijacked the connection
 	cut    bool         // the client must see that the answer is incomplete
+
+	written  atomic.Int64              // bytes of the body
+	flushed  atomic.Bool               // the header was sent to the client
+	broken   atomic.Int32              // a failure that a write has returned
+	deadline atomic.Pointer[time.Time] // for writing, set by the handler; nil for the server's
+	standard bool                      // the server's writer is net/http's own, so deadline is known
+	failure  failure
 
 	start          time.Time // guarded by inflight, like the rest
 	older, younger *request
@@ -60,12 +68,22 @@ func (req *request) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (req *request) recovered(w http.ResponseWriter) {
 	p := recover()
 	route := req.t.routes.of(req.inner.Pattern) // after the mux has routed
-	if span := trace.SpanFromContext(req.inner.Context()); route.path != "" && span.IsRecording() {
+	span := trace.SpanFromContext(req.inner.Context())
+	if route.path != "" && span.IsRecording() {
 		span.SetAttributes(route.attribute...)
 	}
-	if p == nil {
-		return
+	if p != nil {
+		req.panicked(w, p, route)
 	}
+	if !req.taken {
+		req.failure = req.outcome(p != nil && p != http.ErrAbortHandler)
+	}
+	if req.failure != complete && span.IsRecording() {
+		span.SetAttributes(failureAttributes[req.failure])
+	}
+}
+
+func (req *request) panicked(w http.ResponseWriter, p any, route *route) {
 	if p != http.ErrAbortHandler {
 		req.t.Logger.ErrorContext(req.inner.Context(), "a handler panicked", "route", route.path, "panic", panicText(p), "stack", string(debug.Stack()))
 	}

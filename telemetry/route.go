@@ -20,7 +20,7 @@ var methods = [...]string{
 	http.MethodHead, http.MethodOptions, http.MethodConnect, http.MethodTrace, "_OTHER",
 }
 
-const otherMethod = method(len(methods) - 1)
+const otherMethod, headMethod = method(len(methods) - 1), method(5)
 
 // methodOf ignores case, as otelhttp does.
 func methodOf(name string) method {
@@ -69,7 +69,8 @@ type route struct {
 type seriesKey struct {
 	method method
 	scheme scheme
-	status int
+	status int // 0 for none
+	failure
 }
 
 func newRoute(pattern string) *route {
@@ -101,7 +102,13 @@ func (rt *route) attributes(o seriesKey) []metric.RecordOption {
 	if set, ok := known[o]; ok {
 		return set
 	}
-	attrs := append([]attribute.KeyValue{methodAttributes[o.method], schemeAttributes[o.scheme], semconv.HTTPResponseStatusCode(o.status)}, rt.attribute...)
+	attrs := append([]attribute.KeyValue{methodAttributes[o.method], schemeAttributes[o.scheme]}, rt.attribute...)
+	if o.status != 0 {
+		attrs = append(attrs, semconv.HTTPResponseStatusCode(o.status))
+	}
+	if o.failure != complete {
+		attrs = append(attrs, failureAttributes[o.failure])
+	}
 	set := []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attrs...))}
 	if len(known) < seriesKept {
 		next := maps.Clone(known)

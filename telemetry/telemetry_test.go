@@ -205,7 +205,7 @@ func TestPanics(t *testing.T) {
 		}
 	}
 	got := count(t, tel)
-	for series, want := range map[string]uint64{"/ok/{id} 200": 1, "/early 500": 1, "/nil 500": 1, "/late 200": 1, "/flushed 200": 1, "/abort 500": 1, " 404": 1} {
+	for series, want := range map[string]uint64{"/ok/{id} 200": 1, "/early 500": 1, "/nil 500": 1, "/late 500": 1, "/flushed 200": 1, "/abort 500": 1, " 404": 1} {
 		if got[series] != want {
 			t.Errorf("%s counted %d times, want %d (%v)", series, got[series], want, got)
 		}

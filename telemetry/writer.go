@@ -35,7 +35,10 @@ func (w writer) WriteHeader(status int) {
 func (w writer) Write(b []byte) (int, error) {
 	w.req.body.tellLimit()
 	w.req.sent(http.StatusOK)
-	return w.req.measured.Write(b)
+	n, err := w.req.measured.Write(b)
+	w.req.written.Add(int64(n))
+	w.req.fail(err)
+	return n, err
 }
 
 func (w writer) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
@@ -47,6 +50,7 @@ func (w writer) flush() {
 	if w.req.status.CompareAndSwap(0, http.StatusOK) {
 		w.req.measured.WriteHeader(http.StatusOK)
 	}
+	w.req.flushed.Store(true)
 }
 
 func (w writer) Flush()            { w.flush(); w.req.server.(http.Flusher).Flush() }
@@ -57,6 +61,7 @@ func (w writer) SetReadDeadline(t time.Time) error {
 	return w.req.server.(deadliner).SetReadDeadline(t)
 }
 func (w writer) SetWriteDeadline(t time.Time) error {
+	w.req.deadline.Store(&t)
 	return w.req.server.(deadliner).SetWriteDeadline(t)
 }
 func (w writer) EnableFullDuplex() error { return w.req.server.(duplexer).EnableFullDuplex() }
@@ -65,6 +70,7 @@ func (w writer) EnableFullDuplex() error { return w.req.server.(duplexer).Enable
 func (w writer) hijack(f func() (net.Conn, *bufio.ReadWriter, error)) (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := f()
 	if err == nil {
+		w.req.taken = true
 		w.req.sent(http.StatusOK) // as otelhttp has it, if the handler sent no status before
 		w.req.end()
 	}
@@ -77,6 +83,7 @@ func (w writer) readFrom(f func(io.Reader) (int64, error), src io.Reader) (int64
 	w.req.body.tellLimit()
 	first := w.req.status.CompareAndSwap(0, http.StatusOK)
 	n, err := f(src)
+	w.req.written.Add(n)
 	if first && n == 0 {
 		w.req.status.Store(0)
 	}
@@ -125,6 +132,7 @@ type (
 func (req *request) writer() http.ResponseWriter {
 	w := writer{req}
 	if _, ok := req.server.(common); ok {
+		req.standard = true
 		_, hijacks := req.server.(http.Hijacker)
 		_, reads := req.server.(io.ReaderFrom)
 		_, pushes := req.server.(http.Pusher)
