@@ -27,6 +27,7 @@ type environment struct {
 	disabled              bool
 	propagator            propagation.TextMapPropagator
 	sampler               sdktrace.Sampler
+	resource              []attribute.KeyValue // of OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME
 	invalid               []*invalidVariable
 }
 
@@ -107,7 +108,7 @@ func readEnvironment() *environment {
 	env.check(prefixOTLP+"METRICS_TEMPORALITY_PREFERENCE", useDefault, isOneOf("cumulative", "delta", "lowmemory"))
 	env.check(prefixOTLP+"METRICS_DEFAULT_HISTOGRAM_AGGREGATION", useDefault, isOneOf("explicit_bucket_histogram", "base2_exponential_bucket_histogram"))
 	env.check("OTEL_METRICS_EXEMPLAR_FILTER", useDefault, isOneOf("trace_based", "always_on", "always_off"))
-	env.check("OTEL_RESOURCE_ATTRIBUTES", "the valid pairs apply", isAttributes)
+	env.readResource()
 	env.check("OTEL_SDK_DISABLED", useDefault, isBool)
 	for _, name := range []string{"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"} {
 		env.check(name, "variables alone apply", func(string) error { return errors.New("configuration files are not supported") })

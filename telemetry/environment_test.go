@@ -40,6 +40,7 @@ var invalid = map[string]string{
 	"OTEL_METRICS_EXPORTER":                                    "statsd",
 	"OTEL_METRICS_EXEMPLAR_FILTER":                             "some",
 	"OTEL_RESOURCE_ATTRIBUTES":                                 "a",
+	"OTEL_SERVICE_NAME":                                        "$(NAME)",
 	"OTEL_SDK_DISABLED":                                        "1",
 	"OTEL_TRACES_SAMPLER":                                      "jaeger_remote",
 	"OTEL_CONFIG_FILE":                                         "otel.yaml",

@@ -70,13 +70,11 @@ import (
 	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -85,7 +83,6 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/promhealth"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
-	"github.com/otelhealth/otelhealth/internal/buildinfo"
 )
 
 // Config has settings beside the OTEL_* variables. The zero value is usable.
@@ -218,8 +215,8 @@ func (cfg *Config) validate() (errs []error) {
 
 // build makes the providers and their instruments. After an error, Shutdown ends those that exist.
 func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) error {
-	res, err := identity(ctx, cfg)
-	if err != nil && !errors.Is(err, resource.ErrPartialResource) { // a bad OTEL_RESOURCE_ATTRIBUTES is known
+	res, err := identity(ctx, cfg, env)
+	if err != nil {
 		return fmt.Errorf("resource: %w", err)
 	}
 	var texts mender
@@ -383,21 +380,6 @@ func (t *Telemetry) abandon() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
 	_ = t.Shutdown(ctx) // Start returns the first error
-}
-
-// identity is the resource. Variables win over the configuration, and the configuration wins over
-// the build.
-func identity(ctx context.Context, cfg Config) (*resource.Resource, error) {
-	defaults := []attribute.KeyValue{
-		semconv.ServiceName(cmp.Or(cfg.ServiceName, buildinfo.Name())),
-		semconv.ServiceVersion(cmp.Or(cfg.ServiceVersion, buildinfo.Version())),
-	}
-	return resource.New(ctx,
-		resource.WithService(), // a random service.instance.id
-		resource.WithTelemetrySDK(),
-		resource.WithAttributes(defaults...),
-		resource.WithFromEnv(), // last, because the operator's settings win
-	)
 }
 
 // MetricsHandler serves the process's metrics for Prometheus to scrape. If the scraper speaks

@@ -97,19 +97,3 @@ func isToken(s string) bool {
 	}
 	return s != ""
 }
-
-func isAttributes(v string) error {
-	for _, pair := range strings.Split(v, ",") {
-		if pair = strings.TrimSpace(pair); pair == "" {
-			continue
-		}
-		key, text, ok := strings.Cut(pair, "=")
-		if !ok || strings.TrimSpace(key) == "" {
-			return fmt.Errorf("%q is not key=value", pair)
-		}
-		if _, err := url.PathUnescape(text); err != nil {
-			return fmt.Errorf("%q is not percent-encoded", pair)
-		}
-	}
-	return nil
-}
