@@ -59,14 +59,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/otlptranslator"
 	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel"
@@ -148,15 +145,16 @@ type Telemetry struct {
 	// every verdict.
 	Reader sdkmetric.Reader
 
-	service     string
-	propagator  propagation.TextMapPropagator
-	registry    prometheus.Gatherer // behind /metrics
-	entered     *registration       // in Config.Registry; nil without one
-	inflight    *inflight
-	duration    *duration
-	routes      routes
-	log         *slog.Logger
-	errorLogger *errorLogger
+	service      string
+	propagator   propagation.TextMapPropagator
+	registry     prometheus.Gatherer // behind /metrics
+	entered      *registration       // in Config.Registry; nil without one
+	inflight     *inflight
+	duration     *duration
+	routes       routes
+	log          *slog.Logger
+	errorLogger  *errorLogger
+	scrapeErrors *scrapeErrors
 
 	// Shutdown ends these. They are nil if Start has not made them.
 	health  *healthcheck.Monitor
@@ -290,7 +288,7 @@ func (t *Telemetry) serveMetrics(cfg Config) (native []sdkmetric.Producer, err e
 	caught := &catcher{Registerer: own}
 	options := []otelprom.Option{
 		otelprom.WithRegisterer(caught),
-		otelprom.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes),
+		otelprom.WithTranslationStrategy(translation),
 	}
 	for _, p := range cfg.Producers {
 		options = append(options, otelprom.WithProducer(p))
@@ -300,6 +298,7 @@ func (t *Telemetry) serveMetrics(cfg Config) (native []sdkmetric.Producer, err e
 		return nil, fmt.Errorf("/metrics: %w", err)
 	}
 	t.registry, t.Reader = own, reader
+	t.scrapeErrors = &scrapeErrors{log: t.log, reader: reader, said: map[string]bool{}}
 	if cfg.Registry == nil {
 		return nil, nil
 	}
@@ -381,22 +380,6 @@ func (t *Telemetry) abandon() {
 	defer cancel()
 	_ = t.Shutdown(ctx) // Start returns the first error
 }
-
-// MetricsHandler serves the process's metrics for Prometheus to scrape. If the scraper speaks
-// OpenMetrics, they have exemplars.
-func (t *Telemetry) MetricsHandler() http.Handler {
-	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{
-		EnableOpenMetrics:   true,
-		ErrorHandling:       promhttp.ContinueOnError, // one bad series must not hide the others
-		ErrorLog:            errorLog{t.log},
-		MaxRequestsInFlight: 4,
-		Timeout:             10 * time.Second,
-	})
-}
-
-type errorLog struct{ log *slog.Logger }
-
-func (l errorLog) Println(v ...any) { l.log.Warn("/metrics", "error", fmt.Sprint(v...)) }
 
 // closeLimit is how long Close waits for the last export.
 const closeLimit = 3 * time.Second
