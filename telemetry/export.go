@@ -147,7 +147,7 @@ type metricExporter struct {
 
 func (x metricExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	x.outcome.of(ctx, func(ctx context.Context) error {
-		err := x.Exporter.Export(ctx, rm)
+		err := inParts(ctx, metricParts(rm), x.Exporter.Export)
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return nil // the reader ends, and its last export has all counts
 		}
@@ -162,7 +162,9 @@ type spanExporter struct {
 }
 
 func (x spanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	x.outcome.of(ctx, func(ctx context.Context) error { return x.SpanExporter.ExportSpans(ctx, spans) })
+	x.outcome.of(ctx, func(ctx context.Context) error {
+		return inParts(ctx, cut(spans, spanSize), x.SpanExporter.ExportSpans)
+	})
 	return nil
 }
 
@@ -172,7 +174,9 @@ type logExporter struct {
 }
 
 func (x logExporter) Export(ctx context.Context, records []sdklog.Record) error {
-	x.outcome.of(ctx, func(ctx context.Context) error { return x.Exporter.Export(ctx, records) })
+	x.outcome.of(ctx, func(ctx context.Context) error {
+		return inParts(ctx, cut(records, recordSize), x.Exporter.Export)
+	})
 	return nil
 }
 
