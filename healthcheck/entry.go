@@ -98,6 +98,7 @@ func (m *Monitor) bind(e *entry, r *running) {
 		q := queryOf(e.rule)
 		ejects := (effect == states.NotReady || effect == states.Restart) && q.Indicator.Windowed()
 		e.sampler = evidence.NewSampler(q, ejects, m.registry.Cumulates)
+		e.sampler.Dated = m.registry.Dated
 		judged := judge.NewRule(q, e.rule.For, e.rule.KeepFor, e.sampler, m.creation, time.Now(), jitter)
 		judged.Unfit = func() *query.Mistake { return m.unfit(q) }
 		e.subject = &judge.Subject{Name: e.name, OnFail: effect, Rule: q, Evaluate: judged.Evaluate}

@@ -71,7 +71,7 @@ func (c *Collector) all() []*evidence.Sampler {
 }
 
 // Metric returns the metrics of a name in the last collection. Call it before Loop.
-func (c *Collector) Metric(name string) []metricdata.Metrics { return evidence.NewCatalog(&c.rm)[name] }
+func (c *Collector) Metric(name string) []evidence.Metric { return evidence.NewCatalog(&c.rm)[name] }
 
 // Loop collects until ctx is done.
 func (c *Collector) Loop(ctx context.Context) {

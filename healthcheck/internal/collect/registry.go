@@ -126,6 +126,14 @@ func (r *Registry) Cumulates(name string) bool {
 	return !seen || (i.kind != sdkmetric.InstrumentKindCounter && i.kind != sdkmetric.InstrumentKindHistogram)
 }
 
+// Dated reports whether the start times of a metric's series say when these began at zero. Those of
+// an observable instrument of the SDK say when the instrument was created. Without the View, or
+// Families, nobody knows which metrics these are.
+func (r *Registry) Dated(name string) bool {
+	i, _ := r.of(name)
+	return i.kind == 0 && (r.Asked() || r.Families() != nil)
+}
+
 // Unit returns the unit of an instrument that the View has seen. kind is "histogram" for a
 // histogram.
 func (r *Registry) Unit(name string) (unit, kind string, known bool) {

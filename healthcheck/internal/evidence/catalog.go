@@ -7,17 +7,29 @@
 // data is a problem in the reading, and never a panic.
 package evidence
 
-import "go.opentelemetry.io/otel/sdk/metric/metricdata"
+import (
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
 
 // Catalog is one collection, by metric name. Several scopes may have metrics of the same name.
-type Catalog map[string][]metricdata.Metrics
+type Catalog map[string][]Metric
+
+// A Metric is one metric of a collection, with its scope.
+type Metric struct {
+	Name        string
+	Description string
+	Unit        string
+	Data        metricdata.Aggregation
+	Scope       instrumentation.Scope
+}
 
 // NewCatalog sorts a collection by metric name.
 func NewCatalog(rm *metricdata.ResourceMetrics) Catalog {
 	c := Catalog{}
 	for _, sm := range rm.ScopeMetrics {
 		for _, m := range sm.Metrics {
-			c[m.Name] = append(c[m.Name], m)
+			c[m.Name] = append(c[m.Name], Metric{m.Name, m.Description, m.Unit, m.Data, sm.Scope})
 		}
 	}
 	return c

@@ -3,66 +3,59 @@ package evidence
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
+	"strings"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// amounts are the cumulative numbers of one group of series: one number for a
-// gauge or counter, the bucket counts for a histogram.
-type amounts []float64
-
-// group is the sum of the series that share the attributes Per names.
-type group struct {
-	attrs  attribute.Set
-	amount amounts
-	series int
+// level is the present value of one group of series.
+type level struct {
+	attrs   attribute.Set
+	value   float64
+	below   float64 // the denominator of a ratio
+	first   attribute.Set
+	series  int
+	problem error // why it can't be judged
 }
 
-// gathered is the data of an indicator's metric, in groups.
-type gathered struct {
-	groups   map[attribute.Distinct]*group
-	bounds   []float64 // of the histogram's buckets
-	kind     string
-	unit     string
-	overflow float64 // cumulative measure of the overflow series
-}
+// levels are the groups of an indicator without a window.
+type levels map[attribute.Distinct]*level
 
-// overflowKey marks the series into which the SDK folds all series beyond its
-// cardinality limit.
-const overflowKey = attribute.Key("otel.metric.overflow")
-
-// gather sums the matching series of one metric into groups. Errors name the instrument. Malformed
-// data is an error, and never a panic.
-func gather(i *query.Indicator, c Catalog) (gathered, error) {
-	g := gathered{groups: map[attribute.Distinct]*group{}}
-	var first shape
-	for n, m := range c[i.Metric] {
+// metrics returns the metrics that an indicator reads, and their shape. An error names the
+// instrument.
+func metrics(i *query.Indicator, c Catalog) (read []Metric, is shape, err error) {
+	read = c[i.Metric]
+	if len(i.Scopes) > 0 {
+		read = slices.DeleteFunc(slices.Clone(read), func(m Metric) bool { return !slices.Contains(i.Scopes, m.Scope.Name) })
+	}
+	for n, m := range read {
 		if m.Data == nil && m.Description != "" { // the source gives the reason there
-			return g, fmt.Errorf("%s %s", i.Metric, m.Description)
+			return nil, is, fmt.Errorf("%s %s", i.Metric, m.Description)
 		}
-		kind, points, err := Points(m.Data)
+		kind, err := kindOf(m.Data)
 		if err != nil {
-			return g, fmt.Errorf("%s: %w", i.Metric, err)
+			return nil, is, fmt.Errorf("%s: %w", i.Metric, err)
 		}
 		if sh := (shape{kind, m.Unit}); n == 0 {
-			first = sh
-		} else if sh != first {
-			return g, fmt.Errorf("%s exists twice: as %s in %q and as %s in %q", i.Metric, first.kind, first.unit, sh.kind, sh.unit)
+			is = sh
+		} else if sh != is {
+			return nil, is, twice(i.Metric, is, sh, read[0].Scope.Name, m.Scope.Name)
 		}
 		if err := canRead(i, kind); err != nil {
-			return g, err
-		}
-		g.kind, g.unit = kind, m.Unit
-		for _, p := range points {
-			if err := g.add(i, p); err != nil {
-				return g, fmt.Errorf("%s: %w", i.Metric, err)
-			}
+			return nil, is, err
 		}
 	}
-	return g, nil
+	return read, is, nil
+}
+
+// twice says that a name has two shapes.
+func twice(metric string, a, b shape, scope, other string) error {
+	if scope == other {
+		return fmt.Errorf("%s exists twice: as %s in %q and as %s in %q", metric, a.kind, a.unit, b.kind, b.unit)
+	}
+	return fmt.Errorf("%s exists twice: add .Scope(%q) for the %s in %q, or .Scope(%q) for the %s in %q", metric, scope, a.kind, a.unit, other, b.kind, b.unit)
 }
 
 // canRead returns an error if the indicator can't read this kind of instrument.
@@ -90,77 +83,76 @@ func readerOf(kind string) string {
 	}[kind]
 }
 
-func (g *gathered) add(i *query.Indicator, p series) error {
-	if !query.Finite(p.Value) {
-		return fmt.Errorf("the value is %v", p.Value)
+// gather reads the present values of one metric, by group. Malformed data is an error, and never a
+// panic.
+func gather(i *query.Indicator, c Catalog) (all levels, is shape, err error) {
+	all = levels{}
+	read, is, err := metrics(i, c)
+	for _, m := range read {
+		each(m.Data, func(p *series) {
+			if i.Filtered() && p.overflowed() {
+				err = fmt.Errorf("%s: series were folded into the overflow series (cardinality limit)", i.Metric)
+			} else if keeps(i, p.Attrs) {
+				all.add(i, is.kind, p)
+			}
+		})
 	}
-	if v, ok := p.Attrs.Value(overflowKey); ok && v.AsBool() && i.Filtered() {
-		if !i.Windowed() {
-			return fmt.Errorf("series were folded into the overflow series (cardinality limit)")
-		}
-		g.overflow += p.Value
-		return nil
-	}
-	if !keeps(i, p.Attrs) {
-		return nil
-	}
-	attrs := groupOf(i, p.Attrs)
-	sum, seen := g.groups[attrs.Equivalent()]
-	if !seen {
-		sum = &group{attrs: attrs, amount: amounts{0}}
-		g.groups[attrs.Equivalent()] = sum
-	}
-	sum.series++
-	switch i.Kind {
-	case query.KindLast, query.KindTimeSince:
-		if seen {
-			return fmt.Errorf("more than one series matches: narrow it with Where or judge each with Per")
-		}
-		sum.amount[0] = p.Value
-	case query.KindIncrease:
-		if p.Value < 0 {
-			return fmt.Errorf("the count is negative: %v", p.Value)
-		}
-		sum.amount[0] += p.Value
-	default:
-		if len(p.counts) != len(p.bounds)+1 || !slices.IsSorted(p.bounds) || slices.ContainsFunc(p.bounds, infinite) {
-			return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.counts), len(p.bounds))
-		}
-		if g.bounds == nil {
-			g.bounds = append([]float64{}, p.bounds...) // a copy, because the SDK reuses the collection; never nil
-		} else if !slices.Equal(g.bounds, p.bounds) {
-			return fmt.Errorf("series have different bucket boundaries")
-		}
-		if !seen {
-			sum.amount = make(amounts, len(p.counts))
-		}
-		for n, v := range p.counts {
-			sum.amount[n] += float64(v)
-		}
-	}
-	return nil
+	return all, is, err
 }
 
-// gatherRatio gathers both sides. A group without a numerator has had no such events, so it is
-// zero. A gauge without a value is not zero.
-func gatherRatio(i *query.Indicator, c Catalog) (gathered, error) {
-	side := func(in *query.Indicator) (gathered, error) {
-		s := *in
-		s.GroupBy = append(s.GroupBy[:len(s.GroupBy):len(s.GroupBy)], i.GroupBy...)
-		s.Matchers = append(s.Matchers[:len(s.Matchers):len(s.Matchers)], i.Matchers...)
-		return gather(&s, c)
+func (all levels) add(i *query.Indicator, kind string, p *series) {
+	attrs := groupOf(i, p.Attrs)
+	l := all[attrs.Equivalent()]
+	if l == nil {
+		l = &level{attrs: attrs, first: p.Attrs}
+		all[attrs.Equivalent()] = l
 	}
-	num, err1 := side(i.Num)
-	den, err2 := side(i.Den)
-	out := gathered{groups: map[attribute.Distinct]*group{}, kind: den.kind, unit: den.unit, overflow: math.Max(num.overflow, den.overflow)}
-	for key, d := range den.groups {
-		n, series := 0.0, d.series
-		if v, ok := num.groups[key]; ok {
-			n, series = v.amount[0], series+v.series
-		} else if i.Num.Kind == query.KindLast {
+	l.series++
+	switch {
+	case !query.Finite(p.Value):
+		l.problem = fmt.Errorf("%s: the value is %v", i.Metric, p.Value)
+	case l.series == 1:
+		l.value = p.Value
+	case i.Merge == query.MergeMax:
+		l.value = max(l.value, p.Value)
+	case i.Merge == query.MergeMin:
+		l.value = min(l.value, p.Value)
+	case i.Merge == query.MergeSum, kind == "up-down counter" && i.Kind == query.KindLast: // OpenTelemetry defines it as additive
+		l.value += p.Value
+	case l.problem == nil:
+		l.problem = ambiguous(i, l.first, p.Attrs)
+	}
+}
+
+// ambiguous says how to choose between two series of a gauge.
+func ambiguous(i *query.Indicator, a, b attribute.Set) error {
+	merge := ""
+	if i.Kind == query.KindLast {
+		merge = ", or add .Sum(), .Max() or .Min()"
+	}
+	for _, set := range [][2]attribute.Set{{a, b}, {b, a}} {
+		for _, kv := range set[0].ToSlice() {
+			if v, has := set[1].Value(kv.Key); !has || v != kv.Value {
+				key := strings.ToValidUTF8(string(kv.Key), "?")
+				return fmt.Errorf("%s: more than one series matches: judge each with Per: {%q}, choose with Where(%q, …)%s", i.Metric, key, key, merge)
+			}
+		}
+	}
+	return fmt.Errorf("%s: more than one series matches: choose with .Scope(…)%s", i.Metric, merge)
+}
+
+// gatherRatio reads both sides. A gauge without a value is not zero.
+func gatherRatio(num, den *query.Indicator, c Catalog) (levels, shape, error) {
+	above, _, err1 := gather(num, c)
+	out, is, err2 := gather(den, c)
+	for key, d := range out {
+		n, ok := above[key]
+		if !ok {
+			delete(out, key)
 			continue
 		}
-		out.groups[key] = &group{d.attrs, amounts{n, d.amount[0]}, series}
+		d.value, d.below = n.value, d.value
+		d.problem = errors.Join(d.problem, n.problem)
 	}
-	return out, errors.Join(err1, err2)
+	return out, is, errors.Join(err1, err2)
 }

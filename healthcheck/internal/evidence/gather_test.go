@@ -51,7 +51,7 @@ func hist(t metricdata.Temporality, bounds []float64, counts []uint64, kv ...str
 func collection(unit string, parts ...metricdata.Aggregation) Catalog {
 	c := Catalog{}
 	for _, p := range parts {
-		c["m"] = append(c["m"], metricdata.Metrics{Name: "m", Unit: unit, Data: p})
+		c["m"] = append(c["m"], Metric{Name: "m", Unit: unit, Data: p})
 	}
 	return c
 }
@@ -385,19 +385,6 @@ func TestAbsentGroup(t *testing.T) {
 				t.Errorf("%+v; want a growth of 5", r.Groups)
 			}
 		})
-	}
-}
-
-// TestNewSeriesOfAnObservable: a new series of an observable counter may begin at any value.
-func TestNewSeriesOfAnObservable(t *testing.T) {
-	for observed, want := range map[bool]float64{true: 0, false: 100_001} {
-		s := NewSampler(queryOf(rule.Rule{Value: rule.Increase("m"), Fail: rule.Above(10)}), false, func(string) bool { return observed })
-		at := time.Now()
-		s.Sample(at, collection("", counter(cum, point(int64(1), "a", "1"))))
-		s.Sample(at.Add(time.Second), collection("", counter(cum, point(int64(2), "a", "1"), point(int64(100_000), "a", "2"))))
-		if r := read(s); r.Groups[0].Value != want {
-			t.Errorf("observable %v: growth %v, want %v", observed, r.Groups[0].Value, want)
-		}
 	}
 }
 

@@ -13,24 +13,24 @@ import (
 // TestProblems: a metric without data gives a reason, also beside one with data. The error of a
 // limit between boundaries names the nearest ones.
 func TestProblems(t *testing.T) {
-	histogram := metricdata.Metrics{Name: "m", Data: metricdata.Histogram[float64]{
+	histogram := evidence.Metric{Name: "m", Data: metricdata.Histogram[float64]{
 		Temporality: metricdata.CumulativeTemporality,
 		DataPoints:  []metricdata.HistogramDataPoint[float64]{{Bounds: []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, BucketCounts: make([]uint64, 11)}},
 	}}
-	unbounded := metricdata.Metrics{Name: "m", Data: metricdata.Histogram[float64]{
+	unbounded := evidence.Metric{Name: "m", Data: metricdata.Histogram[float64]{
 		Temporality: metricdata.CumulativeTemporality,
 		DataPoints:  []metricdata.HistogramDataPoint[float64]{{BucketCounts: make([]uint64, 1)}},
 	}}
-	none := metricdata.Metrics{Name: "m", Description: "can't be read: its collector panicked"}
+	none := evidence.Metric{Name: "m", Description: "can't be read: its collector panicked"}
 	for _, c := range []struct {
-		metrics []metricdata.Metrics
+		metrics []evidence.Metric
 		want    string
 	}{
-		{[]metricdata.Metrics{none}, "m can't be read: its collector panicked"},
-		{[]metricdata.Metrics{histogram, none}, "m can't be read: its collector panicked"},
-		{[]metricdata.Metrics{{Name: "m"}}, "can't be judged"},
-		{[]metricdata.Metrics{histogram}, "5.5 is not a bucket boundary of m: take one of its own (2, 3, 4, 5, 6, 7, 8, 9), or add it to the buckets"},
-		{[]metricdata.Metrics{unbounded}, "5.5 is not a bucket boundary of m: add it to the buckets"},
+		{[]evidence.Metric{none}, "m can't be read: its collector panicked"},
+		{[]evidence.Metric{histogram, none}, "m can't be read: its collector panicked"},
+		{[]evidence.Metric{{Name: "m"}}, "can't be judged"},
+		{[]evidence.Metric{histogram}, "5.5 is not a bucket boundary of m: take one of its own (2, 3, 4, 5, 6, 7, 8, 9), or add it to the buckets"},
+		{[]evidence.Metric{unbounded}, "5.5 is not a bucket boundary of m: add it to the buckets"},
 	} {
 		r := &query.Rule{
 			Indicator: query.Indicator{Kind: query.KindQuantile, Metric: "m", Quantile: .9}.With(0, 0, nil),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,12 +24,15 @@ type Sampler struct {
 	Long     bool                     // keep four windows, for a rule that may eject the instance
 	missing  []string                 // metrics that were in no collection yet
 	first    time.Time                // of the samples since the windows began
-	last     time.Time
-	windows  map[attribute.Distinct]*window
-	overflow window // growth of the overflow series
+	matched  time.Time                // when a series last passed the filter
+	ledger   *ledger                  // of an indicator with a window
 	reading  atomic.Pointer[Reading]
 	epoch    atomic.Int64 // the judge raises it to restart all windows
 	begun    int64        // the epoch of the windows
+
+	// Dated reports whether the start times of a metric's series say when these began at zero. If it
+	// is nil, all do.
+	Dated func(metric string) bool
 }
 
 // A Reading is the result of one collection for one rule.
@@ -56,7 +60,7 @@ const longWindows = 4
 // NewSampler makes the sampler of a rule. long keeps four windows. observed reports whether the
 // series of a metric may begin at any value.
 func NewSampler(r *query.Rule, long bool, observed func(string) bool) *Sampler {
-	return &Sampler{rule: r, Long: long, observed: observed, missing: r.Indicator.Metrics(), windows: map[attribute.Distinct]*window{}}
+	return &Sampler{rule: r, Long: long, observed: observed, missing: r.Indicator.Metrics(), ledger: newLedger(&r.Indicator)}
 }
 
 // Sample reads one collection.
@@ -64,16 +68,16 @@ func (s *Sampler) Sample(at time.Time, c Catalog) {
 	r := &Reading{At: at, Rule: s.rule, epoch: s.epoch.Load()}
 	if r.epoch != s.begun {
 		s.begun = r.epoch
-		s.windows, s.overflow, s.last, s.first = map[attribute.Distinct]*window{}, window{}, time.Time{}, time.Time{}
-	}
-	if err := s.read(r, c); err != nil {
-		r.Problem, r.Groups = err.Error(), nil
-		errors.As(err, &r.Mistake)
+		s.ledger.restart()
+		s.first = time.Time{}
 	}
 	if s.first.IsZero() {
-		s.first = at
+		s.first, s.matched = at, at
 	}
-	s.last = at
+	if err := s.read(r, c); err != nil {
+		r.Problem = err.Error()
+		errors.As(err, &r.Mistake)
+	}
 	s.reading.Store(r)
 }
 
@@ -101,103 +105,177 @@ func (s *Sampler) Found(in Catalog, tell func(metric string)) {
 
 func (s *Sampler) read(r *Reading, c Catalog) error {
 	in := &s.rule.Indicator
-	var g gathered
+	if in.Windowed() {
+		return s.readWindows(r, c)
+	}
+	var all levels
+	var is shape
 	var err error
 	if in.Kind == query.KindRatio {
-		g, err = gatherRatio(in, c)
+		num, den := s.ledger.sides[0], s.ledger.sides[1]
+		all, is, err = gatherRatio(&num.in, &den.in, c)
 	} else {
-		g, err = gather(in, c)
+		all, is, err = gather(in, c)
 	}
-	if g.kind != "" {
-		err = cmp.Or(err, s.resolve(shape{g.kind, g.unit}))
-	}
-	r.Rule, r.Unit = s.effective(), in.Unit(s.seen.unit, s.seen.kind)
-	if err != nil {
+	if err = s.fit(r, is, err); err != nil {
 		return err
 	}
-	if in.Windowed() {
-		return s.readWindows(r, g)
+	var problems []error
+	for _, l := range all {
+		if m, err := s.compare(r, l, is.unit); err != nil {
+			problems = append(problems, of(l.attrs, err))
+		} else {
+			r.Groups = append(r.Groups, m)
+		}
 	}
-	for _, gr := range g.groups {
-		a := gr.amount
-		m := Measure{Group: gr.attrs, Value: a[0]}
-		switch in.Kind {
-		case query.KindTimeSince:
-			m.Value = float64(r.At.UnixNano())/1e9 - a[0]*cmp.Or(query.Seconds(query.TimeUnit(in.Metric, g.unit)), 1)
-			if -m.Value > maxAhead.Seconds() {
-				return fmt.Errorf("%s is %s s ahead of now: a gauge of milliseconds needs the unit ms", in.Metric, text.Number(-m.Value))
-			}
-		case query.KindRatio:
-			if m.Empty = a[1] == 0; !m.Empty {
-				m.Value = a[0] / a[1]
-			}
-		}
-		if !query.Finite(m.Value) {
-			return fmt.Errorf("%s: the value is %v", in.Metric, m.Value)
-		}
-		if !m.Empty {
-			m.Crossed = worst(r.Rule, m.Value)
-		}
-		r.Groups = append(r.Groups, m)
-	}
-	return nil
+	return first(problems)
 }
 
-func (s *Sampler) readWindows(r *Reading, g gathered) error {
-	in := &r.Rule.Indicator
+// compare compares the present value of a group with the rule.
+func (s *Sampler) compare(r *Reading, l *level, unit string) (m Measure, err error) {
+	in := &s.rule.Indicator
+	m = Measure{Group: l.attrs, Value: l.value}
+	switch in.Kind {
+	case query.KindTimeSince:
+		m.Value = float64(r.At.UnixNano())/1e9 - l.value*cmp.Or(query.Seconds(query.TimeUnit(in.Metric, unit)), 1)
+		if l.problem == nil && -m.Value > maxAhead.Seconds() {
+			return m, fmt.Errorf("%s is %s s ahead of now: a gauge of milliseconds needs the unit ms", in.Metric, text.Number(-m.Value))
+		}
+	case query.KindRatio:
+		if m.Empty = l.below == 0; !m.Empty {
+			m.Value = l.value / l.below
+		}
+	}
+	switch {
+	case l.problem != nil:
+		return m, l.problem
+	case !query.Finite(m.Value):
+		return m, fmt.Errorf("%s: the value is %v", in.Metric, m.Value)
+	case !m.Empty:
+		m.Crossed = worst(r.Rule, m.Value)
+	}
+	return m, nil
+}
+
+// fit resolves the rule by the shape of its metric, if that was seen. err comes first.
+func (s *Sampler) fit(r *Reading, is shape, err error) error {
+	if is.kind != "" {
+		err = cmp.Or(err, s.resolve(is))
+	}
+	r.Rule, r.Unit = s.effective(), s.rule.Indicator.Unit(s.seen.unit, s.seen.kind)
+	return err
+}
+
+// of adds the name of a group to its problem.
+func of(group attribute.Set, err error) error {
+	if _, mistake := errors.AsType[*query.Mistake](err); mistake || group.Len() == 0 {
+		return err
+	}
+	return fmt.Errorf("%w (%s)", err, strings.ToValidUTF8(GroupName(group), "?"))
+}
+
+// first returns the first problem by its text, because groups have no order.
+func first(problems []error) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return slices.MinFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+}
+
+func (s *Sampler) readWindows(r *Reading, c Catalog) error {
+	in := &s.rule.Indicator
 	keep := in.Window
 	if s.Long {
 		keep *= longWindows
 	}
-	if len(g.groups) == 0 && in.Kind == query.KindIncrease && len(in.GroupBy) == 0 && s.rule.Lower() && !s.observed(in.Metric) {
-		var all attribute.Set
-		g.groups = map[attribute.Distinct]*group{all.Equivalent(): {amount: amounts{0}}} // the counter exists and has counted nothing
+	var is shape
+	var errs []error
+	read := make([][]Metric, len(s.ledger.sides))
+	kinds := make([]string, len(s.ledger.sides))
+	for n, sd := range s.ledger.sides {
+		var err error
+		read[n], is, err = metrics(&sd.in, c)
+		kinds[n] = is.kind
+		errs = append(errs, err)
 	}
-	// Ask now, because an instrument may be created after the Monitor.
-	observed := g.kind == "counter" && slices.ContainsFunc(in.Metrics(), s.observed)
-	s.overflow.add(r.At, amounts{g.overflow}, in.Window, in.Window)
-	for key, gr := range g.groups {
-		w := s.windows[key]
-		if w == nil {
-			w = &window{attrs: gr.attrs, series: gr.series}
-			s.windows[key] = w
-			if !s.last.IsZero() && !observed { // it was not there at the last collection: it began at zero
-				w.add(s.last, make(amounts, len(gr.amount)), in.Window, keep)
-			}
-		}
-		if gr.series != w.series && observed {
-			w.slots = w.slots[:0] // the old count of a new series is not growth
-		}
-		w.series = gr.series
-		w.add(r.At, gr.amount, in.Window, keep)
+	if err := s.fit(r, is, errors.Join(errs...)); err != nil {
+		return err
 	}
+	e := s.ledger.begin(r.At, in.Window, keep, s.fromZero)
+	for n, sd := range s.ledger.sides {
+		e.sum(sd, read[n], kinds[n])
+	}
+	if e.changed { // the old counts can't be compared
+		s.ledger.restart()
+		e = s.ledger.begin(r.At, in.Window, keep, s.fromZero)
+		for n, sd := range s.ledger.sides {
+			e.sum(sd, read[n], kinds[n])
+		}
+	}
+	if in.Kind == query.KindIncrease && len(in.GroupBy) == 0 && s.rule.Lower() && !s.observed(in.Metric) {
+		w := e.window(attribute.Set{}) // the counter exists and has counted nothing
+		w.live, w.based, w.began = e.now, true, true
+		if w.amount == nil {
+			w.amount = amounts{0}
+		}
+	}
+	e.close()
+	return s.measureAll(r, e)
+}
+
+// measureAll compares every group with the rule.
+func (s *Sampler) measureAll(r *Reading, e *entry) error {
+	in := &r.Rule.Indicator
 	recent := in.Window / 3
-	r.Traffic = Traffic{Span: recent, Known: !s.first.IsZero() && r.At.Sub(s.first) >= in.Window || in.Kind == query.KindIncrease}
-	for key, w := range s.windows {
-		last := w.slots[len(w.slots)-1].at
-		if last.Before(r.At) { // not in this collection; it may come back
-			if r.At.Sub(last) > keep {
-				delete(s.windows, key)
-			}
+	r.Traffic = Traffic{Span: recent, Known: r.At.Sub(s.first) >= in.Window || in.Kind == query.KindIncrease}
+	var problems []error
+	for _, w := range e.windows {
+		err := w.problem
+		w.problem, w.began = nil, false
+		if err == nil && (len(w.slots) == 0 || !w.based) {
 			continue
 		}
-		m, err := s.measure(w, in.Window, g.bounds)
-		if err != nil {
-			return err
+		var m Measure
+		if err == nil {
+			m, err = s.measure(w, in.Window, e.bounds)
 		}
-		if s.Long {
-			if err := s.confirm(&m, w, recent, g.bounds); err != nil {
-				return err
-			}
+		if err == nil && s.Long {
+			err = s.confirm(&m, w, recent, e.bounds)
 			r.Traffic.Rate += events(in, w, in.Window) / in.Window.Seconds()
 			r.Traffic.Recent += events(in, w, recent)
 		}
+		if err != nil {
+			problems = append(problems, of(w.attrs, err))
+			continue
+		}
+		if w.live != e.now && m.Crossed != nil && m.Crossed.Lower() && in.Kind == query.KindIncrease {
+			m.Crossed, m.Empty = nil, true // nobody counts any more
+		}
 		r.Groups = append(r.Groups, m)
 	}
-	if folded, _ := s.overflow.growth(in.Window); folded[0] > 0 {
-		return fmt.Errorf("%s: %s measurements went to the overflow series (cardinality limit)", in.Metric, text.Number(folded[0]))
+	if err := first(problems); err != nil {
+		return err
+	}
+	folded := 0.0
+	for _, sd := range e.sides {
+		grown, _ := sd.overflow.growth(in.Window)
+		folded = max(folded, grown[0])
+	}
+	if folded > 0 {
+		r.Groups = nil
+		return fmt.Errorf("%s: %s measurements went to the overflow series (cardinality limit)", in.Metric, text.Number(folded))
 	}
 	return nil
+}
+
+// fromZero reports whether a new series has counted only since before. A synchronous instrument
+// begins at zero, and so does a histogram. Another counter may begin at any value, unless it says
+// when it began.
+func (s *Sampler) fromZero(metric, kind string, p *series, before time.Time) bool {
+	if kind != "counter" || !s.observed(metric) {
+		return true
+	}
+	return p.start.After(before) && (s.Dated == nil || s.Dated(metric))
 }
 
 // resolve converts the rule's bounds to the unit of its metric.

@@ -2,6 +2,8 @@ package evidence
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"go.opentelemetry.io/otel/attribute"
@@ -12,6 +14,8 @@ import (
 type series struct {
 	Attrs  attribute.Set
 	Value  float64
+	start  time.Time // when it began, by its source
+	at     time.Time // when its source read it
 	counts []uint64  // of a histogram
 	bounds []float64 // of a histogram
 }
@@ -24,57 +28,88 @@ type shape struct {
 
 // Points returns the kind and the data points of one metric.
 func Points(data metricdata.Aggregation) (kind string, points []series, err error) {
+	kind, err = kindOf(data)
+	if err == nil {
+		each(data, func(p *series) { points = append(points, *p) })
+	}
+	return kind, points, err
+}
+
+// kindOf returns the kind of a metric, or why it can't be judged.
+func kindOf(data metricdata.Aggregation) (kind string, err error) {
+	switch d := data.(type) {
+	case metricdata.Gauge[int64], metricdata.Gauge[float64]:
+		return "gauge", nil
+	case metricdata.Sum[int64]:
+		return sumKind(d.IsMonotonic), cumulative(d.Temporality)
+	case metricdata.Sum[float64]:
+		return sumKind(d.IsMonotonic), cumulative(d.Temporality)
+	case metricdata.Histogram[int64]:
+		return "histogram", cumulative(d.Temporality)
+	case metricdata.Histogram[float64]:
+		return "histogram", cumulative(d.Temporality)
+	case metricdata.ExponentialHistogram[int64]:
+		return "exponential histogram", cumulative(d.Temporality)
+	case metricdata.ExponentialHistogram[float64]:
+		return "exponential histogram", cumulative(d.Temporality)
+	}
+	return "", fmt.Errorf("data of type %T can't be judged", data)
+}
+
+func sumKind(monotonic bool) string {
+	if monotonic {
+		return "counter"
+	}
+	return "up-down counter"
+}
+
+// each visits the data points of one metric. A point is valid during its visit.
+func each(data metricdata.Aggregation, visit func(*series)) {
 	switch d := data.(type) {
 	case metricdata.Gauge[int64]:
-		return "gauge", plain(d.DataPoints), nil
+		plain(d.DataPoints, visit)
 	case metricdata.Gauge[float64]:
-		return "gauge", plain(d.DataPoints), nil
+		plain(d.DataPoints, visit)
 	case metricdata.Sum[int64]:
-		return sum(d)
+		plain(d.DataPoints, visit)
 	case metricdata.Sum[float64]:
-		return sum(d)
+		plain(d.DataPoints, visit)
 	case metricdata.Histogram[int64]:
-		return histogram(d)
+		histogram(d.DataPoints, visit)
 	case metricdata.Histogram[float64]:
-		return histogram(d)
+		histogram(d.DataPoints, visit)
 	case metricdata.ExponentialHistogram[int64]:
-		return exponential(d)
+		exponential(d.DataPoints, visit)
 	case metricdata.ExponentialHistogram[float64]:
-		return exponential(d)
+		exponential(d.DataPoints, visit)
 	}
-	return "", nil, fmt.Errorf("data of type %T can't be judged", data)
 }
 
-func plain[N int64 | float64](dps []metricdata.DataPoint[N]) []series {
-	out := make([]series, len(dps))
-	for i, p := range dps {
-		out[i] = series{Attrs: p.Attributes, Value: float64(p.Value)}
+func plain[N int64 | float64](dps []metricdata.DataPoint[N], visit func(*series)) {
+	var s series
+	for i := range dps {
+		p := &dps[i]
+		s.Attrs, s.Value, s.start, s.at = p.Attributes, float64(p.Value), p.StartTime, p.Time
+		visit(&s)
 	}
-	return out
 }
 
-func sum[N int64 | float64](d metricdata.Sum[N]) (string, []series, error) {
-	kind := "up-down counter"
-	if d.IsMonotonic {
-		kind = "counter"
+func histogram[N int64 | float64](dps []metricdata.HistogramDataPoint[N], visit func(*series)) {
+	var s series
+	for i := range dps {
+		p := &dps[i]
+		s.Attrs, s.Value, s.start, s.at, s.counts, s.bounds = p.Attributes, float64(p.Count), p.StartTime, p.Time, p.BucketCounts, p.Bounds
+		visit(&s)
 	}
-	return kind, plain(d.DataPoints), cumulative(d.Temporality)
 }
 
-func histogram[N int64 | float64](d metricdata.Histogram[N]) (string, []series, error) {
-	out := make([]series, len(d.DataPoints))
-	for i, p := range d.DataPoints {
-		out[i] = series{Attrs: p.Attributes, Value: float64(p.Count), counts: p.BucketCounts, bounds: p.Bounds}
+func exponential[N int64 | float64](dps []metricdata.ExponentialHistogramDataPoint[N], visit func(*series)) {
+	var s series
+	for i := range dps {
+		p := &dps[i]
+		s.Attrs, s.Value, s.start, s.at = p.Attributes, float64(p.Count), p.StartTime, p.Time
+		visit(&s)
 	}
-	return "histogram", out, cumulative(d.Temporality)
-}
-
-func exponential[N int64 | float64](d metricdata.ExponentialHistogram[N]) (string, []series, error) {
-	out := make([]series, len(d.DataPoints))
-	for i, p := range d.DataPoints {
-		out[i] = series{Attrs: p.Attributes, Value: float64(p.Count)}
-	}
-	return "exponential histogram", out, cumulative(d.Temporality)
 }
 
 func cumulative(t metricdata.Temporality) error {
@@ -85,5 +120,22 @@ func cumulative(t metricdata.Temporality) error {
 }
 
 func infinite(v float64) bool { return !query.Finite(v) }
+
+// wellFormed returns an error if the buckets of a histogram do not fit together.
+func (p *series) wellFormed() error {
+	if len(p.counts) != len(p.bounds)+1 || !slices.IsSorted(p.bounds) || slices.ContainsFunc(p.bounds, infinite) {
+		return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.counts), len(p.bounds))
+	}
+	return nil
+}
+
+// overflowed reports whether it is the series into which the SDK folds all series beyond its
+// cardinality limit.
+func (p *series) overflowed() bool {
+	v, ok := p.Attrs.Value(overflowKey)
+	return ok && v.AsBool()
+}
+
+const overflowKey = attribute.Key("otel.metric.overflow")
 
 var errDelta = fmt.Errorf("temporality is not cumulative: add a cumulative reader to the MeterProvider, such as sdkmetric.NewManualReader(), and give it to StartWith")

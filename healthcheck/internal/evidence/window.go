@@ -6,12 +6,21 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// window is the history of one group's cumulative amounts. The difference of two cumulative
-// snapshots is exact for any span, without a second aggregation.
+// amounts are the cumulative numbers of one group of series: one number for a counter, two for a
+// ratio, the bucket counts for a histogram.
+type amounts []float64
+
+// window is the history of one group's growth. The growth of each series is added to the amount, so
+// the amount never decreases. The difference of two snapshots is exact for any span, without a
+// second aggregation.
 type window struct {
-	attrs  attribute.Set
-	series int    // how many were summed
-	slots  []slot // oldest first
+	attrs   attribute.Set
+	amount  amounts
+	slots   []slot        // snapshots of the amount, oldest first
+	live    time.Duration // when it last had a series
+	based   bool          // it has had a series of the denominator, if it is a ratio
+	began   bool          // this collection has a series that began at zero
+	problem error         // why this collection can't be judged
 }
 
 type slot struct {
@@ -19,42 +28,58 @@ type slot struct {
 	amount amounts
 }
 
-// slotsPerWindow limits the memory of a window. It also limits how much longer than its span a
-// window is: one part in 30.
-const slotsPerWindow = 30
+const (
+	// slotsPerWindow limits the memory of a window. It also limits how much longer than its span a
+	// window is: one part in 30.
+	slotsPerWindow = 30
 
-// add appends a snapshot. A decrease is a reset, so the history starts again.
-func (w *window) add(at time.Time, a amounts, span, keep time.Duration) {
-	if n := len(w.slots); n > 0 && decreased(w.slots[n-1].amount, a) {
-		w.slots = w.slots[:0]
-	}
+	// maxAmount leaves room below 2^53, where a float64 can't count by ones any more.
+	maxAmount = 1 << 50
+)
+
+// add appends a snapshot of the amount.
+func (w *window) add(at time.Time, span, keep time.Duration) {
 	// Replace the newest slot until it is a slot's width younger than the one before it.
 	if n := len(w.slots); n >= 2 && at.Sub(w.slots[n-2].at) < span/slotsPerWindow {
 		w.slots = w.slots[:n-1]
 	}
-	w.slots = append(w.slots, slot{at, a})
 	drop := 0
-	for drop+1 < len(w.slots) && at.Sub(w.slots[drop+1].at) >= keep {
+	for drop < len(w.slots) && at.Sub(w.slots[drop].at) >= keep {
 		drop++
 	}
+	drop = max(0, drop-1) // the oldest is at least keep old
+	var copied amounts
+	if drop > 0 && cap(w.slots[0].amount) >= len(w.amount) {
+		copied = w.slots[0].amount[:len(w.amount)] // its memory is free
+	} else {
+		copied = make(amounts, len(w.amount))
+	}
+	copy(copied, w.amount)
 	w.slots = append(w.slots[:0], w.slots[drop:]...)
+	w.slots = append(w.slots, slot{at, copied})
+	w.rebase()
 }
 
-func decreased(old, new amounts) bool {
-	if len(old) != len(new) {
-		return true
-	}
-	for i := range old {
-		if new[i] < old[i] {
-			return true
+// rebase keeps large amounts exact, by subtracting what is older than the window.
+func (w *window) rebase() {
+	for n, v := range w.amount {
+		base := w.slots[0].amount[n]
+		if v < maxAmount || base == 0 {
+			continue
+		}
+		w.amount[n] -= base
+		for _, s := range w.slots {
+			s.amount[n] -= base
 		}
 	}
-	return false
 }
 
 // growth is the difference between the newest snapshot and an older one: the newest that is at
 // least span old, or the oldest if there is none. covered is the time between the two.
 func (w *window) growth(span time.Duration) (d amounts, covered time.Duration) {
+	if len(w.slots) == 0 {
+		return make(amounts, max(1, len(w.amount))), 0
+	}
 	last := w.slots[len(w.slots)-1]
 	base := w.slots[0]
 	for _, s := range w.slots {

@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,7 +116,7 @@ func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 		f.State, f.Reason = verdict.Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
 		return f, false
 	}
-	if read.Problem != "" {
+	if read.Problem != "" && !slices.ContainsFunc(read.Groups, fails) {
 		f.State, f.Reason = verdict.Unknown, read.Problem
 		return f, false
 	}
@@ -155,6 +156,9 @@ func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 	}
 	return f, m.Ongoing
 }
+
+// fails reports whether a group fails. No other group's problem hides that.
+func fails(m evidence.Measure) bool { return m.Crossed != nil && m.Crossed.Fails() }
 
 // mistyped returns a metric whose instrument was not created.
 func (r *Rule) mistyped() (name string, yes bool) {

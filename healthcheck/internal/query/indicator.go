@@ -15,6 +15,8 @@ type Indicator struct {
 	Kind      Kind
 	Metric    string
 	Matchers  []Matcher
+	Scopes    []string // of the metric; empty for all
+	Merge     Merge    // of several series
 	GroupBy   []attribute.Key
 	Window    time.Duration
 	Quantile  float64
@@ -34,6 +36,16 @@ const (
 	KindShareAbove      // share of measurements above a bound, in a window
 	KindQuantile        // quantile of the measurements of a window
 	KindRatio           // one indicator divided by another
+)
+
+// Merge says how an indicator of a present value reads several series.
+type Merge int
+
+const (
+	MergeNone Merge = iota // only one may match, unless the instrument is additive
+	MergeSum
+	MergeMax
+	MergeMin
 )
 
 // Matcher selects series by one attribute.
