@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
@@ -21,6 +22,44 @@ type number struct{ bits atomic.Uint64 }
 
 func (n *number) load() float64   { return math.Float64frombits(n.bits.Load()) }
 func (n *number) store(v float64) { n.bits.Store(math.Float64bits(v)) }
+
+// flow has the living series of an observable counter.
+type flow struct {
+	mu     sync.Mutex
+	series map[int]int
+}
+
+func (f *flow) do(o op) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.series == nil {
+		f.series = map[int]int{}
+	}
+	churn(f.series, o)
+}
+
+func (f *flow) observe(_ context.Context, o metric.Int64Observer) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for n, v := range f.series {
+		o.Observe(int64(v), metric.WithAttributes(attribute.Int("part", n)))
+	}
+	return nil
+}
+
+// churn lets a series grow, begin, come back, reset or end.
+func churn(series map[int]int, o op) {
+	switch o.text {
+	case "grow":
+		if _, lives := series[o.n]; lives {
+			series[o.n] += int(o.value)
+		}
+	case "begin":
+		series[o.n] = int(o.value)
+	case "end":
+		delete(series, o.n)
+	}
+}
 
 // switchable is a check with a behaviour that a test can change.
 type switchable struct {
@@ -134,6 +173,8 @@ func (r ruled) rule() rule.Rule {
 			"over":     above,
 			"quantile": rule.Quantile(r.quantile, latency),
 			"ratio":    rule.Ratio(bad, requests),
+			"flow":     rule.Increase("flow"),
+			"inflight": rule.Last("inflight"),
 		}[r.kind],
 	}
 	if r.kind == "each" {
@@ -170,6 +211,10 @@ func (w *world) evidence(mp metric.MeterProvider) {
 	})
 	meter := mp.Meter("evidence")
 	w.gauge.store(50)
+	_, err := meter.Int64ObservableCounter("flow", metric.WithInt64Callback(w.flow.observe))
+	w.must(err)
+	w.inflight, err = meter.Int64UpDownCounter("inflight")
+	w.must(err)
 	for _, unit := range units {
 		declared := metric.WithUnit(strings.TrimPrefix(unit, "_seconds")) // a unit in the name is not declared
 		_, err := meter.Float64ObservableGauge(metricIn("gauge", unit), declared, metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {

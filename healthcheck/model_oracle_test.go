@@ -1,6 +1,7 @@
 package healthcheck_test
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -18,8 +19,11 @@ type model struct {
 	recorded  bool          // it has a value
 	stamp     time.Duration // 0: no value
 	counts    [len(latencies)]int
-	samples   []sample // of each collection that succeeded
-	failing   bool     // collections fail
+	flow      map[int]int // the living series of the observable counter
+	inflight  float64     // of all series of the up-down counter
+	flying    bool        // it has a series
+	samples   []sample    // of each collection that succeeded
+	failing   bool        // collections fail
 	beat      time.Duration
 	busy      int
 	holds     [4]bool
@@ -44,6 +48,9 @@ type sample struct {
 	queue, gauge, stamped float64
 	level                 float64
 	absent, recorded      bool
+	flow                  map[int]int
+	inflight              float64
+	flying                bool
 }
 
 type window struct {
@@ -74,7 +81,7 @@ const (
 )
 
 func newModel(c conf) *model {
-	m := &model{conf: c, gauge: 50}
+	m := &model{conf: c, gauge: 50, flow: map[int]int{}}
 	m.holds[0] = c.held
 	for _, a := range c.actives {
 		or := func(all ...int) int { // the first that is not zero
@@ -188,7 +195,7 @@ func (m *model) until(now time.Duration) {
 			m.files(at)
 		}
 		if !m.failing {
-			s := sample{at, m.counts, m.queue, m.gauge, nan, m.level, m.absent, m.recorded}
+			s := sample{at, m.counts, m.queue, m.gauge, nan, m.level, m.absent, m.recorded, maps.Clone(m.flow), m.inflight, m.flying}
 			if m.stamp > 0 {
 				s.stamped = (at - m.stamp).Seconds()
 			}
@@ -229,6 +236,10 @@ func (m *model) do(o op, now time.Duration) {
 		m.level, m.recorded = o.value, true
 	case "stamp":
 		m.stamp = now
+	case "flow":
+		churn(m.flow, o)
+	case "inflight":
+		m.inflight, m.flying = m.inflight+o.value, true
 	case "record":
 		m.counts[int(o.value)] += o.n
 	case "busy", "beat", "idle":

@@ -42,7 +42,7 @@ func newConf(d dice) conf {
 		c.actives = append(c.actives, a)
 	}
 	kinds := []string{"last", "last", "gauge", "gauge", "each", "level", "age", "share", "missing", "increase", "traffic", "count", "over", "over",
-		"quantile", "quantile", "ratio"}
+		"quantile", "quantile", "ratio", "flow", "flow", "inflight"}
 	d.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	if d.chance(80) { // because it fails readiness for the whole sequence
 		kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == "missing" })
@@ -77,6 +77,10 @@ func newRuled(d dice, name, kind string) ruled {
 		all = limits{3, 9, 3, 9}
 	case "share":
 		all = limits{.2, .4, .6, .8}
+	case "inflight":
+		all = limits{-20, 0, 10, 30}
+	case "flow":
+		all = limits{nan, nan, 10, 30}
 	case "increase":
 		all = limits{2, 7, 2, 7}
 	case "traffic", "count":
@@ -87,7 +91,7 @@ func newRuled(d dice, name, kind string) ruled {
 		all = limits{nan, nan, .1, pick(d, .3, .5)}
 	}
 	warn, fail := 2, 3
-	if kind != "quantile" && d.chance(35) {
+	if kind != "quantile" && kind != "flow" && d.chance(35) {
 		warn, fail = 1, 0
 	}
 	which := d.IntN(3) // one of them, or both
@@ -123,10 +127,10 @@ func newOp(d dice, c conf, names []string) op {
 	if d.chance(2) {
 		o.wait = 20 + d.IntN(40)
 	}
-	verbs := map[string]int{"behave": 16, "level": 6, "release": 4, "queue": 14, "gauge": 10, "stamp": 4, "record": 20, "busy": 3, "beat": 3,
+	verbs := map[string]int{"behave": 16, "level": 6, "release": 4, "queue": 14, "gauge": 10, "stamp": 4, "flow": 16, "inflight": 5, "record": 20, "busy": 3, "beat": 3,
 		"idle": 3, "hold": 2, "unhold": 4, "maintain": 2, "lift": 2, "maintenance": 2, "effects": 4, "failing": 2, "collecting": 5}
 	var all []string
-	for _, v := range []string{"behave", "release", "queue", "gauge", "level", "stamp", "record", "busy", "beat", "idle", "hold", "unhold",
+	for _, v := range []string{"behave", "release", "queue", "gauge", "level", "stamp", "flow", "inflight", "record", "busy", "beat", "idle", "hold", "unhold",
 		"maintain", "lift", "maintenance", "effects", "failing", "collecting"} {
 		all = append(all, slices.Repeat([]string{v}, verbs[v])...)
 	}
@@ -142,6 +146,10 @@ func newOp(d dice, c conf, names []string) op {
 		o.value, o.text = pick(d, 0, 19, 20, 21, 39, 40, 50, 60, 61, 80, 81, nan), pick(d, "", "", "", "", "absent")
 	case "level":
 		o.value = pick(d, 0, 19, 20, 40, 50, 61, 80, 81, nan)
+	case "flow":
+		o.value, o.text = float64(d.IntN(25)), pick(d, "grow", "grow", "grow", "begin", "begin", "end")
+	case "inflight":
+		o.value = float64(d.IntN(40) - 15)
 	case "record":
 		o.n, o.value = 1+d.IntN(12), float64(d.IntN(len(latencies)))
 	case "maintain":

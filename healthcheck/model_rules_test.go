@@ -76,6 +76,12 @@ func (m *model) observe(r ruled, now time.Duration) (state string, value float64
 		if v = s.level; !s.recorded {
 			return "pass", nan
 		}
+	case "inflight":
+		if v = s.inflight; !s.flying {
+			return "pass", nan
+		}
+	case "flow":
+		return m.observeFlow(r, s)
 	case "age":
 		v = s.stamped
 	case "missing":
@@ -145,6 +151,44 @@ func (m *model) observeWindow(r ruled, s sample) (state string, value float64) {
 	}
 	v := float64(bad) / float64(all)
 	return r.limits.hold(v), v
+}
+
+// observeFlow judges the growth of an observable counter whose series come and go. Each grows by
+// itself: the first value is its beginning, and a lower one counts from zero.
+func (m *model) observeFlow(r ruled, s sample) (state string, value float64) {
+	window := time.Duration(r.window) * time.Second
+	if window == 0 {
+		window = 30 * time.Second
+	}
+	base := slices.IndexFunc(m.samples, func(o sample) bool { return s.at-o.at < window }) - 1
+	growth, any := 0, false
+	for part := range 4 {
+		before, seen, last := 0, -time.Hour, -time.Minute
+		for n, o := range m.samples {
+			v, lives := o.flow[part]
+			was := seen == last
+			if last = o.at; !lives {
+				continue
+			}
+			grown := 0
+			switch {
+			case !was && o.at-seen > window: // its first value, or the first after a long time
+			case v < before:
+				grown = v
+			default:
+				grown = v - before
+			}
+			if n > max(base, 0) {
+				growth += grown
+			}
+			before, seen = v, o.at
+		}
+		any = any || s.at-seen <= window
+	}
+	if !any {
+		return "pass", nan
+	}
+	return r.limits.hold(float64(growth)), float64(growth)
 }
 
 func (l limits) hold(v float64) string {

@@ -203,5 +203,5 @@ var (
 
 // looksBack reports whether a kind of rule has a window.
 func (r ruled) looksBack() bool {
-	return slices.Contains([]string{"increase", "traffic", "count", "over", "quantile", "ratio"}, r.kind)
+	return slices.Contains([]string{"increase", "traffic", "count", "over", "quantile", "ratio", "flow"}, r.kind)
 }

@@ -35,6 +35,8 @@ type world struct {
 	actives   []*switchable
 	worker    *healthcheck.Heartbeat
 	recorders []recorders
+	flow      flow
+	inflight  metric.Int64UpDownCounter
 	queue     number
 	gauge     number
 	stamp     number
@@ -146,6 +148,10 @@ func (w *world) do(o op) {
 				r.requests.Add(w.t.Context(), 1, metric.WithAttributes(attribute.String("outcome", outcome)))
 			}
 		}
+	case "flow":
+		w.flow.do(o)
+	case "inflight":
+		w.inflight.Add(w.t.Context(), int64(o.value), metric.WithAttributes(attribute.Int("part", o.n)))
 	case "level":
 		for _, r := range w.recorders {
 			r.level.Record(w.t.Context(), o.value)

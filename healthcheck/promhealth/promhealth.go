@@ -54,8 +54,8 @@
 // and so does a summary without observations. A metric that is not registered is unknown at once.
 // It is searched again after 1 s, 2 s, 4 s and so on, up to every 30 s. Every search also compares
 // the known collectors with the registry, so that an unregistered or replaced metric is no longer
-// judged. If a counter gets a new series after the last search, the first value of the series is
-// its beginning.
+// judged. A new series of a counter counts from zero if it was created since the last collection.
+// If it does not say when, its first value is its beginning.
 //
 // Only the collectors of the metrics in rules are asked, at most once a second, and each at most
 // 1/50 of the time. The whole registry is never gathered. If such a collector panics or returns an

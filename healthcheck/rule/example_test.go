@@ -159,3 +159,33 @@ func ExampleAbove() {
 	// warn 80, warns above 50
 	// fail 81 of at most 80
 }
+
+// Several series of a gauge: the sum, the greatest and the least. Each is one value for the limits.
+func ExampleIndicator_Max() {
+	used := rule.Last("pool.used")
+	for _, v := range []rule.Indicator{used.Sum(), used.Max(), used.Min()} {
+		judged(rule.Rule{Value: v, Fail: rule.Above(4)}, func(m metric.Meter) {
+			pools, _ := m.Int64Gauge("pool.used", metric.WithUnit("{connection}"))
+			for name, n := range map[string]int64{"read": 3, "write": 5} {
+				pools.Record(ctx, n, metric.WithAttributes(attribute.String("pool.name", name)))
+			}
+		})
+	}
+	// Output:
+	// fail 8 of at most 4
+	// fail 5 of at most 4
+	// pass
+}
+
+// Two libraries may use one name. The name of the meter chooses one of them.
+func ExampleIndicator_Scope() {
+	for _, scope := range []string{"orders", "payments"} {
+		judged(rule.Rule{Value: rule.Last("pool.used").Scope(scope), Fail: rule.Above(4)}, func(m metric.Meter) {
+			used, _ := m.Int64Gauge("pool.used", metric.WithUnit("{connection}"))
+			used.Record(ctx, 5)
+		})
+	}
+	// Output:
+	// fail 5 of at most 4
+	// pass
+}

@@ -12,8 +12,9 @@ import (
 // a library. The zero Indicator is none. The functions of this package make it; it has no fields to
 // set.
 //
-// Counters and histograms whose series match are merged. A gauge or up-down counter with more than
-// one matching series is an error, unless [Rule].Per judges each series by itself.
+// The series of a counter, an up-down counter or a histogram are added up if they match. A gauge
+// with more than one matching series is an error, unless [Rule].Per judges each series by itself or
+// Sum, Max or Min says what to read.
 type Indicator query.Indicator
 
 // Last is the current value of a gauge or up-down counter.
@@ -59,6 +60,28 @@ func (i Indicator) Where(attribute string, values ...string) Indicator {
 // WhereNot("error.type", "") keeps series with an error of any type.
 func (i Indicator) WhereNot(attribute string, values ...string) Indicator {
 	return i.matching(attribute, values, true)
+}
+
+// Scope keeps the series of one instrumentation scope: the name of the meter that made the
+// instrument. Write it if two libraries use one name for different metrics. On a [Ratio] it applies
+// to both sides.
+func (i Indicator) Scope(name string) Indicator {
+	i.Source = name
+	return i
+}
+
+// Sum adds up the matching series of a gauge. Only [Last] has it.
+func (i Indicator) Sum() Indicator { return i.merged(query.MergeSum) }
+
+// Max takes the greatest of the matching series. Only [Last] has it.
+func (i Indicator) Max() Indicator { return i.merged(query.MergeMax) }
+
+// Min takes the least of the matching series. Only [Last] has it.
+func (i Indicator) Min() Indicator { return i.merged(query.MergeMin) }
+
+func (i Indicator) merged(by query.Merge) Indicator {
+	i.Merge = by
+	return i
 }
 
 func (i Indicator) matching(key string, values []string, not bool) Indicator {

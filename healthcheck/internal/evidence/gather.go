@@ -27,8 +27,8 @@ type levels map[attribute.Distinct]*level
 // instrument.
 func metrics(i *query.Indicator, c Catalog) (read []Metric, is shape, err error) {
 	read = c[i.Metric]
-	if len(i.Scopes) > 0 {
-		read = slices.DeleteFunc(slices.Clone(read), func(m Metric) bool { return !slices.Contains(i.Scopes, m.Scope.Name) })
+	if i.Source != "" {
+		read = slices.DeleteFunc(slices.Clone(read), func(m Metric) bool { return m.Scope.Name != i.Source })
 	}
 	for n, m := range read {
 		if m.Data == nil && m.Description != "" { // the source gives the reason there
@@ -128,7 +128,7 @@ func (all levels) add(i *query.Indicator, kind string, p *series) {
 func ambiguous(i *query.Indicator, a, b attribute.Set) error {
 	merge := ""
 	if i.Kind == query.KindLast {
-		merge = ", or add .Sum(), .Max() or .Min()"
+		merge = " or add .Sum(), .Max() or .Min()"
 	}
 	for _, set := range [][2]attribute.Set{{a, b}, {b, a}} {
 		for _, kv := range set[0].ToSlice() {

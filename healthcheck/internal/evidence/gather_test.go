@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
@@ -94,6 +95,9 @@ func TestFirstReading(t *testing.T) {
 	both := rule.Rule{Value: last, Fail: rule.Above(80), Warn: rule.Above(50)}
 	share := failing(rule.ShareAbove(time.Second, "m"), rule.Above(.1))
 	ratio := failing(rule.Ratio(last.Where("q", "a"), last.Where("q", "b")), rule.Above(.4))
+	level := func(a, b int64) Catalog {
+		return collection("", metricdata.Sum[int64]{Temporality: cum, DataPoints: []metricdata.DataPoint[int64]{point(a, "q", "a"), point(b, "q", "b")}})
+	}
 	two := collection("", gauge(point(1.0, "q", "a"), point(2.0, "q", "b")))
 	some := collection("", gauge(point(1.0), point(2.0, "e", "b")))
 	counted := func(t metricdata.Temporality, n int64) Catalog { return collection("", counter(t, point(n))) }
@@ -111,7 +115,20 @@ func TestFirstReading(t *testing.T) {
 		{"between warning and failing", both, collection("", gauge(point(60.0))), "max.warn", 60},
 		{"beyond both: the worse one", both, collection("", gauge(point(90.0))), "max.fail", 90},
 		{"a lower warning", rule.Rule{Value: last, Fail: rule.Below(2), Warn: rule.Below(5)}, collection("", gauge(point(4.0))), "min.warn", 4},
-		{"two series are ambiguous", above80, two, "more than one series", 0},
+		{"two series are ambiguous", above80, two, `m: more than one series matches: judge each with Per: {"q"}, choose with Where("q", …) or add .Sum(), .Max() or .Min()`, 0},
+		{"two timestamps are", failing(rule.TimeSince("m"), rule.Above(time.Minute)), collection("", gauge(point(1.0), point(2.0, "e", "b"))), `judge each with Per: {"e"}, choose with Where("e", …)`, 0},
+		{"two scopes are", above80, collection("", gauge(point(1.0)), gauge(point(2.0))), "m: more than one series matches: choose with .Scope(…) or add", 0},
+		{"their sum", failing(last.Sum(), rule.Above(2)), two, "max.fail", 3},
+		{"the greatest", failing(last.Max(), rule.Above(1)), two, "max.fail", 2},
+		{"the least", failing(last.Min(), rule.Above(1)), two, "none", 1},
+		{"an up-down counter is additive", failing(last, rule.Above(2)), level(7, -4), "max.fail", 3},
+		{"but not if only one is asked for", failing(last.Where("q", "b"), rule.Above(2)), level(7, -4), "none", -4},
+		{"the greatest of an up-down counter", failing(last.Max(), rule.Above(2)), level(-4, 7), "max.fail", 7},
+		{"a ratio of sums", failing(rule.Ratio(last, last.Where("q", "a")), rule.Above(.1)), level(5, 5), "max.fail", 2},
+		{"a neighbour's NaN", failing(last.Where("q", "a"), rule.Above(1)), collection("", gauge(point(1.0, "q", "a"), point(math.NaN(), "q", "b"))), "none", 1},
+		{"a neighbour's negative count", failing(rule.Increase("m").Where("q", "a"), rule.Above(1)), collection("", counter(cum, point(int64(1), "q", "a"), point(int64(-1), "q", "b"))), "none", 0},
+		{"a neighbour's bounds", failing(rule.ShareAbove(time.Second, "m").Where("a", "a"), rule.Above(.1)), collection("s", hist(cum, []float64{1}, []uint64{1, 1}, "a", "a"), hist(cum, []float64{2, 1}, []uint64{1}, "a", "b")), "empty", 0},
+		{"a NaN in the sum", failing(last.Sum(), rule.Above(1)), collection("", gauge(point(1.0, "q", "a"), point(math.NaN(), "q", "b"))), "m: the value is NaN", 0},
 		{"narrowed to one", failing(last.Where("q", "b"), rule.Above(1)), two, "max.fail", 2},
 		{"narrowed the other way", failing(last.WhereNot("q", "b"), rule.Above(1)), two, "none", 1},
 		{"only what has no such attribute", failing(last.Where("e", ""), rule.Above(1)), some, "none", 1},
@@ -161,6 +178,44 @@ func TestFirstReading(t *testing.T) {
 func append2(a, b Catalog) Catalog {
 	a["m"] = append(a["m"], b["m"]...)
 	return a
+}
+
+// TestScopes: two libraries use one name for different things. A rule chooses one of them.
+func TestScopes(t *testing.T) {
+	of := func(scope, unit string, data metricdata.Aggregation) Metric {
+		return Metric{Name: "m", Unit: unit, Data: data, Scope: instrumentation.Scope{Name: scope, Version: "1"}}
+	}
+	c := Catalog{"m": {of("new", "s", gauge(point(2.0))), of("old", "ms", counter(cum, point(int64(7)))), of("broken", "", nil)}}
+	for scope, want := range map[string]string{"new": "max.fail", "other": "", "broken": "can't be judged", "old": "of kind counter"} {
+		s := samplerOf(rule.Rule{Value: rule.Last("m").Scope(scope), Fail: rule.Above(time.Second)})
+		s.Sample(time.Now(), c)
+		r := read(s)
+		if len(r.Groups) == 1 && edge(r.Groups[0]) != want || len(r.Groups) == 0 && (want == "") != (r.Problem == "") || !strings.Contains(r.Problem, want) && r.Problem != "" {
+			t.Errorf("%s: %q, %+v; want %s", scope, r.Problem, r.Groups, want)
+		}
+	}
+	s := samplerOf(rule.Rule{Value: rule.Last("m"), Fail: rule.Above(time.Second)})
+	s.Sample(time.Now(), Catalog{"m": {of("new", "s", gauge(point(2.0))), of("old", "ms", gauge(point(7.0)))}})
+	if want := `m exists twice: add .Scope("new") for the gauge in "s", or .Scope("old") for the gauge in "ms"`; read(s).Problem != want {
+		t.Errorf("%q, want %q", read(s).Problem, want)
+	}
+	ratio := samplerOf(rule.Rule{Value: rule.Ratio(rule.Last("m").Sum(), rule.Last("m")).Scope("a"), Fail: rule.Above(.5)})
+	ratio.Sample(time.Now(), Catalog{"m": {of("a", "", gauge(point(2.0))), of("b", "", gauge(point(2.0), point(3.0)))}})
+	if r := read(ratio); len(r.Groups) != 1 || r.Groups[0].Value != 1 {
+		t.Errorf("a ratio in one scope: %q %+v", r.Problem, r.Groups)
+	}
+}
+
+// TestBadGroup: a group that can't be read is a problem, and hides no other that fails.
+func TestBadGroup(t *testing.T) {
+	for value, fails := range map[float64]bool{1: false, 3: true} {
+		s := samplerOf(rule.Rule{Value: rule.Last("m"), Fail: rule.Above(2), Per: []string{"q"}})
+		s.Sample(time.Now(), collection("", gauge(point(value, "q", "a"), point(math.NaN(), "q", "b"))))
+		r := read(s)
+		if r.Problem != "m: the value is NaN (q=b)" || len(r.Groups) != 1 || (edge(r.Groups[0]) == "max.fail") != fails {
+			t.Errorf("%v: %q, %+v", value, r.Problem, r.Groups)
+		}
+	}
 }
 
 // TestPer makes a group of each combination of values.

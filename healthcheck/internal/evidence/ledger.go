@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -21,6 +22,7 @@ type ledger struct {
 	last    time.Time // the last collection
 	origin  time.Time // of now
 	now     time.Duration
+	before  time.Duration // the now of the last collection
 	swept   time.Duration
 }
 
@@ -70,7 +72,7 @@ func newLedger(i *query.Indicator) *ledger {
 		for _, sd := range l.sides {
 			sd.in.GroupBy = slices.Concat(sd.in.GroupBy, i.GroupBy)
 			sd.in.Matchers = slices.Concat(sd.in.Matchers, i.Matchers)
-			sd.in.Scopes = slices.Concat(sd.in.Scopes, i.Scopes)
+			sd.in.Source = cmp.Or(sd.in.Source, i.Source)
 		}
 	} else {
 		l.sides = []*side{{in: *i, based: true}}
@@ -105,7 +107,7 @@ func (l *ledger) begin(at time.Time, span, keep time.Duration, began func(metric
 	if l.origin.IsZero() {
 		l.origin = at
 	}
-	l.now = max(l.now+1, at.Sub(l.origin)) // never the same twice
+	l.before, l.now = l.now, max(l.now+1, at.Sub(l.origin)) // never the same twice
 	return &entry{ledger: l, at: at, span: span, keep: keep, began: began}
 }
 
@@ -185,7 +187,7 @@ func (e *entry) account(sd *side, b *book, p *series) (a *account, isNew bool) {
 	for a != nil && a.seen == e.now {
 		at, a = a, a.twin
 	}
-	if isNew = a == nil || e.now-a.seen > e.keep; isNew { // the group may be gone as well
+	if isNew = a == nil || a.seen < e.before && e.now-a.seen > e.keep; isNew { // the group may be gone as well
 		if a == nil {
 			a = &account{}
 			if at == nil {

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,8 @@ func TestFinding(t *testing.T) {
 		{"the lowest of the groups decides", rule.Rule{Value: rule.Last("m"), Fail: rule.Below(3), Per: per}, queue("a", 0), verdict.Fail, 0, "0 of at least 3 (q=a)"},
 		{"two are alike: the first by name", rule.Rule{Value: rule.Last("m"), Fail: rule.Above(1), Per: per}, queue("a", 2), verdict.Fail, 2, "2 of at most 1 (q=a)"},
 		{"a number where a duration belongs", two, collection("s", gauge(point(1))), verdict.Unknown, 0, `Fail: 80 is a number without a unit`},
+		{"a group without a number hides no other", rule.Rule{Value: rule.Last("m"), Fail: rule.Above(1), Per: per}, queue("a", math.NaN()), verdict.Fail, 2, "2 of at most 1 (q=b)"},
+		{"a group without a number", rule.Rule{Value: rule.Last("m"), Fail: rule.Above(2), Per: per}, queue("a", math.NaN()), verdict.Unknown, 0, "m: the value is NaN (q=a)"},
 		{"groups without a series", rule.Rule{Value: rule.Last("m"), Fail: rule.Above(1), Per: per}, evidence.Catalog{}, verdict.Pass, 0, ""},
 	}
 	for _, c := range cases {

@@ -15,8 +15,8 @@ type Indicator struct {
 	Kind      Kind
 	Metric    string
 	Matchers  []Matcher
-	Scopes    []string // of the metric; empty for all
-	Merge     Merge    // of several series
+	Source    string // scope of the metric; empty for all
+	Merge     Merge  // of several series
 	GroupBy   []attribute.Key
 	Window    time.Duration
 	Quantile  float64
@@ -122,6 +122,9 @@ func (i *Indicator) validate(add func(field, format string, a ...any)) {
 	case i.MinEvents > 0 && !i.counts():
 		add("MinEvents", "%v: only ShareAbove, Quantile and a Ratio of two Increase count events", i.MinEvents)
 	}
+	if i.Merge != MergeNone && i.Kind != KindLast {
+		add("Value", "only Last takes Sum, Max and Min; of a Ratio write them on each side")
+	}
 	if slices.Contains(i.GroupBy, "") {
 		add("Per", "has an empty attribute")
 	}
@@ -169,7 +172,7 @@ func (i *Indicator) IsShare() bool { return i.Kind == KindShareAbove || i.Kind =
 // part reports whether the numerator counts a part of the denominator's events, so that the ratio
 // can't exceed 1.
 func (i *Indicator) part() bool {
-	if i.Kind != KindRatio || i.Num.Kind != KindIncrease || i.Num.Metric != i.Den.Metric {
+	if i.Kind != KindRatio || i.Num.Kind != KindIncrease || i.Num.Metric != i.Den.Metric || i.Den.Source != "" && i.Den.Source != i.Num.Source {
 		return false
 	}
 	for _, d := range i.Den.Matchers { // the numerator is at least as narrow
