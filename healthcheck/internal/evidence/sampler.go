@@ -17,18 +17,18 @@ import (
 // A Sampler turns each collection into the reading of one rule. The collector's
 // goroutine owns it; the judge sees only the immutable reading.
 type Sampler struct {
-	rule     *query.Rule              // as written, durations in seconds
-	resolved *query.Rule              // in the unit of the metric; nil until the metric is seen
-	seen     shape                    // of the metric, as resolved
-	observed func(metric string) bool // reports that its series may begin at any value
-	Long     bool                     // keep four windows, for a rule that may eject the instance
-	missing  []string                 // metrics that were in no collection yet
-	first    time.Time                // of the samples since the windows began
-	matched  time.Time                // when a series last passed the filter
-	ledger   *ledger                  // of an indicator with a window
-	reading  atomic.Pointer[Reading]
-	epoch    atomic.Int64 // the judge raises it to restart all windows
-	begun    int64        // the epoch of the windows
+	rule      *query.Rule              // as written, durations in seconds
+	resolved  *query.Rule              // in the unit of the metric; nil until the metric is seen
+	seen      shape                    // of the metric, as resolved
+	observed  func(metric string) bool // reports that its series may begin at any value
+	Long      bool                     // keep four windows, for a rule that may eject the instance
+	missing   []string                 // metrics that were in no collection yet
+	first     time.Time                // of the samples since the windows began
+	unmatched time.Time                // since when the filter matches nothing; zero if it does
+	ledger    *ledger                  // of an indicator with a window
+	reading   atomic.Pointer[Reading]
+	epoch     atomic.Int64 // the judge raises it to restart all windows
+	begun     int64        // the epoch of the windows
 
 	// Dated reports whether the start times of a metric's series say when these began at zero. If it
 	// is nil, all do.
@@ -44,7 +44,9 @@ type Reading struct {
 	Problem string         // why nothing can be judged
 	Mistake *query.Mistake // the problem, if the rule does not fit its metric
 	Traffic Traffic
-	epoch   int64 // of the sampler's windows
+
+	Unmatched *Unmatched // what the filter misses; nil if it matches
+	epoch     int64      // of the sampler's windows
 }
 
 // StaleAfter is the age at which a reading is stale, because several collections have failed.
@@ -72,7 +74,7 @@ func (s *Sampler) Sample(at time.Time, c Catalog) {
 		s.first = time.Time{}
 	}
 	if s.first.IsZero() {
-		s.first, s.matched = at, at
+		s.first = at
 	}
 	if err := s.read(r, c); err != nil {
 		r.Problem = err.Error()
@@ -220,7 +222,28 @@ func (s *Sampler) readWindows(r *Reading, c Catalog) error {
 		}
 	}
 	e.close()
-	return s.measureAll(r, e)
+	err := s.measureAll(r, e)
+	s.miss(r, e, read)
+	return err
+}
+
+// miss finds out whether the filter matches nothing, and since when.
+func (s *Sampler) miss(r *Reading, e *entry, read [][]Metric) {
+	in := &r.Rule.Indicator
+	for n, sd := range slices.Backward(e.sides) { // a ratio without a denominator has no value
+		bad := !sd.based || in.Kind == query.KindIncrease && !r.Rule.Lower()
+		if r.Unmatched == nil {
+			r.Unmatched = unmatched(sd, read[n], bad, max(1, in.MinEvents), in.Window)
+		}
+	}
+	switch {
+	case r.Unmatched == nil:
+		s.unmatched = time.Time{}
+	case s.unmatched.IsZero():
+		s.unmatched = r.At
+	default:
+		r.Unmatched.Lasting = r.At.Sub(s.unmatched) >= in.Window
+	}
 }
 
 // measureAll compares every group with the rule.

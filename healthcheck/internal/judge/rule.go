@@ -132,7 +132,7 @@ func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 			}
 		}
 		f.State, f.Reason = r.missing(at)
-		return f, false
+		return missed(f, read, current), false
 	}
 	if !current {
 		return f, false // the reading is from before the last Forget
@@ -140,11 +140,11 @@ func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 	m := r.worst(read.Groups)
 	f.Group = m.Group
 	if m.Empty {
-		return f, false
+		return missed(f, read, current), false
 	}
 	f.HasValue, f.Value, f.Share = true, m.Value, m.Share
 	if m.Crossed == nil {
-		return f, false
+		return missed(f, read, current), false
 	}
 	f.State = verdict.Warn
 	if m.Crossed.Fails() {
@@ -155,6 +155,18 @@ func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 		f.State = verdict.Warn // enough for a warning, not for an ejection
 	}
 	return f, m.Ongoing
+}
+
+// missed says in a passing finding that the filter matches nothing. If that was so for a whole window,
+// the finding warns, because nobody is judged.
+func missed(f Finding, read *evidence.Reading, current bool) Finding {
+	if u := read.Unmatched; u != nil && current && f.State == verdict.Pass {
+		f.Reason = u.Text
+		if u.Lasting {
+			f.State = verdict.Warn
+		}
+	}
+	return f
 }
 
 // fails reports whether a group fails. No other group's problem hides that.
