@@ -34,6 +34,7 @@ type side struct {
 	scopes   map[instrumentation.Scope]*book
 	overflow window // events of the overflow series
 	missed   window // events of series that the filter drops
+	seen     seen   // what their filter could match
 	matched  bool   // this collection has a series that the filter keeps
 }
 
@@ -86,6 +87,7 @@ func (l *ledger) restart() {
 	l.windows, l.bounds, l.fresh = map[attribute.Distinct]*window{}, nil, true
 	for _, sd := range l.sides {
 		sd.scopes = map[instrumentation.Scope]*book{}
+		sd.seen = newSeen(&sd.in)
 		sd.overflow, sd.missed = window{amount: amounts{0}}, window{amount: amounts{0}}
 	}
 }
@@ -161,14 +163,19 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 	if !p.start.IsZero() {
 		start = p.start.UnixNano()
 	}
-	known := a.value == a.value
+	changed, reset, known := true, false, a.value == a.value
+	if !isNew && known {
+		changed, reset = a.moved(buckets, p)
+	}
 	switch {
+	case !changed && start == a.start:
+		return
 	case isNew && (e.fresh || a.is != folded && !e.began(sd.in.Metric, kind, p, b.before)), !isNew && !known:
 		// what was there before is not growth
 	case isNew:
 		w.began = true
 		w.grow(sd.column, buckets, p, nil, 0)
-	case a.decreased(buckets, p), start != a.start && p.start.After(b.before) && e.began(sd.in.Metric, kind, p, b.before):
+	case reset, start != a.start && p.start.After(b.before) && e.began(sd.in.Metric, kind, p, b.before):
 		w.grow(sd.column, buckets, p, nil, 0)
 	default:
 		w.grow(sd.column, buckets, p, a.counts, a.value)
@@ -203,20 +210,24 @@ func (e *entry) account(sd *side, b *book, p *series) (a *account, isNew bool) {
 	return a, isNew
 }
 
-// decreased reports whether a series was reset.
-func (a *account) decreased(buckets bool, p *series) bool {
+// moved reports whether the count of a series changed, and whether it was reset.
+func (a *account) moved(buckets bool, p *series) (changed, reset bool) {
 	if !buckets {
-		return p.Value < a.value
+		return p.Value != a.value, p.Value < a.value
 	}
 	if len(a.counts) != len(p.counts) {
-		return true
+		return true, true
 	}
-	for n, v := range p.counts {
-		if v < a.counts[n] {
-			return true
+	counts := p.counts[:len(a.counts)]
+	for n, old := range a.counts {
+		if v := counts[n]; v != old {
+			changed = true
+			if v < old {
+				return true, true
+			}
 		}
 	}
-	return false
+	return changed, false
 }
 
 // grow adds the growth of a series since it had other counts, or another value.
@@ -242,6 +253,7 @@ func (e *entry) open(sd *side, a *account, p *series) {
 		a.is, a.to = folded, &sd.overflow
 	case !keeps(i, p.Attrs):
 		a.is, a.to = dropped, &sd.missed
+		sd.seen.note(i, p.Attrs)
 	default:
 		a.is, a.to = kept, e.window(groupOf(i, p.Attrs))
 	}

@@ -223,17 +223,17 @@ func (s *Sampler) readWindows(r *Reading, c Catalog) error {
 	}
 	e.close()
 	err := s.measureAll(r, e)
-	s.miss(r, e, read)
+	s.miss(r, e)
 	return err
 }
 
 // miss finds out whether the filter matches nothing, and since when.
-func (s *Sampler) miss(r *Reading, e *entry, read [][]Metric) {
+func (s *Sampler) miss(r *Reading, e *entry) {
 	in := &r.Rule.Indicator
-	for n, sd := range slices.Backward(e.sides) { // a ratio without a denominator has no value
+	for _, sd := range slices.Backward(e.sides) { // a ratio without a denominator has no value
 		bad := !sd.based || in.Kind == query.KindIncrease && !r.Rule.Lower()
 		if r.Unmatched == nil {
-			r.Unmatched = unmatched(sd, read[n], bad, max(1, in.MinEvents), in.Window)
+			r.Unmatched = unmatched(sd, bad, max(1, in.MinEvents), in.Window)
 		}
 	}
 	switch {

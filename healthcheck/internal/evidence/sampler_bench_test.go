@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,10 +40,11 @@ func BenchmarkSample(b *testing.B) {
 		{"quantile by route", latency, rule.Rule{Value: rule.Quantile(.99, "m"), Per: []string{"http.route"}, Fail: rule.Above(500 * time.Millisecond)}},
 		{"increase", requests, rule.Rule{Value: in, Fail: rule.Above(1e9)}},
 		{"ratio", requests, rule.Rule{Value: rule.Ratio(in.Where("http.response.status_code", "205"), in), Fail: rule.Above(.5)}},
+		{"ratio without failures", requests, rule.Rule{Value: rule.Ratio(in.Where("http.response.status_code", "500"), in), Fail: rule.Above(.5)}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			unit := "s"
-			if c.name == "increase" || c.name == "ratio" {
+			if c.name == "increase" || strings.HasPrefix(c.name, "ratio") {
 				unit = "1"
 			}
 			catalog := NewCatalog(&metricdata.ResourceMetrics{ScopeMetrics: []metricdata.ScopeMetrics{{Metrics: []metricdata.Metrics{{Name: "m", Unit: unit, Data: c.data}}}}})

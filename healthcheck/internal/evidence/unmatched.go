@@ -22,10 +22,35 @@ type Unmatched struct {
 // maxKeys is how many attributes of other events the text names.
 const maxKeys = 3
 
+// seen has the attributes of all series so far. They are noted once for each series, because nothing
+// else of a filter costs time every second.
+type seen struct {
+	has    []bool // by matcher: a series has its attribute
+	passes []bool // and a series passes it
+	keys   map[attribute.Key]bool
+}
+
+func newSeen(i *query.Indicator) seen {
+	n := len(i.Matchers)
+	return seen{make([]bool, n), make([]bool, n), map[attribute.Key]bool{}}
+}
+
+func (s *seen) note(i *query.Indicator, set attribute.Set) {
+	for n, m := range i.Matchers {
+		_, has := set.Value(m.Key)
+		s.has[n], s.passes[n] = s.has[n] || has, s.passes[n] || matches(m, set)
+	}
+	for _, kv := range set.ToSlice() {
+		if len(s.keys) < 64 { // they come from code, but nobody knows
+			s.keys[kv.Key] = true
+		}
+	}
+}
+
 // unmatched returns what the filter of one side misses; nil if it matches, or if nothing was
 // counted. A filter for bad events matches nothing on a good day. So it counts only if no event has
 // the attribute at all.
-func unmatched(sd *side, read []Metric, bad bool, least float64, span time.Duration) *Unmatched {
+func unmatched(sd *side, bad bool, least float64, span time.Duration) *Unmatched {
 	i := &sd.in
 	if sd.matched || len(i.Matchers) == 0 {
 		return nil
@@ -34,36 +59,20 @@ func unmatched(sd *side, read []Metric, bad bool, least float64, span time.Durat
 	if grown[0] < least {
 		return nil
 	}
-	has, passes := make([]bool, len(i.Matchers)), make([]bool, len(i.Matchers))
-	keys := map[attribute.Key]bool{}
-	for _, m := range read {
-		each(m.Data, func(p *series) {
-			if p.overflowed() {
-				return
-			}
-			for n, m := range i.Matchers {
-				_, is := p.Attrs.Value(m.Key)
-				has[n], passes[n] = has[n] || is, passes[n] || matches(m, p.Attrs)
-			}
-			for _, kv := range p.Attrs.ToSlice() {
-				keys[kv.Key] = true
-			}
-		})
-	}
 	what, events := "nothing matches "+describe(i.Matchers), text.Number(grown[0])
 	for n, m := range i.Matchers {
 		switch {
-		case has[n] || passes[n]:
+		case sd.seen.has[n] || sd.seen.passes[n]:
 		case bad && m.Key == conventions.ErrorType:
 			return nil // by convention, only failures have it
 		default:
-			return &Unmatched{Text: fmt.Sprintf("%s: %s events have no %s%s", what, events, m.Key, instead(keys))}
+			return &Unmatched{Text: fmt.Sprintf("%s: %s events have no %s%s", what, events, m.Key, instead(sd.seen.keys))}
 		}
 	}
 	if bad {
 		return nil
 	}
-	if n := slices.Index(passes, false); n >= 0 && !i.Matchers[n].Not {
+	if n := slices.Index(sd.seen.passes, false); n >= 0 && !i.Matchers[n].Not {
 		return &Unmatched{Text: fmt.Sprintf("%s: %s events have another %s", what, events, i.Matchers[n].Key)}
 	}
 	return &Unmatched{Text: fmt.Sprintf("%s: %s events match a part of it", what, events)}
