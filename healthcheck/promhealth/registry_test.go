@@ -31,6 +31,7 @@ import (
 func everything(t *testing.T) *healthcheck.Monitor {
 	t.Helper()
 	m := healthcheck.New(healthcheck.Config{
+		OverrideFile: filepath.Join(t.TempDir(), "overrides"),
 		Checks: []healthcheck.Check{
 			{Name: "good", Func: func(context.Context) error { return nil }},
 			{Name: "bad", Func: func(context.Context) error { return errors.New("x") }},
