@@ -154,5 +154,14 @@ func gatherRatio(num, den *query.Indicator, c Catalog) (levels, shape, error) {
 		d.value, d.below = n.value, d.value
 		d.problem = errors.Join(d.problem, n.problem)
 	}
-	return out, is, errors.Join(err1, err2)
+	return out, is, both(err1, err2)
+}
+
+// both joins the problems of the two sides of a ratio. If both sides read one metric, they have the
+// same one.
+func both(errs ...error) error {
+	if len(errs) == 2 && errs[0] != nil && errs[1] != nil && errs[0].Error() == errs[1].Error() {
+		return errs[0]
+	}
+	return errors.Join(errs...)
 }

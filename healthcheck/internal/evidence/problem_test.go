@@ -43,3 +43,20 @@ func TestProblems(t *testing.T) {
 		}
 	}
 }
+
+// TestProblemOnce: both sides of a ratio read one metric, whose problem is said once.
+func TestProblemOnce(t *testing.T) {
+	none := evidence.Metric{Name: "m", Description: "can't be read"}
+	for _, kind := range []query.Kind{query.KindIncrease, query.KindLast} {
+		side := query.Indicator{Kind: kind, Metric: "m"}
+		r := &query.Rule{
+			Indicator: query.Indicator{Kind: query.KindRatio, Num: &side, Den: &side}.With(0, 0, nil),
+			Bounds:    []query.Bound{{Edge: query.MaxFail, Number: query.Number{Value: .5}}},
+		}
+		s := evidence.NewSampler(r, false, func(string) bool { return false })
+		s.Sample(time.Now(), evidence.Catalog{"m": {none}})
+		if got, _ := s.Reading(); got.Problem != "m can't be read" {
+			t.Errorf("%q", got.Problem)
+		}
+	}
+}

@@ -200,7 +200,7 @@ func (s *Sampler) readWindows(r *Reading, c Catalog) error {
 		kinds[n] = is.kind
 		errs = append(errs, err)
 	}
-	if err := s.fit(r, is, errors.Join(errs...)); err != nil {
+	if err := s.fit(r, is, both(errs...)); err != nil {
 		return err
 	}
 	e := s.ledger.begin(r.At, in.Window, keep, s.fromZero)
