@@ -2,6 +2,7 @@ package healthcheck
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,8 +26,8 @@ func TestRecipes(t *testing.T) {
 	}{
 		"memory below the limit": {rule.Ratio(used, size), rule.Above(.9), heap(300, 400), verdict.Pass},
 		"memory at the limit":    {rule.Ratio(used, size), rule.Above(.9), heap(400, 550), verdict.Fail},
-		"a certificate for long": {rule.TimeSince("certificate.end.timestamp"), rule.Above(-14 * 24 * time.Hour), end(20 * 24 * time.Hour), verdict.Pass},
-		"a certificate's end":    {rule.TimeSince("certificate.end.timestamp"), rule.Above(-14 * 24 * time.Hour), end(10 * 24 * time.Hour), verdict.Fail},
+		"a certificate for long": {rule.TimeUntil("certificate.end.timestamp"), rule.Below(14 * 24 * time.Hour), end(20 * 24 * time.Hour), verdict.Pass},
+		"a certificate's end":    {rule.TimeUntil("certificate.end.timestamp"), rule.Below(14 * 24 * time.Hour), end(10 * 24 * time.Hour), verdict.Fail},
 		"a low mean":             {rule.Ratio(took, requests), rule.Above(.2), mean(.1), verdict.Pass},
 		"a high mean":            {rule.Ratio(took, requests), rule.Above(.2), mean(.3), verdict.Fail},
 		"a low rate":             {requests, rule.Above(5 * 30), rate(4), verdict.Pass},
@@ -48,6 +49,15 @@ func TestRecipes(t *testing.T) {
 				k.state("rule", c.want)
 			})
 		})
+	}
+}
+
+// TestTimeSinceIsNotNegative: a limit before the moment was accepted, and the rule was unknown for
+// ever.
+func TestTimeSinceIsNotNegative(t *testing.T) {
+	k := newKit(t, ofRules(rule.Rule{Name: "certificate", Value: rule.TimeSince("certificate.end.timestamp"), Fail: rule.Above(-14 * 24 * time.Hour)}))
+	if err := k.StartWith(t.Context(), k.pipeline); err == nil || !strings.Contains(err.Error(), "write rule.TimeUntil") {
+		t.Errorf("error: %v", err)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // seconds, in a metric with the unit s. A number is recorded in a metric without a unit, for a rule
 // with a number.
 //
-// The metric is a gauge if a rule of the configuration reads it by rule.Last or rule.TimeSince, and
+// The metric is a gauge if a rule of the configuration reads it by rule.Last, rule.TimeSince or rule.TimeUntil, and
 // a histogram otherwise. For another instrument, use T.Meter. Before the first Record the metric
 // does not exist, and a rule on it is unknown. To create it without a value, use T.Meter. Record is
 // a function because Go's methods take no type parameters.
@@ -84,7 +84,7 @@ func (t *T) isGauge(name string) bool {
 
 func gauges(i query.Indicator, name string) bool {
 	switch i.Kind {
-	case query.KindLast, query.KindTimeSince:
+	case query.KindLast, query.KindTimeSince, query.KindTimeUntil:
 		return i.Metric == name
 	case query.KindRatio:
 		return gauges(*i.Num, name) || gauges(*i.Den, name)

@@ -23,7 +23,7 @@
 // # What is evidence
 //
 //   - Counters: Increase, and Ratio of two.
-//   - Gauges and untyped metrics: Last, TimeSince, and Ratio of two Last.
+//   - Gauges and untyped metrics: Last, TimeSince, TimeUntil, and Ratio of two Last.
 //   - Histograms: Quantile, ShareAbove and Increase. A limit must be one of the histogram's own
 //     bucket boundaries, because nobody can add one here. Start says so, or AddRule, if the
 //     histogram has been registered and, in case of a vec, has a child. If it gets its first child

@@ -189,3 +189,13 @@ func ExampleIndicator_Scope() {
 	// fail 5 of at most 4
 	// pass
 }
+
+// The time until a certificate ends, from a gauge with that time.
+func ExampleTimeUntil() {
+	judged(rule.Rule{Value: rule.TimeUntil("certificate.end.timestamp"), Fail: rule.Below(14 * 24 * time.Hour)}, func(m metric.Meter) {
+		end, _ := m.Int64Gauge("certificate.end.timestamp", metric.WithUnit("s"))
+		end.Record(ctx, time.Now().Add(30*24*time.Hour).Unix())
+	})
+	// Output:
+	// pass
+}

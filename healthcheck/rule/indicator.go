@@ -24,6 +24,10 @@ func Last(metric string) Indicator { return Indicator{Kind: query.KindLast, Metr
 // gauge's own unit of time. Its limits are durations.
 func TimeSince(metric string) Indicator { return Indicator{Kind: query.KindTimeSince, Metric: metric} }
 
+// TimeUntil is the time until the Unix timestamp that a gauge holds, such as the end of a
+// certificate: Fail: rule.Below(14 * 24 * time.Hour). It is negative after that time.
+func TimeUntil(metric string) Indicator { return Indicator{Kind: query.KindTimeUntil, Metric: metric} }
+
 // Increase is the growth of a counter, or of a histogram's count, over the rule's Window.
 func Increase(metric string) Indicator { return Indicator{Kind: query.KindIncrease, Metric: metric} }
 

@@ -62,7 +62,7 @@ func twice(metric string, a, b shape, scope, other string) error {
 func canRead(i *query.Indicator, kind string) error {
 	ok := false
 	switch i.Kind {
-	case query.KindLast, query.KindTimeSince:
+	case query.KindLast, query.KindTimeSince, query.KindTimeUntil:
 		ok = kind == "gauge" || kind == "up-down counter"
 	case query.KindIncrease:
 		ok = kind == "counter" || kind == "histogram" || kind == "exponential histogram"
@@ -78,7 +78,7 @@ func canRead(i *query.Indicator, kind string) error {
 // readerOf names the indicators that read a kind of instrument.
 func readerOf(kind string) string {
 	return map[string]string{
-		"gauge": "Last or TimeSince", "up-down counter": "Last", "counter": "Increase",
+		"gauge": "Last, TimeSince or TimeUntil", "up-down counter": "Last", "counter": "Increase",
 		"histogram": "Quantile, ShareAbove or Increase", "exponential histogram": "Increase",
 	}[kind]
 }

@@ -52,8 +52,10 @@ type Reading struct {
 // StaleAfter is the age at which a reading is stale, because several collections have failed.
 const StaleAfter = 30 * time.Second
 
-// maxAhead is how far a timestamp may be ahead of now: clocks differ.
-const maxAhead = 5 * time.Minute
+const (
+	maxAhead = 5 * time.Minute            // how far a timestamp of the past may be ahead of now, because clocks differ
+	maxUntil = 200 * 365 * 24 * time.Hour // how far a timestamp of the future may be ahead
+)
 
 // longWindows is the number of windows over which a limit must be crossed before a rule on traffic
 // ejects the instance.
@@ -138,10 +140,17 @@ func (s *Sampler) compare(r *Reading, l *level, unit string) (m Measure, err err
 	in := &s.rule.Indicator
 	m = Measure{Group: l.attrs, Value: l.value}
 	switch in.Kind {
-	case query.KindTimeSince:
+	case query.KindTimeSince, query.KindTimeUntil:
+		ahead := maxAhead
 		m.Value = float64(r.At.UnixNano())/1e9 - l.value*cmp.Or(query.Seconds(query.TimeUnit(in.Metric, unit)), 1)
-		if l.problem == nil && -m.Value > maxAhead.Seconds() {
+		if in.Kind == query.KindTimeUntil {
+			ahead = maxUntil
+		}
+		if l.problem == nil && -m.Value > ahead.Seconds() {
 			return m, fmt.Errorf("%s is %s s ahead of now: a gauge of milliseconds needs the unit ms", in.Metric, text.Number(-m.Value))
+		}
+		if in.Kind == query.KindTimeUntil {
+			m.Value = -m.Value
 		}
 	case query.KindRatio:
 		if m.Empty = l.below == 0; !m.Empty {

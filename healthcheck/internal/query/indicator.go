@@ -32,11 +32,15 @@ const (
 	KindNone       Kind = iota
 	KindLast            // the last value of a gauge or up-down counter
 	KindTimeSince       // now minus the timestamp in a gauge
+	KindTimeUntil       // the timestamp in a gauge minus now
 	KindIncrease        // growth over a window
 	KindShareAbove      // share of measurements above a bound, in a window
 	KindQuantile        // quantile of the measurements of a window
 	KindRatio           // one indicator divided by another
 )
+
+// OfTime reports whether an indicator compares a timestamp with now.
+func (k Kind) OfTime() bool { return k == KindTimeSince || k == KindTimeUntil }
 
 // Merge says how an indicator of a present value reads several series.
 type Merge int

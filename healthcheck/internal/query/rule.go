@@ -86,6 +86,8 @@ func (r *Rule) Validate() (all []*Mistake) {
 			add(b.Edge.Field(), "%v is not a number", b)
 		case b.Lower() && i.Kind == KindQuantile:
 			add(b.Edge.Field(), "%v: a Quantile can't have a lower limit: write rule.Above", b)
+		case b.Value < 0 && i.Kind == KindTimeSince:
+			add(b.Edge.Field(), "%v: the time since a moment is not negative: write rule.TimeUntil", b)
 		default:
 			if p := i.pointless(b); p != "" {
 				add(b.Edge.Field(), "%v %s", b, p)
@@ -150,7 +152,7 @@ func (r *Rule) mistyped() (all []*Mistake) {
 	}
 	unit := ""
 	switch i.Kind {
-	case KindTimeSince, KindShareAbove, KindRatio:
+	case KindTimeSince, KindTimeUntil, KindShareAbove, KindRatio:
 		unit = i.Unit("", "")
 	case KindLast, KindQuantile:
 		unit = named
@@ -168,8 +170,8 @@ func (r *Rule) mistyped() (all []*Mistake) {
 func (r *Rule) Resolved(unit, kind string) (*Rule, error) {
 	out := Rule{Indicator: r.Indicator, Bounds: append([]Bound(nil), r.Bounds...)}
 	i := &out.Indicator
-	if i.Kind == KindTimeSince && unit != "" && unit != "1" && Seconds(unit) == 0 {
-		return nil, &Mistake{"Value", fmt.Sprintf("%s is in %q, and TimeSince reads a time: seconds since 1970, or another unit of time", i.Metric, unit)}
+	if i.Kind.OfTime() && unit != "" && unit != "1" && Seconds(unit) == 0 {
+		return nil, &Mistake{"Value", fmt.Sprintf("%s is in %q, and TimeSince and TimeUntil read a time: seconds since 1970, or another unit of time", i.Metric, unit)}
 	}
 	if i.Kind == KindShareAbove {
 		n, err := i.Bound.in(TimeUnit(i.Metric, unit), "Value", i.Metric)

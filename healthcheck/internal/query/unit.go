@@ -34,7 +34,7 @@ func (i *Indicator) Unit(metric, kind string) string {
 	switch {
 	case i.Kind == KindShareAbove, i.Kind == KindRatio:
 		return "1"
-	case i.Kind == KindTimeSince:
+	case i.Kind.OfTime():
 		return "s"
 	case i.Kind == KindIncrease && strings.HasSuffix(kind, "histogram"):
 		return "1" // its count
