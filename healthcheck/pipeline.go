@@ -24,6 +24,10 @@ type Pipeline struct {
 // instrument, so that the Monitor can tell a mistyped name from an instrument without values. It
 // knows all rules that are added before their histogram is created.
 //
+// A view can't see the boundaries that a histogram was created with. So a histogram with a limit
+// gets the default boundaries and the limit, unless a view of base has its boundaries.
+// telemetry.Start keeps them.
+//
 // An instrument gets the first matching view of base, with the limits merged into its boundaries.
 // Rules use the names that these views give. Pass your own views here and not to the provider,
 // because an instrument takes only one.

@@ -249,7 +249,8 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 		t.logs = sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(p))
 		t.Logger = bridgeLogs(t.log.Handler(), t.logs)
 	}
-	metrics := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(t.Reader), sdkmetric.WithView(cfg.views()...)}
+	var own advice
+	metrics := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(t.Reader), sdkmetric.WithView(cfg.views(&own)...)}
 	for _, r := range cfg.Readers {
 		metrics = append(metrics, sdkmetric.WithReader(r))
 	}
@@ -261,7 +262,7 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 		metrics = append(metrics, sdkmetric.WithReader(r))
 	}
 	t.metrics = sdkmetric.NewMeterProvider(metrics...)
-	t.MeterProvider = t.metrics
+	t.MeterProvider = advisedProvider{t.metrics, &own}
 	env.announce(t.log)
 
 	if env.exports() {
@@ -315,8 +316,8 @@ func (t *Telemetry) serveMetrics(cfg Config) (native []sdkmetric.Producer, err e
 const gatherLimit = 5 * time.Second
 
 // views returns the user's and the package's views, through the view of Health.
-func (cfg *Config) views() []sdkmetric.View {
-	views := slices.Concat(guarded(cfg.Views), ownViews)
+func (cfg *Config) views(own *advice) []sdkmetric.View {
+	views := slices.Concat(guarded(cfg.Views, own), ownViews, []sdkmetric.View{own.view})
 	if cfg.Health != nil {
 		return []sdkmetric.View{cfg.Health.View(views...)}
 	}

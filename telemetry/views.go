@@ -2,15 +2,18 @@ package telemetry
 
 import (
 	"cmp"
+	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// guarded returns the views of the user with the limits of ownViews. An instrument takes only its
+// guarded returns the views of the user with the limits of ownViews and with the histograms' own
+// boundaries. An instrument takes only its
 // first view, so a view of all histograms would give the Host header to every client again. A view
 // of one instrument is meant, and stays as it is.
-func guarded(views []sdkmetric.View) []sdkmetric.View {
+func guarded(views []sdkmetric.View, own *advice) []sdkmetric.View {
+	guards := append(slices.Clone(ownViews), own.view)
 	out := make([]sdkmetric.View, len(views))
 	for n, view := range views {
 		out[n] = func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
@@ -18,9 +21,9 @@ func guarded(views []sdkmetric.View) []sdkmetric.View {
 			if !ok || !isGeneral(view, i) {
 				return s, ok
 			}
-			for _, own := range ownViews {
-				if guard, is := own(i); is {
-					s = merge(s, guard)
+			for _, guard := range guards {
+				if g, is := guard(i); is {
+					s = merge(s, g)
 				}
 			}
 			return s, true
