@@ -78,6 +78,7 @@ func (b *tab) unreachable() (wrong []string) {
 		Name string
 		Wide float64 // width of the outline
 		Seen bool
+		Box  string
 	}
 	b.run(`document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0);
 		window.stops = () => [...document.querySelectorAll("a[href], button, input, select, textarea, [tabindex]")].filter(e => !e.disabled && e.checkVisibility({ checkVisibilityCSS: true }));
@@ -88,7 +89,8 @@ func (b *tab) unreachable() (wrong []string) {
 		s := eval[stop](b, `(e => {
 			const style = getComputedStyle(e), box = e.getBoundingClientRect();
 			return { at: stops().indexOf(e), name: e.innerText || e.name || e.tagName, wide: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
-				seen: box.top >= 0 && box.bottom <= innerHeight && box.left >= 0 && box.right <= innerWidth };
+				box: [box.left, box.top, box.right, box.bottom].map(Math.round).join(" "), // the browser scrolls by whole pixels, and boxes have fractions
+				seen: box.top >= -1 && box.bottom <= innerHeight + 1 && box.left >= -1 && box.right <= innerWidth + 1 };
 		})(document.activeElement)`)
 		switch {
 		case s.At != n:
@@ -96,7 +98,7 @@ func (b *tab) unreachable() (wrong []string) {
 		case s.Wide < 2:
 			wrong = append(wrong, "focus: no outline on "+s.Name)
 		case !s.Seen:
-			wrong = append(wrong, "focus: "+s.Name+" is out of sight")
+			wrong = append(wrong, "focus: "+s.Name+" is out of sight, at "+s.Box)
 		}
 	}
 	return wrong

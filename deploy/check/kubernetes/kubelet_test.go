@@ -340,13 +340,20 @@ func TestPod(t *testing.T) {
 	}
 	exit := make(chan int)
 	go func() { exit <- p.Stop() }()
-	n.until("not ready while draining", false)
+	// The kubelet may need as long as the drain takes, so the process is asked whether it drains.
+	servers.Poll(t, "the drain", func() error {
+		if code, err := ask(http.MethodGet, n.url(8000, "/ready")); err != nil || code != http.StatusServiceUnavailable {
+			return fmt.Errorf("/ready is %d %v", code, err)
+		}
+		return nil
+	})
 	if code, err := ask(http.MethodPost, n.url(8000, "/jobs")); err != nil || code != http.StatusAccepted {
 		t.Errorf("a request while draining: %d %v", code, err)
 	}
 	if code, err := ask(http.MethodGet, n.url(8000, "/health")); err != nil || code != http.StatusOK {
 		t.Errorf("/health while draining: %d %v", code, err)
 	}
+	n.until("not ready while draining", false)
 	servers.Client.CloseIdleConnections()
 	if code := <-exit; code != 0 {
 		t.Errorf("exit code %d", code)
