@@ -22,6 +22,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	. "github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/checks"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
@@ -173,6 +174,7 @@ func TestEveryBody(t *testing.T) {
 					}
 					return nil
 				}},
+				Check{Name: "observing", Func: func(ctx context.Context) error { checks.Observe(ctx, 12.5, "s"); return nil }},
 				Check{Name: "warning", Func: func(context.Context) error { return Warning(errors.New("hunter2")) }},
 				Check{Name: "panicking", OnFail: WarnOnly, Func: func(context.Context) error { panic("hunter2") }},
 				Check{Name: "hanging", OnFail: WarnOnly, Interval: time.Second, Timeout: time.Second, Func: func(context.Context) error { <-hang; return nil }},
