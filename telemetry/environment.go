@@ -58,10 +58,18 @@ func (env *environment) check(name, outcome string, valid func(string) error) {
 	if err == nil {
 		return
 	}
-	if strings.Contains(v, "@") || strings.HasSuffix(name, "HEADERS") {
-		v = "…" // may contain a password
+	if isSecret(name, v) {
+		v = "…"
+		if !strings.HasSuffix(name, "HEADERS") && name != "OTEL_RESOURCE_ATTRIBUTES" { // their problems have no value
+			err = errors.New("is invalid; it is not shown, because it may contain a secret")
+		}
 	}
 	env.add(&invalidVariable{name, v, err, outcome})
+}
+
+// isSecret reports whether a value may contain a password, a token or a key.
+func isSecret(name, v string) bool {
+	return strings.ContainsAny(v, "@\n\r") || strings.Contains(v, "-----BEGIN") || strings.HasSuffix(name, "HEADERS") || name == "OTEL_RESOURCE_ATTRIBUTES"
 }
 
 func (env *environment) add(v *invalidVariable) {
@@ -128,10 +136,10 @@ func readEnvironment() *environment {
 func (env *environment) readSampler() {
 	name, ratio := "parentbased_always_on", 1.0
 	env.check("OTEL_TRACES_SAMPLER", useDefault, func(v string) error {
-		if err := isSampler(v); err != nil {
+		if err := isSampler(strings.ToLower(v)); err != nil {
 			return err
 		}
-		name = v
+		name = strings.ToLower(v)
 		return nil
 	})
 	if strings.HasSuffix(name, "traceidratio") {

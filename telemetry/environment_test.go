@@ -230,3 +230,38 @@ func TestSampler(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsInValues: a value that may be a secret is not in the log, in the error of Strict, in a
+// metric, or in the response.
+func TestSecretsInValues(t *testing.T) {
+	for name, value := range map[string]string{
+		"OTEL_EXPORTER_OTLP_CLIENT_KEY":  "-----BEGIN PRIVATE KEY-----hunter2", // the content instead of the path
+		"OTEL_EXPORTER_OTLP_CERTIFICATE": "hunter2\nhunter2",
+		"OTEL_EXPORTER_OTLP_ENDPOINT":    "https://u:hunter2@host:99999",
+		"OTEL_TRACES_EXPORTER":           "https://u:hunter2@host",
+		"OTEL_PROPAGATORS":               "https://u:hunter2@host",
+		"OTEL_RESOURCE_ATTRIBUTES":       "a=b,https://u:hunter2@host,token=hunter2%zz",
+		"OTEL_EXPORTER_OTLP_HEADERS":     "Authorization: Basic hunter2",
+	} {
+		t.Run(name, func(t *testing.T) {
+			health := healthcheck.New(healthcheck.Config{})
+			tel, log := start(t, Config{Health: health}, map[string]string{name: value})
+			_, err := Start(t.Context(), Config{Strict: true})
+			out := log.String() + fmt.Sprint(err) + result(health.Verdict(), "telemetry-environment").Reason
+			for series := range series(t, tel, "telemetry.environment.invalid") {
+				out += series
+			}
+			if err == nil || strings.Contains(out, "hunter2") || !strings.Contains(out, name) {
+				t.Error(out)
+			}
+		})
+	}
+}
+
+// TestSamplerCase: the sampler's name is in any case, as the other names are.
+func TestSamplerCase(t *testing.T) {
+	t.Setenv("OTEL_TRACES_SAMPLER", "Always_Off")
+	if e := readEnvironment(); len(e.invalid) != 0 || e.sampler.Description() != "AlwaysOffSampler" {
+		t.Errorf("%v, %s", e.invalid, e.sampler.Description())
+	}
+}

@@ -65,7 +65,7 @@ func newMetricExporter(ctx context.Context, s signal, report func(error)) (sdkme
 		return otlpmetrichttp.New(ctx, options...)
 	}
 	options := []otlpmetricgrpc.Option{
-		otlpmetricgrpc.WithDialOption(dialOptions(report)...), otlpmetricgrpc.WithTLSCredentials(s.credentials()),
+		otlpmetricgrpc.WithDialOption(dialOptions(s, report)...), otlpmetricgrpc.WithTLSCredentials(s.credentials()),
 		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}),
 	}
 	if s.gzip {
@@ -114,7 +114,7 @@ func newSpanExporter(ctx context.Context, s signal, report func(error)) (sdktrac
 		return otlptracehttp.New(ctx, options...)
 	}
 	options := []otlptracegrpc.Option{
-		otlptracegrpc.WithDialOption(dialOptions(report)...), otlptracegrpc.WithTLSCredentials(s.credentials()),
+		otlptracegrpc.WithDialOption(dialOptions(s, report)...), otlptracegrpc.WithTLSCredentials(s.credentials()),
 		otlptracegrpc.WithTimeout(s.limit(patience)),
 		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}),
 	}
@@ -151,7 +151,7 @@ func newLogExporter(ctx context.Context, s signal, report func(error)) (sdklog.E
 		return otlploghttp.New(ctx, options...)
 	}
 	options := []otlploggrpc.Option{
-		otlploggrpc.WithDialOption(dialOptions(report)...), otlploggrpc.WithTLSCredentials(s.credentials()),
+		otlploggrpc.WithDialOption(dialOptions(s, report)...), otlploggrpc.WithTLSCredentials(s.credentials()),
 		otlploggrpc.WithTimeout(s.limit(patience)),
 		otlploggrpc.WithRetry(otlploggrpc.RetryConfig{Enabled: true, InitialInterval: retryFirst, MaxInterval: retryMost}),
 	}
@@ -163,6 +163,9 @@ func newLogExporter(ctx context.Context, s signal, report func(error)) (sdklog.E
 
 // limit is the time of an export with all its attempts.
 func (s signal) limit(byDefault time.Duration) time.Duration { return cmp.Or(s.timeout, byDefault) }
+
+// attempt is the time of one attempt. If a longer time is configured, an attempt may take all of it.
+func (s signal) attempt() time.Duration { return max(attemptLimit, s.timeout) }
 
 // credentials are those of gRPC. They are always set, because a certificate in a variable would
 // turn on TLS also for http://.

@@ -16,7 +16,7 @@ const (
 
 // dialOptions returns the options of the connection of an exporter that uses gRPC. Every failed
 // attempt calls report.
-func dialOptions(report func(error)) []grpc.DialOption {
+func dialOptions(s signal, report func(error)) []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: retryFirst, Multiplier: 1.6, Jitter: .2, MaxDelay: retryMost},
@@ -27,7 +27,7 @@ func dialOptions(report func(error)) []grpc.DialOption {
 		// An attempt without an answer must not use up the time of the others. The first failed
 		// attempt is reported, and not only the last one after a minute.
 		grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			attempt, cancel := context.WithTimeout(ctx, attemptLimit)
+			attempt, cancel := context.WithTimeout(ctx, s.attempt())
 			defer cancel()
 			err := invoke(attempt, method, req, reply, cc, opts...)
 			if err != nil && ctx.Err() == nil {

@@ -13,7 +13,7 @@ import (
 
 // newClient makes the client of an exporter that uses HTTP. Every failed attempt calls report.
 func newClient(s signal, report func(error)) *http.Client {
-	return &http.Client{Transport: &attempts{report: report, next: &http.Transport{
+	return &http.Client{Transport: &attempts{limit: s.attempt(), report: report, next: &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		TLSClientConfig:       s.tls,
@@ -29,11 +29,16 @@ func newClient(s signal, report func(error)) *http.Client {
 // after a broken connection, as the protocol asks. The exporter would give the batch up.
 type attempts struct {
 	next   *http.Transport
+	limit  time.Duration
 	report func(error)
 }
 
 func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), attemptLimit)
+	into, _ := r.Context().Value(lastStatus{}).(*statusError)
+	if into != nil {
+		*into = 0 // of the attempt before
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), a.limit)
 	res, err := a.next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		late := ctx.Err() != nil
@@ -42,7 +47,7 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 		case r.Context().Err() != nil:
 			return nil, err
 		case late:
-			err = errAttempt // not again, because the collector may have taken it
+			err = fmt.Errorf("the collector has not answered for %v: %w", a.limit, context.DeadlineExceeded) // not again, because the collector may have taken it
 		default:
 			err = broken{err}
 		}
@@ -51,7 +56,7 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		err := statusError(res.StatusCode)
-		if into, ok := r.Context().Value(lastStatus{}).(*statusError); ok {
+		if into != nil {
 			*into = err
 		}
 		a.report(fmt.Errorf("export: %w", err))
@@ -62,8 +67,6 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections lets http.Client close the connections.
 func (a *attempts) CloseIdleConnections() { a.next.CloseIdleConnections() }
-
-var errAttempt = fmt.Errorf("the collector has not answered for %v: %w", attemptLimit, context.DeadlineExceeded)
 
 // broken is the error of a connection. The exporters retry temporary errors.
 type broken struct{ error }

@@ -224,3 +224,45 @@ func TestProducerOfTheRegistry(t *testing.T) {
 		t.Errorf("%d bytes", len(body))
 	}
 }
+
+// TestInvalidCollector: the text of a collector's error is not in the log of a scrape.
+func TestInvalidCollector(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	tel, log := start(t, Config{Registry: reg}, nil)
+	reg.MustRegister(invalidCollector{})
+	w := httptest.NewRecorder()
+	tel.MetricsHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if !strings.Contains(log.String(), "/metrics") || strings.Contains(log.String(), "hunter2") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// invalidCollector has a metric without a description.
+type invalidCollector struct{}
+
+func (invalidCollector) Describe(chan<- *prometheus.Desc) {}
+func (invalidCollector) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(errPassword), errPassword)
+}
+
+// TestReaderIsShared: Reader may be collected while the Monitor runs, also with a registry.
+func TestReaderIsShared(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	depth := prometheus.NewGauge(prometheus.GaugeOpts{Name: "jobs_depth"})
+	reg.MustRegister(depth)
+	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{{Name: "depth", Value: rule.Last("jobs_depth"), Fail: rule.Above(5)}}})
+	tel, _ := start(t, Config{Registry: reg, Health: health}, nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range 50 {
+			if remove, err := health.AddRule(rule.Rule{Name: "more", Value: rule.Last("jobs_depth"), Fail: rule.Above(9)}); err == nil {
+				remove()
+			}
+		}
+	}()
+	for range 50 {
+		series(t, tel, "http.server.oldest_request.age")
+	}
+	<-ended
+}

@@ -62,14 +62,14 @@ var identifying = []attribute.Key{semconv.ServiceNameKey, semconv.ServiceVersion
 // parseAttributes returns the pairs that apply, and what is wrong with the others.
 func parseAttributes(v string) (attrs []attribute.KeyValue, err error) {
 	var problems []string
-	for _, pair := range strings.Split(v, ",") {
+	for n, pair := range strings.Split(v, ",") {
 		if pair = strings.TrimSpace(pair); pair == "" {
 			continue
 		}
 		name, text, ok := strings.Cut(pair, "=")
 		key, text := attribute.Key(strings.TrimSpace(name)), strings.TrimSpace(text)
 		if !ok || key == "" {
-			problems = append(problems, fmt.Sprintf("%q is not key=value", pair))
+			problems = append(problems, fmt.Sprintf("pair %d is not key=value", n+1))
 			continue
 		}
 		decoded, bad := url.PathUnescape(text)
@@ -80,7 +80,7 @@ func parseAttributes(v string) (attrs []attribute.KeyValue, err error) {
 			}
 			decoded = text
 		} else if bad != nil {
-			problems = append(problems, fmt.Sprintf("%q is not percent-encoded", pair))
+			problems = append(problems, fmt.Sprintf("the value of %s is not percent-encoded", key))
 			decoded = text // as the SDK has it
 		}
 		if strings.TrimSpace(decoded) == "" && slices.Contains(identifying, key) {

@@ -29,7 +29,7 @@ func TestIdentity(t *testing.T) {
 		{attributes: "service.instance.id=costs$5", service: "orders", instance: `costs\$5`},
 		{name: "${NAME}", service: "orders", instance: random, invalid: "OTEL_SERVICE_NAME", problem: "${NAME}"},
 		{name: "  ", service: "orders", instance: random},
-		{attributes: "broken,service.name=a,p=100%", service: "a", instance: random, invalid: "OTEL_RESOURCE_ATTRIBUTES", problem: `is not key=value; \"p=100%\" is not percent-encoded`},
+		{attributes: "broken,service.name=a,p=100%", service: "a", instance: random, invalid: "OTEL_RESOURCE_ATTRIBUTES", problem: "pair 1 is not key=value; the value of p is not percent-encoded"},
 	} {
 		t.Run(c.attributes+" "+c.name, func(t *testing.T) {
 			tel, log := start(t, Config{ServiceName: "orders", ServiceVersion: "1.2"}, map[string]string{"OTEL_RESOURCE_ATTRIBUTES": c.attributes, "OTEL_SERVICE_NAME": c.name})

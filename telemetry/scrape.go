@@ -84,7 +84,7 @@ func (l *scrapeErrors) sentences(v []any) []string {
 			all = append(all, errNesting.Error())
 		case conflicts[name] != "", name == "" && text == "invalid metric" && len(conflicts) > 0: // the exporter's error of a type
 		case name == "":
-			all = append(all, text)
+			all = append(all, fmt.Sprintf("series are left out, because of a %T", err)) // as below
 		case strings.Contains(text, "before with the same name"):
 			all = append(all, fmt.Sprintf("series of %s are left out, because two metrics have this name and the same attributes", name))
 		case strings.Contains(text, "UTF-8"):

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -37,7 +36,7 @@ func (s signal) LogValue() slog.Value {
 // checkOTLP notes the invalid variables of all signals.
 func (env *environment) checkOTLP() {
 	for _, of := range []string{"", "METRICS_", "TRACES_", "LOGS_"} {
-		off := "its signals are not exported"
+		off := "the signals that use it are not exported"
 		env.check(prefixOTLP+of+"ENDPOINT", off, isEndpoint)
 		env.check(prefixOTLP+of+"HEADERS", off, isHeaders)
 		env.check(prefixOTLP+of+"CERTIFICATE", off, isCertificates)
@@ -71,7 +70,7 @@ func (env *environment) signal(of string) signal {
 	otlp, _ := parseExporters(exporter, value(exporter))
 	s := signal{
 		exported: endpoint != "" && otlp && !env.disabled && !env.isInvalid(endpoint) && !env.isInvalid(first("HEADERS")),
-		http:     strings.HasPrefix(strings.ToLower(value(first("PROTOCOL"))), "http"), // http/json is nearest to http/protobuf
+		http:     strings.HasPrefix(strings.ToLower(value(first("PROTOCOL"))), "http/"), // http/json is nearest to http/protobuf
 		timeout:  env.milliseconds(both("TIMEOUT")...),
 		gzip:     strings.EqualFold(env.valid(both("COMPRESSION")...), "gzip"),
 	}
@@ -83,7 +82,7 @@ func (env *environment) signal(of string) signal {
 	if !invalid {
 		if err := files.check(); err != nil {
 			name := cmp.Or(first("CLIENT_CERTIFICATE"), first("CLIENT_KEY"))
-			env.add(&invalidVariable{name, value(name), err, "its signals are not exported"})
+			env.add(&invalidVariable{name, value(name), err, "the signals that use it are not exported"})
 			invalid = true
 		}
 	}
@@ -129,22 +128,34 @@ func (c certificates) check() error {
 	if c.certificate == "" || c.key == "" {
 		return errors.New("a client certificate needs both CLIENT_CERTIFICATE and CLIENT_KEY")
 	}
-	_, err := tls.LoadX509KeyPair(c.certificate, c.key)
+	_, err := c.pair()
 	return err
+}
+
+func (c certificates) pair() (tls.Certificate, error) {
+	certificate, err := readFile(c.certificate)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := readFile(c.key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certificate, key)
 }
 
 // config returns the configuration for TLS. The files were checked.
 func (c certificates) config() *tls.Config {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.authorities != "" {
-		if pem, err := os.ReadFile(c.authorities); err == nil {
+		if pem, err := readFile(c.authorities); err == nil {
 			config.RootCAs = x509.NewCertPool()
 			config.RootCAs.AppendCertsFromPEM(pem)
 		}
 	}
 	if c.certificate != "" {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(c.certificate, c.key)
+			pair, err := c.pair()
 			return &pair, err
 		}
 	}

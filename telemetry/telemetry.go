@@ -39,12 +39,12 @@
 // # Units and errors
 //
 // Durations are seconds. Start returns every mistake in Health as healthcheck's StartWith does. A
-// failed Start has changed nothing.
+// failed Start has changed nothing, but Config.Readers can't be used again.
 //
 // The environment never keeps a service from starting, because a platform sets it without a release
 // of the service. An invalid or unsupported variable is an error in the log, by name. It is a series
 // of telemetry.environment.invalid, and Health shows it as a rule named telemetry-environment, which
-// changes no answer. Its default applies. If an endpoint, a header or a certificate is invalid, its
+// changes no answer. Its default applies, or of a list the names that are supported. If an endpoint, a header or a certificate is invalid, its
 // signals are not exported. With Config.Strict Start returns all invalid variables instead.
 //
 // A failed export is logged through Config.Logger, the first time at once and then rarely. It does
@@ -100,8 +100,9 @@ type Config struct {
 	// prometheus.DefaultGatherer). A registry takes one Start at a time.
 	Registry promhealth.Registry
 
-	// Readers are further readers of the metrics, for example of another exporter. Close shuts them
-	// down. A reader belongs to one Start.
+	// Readers are further readers of the metrics, for example of another exporter. They have no
+	// metrics of Registry and Producers. Close shuts them down, and so does a failed Start. A reader
+	// belongs to one Start.
 	Readers []sdkmetric.Reader
 
 	// Producers are sources of further metrics. Rules read these, /metrics has them, and OTLP
@@ -148,6 +149,7 @@ type Telemetry struct {
 	service      string
 	propagator   propagation.TextMapPropagator
 	registry     prometheus.Gatherer // behind /metrics
+	evidence     sdkmetric.Reader    // for Health: Reader, and the other metrics of Config.Registry
 	entered      *registration       // in Config.Registry; nil without one
 	inflight     *inflight
 	duration     *duration
@@ -298,7 +300,7 @@ func (t *Telemetry) serveMetrics(cfg Config) (native []sdkmetric.Producer, err e
 	if err != nil {
 		return nil, fmt.Errorf("/metrics: %w", err)
 	}
-	t.registry, t.Reader = own, reader
+	t.registry, t.Reader, t.evidence = own, reader, reader
 	t.scrapeErrors = &scrapeErrors{log: t.log, reader: reader, said: map[string]bool{}}
 	if cfg.Registry == nil {
 		return nil, nil
@@ -306,7 +308,7 @@ func (t *Telemetry) serveMetrics(cfg Config) (native []sdkmetric.Producer, err e
 	if t.entered, err = enter(cfg.Registry, caught.collector); err != nil {
 		return nil, &cfgerrors.Error{Field: "Registry", Problem: err.Error()}
 	}
-	t.registry, t.Reader = cfg.Registry, promhealth.Extend(reader, cfg.Registry)
+	t.registry, t.evidence = cfg.Registry, promhealth.Extend(reader, cfg.Registry)
 	others := &foreign{all: cfg.Registry, own: own, limit: gatherLimit, report: t.errorLogger.Handle}
 	return []sdkmetric.Producer{bridge.NewMetricProducer(bridge.WithGatherer(others))}, nil
 }
@@ -321,7 +323,14 @@ func (cfg *Config) views(own *advice) []sdkmetric.View {
 	if cfg.Health != nil {
 		return []sdkmetric.View{cfg.Health.View(views...)}
 	}
-	return views
+	return []sdkmetric.View{func(i sdkmetric.Instrument) (s sdkmetric.Stream, ok bool) { // the SDK would make a stream for each
+		for _, view := range views {
+			if s, ok = view(i); ok {
+				return s, ok
+			}
+		}
+		return s, false
+	}}
 }
 
 // exportRule only informs, because a dead collector must not move traffic.
@@ -353,7 +362,7 @@ func (t *Telemetry) startHealth(ctx context.Context, health *healthcheck.Monitor
 		add(environmentRule)
 	}
 	err := health.StartWith(ctx, healthcheck.Pipeline{
-		Reader: t.Reader, MeterProvider: t.MeterProvider, TracerProvider: t.TracerProvider, Logger: t.Logger,
+		Reader: t.evidence, MeterProvider: t.MeterProvider, TracerProvider: t.TracerProvider, Logger: t.Logger,
 	})
 	if err != nil {
 		for _, remove := range added {

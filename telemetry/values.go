@@ -4,10 +4,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The functions of this file say why a variable's value is invalid; nil if it is valid.
@@ -42,8 +44,8 @@ func isMilliseconds(v string) error {
 }
 
 func isCount(v string) error {
-	if n, err := strconv.Atoi(v); err != nil || n <= 0 || n > 1<<31 {
-		return errors.New("is not a positive whole number")
+	if n, err := strconv.Atoi(v); err != nil || n <= 0 || n > 1<<20 {
+		return errors.New("is not a whole number from 1 to 1048576")
 	}
 	return nil
 }
@@ -59,12 +61,55 @@ func isLimit(v string) error {
 func isBool(v string) error { return isOneOf("true", "false")(v) }
 
 func isFile(v string) error {
-	_, err := os.ReadFile(v)
+	_, err := readFile(v)
 	return err
 }
 
+const (
+	maxCertificates = 1 << 20
+	readLimit       = 5 * time.Second
+)
+
+// readFile reads a file of certificates or a key. It never hangs in a named pipe or on a dead
+// volume, and its error has no value, because some people set the content instead of the path.
+func readFile(path string) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := readRegular(path)
+		done <- result{data, err}
+	}()
+	limit := time.NewTimer(readLimit)
+	defer limit.Stop()
+	select {
+	case r := <-done:
+		if path, ok := errors.AsType[*fs.PathError](r.err); ok {
+			r.err = path.Err
+		}
+		return r.data, r.err
+	case <-limit.C:
+		return nil, fmt.Errorf("could not be read within %v", readLimit)
+	}
+}
+
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is not a regular file")
+	case info.Size() > maxCertificates:
+		return nil, fmt.Errorf("is larger than %d bytes", maxCertificates)
+	}
+	return os.ReadFile(path)
+}
+
 func isCertificates(v string) error {
-	pem, err := os.ReadFile(v)
+	pem, err := readFile(v)
 	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
 		err = errors.New("has no certificate in PEM form")
 	}

@@ -49,3 +49,12 @@ func TestGeneralViews(t *testing.T) {
 		})
 	}
 }
+
+// TestOneViewWithoutHealth: an instrument takes its first view also if there is no Monitor.
+func TestOneViewWithoutHealth(t *testing.T) {
+	tel, _ := start(t, Config{Views: []sdkmetric.View{sdkmetric.NewView(sdkmetric.Instrument{Name: requestDuration}, sdkmetric.Stream{Name: "http.latency"})}}, nil)
+	tel.Instrument(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	if body := scrape(t, tel); !strings.Contains(body, "http_latency_seconds") || strings.Contains(body, "http_server_request_duration_seconds") {
+		t.Error("the renamed histogram is there under both names, or not at all")
+	}
+}

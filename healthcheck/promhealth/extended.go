@@ -13,9 +13,9 @@ import (
 //
 //	health.StartWith(ctx, healthcheck.Pipeline{Reader: promhealth.Extend(reader, registry), MeterProvider: provider})
 //
-// base must be a cumulative reader of that provider. The verdict is exported by the provider alone.
-// What r has, and when it is late or missing, is as for [Start], but a metric in neither of both is
-// unknown by healthcheck's own words.
+// base must be a cumulative reader of that provider. The result belongs to one Monitor. The provider
+// alone exports the verdict. A metric of r is late or missing as for [Start]. If neither of the two
+// has a metric, a rule on it is unknown.
 func Extend(base sdkmetric.Reader, r Registry) sdkmetric.Reader {
 	f := newFamilies(r)
 	f.mixed = true

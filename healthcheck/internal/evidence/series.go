@@ -138,4 +138,4 @@ func (p *series) overflowed() bool {
 
 const overflowKey = attribute.Key("otel.metric.overflow")
 
-var errDelta = fmt.Errorf("temporality is not cumulative: add a cumulative reader to the MeterProvider, such as sdkmetric.NewManualReader(), and give it to StartWith")
+var errDelta = fmt.Errorf("temporality is not cumulative: give StartWith sdkmetric.NewManualReader(), registered beside your own reader, OpenTelemetry's Prometheus exporter, or the reader of telemetry.Start")

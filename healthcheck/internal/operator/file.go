@@ -32,6 +32,7 @@ type File struct {
 	parse   func(text string) (use func(), err error) // both if a part is invalid
 	last    string                                    // the last content that was parsed
 	why     error                                     // its error
+	logged  string                                    // the last error
 	seen    *string                                   // by the last reading, if it differs; a file that is being written changes again
 	invalid atomic.Bool
 }
@@ -52,7 +53,12 @@ func (f *File) Invalid() bool { return f.invalid.Load() }
 // Load reads the file, for at most 10 s and until ctx is done. use puts its content into force, also
 // if err is not nil.
 func (f *File) Load(ctx context.Context) (use func(), err error) {
-	defer func() { f.invalid.Store(err != nil) }()
+	defer func() {
+		f.invalid.Store(err != nil)
+		if err != nil {
+			f.logged = err.Error() // by the caller
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
 	select {
@@ -156,18 +162,14 @@ func (f *File) Log(log *slog.Logger, err error) {
 func (f *File) Watch(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	logged := ""
-	if f.why != nil {
-		logged = f.why.Error() // by Load's caller
-	}
 	result := func(err error) {
 		text := ""
 		if err != nil {
-			if text = err.Error(); text != logged {
+			if text = err.Error(); text != f.logged {
 				f.Log(log, err)
 			}
 		}
-		logged = text
+		f.logged = text
 		f.invalid.Store(err != nil)
 	}
 	for {
