@@ -66,7 +66,7 @@ func median(list []time.Duration) time.Duration {
 	return slices.Sorted(slices.Values(list))[len(list)/2]
 }
 
-// interval is a 95 % confidence interval of the median, whatever the distribution. Of n values it
+// interval is a 95 % confidence interval of the median, for any distribution. Of n values it
 // leaves out the k smallest and the k largest.
 func interval(list []time.Duration) string {
 	n, k := len(list), 0

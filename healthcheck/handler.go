@@ -58,7 +58,7 @@ func (m *Monitor) Wrap(next http.Handler) http.Handler {
 				return
 			}
 		}
-		if r.Header.Get("Upgrade") == "" && m.answer(states.Readiness, "").Code != http.StatusOK {
+		if m.answer(states.Readiness, "").Code != http.StatusOK && r.Header.Get("Upgrade") == "" {
 			w.Header()["Connection"] = closes
 		}
 		next.ServeHTTP(w, r)

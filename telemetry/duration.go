@@ -48,13 +48,15 @@ func newDuration(mp metric.MeterProvider, service string, views []sdkmetric.View
 	return d, nil
 }
 
-// matches reports whether a view of the user matches an instrument of otelhttp.
+// matches reports whether a view of the user is meant for an instrument of otelhttp. A general one
+// is merged with ownViews, so the further attributes would be built for nothing.
 func matches(views []sdkmetric.View, name, unit, description string) bool {
 	for _, v := range views {
-		if _, ok := v(sdkmetric.Instrument{
+		i := sdkmetric.Instrument{
 			Name: name, Unit: unit, Description: description, Kind: sdkmetric.InstrumentKindHistogram,
 			Scope: instrumentation.Scope{Name: otelhttp.ScopeName, Version: otelhttp.Version},
-		}); ok {
+		}
+		if _, ok := v(i); ok && !isGeneral(v, i) {
 			return true
 		}
 	}

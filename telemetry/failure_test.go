@@ -51,7 +51,7 @@ func TestAnswersThatDoNotArrive(t *testing.T) {
 			http.Error(w, r.Context().Err().Error(), http.StatusInternalServerError)
 		}},
 		{name: "nobody is told", impatient: true, want: "- " + gone, handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
-		{name: "it is answered all the same", impatient: true, want: "- " + gone, handler: func(w http.ResponseWriter, r *http.Request) {
+		{name: "it is answered nevertheless", impatient: true, want: "- " + gone, handler: func(w http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 			_, _ = w.Write([]byte("hello"))
 		}},

@@ -128,7 +128,7 @@ func TestLargeBatches(t *testing.T) {
 	}
 }
 
-// TestParts: cutting loses no point and no metric, whatever their sizes, and a single point over the
+// TestParts: cutting loses no point and no metric of any size, and a single point over the
 // limit is alone. What fits is not copied.
 func TestParts(t *testing.T) {
 	point := func(size int) metricdata.DataPoint[int64] {

@@ -9,7 +9,7 @@ import (
 )
 
 // w3c are the headers of the propagators that Start knows. These name all headers that they read.
-// Others don't: b3's name those that they write.
+// Others don't: b3 names the headers that it writes.
 var w3c = slices.Concat(propagation.TraceContext{}.Fields(), propagation.Baggage{}.Fields())
 
 // shortcut returns a propagator that extracts nothing from a request without the headers of p.

@@ -324,7 +324,7 @@ func TestStartTime(t *testing.T) {
 }
 
 // TestRoutesAreBounded: a router that sets paths as patterns does not fill the memory, and its
-// routes are right all the same. Neither does a handler with every status.
+// routes are still right. Neither does a handler with every status.
 func TestRoutesAreBounded(t *testing.T) {
 	var c routes
 	for n := range 3 * routesKept {

@@ -79,59 +79,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/promhealth"
-	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
-
-// Config has settings beside the OTEL_* variables. The zero value is usable.
-type Config struct {
-	ServiceName    string // OTEL_SERVICE_NAME wins; unknown_service:EXECUTABLE if both are empty
-	ServiceVersion string // the build's version or commit if empty
-
-	// Start starts Health on these metrics, and these providers export its verdicts. If something
-	// is exported, Health gets one more rule named telemetry. The rule shows failed exports of the
-	// last 2 minutes, and changes no answer. A check of the same name replaces it. No Monitor is
-	// started if nil.
-	Health *healthcheck.Monitor
-
-	// Registry is the registry of client_golang behind your own /metrics. If it is set, the metrics
-	// of this package are in it until Close, and MetricsHandler serves it. Rules may read its other
-	// metrics by their names on /metrics, as with promhealth, and OTLP exports them too. For the
-	// default registry write promhealth.Join(prometheus.DefaultRegisterer,
-	// prometheus.DefaultGatherer). A registry takes one Start at a time.
-	Registry promhealth.Registry
-
-	// Readers are further readers of the metrics, for example of another exporter. They have no
-	// metrics of Registry and Producers. Close shuts them down, and so does a failed Start. A reader
-	// belongs to one Start.
-	Readers []sdkmetric.Reader
-
-	// Producers are sources of further metrics. Rules read these, /metrics has them, and OTLP
-	// exports them. /metrics leaves out those of OpenTelemetry's bridge from Prometheus. A Producer
-	// must not gather Registry.
-	Producers []sdkmetric.Producer
-
-	// Views are your own views. They come before the package's, because an instrument takes the
-	// first that matches. A view of many instruments is merged with the package's, so that a
-	// client's Host header makes no series. A view of one instrument stays as it is.
-	Views []sdkmetric.View
-
-	// SpanDetails exports span attributes that may contain a secret or identify a person. Otherwise
-	// spans have none of them: the texts of errors (status descriptions, exception.message), URLs
-	// and paths, addresses of clients and servers, users, headers and parameters of queries.
-	// error.type, http.route, codes and the text of statements are always exported.
-	SpanDetails bool
-
-	// SetGlobals makes the providers, the propagator and the error handler OpenTelemetry's global
-	// ones, for libraries that take no providers. The globals are never restored, so set it in only
-	// one Start of the process.
-	SetGlobals bool
-
-	// Strict makes Start return invalid variables of the environment as an error, for example in a
-	// test of a deployment. Otherwise they are shown, and the service starts.
-	Strict bool
-
-	Logger *slog.Logger // slog.Default() if nil
-}
 
 // Telemetry is a running pipeline.
 type Telemetry struct {
@@ -196,21 +144,6 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 		t.setGlobals()
 	}
 	return t, nil
-}
-
-// validate returns all mistakes in the configuration.
-func (cfg *Config) validate() (errs []error) {
-	for n, r := range cfg.Readers {
-		if r == nil {
-			errs = append(errs, &cfgerrors.Error{Field: fmt.Sprintf("Readers[%d]", n), Problem: "is nil"})
-		}
-	}
-	for n, p := range cfg.Producers {
-		if p == nil {
-			errs = append(errs, &cfgerrors.Error{Field: fmt.Sprintf("Producers[%d]", n), Problem: "is nil"})
-		}
-	}
-	return errs
 }
 
 // build makes the providers and their instruments. After an error, Shutdown ends those that exist.
@@ -316,63 +249,6 @@ func (t *Telemetry) serveMetrics(cfg Config) (native []sdkmetric.Producer, err e
 // gatherLimit is shorter than the default of OTEL_METRIC_EXPORT_TIMEOUT, so that a hanging collector
 // does not cost the other metrics.
 const gatherLimit = 5 * time.Second
-
-// views returns the user's and the package's views, through the view of Health.
-func (cfg *Config) views(own *advice) []sdkmetric.View {
-	views := slices.Concat(guarded(cfg.Views, own), ownViews, []sdkmetric.View{own.view})
-	if cfg.Health != nil {
-		return []sdkmetric.View{cfg.Health.View(views...)}
-	}
-	return []sdkmetric.View{func(i sdkmetric.Instrument) (s sdkmetric.Stream, ok bool) { // the SDK would make a stream for each
-		for _, view := range views {
-			if s, ok = view(i); ok {
-				return s, ok
-			}
-		}
-		return s, false
-	}}
-}
-
-// exportRule only informs, because a dead collector must not move traffic.
-var exportRule = rule.Rule{
-	Name: "telemetry", Value: rule.Increase("telemetry.export.failures"), Window: 2 * time.Minute,
-	Fail: rule.Above(0), OnFail: healthcheck.ShowOnly,
-}
-
-// environmentRule only informs, too.
-var environmentRule = rule.Rule{
-	Name: "telemetry-environment", Value: rule.Last(environmentInvalid), Per: []string{string(attrVariable)},
-	Fail: rule.Above(0), OnFail: healthcheck.ShowOnly,
-}
-
-// startHealth starts the Monitor on this pipeline.
-func (t *Telemetry) startHealth(ctx context.Context, health *healthcheck.Monitor, env *environment) error {
-	var added []func()
-	add := func(r rule.Rule) {
-		// An error means that the name is in use, so the user's own check has it, or that health
-		// can't start, which StartWith reports.
-		if remove, err := health.AddRule(r); err == nil {
-			added = append(added, remove)
-		}
-	}
-	if env.exports() {
-		add(exportRule)
-	}
-	if len(env.invalid) > 0 {
-		add(environmentRule)
-	}
-	err := health.StartWith(ctx, healthcheck.Pipeline{
-		Reader: t.evidence, MeterProvider: t.MeterProvider, TracerProvider: t.TracerProvider, Logger: t.Logger,
-	})
-	if err != nil {
-		for _, remove := range added {
-			remove()
-		}
-		return err
-	}
-	t.health = health
-	return nil
-}
 
 func (t *Telemetry) setGlobals() {
 	otel.SetErrorHandler(t.errorLogger)

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// FuzzWriter: whatever a handler does with its writer and its body, in any order, it gets the same
+// FuzzWriter: a handler that uses its writer and its body in any order gets the same
 // results behind Instrument as without, and the client sees the same answer.
 func FuzzWriter(f *testing.F) {
 	f.Add([]byte{})

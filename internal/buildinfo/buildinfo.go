@@ -1,25 +1,9 @@
-// Package buildinfo returns the name and the version of this binary if the configuration has none.
+// Package buildinfo returns the version of this binary if the configuration has none.
 package buildinfo
 
 import (
-	"os"
-	"path/filepath"
 	"runtime/debug"
-	"strings"
 )
-
-// Name is OTEL_SERVICE_NAME. If that is empty, it is unknown_service: and the executable's name, as
-// the specification says.
-func Name() string {
-	if n := strings.TrimSpace(os.Getenv("OTEL_SERVICE_NAME")); n != "" {
-		return n
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		return "unknown_service:go"
-	}
-	return "unknown_service:" + filepath.Base(exe)
-}
 
 // Version is the main module's version, or else the commit of the build, or else "devel". It is
 // never empty.

@@ -2,7 +2,6 @@ package buildinfo
 
 import (
 	"runtime/debug"
-	"strings"
 	"testing"
 )
 
@@ -26,16 +25,5 @@ func TestVersion(t *testing.T) {
 	}
 	if Version() == "" {
 		t.Error("this binary has no version")
-	}
-}
-
-func TestName(t *testing.T) {
-	t.Setenv("OTEL_SERVICE_NAME", " ")
-	if got := Name(); !strings.HasPrefix(got, "unknown_service:buildinfo") {
-		t.Errorf("Name = %q", got)
-	}
-	t.Setenv("OTEL_SERVICE_NAME", "orders")
-	if got := Name(); got != "orders" {
-		t.Errorf("Name = %q", got)
 	}
 }

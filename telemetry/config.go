@@ -1,0 +1,95 @@
+package telemetry
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/promhealth"
+)
+
+// Config has settings beside the OTEL_* variables. The zero value is usable.
+type Config struct {
+	ServiceName    string // OTEL_SERVICE_NAME wins; unknown_service:EXECUTABLE if both are empty
+	ServiceVersion string // the build's version or commit if empty
+
+	// Start starts Health on these metrics, and these providers export its verdicts. If something
+	// is exported, Health gets one more rule named telemetry. The rule shows failed exports of the
+	// last 2 minutes, and changes no answer. A check of the same name replaces it. No Monitor is
+	// started if nil.
+	Health *healthcheck.Monitor
+
+	// Registry is the registry of client_golang behind your own /metrics. If it is set, the metrics
+	// of this package are in it until Close, and MetricsHandler serves it. Rules may read its other
+	// metrics by their names on /metrics, as with promhealth, and OTLP exports them too. For the
+	// default registry write promhealth.Join(prometheus.DefaultRegisterer,
+	// prometheus.DefaultGatherer). A registry takes one Start at a time.
+	Registry promhealth.Registry
+
+	// Readers are further readers of the metrics, for example of another exporter. They have no
+	// metrics of Registry and Producers. Close shuts them down, and so does a failed Start. A reader
+	// belongs to one Start.
+	Readers []sdkmetric.Reader
+
+	// Producers are sources of further metrics. Rules read these, /metrics has them, and OTLP
+	// exports them. /metrics leaves out those of OpenTelemetry's bridge from Prometheus. A Producer
+	// must not gather Registry.
+	Producers []sdkmetric.Producer
+
+	// Views are your own views. They come before the package's, because an instrument takes the
+	// first that matches. A view of many instruments is merged with the package's, so that a
+	// client's Host header makes no series. A view of one instrument stays as it is.
+	Views []sdkmetric.View
+
+	// SpanDetails exports span attributes that may contain a secret or identify a person. Otherwise
+	// spans have none of them: the texts of errors (status descriptions, exception.message), URLs
+	// and paths, addresses of clients and servers, users, headers and parameters of queries.
+	// error.type, http.route, codes and the text of statements are always exported.
+	SpanDetails bool
+
+	// SetGlobals makes the providers, the propagator and the error handler OpenTelemetry's global
+	// ones, for libraries that take no providers. The globals are never restored, so set it in only
+	// one Start of the process.
+	SetGlobals bool
+
+	// Strict makes Start return invalid variables of the environment as an error, for example in a
+	// test of a deployment. Otherwise they are shown, and the service starts.
+	Strict bool
+
+	Logger *slog.Logger // slog.Default() if nil
+}
+
+// validate returns all mistakes in the configuration.
+func (cfg *Config) validate() (errs []error) {
+	for n, r := range cfg.Readers {
+		if r == nil {
+			errs = append(errs, &cfgerrors.Error{Field: fmt.Sprintf("Readers[%d]", n), Problem: "is nil"})
+		}
+	}
+	for n, p := range cfg.Producers {
+		if p == nil {
+			errs = append(errs, &cfgerrors.Error{Field: fmt.Sprintf("Producers[%d]", n), Problem: "is nil"})
+		}
+	}
+	return errs
+}
+
+// views returns the user's and the package's views, through the view of Health.
+func (cfg *Config) views(own *advice) []sdkmetric.View {
+	views := slices.Concat(guarded(cfg.Views, own), ownViews, []sdkmetric.View{own.view})
+	if cfg.Health != nil {
+		return []sdkmetric.View{cfg.Health.View(views...)}
+	}
+	return []sdkmetric.View{func(i sdkmetric.Instrument) (s sdkmetric.Stream, ok bool) { // the SDK would make a stream for each
+		for _, view := range views {
+			if s, ok = view(i); ok {
+				return s, ok
+			}
+		}
+		return s, false
+	}}
+}
