@@ -100,7 +100,7 @@ func (m *Monitor) bind(e *entry, r *running) {
 		e.sampler = evidence.NewSampler(q, ejects, m.registry.Cumulates)
 		e.sampler.Dated = m.registry.Dated
 		judged := judge.NewRule(q, e.rule.For, e.rule.KeepFor, e.sampler, m.creation, time.Now(), jitter)
-		judged.Unfit = func() *query.Mistake { return m.unfit(q) }
+		judged.Unfit = func() *query.Mistake { return m.unresolved(q) }
 		e.subject = &judge.Subject{Name: e.name, OnFail: effect, Rule: q, Evaluate: judged.Evaluate}
 		e.end = r.collector.Add(e.sampler)
 	default:
@@ -245,7 +245,14 @@ func (m *Monitor) mismatch(e *entry) error {
 		return &cfgerrors.Error{Item: e.name, Field: read.Mistake.Field, Problem: read.Mistake.Problem}
 	}
 	q := queryOf(e.rule)
-	if bad := m.unfit(q); bad != nil { // though it may have no series yet
+	bad := m.unresolved(q) // though the metric may have no series yet
+	if bad == nil && read != nil {
+		bad = read.Inexact
+	}
+	if bad == nil {
+		bad = m.late(q)
+	}
+	if bad != nil {
 		return &cfgerrors.Error{Item: e.name, Field: bad.Field, Problem: bad.Problem}
 	}
 	if read != nil && len(read.Groups) == 0 && needsBoundary(q) && !m.registry.Asked() {
@@ -255,19 +262,30 @@ func (m *Monitor) mismatch(e *entry) error {
 	return nil
 }
 
-// unfit says how a rule does not fit an instrument that was created and has recorded nothing.
-func (m *Monitor) unfit(q *query.Rule) *query.Mistake {
-	metric := q.Indicator.Metric
-	unit, kind, known := m.registry.Unit(metric)
+// unresolved says how the units of a rule do not fit an instrument that was created.
+func (m *Monitor) unresolved(q *query.Rule) *query.Mistake {
+	_, bad := m.resolved(q)
+	return bad
+}
+
+// resolved returns a rule in the unit of an instrument that was created; nil if there is none.
+func (m *Monitor) resolved(q *query.Rule) (*query.Rule, *query.Mistake) {
+	unit, kind, known := m.registry.Unit(q.Indicator.Metric)
 	if !known {
-		return nil
+		return nil, nil
 	}
 	r, err := q.Resolved(unit, kind)
-	if bad, is := errors.AsType[*query.Mistake](err); is {
-		return bad
-	}
+	bad, _ := errors.AsType[*query.Mistake](err)
+	return r, bad
+}
+
+// late says which limit is no bucket boundary of a histogram that was created before the rule. Later
+// such a limit is judged all the same, but not exactly.
+func (m *Monitor) late(q *query.Rule) *query.Mistake {
+	metric := q.Indicator.Metric
+	r, _ := m.resolved(q)
 	boundaries := m.registry.Boundaries(metric)
-	if !needsBoundary(q) || boundaries == nil {
+	if r == nil || !needsBoundary(q) || boundaries == nil {
 		return nil
 	}
 	late := func(field string, n query.Number, v float64) *query.Mistake {

@@ -191,7 +191,7 @@ func wantErrors(t *testing.T, err error, want ...string) {
 }
 
 // TestOffBoundary: a limit that is not a boundary is an error of Start if the histogram has series.
-// Otherwise the rule is unknown from the first observation on.
+// Otherwise the rule says so from the first observation on, and warns if the buckets can't tell.
 func TestOffBoundary(t *testing.T) {
 	const text = "0.4 is not a bucket boundary of x_seconds: take one of its own (0.05, 0.1, 0.25, 0.5, 1, 2.5)"
 	bubble(t, func(t *testing.T) {
@@ -204,7 +204,17 @@ func TestOffBoundary(t *testing.T) {
 		want(t, m, "latency", verdict.Pass, "")
 		vec.WithLabelValues("200").Observe(.1)
 		pass(2 * time.Second)
-		want(t, m, "latency", verdict.Unknown, "Fail: "+text)
+		want(t, m, "latency", verdict.Pass, text)
+		for range 100 {
+			vec.WithLabelValues("200").Observe(.3)
+		}
+		pass(2 * time.Second)
+		want(t, m, "latency", verdict.Warn, "can't tell: between 0 and 99.0099 % are over 0.4 s, and p99 allows 1 %; "+text)
+		for range 100 {
+			vec.WithLabelValues("200").Observe(2)
+		}
+		pass(2 * time.Second)
+		want(t, m, "latency", verdict.Fail, "p99 between 1 and 2.5 s of at most 0.4")
 
 		other := prometheus.NewRegistry()
 		other.MustRegister(vec)

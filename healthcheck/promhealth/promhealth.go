@@ -27,7 +27,8 @@
 //   - Histograms: Quantile, ShareAbove and Increase. A limit must be one of the histogram's own
 //     bucket boundaries, because nobody can add one here. Start says so, or AddRule, if the
 //     histogram has been registered and, in case of a vec, has a child. If it gets its first child
-//     later, the rule is unknown and says so.
+//     later, the rule says so. The share beyond such a limit lies between two numbers: the rule
+//     fails if the lower is too high, passes if the upper is low enough, and warns otherwise.
 //   - Native histograms: the same, and a limit may be any number. It is moved up to the next
 //     boundary of the native buckets, by 9 % at most if NativeHistogramBucketFactor is 1.1. A
 //     histogram that has both kinds of buckets is read by its classic ones.

@@ -33,7 +33,9 @@ func Increase(metric string) Indicator { return Indicator{Kind: query.KindIncrea
 
 // ShareAbove is the share, from 0 to 1, of a histogram's measurements in the rule's Window
 // that were greater than bound. With healthcheck.Monitor.View the bound becomes a bucket
-// boundary and the share is exact.
+// boundary and the share is exact. Otherwise, and for an exponential histogram, it lies between two
+// numbers. Then the rule fails if the lower one is beyond Fail, passes if the upper one is within
+// the limits, and warns "can't tell" in between.
 func ShareAbove[N Number](bound N, metric string) Indicator {
 	return Indicator{Kind: query.KindShareAbove, Metric: metric, Bound: number(bound)}
 }
@@ -41,8 +43,8 @@ func ShareAbove[N Number](bound N, metric string) Indicator {
 // Quantile is the q-quantile, 0 < q < 1, of a histogram's measurements in the rule's Window.
 // A limit on it is judged by counting: "p99 at most 500 ms" holds while no more than 1 % of
 // the measurements are greater than 500 ms. With healthcheck.Monitor.View the limit is a
-// bucket boundary and that count is exact; the value shown is interpolated within its bucket,
-// as Prometheus does.
+// bucket boundary and that count is exact, and otherwise it lies between two numbers as for
+// [ShareAbove]; the value shown is interpolated within its bucket, as Prometheus does.
 func Quantile(q float64, metric string) Indicator {
 	return Indicator{Kind: query.KindQuantile, Metric: metric, Quantile: q}
 }

@@ -26,7 +26,9 @@ import (
 // Warn is set. If both are set, they are on the same side and Warn is crossed first.
 //
 // A rule without traffic passes, with no value. A rule without an instrument is unknown, because
-// its name may be mistyped.
+// its name may be mistyped. Series that the SDK folded into its overflow series may be anybody's: a
+// rule with Where or Per counts them as all good and as all bad, and warns "can't tell" if that
+// makes a difference.
 //
 // # NotReady on traffic
 //

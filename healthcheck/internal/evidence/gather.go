@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,6 +31,7 @@ func metrics(i *query.Indicator, c Catalog) (read []Metric, is shape, err error)
 	if i.Source != "" {
 		read = slices.DeleteFunc(slices.Clone(read), func(m Metric) bool { return m.Scope.Name != i.Source })
 	}
+	read = withoutTwins(read)
 	for n, m := range read {
 		if m.Data == nil && m.Description != "" { // the source gives the reason there
 			return nil, is, fmt.Errorf("%s %s", i.Metric, m.Description)
@@ -50,6 +52,20 @@ func metrics(i *query.Indicator, c Catalog) (read []Metric, is shape, err error)
 	return read, is, nil
 }
 
+// withoutTwins drops the second stream of a histogram to which two views apply, ours and one for
+// exponential histograms: both count the same.
+func withoutTwins(read []Metric) []Metric {
+	explicit := func(m Metric) bool { kind, _ := kindOf(m.Data); return kind == "histogram" }
+	twin := func(m Metric) bool {
+		kind, _ := kindOf(m.Data)
+		return kind == "exponential histogram" && slices.ContainsFunc(read, func(o Metric) bool { return explicit(o) && o.Scope.Name == m.Scope.Name && o.Unit == m.Unit })
+	}
+	if len(read) > 1 && slices.ContainsFunc(read, twin) {
+		return slices.DeleteFunc(slices.Clone(read), twin)
+	}
+	return read
+}
+
 // twice says that a name has two shapes.
 func twice(metric string, a, b shape, scope, other string) error {
 	if scope == other {
@@ -67,7 +83,7 @@ func canRead(i *query.Indicator, kind string) error {
 	case query.KindIncrease:
 		ok = kind == "counter" || kind == "histogram" || kind == "exponential histogram"
 	case query.KindShareAbove, query.KindQuantile:
-		ok = kind == "histogram"
+		ok = kind == "histogram" || kind == "exponential histogram"
 	}
 	if !ok {
 		return fmt.Errorf("%s is of kind %s: write rule.%s", i.Metric, kind, readerOf(kind))
@@ -79,25 +95,25 @@ func canRead(i *query.Indicator, kind string) error {
 func readerOf(kind string) string {
 	return map[string]string{
 		"gauge": "Last, TimeSince or TimeUntil", "up-down counter": "Last", "counter": "Increase",
-		"histogram": "Quantile, ShareAbove or Increase", "exponential histogram": "Increase",
+		"histogram": "Quantile, ShareAbove or Increase", "exponential histogram": "Quantile, ShareAbove or Increase",
 	}[kind]
 }
 
-// gather reads the present values of one metric, by group. Malformed data is an error, and never a
-// panic.
-func gather(i *query.Indicator, c Catalog) (all levels, is shape, err error) {
+// gather reads the present values of one metric, by group. hidden says why some are missing.
+// Malformed data is an error, and never a panic.
+func gather(i *query.Indicator, c Catalog) (all levels, is shape, hidden string, err error) {
 	all = levels{}
 	read, is, err := metrics(i, c)
 	for _, m := range read {
 		each(m.Data, func(p *series) {
 			if i.Filtered() && p.overflowed() {
-				err = fmt.Errorf("%s: series were folded into the overflow series (cardinality limit)", i.Metric)
+				hidden = fmt.Sprintf("%s: series were folded into the overflow series (cardinality limit)", i.Metric)
 			} else if keeps(i, p.Attrs) {
 				all.add(i, is.kind, p)
 			}
 		})
 	}
-	return all, is, err
+	return all, is, hidden, err
 }
 
 func (all levels) add(i *query.Indicator, kind string, p *series) {
@@ -142,9 +158,9 @@ func ambiguous(i *query.Indicator, a, b attribute.Set) error {
 }
 
 // gatherRatio reads both sides. A gauge without a value is not zero.
-func gatherRatio(num, den *query.Indicator, c Catalog) (levels, shape, error) {
-	above, _, err1 := gather(num, c)
-	out, is, err2 := gather(den, c)
+func gatherRatio(num, den *query.Indicator, c Catalog) (levels, shape, string, error) {
+	above, _, hidden1, err1 := gather(num, c)
+	out, is, hidden2, err2 := gather(den, c)
 	for key, d := range out {
 		n, ok := above[key]
 		if !ok {
@@ -154,7 +170,7 @@ func gatherRatio(num, den *query.Indicator, c Catalog) (levels, shape, error) {
 		d.value, d.below = n.value, d.value
 		d.problem = errors.Join(d.problem, n.problem)
 	}
-	return out, is, both(err1, err2)
+	return out, is, cmp.Or(hidden1, hidden2), both(err1, err2)
 }
 
 // both joins the problems of the two sides of a ratio. If both sides read one metric, they have the

@@ -1,14 +1,9 @@
 package evidence
 
 import (
-	"fmt"
-	"math"
-	"slices"
-	"strings"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
-	"go.opentelemetry.io/otel/attribute"
 )
 
 // A Measure is the value of one group, compared with the limits.
@@ -17,141 +12,153 @@ type Measure struct {
 	Value   float64
 	Low     float64      // of a quantile: it is over Low
 	High    float64      // and at most High; +Inf beyond the last boundary
-	count   float64      // events in the window
 	Share   float64      // of a quantile: the share of events beyond the failing limit, or beyond the only limit
-	Bad     float64      // events beyond the failing limit
+	Bad     float64      // events that are certainly beyond the failing limit
 	Empty   bool         // too few events to judge
-	Crossed *query.Bound // the worst bound crossed
+	Crossed *query.Bound // the worst bound crossed for certain
+	Doubt   *Doubt       // a worse one may be crossed; nil if it is not
 	Lasting bool         // crossed over four windows too
 	Ongoing bool         // and in the last third of the window
 }
 
-// compare compares the growth of one window with the limits. For a histogram it compares the count
-// beyond a limit. This count is exact, because a limit must be a bucket boundary.
-func compare(r *query.Rule, growth amounts, bounds []float64) (m Measure, err error) {
-	in := &r.Indicator
-	switch in.Kind {
-	case query.KindIncrease:
-		m.count, m.Bad, m.Value = growth[0], growth[0], growth[0]
-	case query.KindRatio:
-		m.count, m.Bad = growth[1], growth[0]
-		m.Empty = m.count <= 0 || m.count < in.MinEvents
-		if !m.Empty {
-			m.Value = growth[0] / growth[1]
-		}
-	case query.KindShareAbove:
-		m.count = total(growth)
-		if m.Bad, err = beyond(in, "Value", growth, bounds, in.Bound.Value); err != nil {
-			return m, err
-		}
-		m.Empty = m.count == 0 || m.count < in.MinEvents
-		if !m.Empty {
-			m.Value = m.Bad / m.count
-		}
-	case query.KindQuantile:
-		return compareQuantile(r, growth, bounds)
-	}
-	if !m.Empty {
-		m.Crossed = worst(r, m.Value)
-	}
-	return m, nil
+// A Doubt is a bound that may be crossed. What is compared with it lies between two numbers: the
+// value, and of a quantile the share of events beyond the bound.
+type Doubt struct {
+	Bound     *query.Bound
+	Low, High float64
 }
 
-func compareQuantile(r *query.Rule, growth amounts, bounds []float64) (m Measure, err error) {
+// compare compares the growth of one window with the limits. For a histogram it compares the count
+// beyond a limit, which is exact if the limit is a bucket boundary. folded is what went to the
+// overflow series in the same time: any part of it may belong to this group.
+func compare(r *query.Rule, growth, folded amounts, bounds []float64) (m Measure) {
+	switch in := &r.Indicator; in.Kind {
+	case query.KindIncrease:
+		m.Bad, m.Value = growth[0], growth[0]
+		m.decide(r, interval{growth[0], growth[0] + folded[0]})
+	case query.KindRatio:
+		m.compareRatio(r, growth, folded)
+	case query.KindShareAbove:
+		m.compareShare(r, growth, folded, bounds)
+	case query.KindQuantile:
+		m.compareQuantile(r, growth, folded, bounds)
+	}
+	return m
+}
+
+// A census is the number of events in a window.
+type census struct {
+	count  float64 // of the group
+	folded float64 // any part of it may belong to the group
+	least  float64 // fewer are not judged
+}
+
+// few reports whether the group has too few events.
+func (c census) few() bool { return !c.enough(c.count) }
+
+// none reports whether it has too few even with all that is folded.
+func (c census) none() bool { return !c.enough(c.count + c.folded) }
+
+func (c census) enough(n float64) bool { return n > 0 && n >= c.least }
+
+// ends are the two shares that enclose the share of events over a limit: the number over it, and the
+// number of all. over is known of the group. Of what is folded, hidden is over the limit.
+func (c census) ends(over, hidden tail) (low, high part) {
+	return part{over.low, c.count + c.folded - hidden.low}, part{over.high + hidden.high, max(c.count+hidden.high, c.least)}
+}
+
+// A part is n of all.
+type part struct{ n, all float64 }
+
+func (p part) share() float64 {
+	if p.all <= 0 {
+		return 0
+	}
+	return p.n / p.all
+}
+
+func (m *Measure) compareShare(r *query.Rule, growth, folded amounts, bounds []float64) {
 	in := &r.Indicator
-	m.count = total(growth)
-	m.Empty = m.count == 0 || m.count < in.MinEvents
+	c := census{total(growth), total(folded), in.MinEvents}
+	over, hidden := beyond(growth, bounds, in.Bound.Value), beyond(folded, bounds, in.Bound.Value)
+	m.Bad, m.Empty = over.low, c.few()
+	if !m.Empty {
+		m.Value = over.likely / c.count
+	}
+	if !c.none() {
+		low, high := c.ends(over, hidden)
+		m.decide(r, interval{low.share(), high.share()})
+	}
+}
+
+func (m *Measure) compareRatio(r *query.Rule, growth, folded amounts) {
+	in := &r.Indicator
+	c := census{growth[1], folded[1], in.MinEvents}
+	m.Bad, m.Empty = growth[0], c.few()
+	if !m.Empty {
+		m.Value = growth[0] / growth[1]
+	}
+	if c.none() {
+		return
+	}
+	low, high := part{growth[0], c.count + c.folded}, part{growth[0] + folded[0], c.count}
+	if in.Part() && c.folded > 0 { // a folded event of the numerator is one of the denominator
+		high.all += folded[0]
+	}
+	high.all = max(high.all, c.least)
+	value := interval{low.share(), high.share()}
+	if in.Part() {
+		value.high = min(value.high, 1)
+	}
+	m.decide(r, value)
+}
+
+func (m *Measure) compareQuantile(r *query.Rule, growth, folded amounts, bounds []float64) {
+	in := &r.Indicator
+	c := census{total(growth), total(folded), in.MinEvents}
+	m.Empty = c.few()
+	// The tolerance absorbs the rounding of binary fractions: 10 of 100 are not over 10 %.
+	crossed := func(p part) bool { return p.n > p.all*(1-in.Quantile)+1e-9*p.all }
+	var certain *query.Bound
 	for n := range r.Bounds {
 		b := &r.Bounds[n]
-		over, err := beyond(in, b.Edge.Field(), growth, bounds, b.Value)
-		if err != nil {
-			return m, err
+		over, hidden := beyond(growth, bounds, b.Value), beyond(folded, bounds, b.Value)
+		if b.Edge == query.MaxFail || len(r.Bounds) == 1 {
+			m.Bad = over.low
+			if !m.Empty {
+				m.Share = over.likely / c.count
+			}
 		}
-		counts := b.Edge == query.MaxFail || len(r.Bounds) == 1
-		if counts {
-			m.Bad = over
+		low, high := c.ends(over, hidden)
+		if crossed(low) {
+			certain = worse(certain, b)
 		}
-		if m.Empty {
-			continue
-		}
-		if counts {
-			m.Share = over / m.count
-		}
-		// The tolerance absorbs the rounding of binary fractions: 10 of 100 are not over 10 %.
-		if over > m.count*(1-in.Quantile)+1e-9*m.count && (m.Crossed == nil || b.Fails()) {
-			m.Crossed = b
+		if crossed(high) && (m.Doubt == nil || b.Fails()) {
+			m.Doubt = &Doubt{b, low.share(), high.share()}
 		}
 	}
 	if !m.Empty {
 		m.Value, m.Low, m.High = quantile(in.Quantile, growth, bounds)
 	}
-	return m, nil
+	m.settle(certain, c.none())
 }
 
-// worst returns the bound that a value crosses. A failing bound comes before a warning one.
-func worst(r *query.Rule, v float64) (worst *query.Bound) {
-	for n := range r.Bounds {
-		if b := &r.Bounds[n]; b.Crossed(v) && (worst == nil || b.Fails()) {
-			worst = b
-		}
+// decide compares the value with the bounds.
+func (m *Measure) decide(r *query.Rule, value interval) {
+	certain, possible := value.crossings(r)
+	if possible != nil {
+		m.Doubt = &Doubt{possible, value.low, value.high}
 	}
-	return worst
+	m.settle(certain, false)
 }
 
-// beyond counts the measurements greater than v.
-func beyond(i *query.Indicator, field string, growth amounts, bounds []float64, v float64) (float64, error) {
-	n, exact := slices.BinarySearch(bounds, v)
-	if !exact {
-		return 0, &query.Mistake{Field: field, Problem: fmt.Sprintf("%s is not a bucket boundary of %s: %sadd it to the buckets; in a MeterProvider Monitor.View does that", text.Number(v), i.Metric, near(bounds, n))}
+// settle decides what is crossed. If the group may have too few events, no crossing is certain. A
+// doubt counts only if it is worse than what is certain.
+func (m *Measure) settle(certain *query.Bound, none bool) {
+	if !m.Empty {
+		m.Crossed = certain
 	}
-	return total(growth[n+1:]), nil
-}
-
-// maxNear is how many boundaries on each side of a limit the text names.
-const maxNear = 4
-
-// near names the boundaries around index n, as alternatives to a limit.
-func near(bounds []float64, n int) string {
-	low, high := max(0, n-maxNear), min(len(bounds), n+maxNear)
-	if low == high {
-		return ""
+	if d := m.Doubt; d != nil && (none || m.Crossed != nil && (m.Crossed.Fails() || !d.Bound.Fails())) {
+		m.Doubt = nil
 	}
-	var all []string
-	for _, b := range bounds[low:high] {
-		all = append(all, text.Number(b))
-	}
-	return fmt.Sprintf("take one of its own (%s), or ", strings.Join(all, ", "))
-}
-
-func total(a amounts) (sum float64) {
-	for _, v := range a {
-		sum += v
-	}
-	return sum
-}
-
-// quantile interpolates within the bucket that holds it, as Prometheus' histogram_quantile does.
-// Only the bucket is known: the quantile is over low, and at most high.
-func quantile(q float64, counts amounts, bounds []float64) (v, low, high float64) {
-	if len(bounds) == 0 {
-		return 0, math.Inf(-1), math.Inf(1)
-	}
-	rank := q * total(counts)
-	below, last := 0.0, len(bounds)-1
-	for n, c := range counts {
-		if below+c < rank || c == 0 {
-			below += c
-			continue
-		}
-		switch {
-		case n > last:
-			return bounds[last], bounds[last], math.Inf(1) // there is no boundary above
-		case n == 0 && bounds[0] <= 0:
-			return bounds[0], math.Inf(-1), bounds[0]
-		case n > 0:
-			low = bounds[n-1]
-		}
-		return low + (bounds[n]-low)*(rank-below)/c, low, bounds[n]
-	}
-	return bounds[last], bounds[last], math.Inf(1)
 }

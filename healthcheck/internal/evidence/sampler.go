@@ -46,7 +46,13 @@ type Reading struct {
 	Traffic Traffic
 
 	Unmatched *Unmatched // what the filter misses; nil if it matches
-	epoch     int64      // of the sampler's windows
+	Folded    float64    // events of the window that went to the overflow series, so nobody knows whose they are
+	Hidden    string     // why some series can't be judged; the groups are those that can
+
+	// Inexact says which limit lies between two bucket boundaries, so that a count beyond it is an
+	// interval; nil if none does.
+	Inexact *query.Mistake
+	epoch   int64 // of the sampler's windows
 }
 
 // StaleAfter is the age at which a reading is stale, because several collections have failed.
@@ -56,10 +62,6 @@ const (
 	maxAhead = 5 * time.Minute            // how far a timestamp of the past may be ahead of now, because clocks differ
 	maxUntil = 200 * 365 * 24 * time.Hour // how far a timestamp of the future may be ahead
 )
-
-// longWindows is the number of windows over which a limit must be crossed before a rule on traffic
-// ejects the instance.
-const longWindows = 4
 
 // NewSampler makes the sampler of a rule. long keeps four windows. observed reports whether the
 // series of a metric may begin at any value.
@@ -114,16 +116,18 @@ func (s *Sampler) read(r *Reading, c Catalog) error {
 	}
 	var all levels
 	var is shape
+	var hidden string
 	var err error
 	if in.Kind == query.KindRatio {
 		num, den := s.ledger.sides[0], s.ledger.sides[1]
-		all, is, err = gatherRatio(&num.in, &den.in, c)
+		all, is, hidden, err = gatherRatio(&num.in, &den.in, c)
 	} else {
-		all, is, err = gather(in, c)
+		all, is, hidden, err = gather(in, c)
 	}
 	if err = s.fit(r, is, err); err != nil {
 		return err
 	}
+	r.Hidden = hidden
 	var problems []error
 	for _, l := range all {
 		if m, err := s.compare(r, l, is.unit); err != nil {
@@ -163,7 +167,7 @@ func (s *Sampler) compare(r *Reading, l *level, unit string) (m Measure, err err
 	case !query.Finite(m.Value):
 		return m, fmt.Errorf("%s: the value is %v", in.Metric, m.Value)
 	case !m.Empty:
-		m.Crossed = worst(r.Rule, m.Value)
+		m.Crossed, _ = interval{m.Value, m.Value}.crossings(r.Rule)
 	}
 	return m, nil
 }
@@ -193,123 +197,6 @@ func first(problems []error) error {
 	return slices.MinFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 }
 
-func (s *Sampler) readWindows(r *Reading, c Catalog) error {
-	in := &s.rule.Indicator
-	keep := in.Window
-	if s.Long {
-		keep *= longWindows
-	}
-	var is shape
-	var errs []error
-	read := make([][]Metric, len(s.ledger.sides))
-	kinds := make([]string, len(s.ledger.sides))
-	for n, sd := range s.ledger.sides {
-		var err error
-		read[n], is, err = metrics(&sd.in, c)
-		kinds[n] = is.kind
-		errs = append(errs, err)
-	}
-	if err := s.fit(r, is, both(errs...)); err != nil {
-		return err
-	}
-	e := s.ledger.begin(r.At, in.Window, keep, s.fromZero)
-	for n, sd := range s.ledger.sides {
-		e.sum(sd, read[n], kinds[n])
-	}
-	if e.changed { // the old counts can't be compared
-		s.ledger.restart()
-		e = s.ledger.begin(r.At, in.Window, keep, s.fromZero)
-		for n, sd := range s.ledger.sides {
-			e.sum(sd, read[n], kinds[n])
-		}
-	}
-	if in.Kind == query.KindIncrease && len(in.GroupBy) == 0 && s.rule.Lower() && !s.observed(in.Metric) {
-		w := e.window(attribute.Set{}) // the counter exists and has counted nothing
-		w.live, w.based, w.began = e.now, true, true
-		if w.amount == nil {
-			w.amount = amounts{0}
-		}
-	}
-	e.close()
-	err := s.measureAll(r, e)
-	s.miss(r, e)
-	return err
-}
-
-// miss finds out whether the filter matches nothing, and since when.
-func (s *Sampler) miss(r *Reading, e *entry) {
-	in := &r.Rule.Indicator
-	for _, sd := range slices.Backward(e.sides) { // a ratio without a denominator has no value
-		bad := !sd.based || in.Kind == query.KindIncrease && !r.Rule.Lower()
-		if r.Unmatched == nil {
-			r.Unmatched = unmatched(sd, bad, max(1, in.MinEvents), in.Window)
-		}
-	}
-	switch {
-	case r.Unmatched == nil:
-		s.unmatched = time.Time{}
-	case s.unmatched.IsZero():
-		s.unmatched = r.At
-	default:
-		r.Unmatched.Lasting = r.At.Sub(s.unmatched) >= in.Window
-	}
-}
-
-// measureAll compares every group with the rule.
-func (s *Sampler) measureAll(r *Reading, e *entry) error {
-	in := &r.Rule.Indicator
-	recent := in.Window / 3
-	r.Traffic = Traffic{Span: recent, Known: r.At.Sub(s.first) >= in.Window || in.Kind == query.KindIncrease}
-	var problems []error
-	for _, w := range e.windows {
-		err := w.problem
-		w.problem, w.began = nil, false
-		if err == nil && (len(w.slots) == 0 || !w.based) {
-			continue
-		}
-		var m Measure
-		if err == nil {
-			m, err = s.measure(w, in.Window, e.bounds)
-		}
-		if err == nil && s.Long {
-			err = s.confirm(&m, w, recent, e.bounds)
-			r.Traffic.Rate += events(in, w, in.Window) / in.Window.Seconds()
-			r.Traffic.Recent += events(in, w, recent)
-		}
-		if err != nil {
-			problems = append(problems, of(w.attrs, err))
-			continue
-		}
-		if w.live != e.now && m.Crossed != nil && m.Crossed.Lower() && in.Kind == query.KindIncrease {
-			m.Crossed, m.Empty = nil, true // nobody counts any more
-		}
-		r.Groups = append(r.Groups, m)
-	}
-	if err := first(problems); err != nil {
-		return err
-	}
-	folded := 0.0
-	for _, sd := range e.sides {
-		grown, _ := sd.overflow.growth(in.Window)
-		folded = max(folded, grown[0])
-	}
-	if folded > 0 {
-		r.Groups = nil
-		return fmt.Errorf("%s: %s measurements went to the overflow series (cardinality limit)", in.Metric, text.Number(folded))
-	}
-	return nil
-}
-
-// fromZero reports whether a new series has counted only since before. A synchronous instrument
-// begins at zero, and so does a histogram. Another counter may begin at any value, unless it says
-// when it began.
-func (s *Sampler) fromZero(metric, kind string, p *series, before time.Time) bool {
-	if kind != "counter" || !s.observed(metric) {
-		return true
-	}
-	return p.start.After(before) && (s.Dated == nil || s.Dated(metric))
-}
-
 // resolve converts the rule's bounds to the unit of its metric.
 func (s *Sampler) resolve(seen shape) (err error) {
 	if s.resolved == nil || s.seen != seen {
@@ -319,32 +206,5 @@ func (s *Sampler) resolve(seen shape) (err error) {
 	return err
 }
 
-// measure compares a group's growth over a span with the rule.
-func (s *Sampler) measure(w *window, span time.Duration, bounds []float64) (Measure, error) {
-	growth, covered := w.growth(span)
-	m, err := compare(s.effective(), growth, bounds)
-	m.Group = w.attrs
-	if err == nil && !query.Finite(m.Value) { // finite series can have an infinite sum
-		err = fmt.Errorf("%s: the value is %v", s.rule.Indicator.Metric, m.Value)
-	}
-	if m.Crossed != nil && m.Crossed.Lower() && s.rule.Indicator.Kind == query.KindIncrease && covered < span {
-		m.Crossed, m.Empty = nil, true // the growth is low because the window is not full yet
-	}
-	return m, err
-}
-
 // effective returns the rule in the unit of its metric, or as written until that is known.
 func (s *Sampler) effective() *query.Rule { return cmp.Or(s.resolved, s.rule) }
-
-// confirm sets Lasting and Ongoing of a measure that crosses a limit.
-func (s *Sampler) confirm(m *Measure, w *window, recent time.Duration, bounds []float64) error {
-	if m.Crossed == nil {
-		return nil
-	}
-	longer, err1 := s.measure(w, longWindows*s.rule.Indicator.Window, bounds)
-	now, err2 := s.measure(w, recent, bounds)
-	same := func(o Measure) bool { return o.Crossed != nil && o.Crossed.Edge == m.Crossed.Edge }
-	m.Lasting = same(longer)
-	m.Ongoing = same(now) || now.Empty && (m.Crossed.Lower() || now.Bad > 0)
-	return errors.Join(err1, err2)
-}

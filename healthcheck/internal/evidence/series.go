@@ -18,6 +18,8 @@ type series struct {
 	at     time.Time // when its source read it
 	counts []uint64  // of a histogram
 	bounds []float64 // of a histogram
+
+	exponential *exponential // of an exponential histogram, whose counts and bounds come from a grid
 }
 
 // shape must be the same for all metrics of one name.
@@ -79,9 +81,9 @@ func each(data metricdata.Aggregation, visit func(*series)) {
 	case metricdata.Histogram[float64]:
 		histogram(d.DataPoints, visit)
 	case metricdata.ExponentialHistogram[int64]:
-		exponential(d.DataPoints, visit)
+		scaled(d.DataPoints, visit)
 	case metricdata.ExponentialHistogram[float64]:
-		exponential(d.DataPoints, visit)
+		scaled(d.DataPoints, visit)
 	}
 }
 
@@ -103,11 +105,13 @@ func histogram[N int64 | float64](dps []metricdata.HistogramDataPoint[N], visit 
 	}
 }
 
-func exponential[N int64 | float64](dps []metricdata.ExponentialHistogramDataPoint[N], visit func(*series)) {
+func scaled[N int64 | float64](dps []metricdata.ExponentialHistogramDataPoint[N], visit func(*series)) {
 	var s series
+	var x exponential
 	for i := range dps {
 		p := &dps[i]
-		s.Attrs, s.Value, s.start, s.at = p.Attributes, float64(p.Count), p.StartTime, p.Time
+		x = exponentialOf(p)
+		s.Attrs, s.Value, s.start, s.at, s.counts, s.bounds, s.exponential = p.Attributes, float64(p.Count), p.StartTime, p.Time, nil, nil, &x
 		visit(&s)
 	}
 }
@@ -123,6 +127,11 @@ func infinite(v float64) bool { return !query.Finite(v) }
 
 // wellFormed returns an error if the buckets of a histogram do not fit together.
 func (p *series) wellFormed() error {
+	if p.exponential != nil {
+		if err := p.exponential.wellFormed(); err != nil {
+			return err
+		}
+	}
 	if len(p.counts) != len(p.bounds)+1 || !slices.IsSorted(p.bounds) || slices.ContainsFunc(p.bounds, infinite) {
 		return fmt.Errorf("the histogram is malformed: %d counts for %d bounds", len(p.counts), len(p.bounds))
 	}

@@ -2,16 +2,13 @@ package judge
 
 import (
 	"fmt"
-	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -24,6 +21,7 @@ type Rule struct {
 	created    Created
 	Unfit      func() *query.Mistake // how the rule does not fit an instrument that has recorded nothing; nil if nobody knows
 	began      time.Time
+	readable   bool // it was once
 	hysteresis memory.Hysteresis
 	ejection   *memory.Ejection // of a rule on traffic that may eject the instance; nil for others
 }
@@ -53,8 +51,6 @@ func NewRule(r *query.Rule, wait, keep time.Duration, s *evidence.Sampler, creat
 }
 
 const (
-	maxGroup = 64 // bytes of a group in a reason
-
 	// foreignGrace is how long a gauge of a provider without our View may be missing, because we
 	// can't see whether its instrument was created.
 	foreignGrace = time.Minute
@@ -67,8 +63,9 @@ const (
 func (r *Rule) Evaluate(at memory.Instant) Finding {
 	f, ongoing := r.seen(at)
 	if !states.Good(f.State) && f.State != verdict.Fail {
-		return f // without evidence the memory does not change
+		return r.unreadable(f, at) // without evidence the memory does not change
 	}
+	r.readable = true
 	seen, why := f.State, f.Reason
 	f.State = r.hysteresis.Next(seen, at)
 	switch {
@@ -81,16 +78,28 @@ func (r *Rule) Evaluate(at memory.Instant) Finding {
 	if r.ejection == nil {
 		return f
 	}
-	return r.ejecting(f, memory.Observation{Failing: f.State == verdict.Fail, Ongoing: ongoing, Well: seen == verdict.Pass}, at)
+	o := memory.Observation{Failing: f.State == verdict.Fail, Ongoing: ongoing, Well: seen == verdict.Pass}
+	if read, current := r.sampler.Reading(); current {
+		o.Traffic = read.Traffic
+	}
+	return r.ejecting(f, o, at)
+}
+
+// unreadable lets the ejection decide on evidence that was readable before. What spoils it, such as a
+// second library that uses the name, comes to all instances at once. So it takes out no instance whose
+// traffic is not known. A rule that was never readable fails closed, and no rollout goes on with it.
+func (r *Rule) unreadable(f Finding, at memory.Instant) Finding {
+	if r.ejection == nil || !r.readable || f.State != verdict.Unknown {
+		return f
+	}
+	f.State = verdict.Warn
+	return r.ejecting(f, memory.Observation{Failing: true, Ongoing: true}, at)
 }
 
 // ejecting lets the ejection decide on a finding.
 func (r *Rule) ejecting(f Finding, o memory.Observation, at memory.Instant) Finding {
-	read, current := r.sampler.Reading()
+	read, _ := r.sampler.Reading()
 	o.At = read.At
-	if current {
-		o.Traffic = read.Traffic
-	}
 	s, why, forget := r.ejection.Next(o, at.Now)
 	if forget {
 		r.sampler.Forget()
@@ -132,19 +141,22 @@ func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 			}
 		}
 		f.State, f.Reason = r.missing(at)
-		return missed(f, read, current), false
+		return incomplete(f, read, current), false
 	}
 	if !current {
 		return f, false // the reading is from before the last Forget
 	}
 	m := r.worst(read.Groups)
 	f.Group = m.Group
-	if m.Empty {
-		return missed(f, read, current), false
+	if !m.Empty {
+		f.HasValue, f.Value, f.Share = true, m.Value, m.Share
 	}
-	f.HasValue, f.Value, f.Share = true, m.Value, m.Share
-	if m.Crossed == nil {
-		return missed(f, read, current), false
+	switch {
+	case m.Doubt != nil:
+		f.State, f.Reason = verdict.Warn, doubt(read, m)
+		return f, false
+	case m.Crossed == nil:
+		return incomplete(f, read, current), false
 	}
 	f.State = verdict.Warn
 	if m.Crossed.Fails() {
@@ -157,14 +169,20 @@ func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
 	return f, m.Ongoing
 }
 
-// missed says in a passing finding that the filter matches nothing. If that was so for a whole window,
-// the finding warns, because nobody is judged.
-func missed(f Finding, read *evidence.Reading, current bool) Finding {
-	if u := read.Unmatched; u != nil && current && f.State == verdict.Pass {
+// incomplete says in a passing finding what the evidence lacks. The finding warns if some series
+// can't be judged, or if the filter matched nothing for a whole window, because nobody is judged then.
+func incomplete(f Finding, read *evidence.Reading, current bool) Finding {
+	switch u := read.Unmatched; {
+	case f.State != verdict.Pass || !current:
+	case read.Hidden != "":
+		f.State, f.Reason = verdict.Warn, fmt.Sprintf("can't tell: %s", read.Hidden)
+	case u != nil:
 		f.Reason = u.Text
 		if u.Lasting {
 			f.State = verdict.Warn
 		}
+	case read.Inexact != nil:
+		f.Reason = read.Inexact.Problem
 	}
 	return f
 }
@@ -220,6 +238,8 @@ func (r *Rule) worse(a, b *evidence.Measure) bool {
 // rank orders groups by their effect.
 func (r *Rule) rank(m *evidence.Measure) int {
 	switch {
+	case m.Doubt != nil:
+		return 2
 	case m.Crossed == nil && m.Empty:
 		return 0
 	case m.Crossed == nil:
@@ -234,55 +254,4 @@ func (r *Rule) rank(m *evidence.Measure) int {
 // long window too, by at least minBad events.
 func ejectable(m *evidence.Measure) bool {
 	return m.Lasting && (m.Crossed.Lower() || m.Bad >= minBad)
-}
-
-// crossing writes "95 of at most 80 (queue.name=jobs)".
-func crossing(i *query.Indicator, m *evidence.Measure, unit string) string {
-	s := quantity(i, m, unit) + limit(m.Crossed, i.IsShare())
-	if m.Group.Len() > 0 {
-		s += " (" + text.Shorten(strings.ToValidUTF8(evidence.GroupName(m.Group), "?"), maxGroup) + ")"
-	}
-	return s
-}
-
-// quantity writes "p99 between 0.75 and 1 s" or "95".
-func quantity(i *query.Indicator, m *evidence.Measure, unit string) string {
-	s := text.Number(m.Value)
-	switch {
-	case i.IsShare():
-		return text.Number(m.Value*100) + " %"
-	case i.Kind == query.KindQuantile:
-		s = "p" + text.Number(i.Quantile*100) + " " + between(max(m.Low, m.Crossed.Value), m.High)
-	}
-	if unit != "" && unit != "1" && unit[0] != '{' {
-		s += " " + unit
-	}
-	return s
-}
-
-// between writes what a histogram knows of a quantile beyond a limit.
-func between(low, high float64) string {
-	if math.IsInf(high, 1) || high <= low {
-		return "over " + text.Number(low)
-	}
-	return "between " + text.Number(low) + " and " + text.Number(high)
-}
-
-// limit writes " of at most 80", for a share " of at most 5 %", and for a limit that only warns ",
-// warns above 50".
-func limit(b *query.Bound, share bool) string {
-	v := text.Number(b.Value)
-	if share {
-		v = text.Number(b.Value*100) + " %"
-	}
-	switch b.Edge {
-	case query.MaxWarn:
-		return ", warns above " + v
-	case query.MinWarn:
-		return ", warns below " + v
-	case query.MinFail:
-		return " of at least " + v
-	default:
-		return " of at most " + v
-	}
 }

@@ -173,9 +173,9 @@ func (i *Indicator) Metrics() []string {
 // IsShare reports whether the value is shown in percent.
 func (i *Indicator) IsShare() bool { return i.Kind == KindShareAbove || i.Kind == KindRatio }
 
-// part reports whether the numerator counts a part of the denominator's events, so that the ratio
+// Part reports whether the numerator counts a part of the denominator's events, so that the ratio
 // can't exceed 1.
-func (i *Indicator) part() bool {
+func (i *Indicator) Part() bool {
 	if i.Kind != KindRatio || i.Num.Kind != KindIncrease || i.Num.Metric != i.Den.Metric || i.Den.Source != "" && i.Den.Source != i.Num.Source {
 		return false
 	}

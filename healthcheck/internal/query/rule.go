@@ -117,7 +117,7 @@ func (i *Indicator) pointless(b Bound) string {
 	case i.Kind == KindShareAbove:
 		low, high = 0, 1
 	}
-	if i.part() {
+	if i.Part() {
 		high = 1
 	}
 	if b.Duration && i.Kind == KindQuantile {
