@@ -16,7 +16,7 @@ type entry struct {
 	*ledger
 	at      time.Time
 	span    time.Duration                                               // of the window
-	keep    time.Duration                                               // how long a series that is gone is kept
+	keep    time.Duration                                               // how long a group without series is kept
 	checked bool                                                        // a histogram of this collection is well-formed
 	checks  []float64                                                   // its bounds
 	changed bool                                                        // they differ from those of the last collection
@@ -103,8 +103,10 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 		w.began = true
 		w.grow(sd.column, buckets, p, nil, 0)
 	case reset, start != a.start && p.start.After(b.before) && e.began(sd.in.Metric, kind, p, b.before):
+		w.began = w.began || len(w.slots) == 0
 		w.grow(sd.column, buckets, p, nil, 0)
 	default:
+		w.began = w.began || len(w.slots) == 0 // it is back, and its group was gone
 		w.grow(sd.column, buckets, p, a.counts, a.value)
 	}
 	a.value, a.start = p.Value, start
@@ -112,6 +114,13 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 		a.counts = append(a.counts[:0], p.counts...)
 	}
 }
+
+// lookback is how long Prometheus takes the last sample of a series for its present value.
+const lookback = 5 * time.Minute
+
+// forget is how long a series may be gone before it counts as a new one. If it comes back sooner, it
+// has grown meanwhile, as in PromQL.
+func (e *entry) forget() time.Duration { return max(e.keep, lookback) }
 
 // account returns the account of a series, and whether the series is new.
 func (e *entry) account(sd *side, b *book, p *series) (a *account, isNew bool) {
@@ -121,16 +130,20 @@ func (e *entry) account(sd *side, b *book, p *series) (a *account, isNew bool) {
 	for a != nil && a.seen == e.now {
 		at, a = a, a.twin
 	}
-	if isNew = a == nil || a.seen < e.before && e.now-a.seen > e.keep; isNew { // the group may be gone as well
-		if a == nil {
-			a = &account{}
-			if at == nil {
-				b.accounts[key] = a
-			} else {
-				at.twin = a
-			}
+	switch isNew = a == nil || a.seen < e.before && e.now-a.seen > e.forget(); {
+	case a == nil:
+		a = &account{}
+		if at == nil {
+			b.accounts[key] = a
+		} else {
+			at.twin = a
 		}
 		a.value = math.NaN()
+		e.open(sd, a, p)
+	case isNew:
+		a.value = math.NaN()
+		e.open(sd, a, p)
+	case a.seen < e.before && e.now-a.seen > e.keep: // its group may be gone
 		e.open(sd, a, p)
 	}
 	a.seen = e.now

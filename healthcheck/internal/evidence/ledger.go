@@ -92,13 +92,13 @@ func (l *ledger) restart() {
 	}
 }
 
-// sweep drops the series that were gone for longer than the window.
+// sweep drops the series that have been gone for too long.
 func (e *entry) sweep() {
 	e.swept = e.now
 	for _, sd := range e.sides {
 		for scope, b := range sd.scopes {
 			for key, a := range b.accounts {
-				if e.now-a.seen > e.keep { // a twin was seen no later
+				if e.now-a.seen > e.forget() { // a twin was seen no later
 					delete(b.accounts, key)
 				}
 			}

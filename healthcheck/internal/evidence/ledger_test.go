@@ -3,6 +3,7 @@ package evidence
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,11 +36,15 @@ func TestChurn(t *testing.T) {
 	two := func(v, o int64) Catalog {
 		return collection("", counter(cum, point(v, "s", "1"), point(o, "s", "2")))
 	}
-	var gone, back []Catalog
-	for n := range 40 { // the second series is gone for longer than the window
-		gone = append(gone, one(int64(n)))
+	var gone, long []Catalog
+	for n := range 310 { // the second series is gone for longer than the window, or than Prometheus looks back
+		if n < 40 {
+			gone = append(gone, one(int64(n)))
+		}
+		long = append(long, one(int64(n)))
 	}
-	back = append(append([]Catalog{two(0, 50)}, gone...), two(40, 90))
+	back := append(append([]Catalog{two(0, 50)}, gone...), two(40, 90))
+	late := append(append([]Catalog{two(0, 50)}, long...), two(310, 90))
 	for _, c := range []struct {
 		why            string
 		all            []Catalog
@@ -52,7 +57,9 @@ func TestChurn(t *testing.T) {
 		{"back with more", []Catalog{two(0, 100), one(0), one(0), two(0, 103)}, 3, 3},
 		{"back with less: a reset", []Catalog{two(0, 100), one(0), two(0, 7)}, 7, 7},
 		{"a reset", []Catalog{two(0, 100), two(5, 110), two(10, 4)}, 24, 24},
-		{"back after more than the window", back, 30, 120},
+		{"back after more than the window", back, 70, 70},
+		{"back after five minutes", late, 30, 120},
+		{"the only one is back", append([]Catalog{collection("", counter(cum, point(int64(7))))}, append(slices.Repeat([]Catalog{{}}, 40), collection("", counter(cum, point(int64(9)))))...), 2, 2},
 		{"all end", []Catalog{two(0, 0), two(3, 4), {}, {}}, 7, 7},
 		{"one is always there, and one comes and goes", []Catalog{one(0), two(100, 5), one(200), two(300, 5), one(400), two(500, 5)}, 500, 505},
 	} {
@@ -162,7 +169,7 @@ func TestSeriesAreForgotten(t *testing.T) {
 	for _, b := range s.ledger.sides[0].scopes {
 		accounts += len(b.accounts)
 	}
-	if n := len(s.ledger.sides[0].scopes); n > 3 || accounts > 10 || len(s.ledger.windows) > 5 {
+	if n := len(s.ledger.sides[0].scopes); n > 33 || accounts > 310 || len(s.ledger.windows) > 5 {
 		t.Errorf("%d scopes, %d series, %d groups", n, accounts, len(s.ledger.windows))
 	}
 }
@@ -188,6 +195,7 @@ func TestGlitch(t *testing.T) {
 func FuzzChurn(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{1, 9, 17, 25, 33, 2, 10, 3, 11, 4, 12, 1, 1, 1, 5, 13, 7, 15, 23, 31, 0, 0, 0, 1})
+	f.Add([]byte("A00000000090")) // reset, after its group was gone
 	f.Add([]byte("a series begins, ends, comes back and resets; nobody else's history is forgotten"))
 	const window = 4
 	names := []string{"0", "1", "2", "3"}
@@ -253,7 +261,7 @@ func oracle(history []map[string]int64, names []string, window int, observed boo
 			}
 			growth := v - before
 			switch {
-			case seen < 0 || n-seen > window: // a new series
+			case seen < 0: // a new series
 				growth = v
 				if n == 0 || observed {
 					growth = 0
