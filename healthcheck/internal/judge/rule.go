@@ -63,7 +63,8 @@ const (
 func (r *Rule) Evaluate(at memory.Instant) Finding {
 	f, ongoing := r.seen(at)
 	if !states.Good(f.State) && f.State != verdict.Fail {
-		return r.unreadable(f, at) // without evidence the memory does not change
+		r.hysteresis.Gap(at)
+		return r.unreadable(f, at)
 	}
 	r.readable = true
 	seen, why := f.State, f.Reason

@@ -38,6 +38,22 @@ func (h *Hysteresis) Next(seen verdict.State, at Instant) verdict.State {
 	return verdict.Pass
 }
 
+// Gap notes an instant without evidence. A crossing that does not count yet has to last from the next
+// observation on, because nobody knows whether it goes on. For KeepFor a gap is no crossing.
+func (h *Hysteresis) Gap(at Instant) {
+	h.warn.gap(at)
+	h.fail.gap(at)
+}
+
+func (l *level) gap(at Instant) {
+	switch {
+	case !l.on:
+		l.since = time.Time{}
+	case l.since.IsZero():
+		l.since = at.Now
+	}
+}
+
 func (l *level) next(seen bool, at Instant, wait, keep time.Duration) bool {
 	if seen == l.on {
 		l.since = time.Time{}
