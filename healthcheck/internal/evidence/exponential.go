@@ -34,15 +34,19 @@ func exponentialOf[N int64 | float64](p *metricdata.ExponentialHistogramDataPoin
 }
 
 func (x *exponential) wellFormed() error {
+	// No value is as high as the lower end of a last bucket from 2^1024.
 	if x.scale < minScale || x.scale > maxScale || !(x.threshold >= 0) || math.IsInf(x.threshold, 1) ||
-		len(x.buckets) > 0 && (infinite(lowerEnd(x.scale, x.offset)) || infinite(lowerEnd(x.scale, x.offset+len(x.buckets)))) {
+		len(x.buckets) > 0 && infinite(math.Exp2(math.Ldexp(float64(x.offset+len(x.buckets)-1), -x.scale))) {
 		return fmt.Errorf("the exponential histogram is malformed: %d buckets of scale %d from %d", len(x.buckets), x.scale, x.offset)
 	}
 	return nil
 }
 
-// lowerEnd is the lower end of a bucket. Powers of two are exact.
-func lowerEnd(scale, index int) float64 { return math.Exp2(math.Ldexp(float64(index), -scale)) }
+// lowerEnd is the lower end of a bucket. Powers of two are exact. The highest bucket ends at 2^1024, and
+// the highest value is a little less.
+func lowerEnd(scale, index int) float64 {
+	return min(math.Exp2(math.Ldexp(float64(index), -scale)), math.MaxFloat64)
+}
 
 // A grid has the buckets that the series of an exponential histogram share. It only grows: it gets
 // wider, and its scale gets smaller. So what was counted in one grid can be moved to the next one
