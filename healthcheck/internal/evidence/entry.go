@@ -101,15 +101,15 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 		// what was there before is not growth
 	case isNew:
 		w.began = true
-		w.grow(sd.column, buckets, p, nil, 0)
+		w.grow(sd.column, buckets, p, &account{})
 	case reset, start != a.start && p.start.After(b.before) && e.began(sd.in.Metric, kind, p, b.before):
 		w.began = w.began || len(w.slots) == 0
-		w.grow(sd.column, buckets, p, nil, 0)
+		w.grow(sd.column, buckets, p, &account{})
 	default:
 		w.began = w.began || len(w.slots) == 0 // it is back, and its group was gone
-		w.grow(sd.column, buckets, p, a.counts, a.value)
+		w.grow(sd.column, buckets, p, a)
 	}
-	a.value, a.start = p.Value, start
+	a.value, a.whole, a.start = p.Value, p.whole, start
 	if buckets {
 		a.counts = append(a.counts[:0], p.counts...)
 	}
@@ -153,6 +153,9 @@ func (e *entry) account(sd *side, b *book, p *series) (a *account, isNew bool) {
 // moved reports whether the count of a series changed, and whether it was reset.
 func (a *account) moved(buckets bool, p *series) (changed, reset bool) {
 	if !buckets {
+		if p.whole != 0 && a.whole != 0 {
+			return p.whole != a.whole, p.whole < a.whole
+		}
 		return p.Value != a.value, p.Value < a.value
 	}
 	if len(a.counts) != len(p.counts) {
@@ -170,15 +173,19 @@ func (a *account) moved(buckets bool, p *series) (changed, reset bool) {
 	return changed, false
 }
 
-// grow adds the growth of a series since it had other counts, or another value.
-func (w *window) grow(column int, buckets bool, p *series, counts []uint64, value float64) {
+// grow adds the growth of a series since an earlier account of it.
+func (w *window) grow(column int, buckets bool, p *series, since *account) {
 	if !buckets {
-		w.amount[min(column, len(w.amount)-1)] += p.Value - value
+		growth := p.Value - since.value
+		if p.whole != 0 && since.whole != 0 {
+			growth = float64(p.whole - since.whole)
+		}
+		w.amount[min(column, len(w.amount)-1)] += growth
 		return
 	}
 	for n, v := range p.counts {
-		if counts != nil {
-			v -= counts[n]
+		if since.counts != nil {
+			v -= since.counts[n]
 		}
 		if v != 0 {
 			w.amount[n] += float64(v)

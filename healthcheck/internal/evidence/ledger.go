@@ -51,6 +51,7 @@ type account struct {
 	seen   time.Duration
 	start  int64    // in ns; 0 if its source does not tell
 	value  float64  // NaN if it was never well-formed
+	whole  int64    // the same of an integer counter, exact
 	counts []uint64 // of a histogram
 	to     *window
 	is     is

@@ -126,6 +126,9 @@ func (s *Sampler) judgeFolded(r *Reading, e *entry) error {
 		}
 	}
 	r.Folded = total(hidden)
+	if n := e.sides; len(n) == 2 && n[0].in.Metric == n[1].in.Metric && n[0].in.Source == n[1].in.Source {
+		r.Folded = max(hidden[0], hidden[1]) // both sides have the same ones
+	}
 	if r.Folded == 0 {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 type series struct {
 	Attrs  attribute.Set
 	Value  float64
+	whole  int64     // the value of an integer counter, which is exact beyond 2^53; 0 for others
 	start  time.Time // when it began, by its source
 	at     time.Time // when its source read it
 	counts []uint64  // of a histogram
@@ -92,6 +93,9 @@ func plain[N int64 | float64](dps []metricdata.DataPoint[N], visit func(*series)
 	for i := range dps {
 		p := &dps[i]
 		s.Attrs, s.Value, s.start, s.at = p.Attributes, float64(p.Value), p.StartTime, p.Time
+		if whole, is := any(p.Value).(int64); is {
+			s.whole = whole
+		}
 		visit(&s)
 	}
 }
