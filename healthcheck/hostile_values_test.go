@@ -228,3 +228,39 @@ func TestHostileHighest(t *testing.T) {
 		})
 	}
 }
+
+// TestHostileForPer: each group of Per is judged by itself. No group is over the limit for 8 s, but always one is.
+func TestHostileForPer(t *testing.T) {
+	hostile(t, nil, nil, []rule.Rule{
+		{Name: "full", Value: rule.Last("length"), Per: []string{"key"}, For: 8 * time.Second, Fail: rule.Above(80)},
+	}, func(s *stream) {
+		c := &table{at: map[string]int64{}}
+		if _, err := s.meter.Int64ObservableGauge("length", metric.WithInt64Callback(c.observe)); err != nil {
+			s.Fatal(err)
+		}
+		s.start()
+		for i := range 8 {
+			c.set("a", 100*int64(i%2))
+			c.set("b", 100*int64(1-i%2))
+			s.pass(4 * time.Second)
+			s.never("full", verdict.Fail)
+		}
+	})
+}
+
+// TestHostilePerMistyped: Per names an attribute that no event has, so one queue that always fails hides among the others.
+func TestHostilePerMistyped(t *testing.T) {
+	r := rule.Increase("jobs")
+	hostile(t, nil, nil, []rule.Rule{
+		{Name: "failing", Value: rule.Ratio(r.Where("result", "failed"), r), Per: []string{"que"}, Fail: rule.Above(.5)},
+	}, func(s *stream) {
+		jobs := s.counter("jobs")
+		s.start()
+		for range 60 {
+			jobs(100, "queue", "a", "result", "ok")
+			jobs(10, "queue", "b", "result", "failed")
+			s.pass(time.Second)
+		}
+		s.never("failing", verdict.Pass)
+	})
+}

@@ -203,6 +203,7 @@ func (e *entry) open(sd *side, a *account, p *series) {
 		sd.seen.note(i, p.Attrs)
 	default:
 		a.is, a.to = kept, e.window(groupOf(i, p.Attrs))
+		sd.seen.group(i, p.Attrs)
 	}
 }
 

@@ -68,6 +68,9 @@ func (s *Sampler) miss(r *Reading, e *entry) {
 		if r.Unmatched == nil {
 			r.Unmatched = unmatched(sd, bad, max(1, in.MinEvents), in.Window)
 		}
+		if r.Unmatched == nil && sd.based {
+			r.Unmatched = ungrouped(sd)
+		}
 	}
 	switch {
 	case r.Unmatched == nil:

@@ -27,12 +27,13 @@ const maxKeys = 3
 type seen struct {
 	has    []bool // by matcher: a series has its attribute
 	passes []bool // and a series passes it
+	groups []bool // by attribute of Per: a series that passes has it
 	keys   map[attribute.Key]bool
 }
 
 func newSeen(i *query.Indicator) seen {
 	n := len(i.Matchers)
-	return seen{make([]bool, n), make([]bool, n), map[attribute.Key]bool{}}
+	return seen{make([]bool, n), make([]bool, n), make([]bool, len(i.GroupBy)), map[attribute.Key]bool{}}
 }
 
 func (s *seen) note(i *query.Indicator, set attribute.Set) {
@@ -40,11 +41,36 @@ func (s *seen) note(i *query.Indicator, set attribute.Set) {
 		_, has := set.Value(m.Key)
 		s.has[n], s.passes[n] = s.has[n] || has, s.passes[n] || matches(m, set)
 	}
+	s.names(set)
+}
+
+// group notes a series that passes the filter.
+func (s *seen) group(i *query.Indicator, set attribute.Set) {
+	if !slices.Contains(s.groups, false) {
+		return
+	}
+	for n, key := range i.GroupBy {
+		s.groups[n] = s.groups[n] || set.HasValue(key)
+	}
+	s.names(set)
+}
+
+func (s *seen) names(set attribute.Set) {
 	for _, kv := range set.ToSlice() {
 		if len(s.keys) < 64 { // they come from code, but nobody knows
 			s.keys[kv.Key] = true
 		}
 	}
+}
+
+// ungrouped returns the attribute of Per that no event has, so that groups hide in one another.
+func ungrouped(sd *side) *Unmatched {
+	i := &sd.in
+	n := slices.Index(sd.seen.groups, false)
+	if n < 0 || !sd.matched || i.GroupBy[n] == conventions.ErrorType {
+		return nil
+	}
+	return &Unmatched{Text: fmt.Sprintf("Per: no event has %s%s", i.GroupBy[n], instead(sd.seen.keys))}
 }
 
 // unmatched returns what the filter of one side misses; nil if it matches, or if nothing was

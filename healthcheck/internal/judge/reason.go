@@ -41,18 +41,23 @@ func quantity(i *query.Indicator, m *evidence.Measure, unit string) string {
 // series (cardinality limit)".
 func doubt(read *evidence.Reading, m *evidence.Measure) string {
 	in, d := &read.Rule.Indicator, m.Doubt
-	share := func(v float64) string { return text.Number(v*100) + " %" }
-	s := fmt.Sprintf("can't tell: between %s and %s", text.Number(d.Low), text.Number(d.High)+unitAfter(read.Unit))
-	if in.IsShare() {
-		s = fmt.Sprintf("can't tell: between %s and %s", text.Number(d.Low*100), share(d.High))
+	low, high, unit := text.Number(d.Low), text.Number(d.High), unitAfter(read.Unit)
+	if in.IsShare() || in.Kind == query.KindQuantile {
+		low, high, unit = text.Number(d.Low*100), text.Number(d.High*100), " %"
 	}
-	s += limit(d.Bound, in.IsShare())
-	if in.Kind == query.KindQuantile {
-		s = fmt.Sprintf("can't tell: between %s and %s are over %s, and p%s allows %s", text.Number(d.Low*100), share(d.High),
-			text.Number(d.Bound.Value)+unitAfter(read.Unit), text.Number(in.Quantile*100), share(1-in.Quantile))
+	s := fmt.Sprintf("can't tell: between %s and %s", low, high+unit)
+	if low == high {
+		s = fmt.Sprintf("can't tell: perhaps too few events, %s", high+unit)
+	}
+	if in.Kind == query.KindQuantile { // the share over its limit is compared
+		s += fmt.Sprintf(" are over %s, and p%s allows %s", text.Number(d.Bound.Value)+unitAfter(read.Unit), text.Number(in.Quantile*100), text.Number((1-in.Quantile)*100)+" %")
+	} else {
+		s += limit(d.Bound, in.IsShare())
 	}
 	s += group(m)
 	switch {
+	case read.Folded == 1:
+		s += "; " + "1 measurement went to the overflow series (cardinality limit)"
 	case read.Folded > 0:
 		s += "; " + fmt.Sprintf("%s measurements went to the overflow series (cardinality limit)", text.Number(read.Folded))
 	case read.Inexact != nil:

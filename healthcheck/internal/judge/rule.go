@@ -22,7 +22,7 @@ type Rule struct {
 	Unfit      func() *query.Mistake // how the rule does not fit an instrument that has recorded nothing; nil if nobody knows
 	began      time.Time
 	readable   bool // it was once
-	hysteresis memory.Hysteresis
+	groups     memory.Groups
 	ejection   *memory.Ejection // of a rule on traffic that may eject the instance; nil for others
 }
 
@@ -42,9 +42,9 @@ const (
 // NewRule makes the judge of a rule. wait is its For and keep its KeepFor. A missing metric counts
 // from now on. jitter is from 0 to 1, by instance.
 func NewRule(r *query.Rule, wait, keep time.Duration, s *evidence.Sampler, created Created, now time.Time, jitter float64) *Rule {
-	out := &Rule{rule: r, sampler: s, wait: wait, keep: keep, created: created, began: now, hysteresis: memory.NewHysteresis(wait, keep)}
+	out := &Rule{rule: r, sampler: s, wait: wait, keep: keep, created: created, began: now, groups: memory.NewGroups(wait, keep)}
 	if s.Long {
-		out.hysteresis = memory.NewHysteresis(wait, 0) // the ejection has KeepFor instead
+		out.groups = memory.NewGroups(wait, 0) // the ejection has KeepFor instead
 		out.ejection = memory.NewEjection(keep, r.Indicator.Window, jitter)
 	}
 	return out
@@ -61,29 +61,59 @@ const (
 
 // Evaluate returns the rule's finding at an instant.
 func (r *Rule) Evaluate(at memory.Instant) Finding {
-	f, ongoing := r.seen(at)
+	f, groups := r.seen(at)
 	if !states.Good(f.State) && f.State != verdict.Fail {
-		r.hysteresis.Gap(at)
+		r.groups.Gap(at)
 		return r.unreadable(f, at)
 	}
 	r.readable = true
-	seen, why := f.State, f.Reason
-	f.State = r.hysteresis.Next(seen, at)
-	switch {
-	case f.State == seen:
-	case f.State == verdict.Pass || states.Severity(f.State) < states.Severity(seen):
-		f.Reason = fmt.Sprintf("%s, but not for %v yet", why, r.wait)
-	default:
-		f.Reason = fmt.Sprintf("crossed less than %v ago", r.keep)
-	}
+	well := f.State == verdict.Pass
+	f, ongoing := r.remember(f, groups, at)
 	if r.ejection == nil {
 		return f
 	}
-	o := memory.Observation{Failing: f.State == verdict.Fail, Ongoing: ongoing, Well: seen == verdict.Pass}
+	o := memory.Observation{Failing: f.State == verdict.Fail, Ongoing: ongoing, Well: well}
 	if read, current := r.sampler.Reading(); current {
 		o.Traffic = read.Traffic
 	}
 	return r.ejecting(f, o, at)
+}
+
+// remember adds the memory of each group to a finding, which is that of the worst group. It also
+// returns whether the crossing goes on.
+func (r *Rule) remember(f Finding, groups []evidence.Measure, at memory.Instant) (Finding, bool) {
+	var counts *evidence.Measure // the worst group of those whose state counts most
+	state, ongoing := verdict.Pass, false
+	if groups == nil {
+		state = r.groups.Next(f.Group, f.State, at) // of the rule itself
+	}
+	for n := range groups {
+		m := &groups[n]
+		own := r.state(m)
+		if own == verdict.Pass && m.Group.Equals(&f.Group) {
+			own = f.State // it warns if the evidence lacks something
+		}
+		s := r.groups.Next(m.Group, own, at)
+		if states.Severity(s) > states.Severity(state) || s == state && (counts == nil || r.worse(m, counts)) {
+			state, counts = s, m
+		}
+	}
+	if s := r.groups.Rest(at); states.Severity(s) > states.Severity(state) {
+		state, counts = s, nil
+	}
+	seen := f.State
+	switch {
+	case counts != nil && r.state(counts) == state && state != verdict.Pass: // perhaps a worse group has crossed its limit only now
+		read, _ := r.sampler.Reading()
+		f, ongoing = r.of(read, counts), counts.Ongoing
+	case state == seen:
+	case state == verdict.Pass || states.Severity(state) < states.Severity(seen):
+		f.Reason = fmt.Sprintf("%s, but not for %v yet", f.Reason, r.wait)
+	default:
+		f.Reason = fmt.Sprintf("crossed less than %v ago", r.keep)
+	}
+	f.State = state
+	return f, ongoing
 }
 
 // unreadable lets the ejection decide on evidence that was readable before. What spoils it, such as a
@@ -104,7 +134,7 @@ func (r *Rule) ejecting(f Finding, o memory.Observation, at memory.Instant) Find
 	s, why, forget := r.ejection.Next(o, at.Now)
 	if forget {
 		r.sampler.Forget()
-		r.hysteresis.Forget()
+		r.groups.Forget()
 	}
 	switch {
 	case o.Failing && s == verdict.Warn && !forget:
@@ -115,59 +145,68 @@ func (r *Rule) ejecting(f Finding, o memory.Observation, at memory.Instant) Find
 	return f
 }
 
-// seen returns the finding of the last reading, without memory, and whether a crossing goes on.
-func (r *Rule) seen(at memory.Instant) (f Finding, ongoing bool) {
+// seen returns the finding of the last reading, without memory, and the groups that were judged.
+func (r *Rule) seen(at memory.Instant) (f Finding, groups []evidence.Measure) {
 	read, current := r.sampler.Reading()
 	if read == nil {
-		return Finding{State: verdict.Unknown, Reason: "metrics have not been collected yet", None: true, Rule: r.rule}, false
+		return Finding{State: verdict.Unknown, Reason: "metrics have not been collected yet", None: true, Rule: r.rule}, nil
 	}
 	f = Finding{State: verdict.Pass, Unit: read.Unit, Rule: read.Rule}
 	if age := at.Since(read.At); age > evidence.StaleAfter {
 		f.State, f.Reason = verdict.Stale, fmt.Sprintf("metrics have not been collected for %v", age.Truncate(time.Second))
-		return f, false
+		return f, nil
 	}
 	if read.Problem != "" && !slices.ContainsFunc(read.Groups, fails) {
 		f.State, f.Reason = verdict.Unknown, read.Problem
-		return f, false
+		return f, nil
 	}
 	if name, mistyped := r.mistyped(); mistyped {
 		f.State, f.Reason = verdict.Unknown, fmt.Sprintf("no instrument named %q has been created", name)
-		return f, false
+		return f, nil
 	}
 	if len(read.Groups) == 0 {
 		if r.Unfit != nil {
 			if bad := r.Unfit(); bad != nil { // at once, and not with the first record
 				f.State, f.Reason = verdict.Unknown, bad.Error()
-				return f, false
+				return f, nil
 			}
 		}
 		f.State, f.Reason = r.missing(at)
-		return incomplete(f, read, current), false
+		return incomplete(f, read, current), nil
 	}
 	if !current {
-		return f, false // the reading is from before the last Forget
+		return f, nil // the reading is from before the last Forget
 	}
-	m := r.worst(read.Groups)
-	f.Group = m.Group
+	return r.of(read, r.worst(read.Groups)), read.Groups
+}
+
+// of returns the finding of one group, without memory.
+func (r *Rule) of(read *evidence.Reading, m *evidence.Measure) Finding {
+	f := Finding{State: r.state(m), Unit: read.Unit, Rule: read.Rule, Group: m.Group}
 	if !m.Empty {
 		f.HasValue, f.Value, f.Share = true, m.Value, m.Share
 	}
 	switch {
 	case m.Doubt != nil:
-		f.State, f.Reason = verdict.Warn, doubt(read, m)
-		return f, false
-	case m.Crossed == nil:
-		return incomplete(f, read, current), false
+		f.Reason = doubt(read, m)
+	case m.Crossed != nil:
+		f.Reason = crossing(&read.Rule.Indicator, m, read.Unit)
+	default:
+		return incomplete(f, read, true)
 	}
-	f.State = verdict.Warn
-	if m.Crossed.Fails() {
-		f.State = verdict.Fail
+	return f
+}
+
+// state is the state of one group. A crossing that is enough for a warning may not be enough for an
+// ejection.
+func (r *Rule) state(m *evidence.Measure) verdict.State {
+	switch r.rank(m) {
+	case 3:
+		return verdict.Fail
+	case 2:
+		return verdict.Warn
 	}
-	f.Reason = crossing(&read.Rule.Indicator, m, read.Unit)
-	if f.State == verdict.Fail && r.ejection != nil && !ejectable(m) {
-		f.State = verdict.Warn // enough for a warning, not for an ejection
-	}
-	return f, m.Ongoing
+	return verdict.Pass
 }
 
 // incomplete says in a passing finding what the evidence lacks. The finding warns if some series
