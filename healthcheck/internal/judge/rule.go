@@ -14,16 +14,16 @@ import (
 
 // A Rule judges the readings of a sampler, with its own memory. The judge owns it.
 type Rule struct {
-	rule       *query.Rule
-	sampler    *evidence.Sampler
-	wait       time.Duration
-	keep       time.Duration
-	created    Created
-	Unfit      func() *query.Mistake // how the rule does not fit an instrument that has recorded nothing; nil if nobody knows
-	began      time.Time
-	readable   bool // it was once
-	groups     memory.Groups
-	ejection   *memory.Ejection // of a rule on traffic that may eject the instance; nil for others
+	rule     *query.Rule
+	sampler  *evidence.Sampler
+	wait     time.Duration
+	keep     time.Duration
+	created  Created
+	Unfit    func() *query.Mistake // how the rule does not fit an instrument that has recorded nothing; nil if nobody knows
+	began    time.Time
+	readable bool // it was once
+	groups   memory.Groups
+	ejection *memory.Ejection // of a rule on traffic that may eject the instance; nil for others
 }
 
 // Created returns how an instrument was created.
