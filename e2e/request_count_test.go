@@ -22,6 +22,9 @@ func TestNofN(t *testing.T) {
 	t.Run("final export", func(t *testing.T) { // no timer fires, so only the final export sends data
 		nOfN(t, "OTEL_METRIC_EXPORT_INTERVAL=3600000", "OTEL_BSP_SCHEDULE_DELAY=3600000")
 	})
+	t.Run("as deltas", func(t *testing.T) { // the shipped collector adds them up
+		nOfN(t, "OTEL_METRIC_EXPORT_INTERVAL=200", "OTEL_BSP_SCHEDULE_DELAY=200", prefersDelta)
+	})
 	t.Run("over HTTP", func(t *testing.T) {
 		nOfN(t, "OTEL_METRIC_EXPORT_INTERVAL=200", "OTEL_BSP_SCHEDULE_DELAY=200", overHTTP, "OTEL_EXPORTER_OTLP_COMPRESSION=gzip")
 	})

@@ -57,7 +57,7 @@ func TestConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, times := range map[string]int{"processors: [memory_limiter]": 3, "max_elapsed_time: 0": 1, "storage: file_storage": 1} {
+	for want, times := range map[string]int{"processors: [memory_limiter": 3, "processors: [memory_limiter, deltatocumulative]": 1, "max_elapsed_time: 0": 1, "storage: file_storage": 1} {
 		if n := strings.Count(string(text), want); n != times {
 			t.Errorf("the files have %q %d times, want %d", want, n, times)
 		}
@@ -75,6 +75,7 @@ func TestConfigRefused(t *testing.T) {
 	tests := []struct{ name, old, new, want string }{
 		{"unknown component", "\n  memory_limiter:", "\n  memory_miter:", "memory_miter"},
 		{"unknown field", "num_consumers:", "mum_consumers:", "mum_consumers"},
+		{"unknown field of the deltas", "max_streams:", "most_streams:", "most_streams"},
 		{"undefined name in a pipeline", "exporters: [file/traces]", "exporters: [file/trace]", "file/trace"},
 	}
 	for _, tt := range tests {

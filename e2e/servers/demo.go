@@ -14,12 +14,17 @@ var demo struct {
 
 // Demo builds the demo of the module in root with the race detector and returns its path. A data
 // race exits with 66. It builds once in a test run. Call [Clean] at the end.
-func Demo(t testing.TB, root string) string { return buildDemo(t, root, "demo", "-race") }
+func Demo(t testing.TB, root string) string { return program(t, root, "demo", "./cmd/demo", "-race") }
 
 // LeanDemo is Demo without the race detector, because that makes the memory grow.
-func LeanDemo(t testing.TB, root string) string { return buildDemo(t, root, "lean-demo") }
+func LeanDemo(t testing.TB, root string) string { return program(t, root, "lean-demo", "./cmd/demo") }
 
-func buildDemo(t testing.TB, root, name string, flags ...string) string {
+// ManySeries builds the program that exports 19,000 histogram series.
+func ManySeries(t testing.TB, root string) string {
+	return program(t, root, "manyseries", "./internal/manyseries")
+}
+
+func program(t testing.TB, root, name, pkg string, flags ...string) string {
 	t.Helper()
 	demo.Lock()
 	defer demo.Unlock()
@@ -34,13 +39,13 @@ func buildDemo(t testing.TB, root, name string, flags ...string) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	if err := goBuild(root, nil, append(flags, "-o", path, "./cmd/demo")...); err != nil {
+	if err := goBuild(root, nil, append(flags, "-o", path, pkg)...); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
-// Clean removes the builds of the demo. Call it from TestMain.
+// Clean removes the programs. Call it from TestMain.
 func Clean() {
 	demo.Lock()
 	defer demo.Unlock()
