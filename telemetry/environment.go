@@ -204,6 +204,26 @@ func (env *environment) announce(log *slog.Logger) {
 	default:
 		log.Info("OTLP export is on", "metrics", env.metrics, "traces", env.traces, "logs", env.logs)
 	}
+	if env.metrics.exported {
+		env.caution(log)
+	}
+}
+
+// rarest is how rarely metrics may be exported so that the alerts and dashboards, which read the
+// last 2 minutes, see them.
+const rarest = time.Minute
+
+// caution logs valid values with which the metrics of a process may be missing in Prometheus though
+// all exports succeed.
+func (env *environment) caution(log *slog.Logger) {
+	const temporality, interval = prefixOTLP + "METRICS_TEMPORALITY_PREFERENCE", "OTEL_METRIC_EXPORT_INTERVAL"
+	if v := env.valid(temporality); v != "" && !strings.EqualFold(v, "cumulative") {
+		log.Warn("metrics are exported as deltas, and a failed export loses its counts. For Prometheus unset the variable, or its collector must have "+
+			"the processor deltatocumulative, as otel-collector-config.yaml has; it drops them in silence otherwise", "variable", temporality, "value", v)
+	}
+	if d := env.milliseconds(interval); d > rarest {
+		log.Warn("metrics are exported so rarely that alerts and dashboards take the instance for gone; set at most 60000", "variable", interval, "value", d)
+	}
 }
 
 // parsePropagators reads OTEL_PROPAGATORS. It knows the propagators that need no further module,

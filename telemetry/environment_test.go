@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,40 @@ func TestNoInvalidVariables(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_HEADERS": "a=b,", "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": ".5"})
 	if result(health.Verdict(), "telemetry-environment") != nil || strings.Contains(scrape(t, tel), "telemetry_environment") {
 		t.Error("it is shown")
+	}
+}
+
+// TestCautions: a valid value with which the metrics may be missing though all exports succeed is a
+// warning at start, once, by name. It is no invalid variable.
+func TestCautions(t *testing.T) {
+	const temporality, interval = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "OTEL_METRIC_EXPORT_INTERVAL"
+	for _, c := range []struct {
+		variable, value, more string
+		warned                bool
+	}{
+		{temporality, "delta", "", true},
+		{temporality, " LowMemory", "", true},
+		{temporality, "cumulative", "", false},
+		{temporality, "delta", "OTEL_METRICS_EXPORTER=none", false},
+		{interval, "60001", "", true},
+		{interval, "60000", "", false},
+	} {
+		t.Run(c.variable+" "+c.value+c.more, func(t *testing.T) {
+			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:1")
+			t.Setenv(c.variable, c.value)
+			if name, v, ok := strings.Cut(c.more, "="); ok {
+				t.Setenv(name, v)
+			}
+			var log syncBuffer
+			env := readEnvironment()
+			env.announce(slog.New(slog.NewTextHandler(&log, nil)))
+			if n := strings.Count(log.String(), "level=WARN"); len(env.invalid) != 0 || (n == 1) != c.warned || n > 1 {
+				t.Errorf("%d warnings: %s", n, log.String())
+			}
+			if c.warned && !strings.Contains(log.String(), "variable="+c.variable+" ") {
+				t.Errorf("it does not name the variable: %s", log.String())
+			}
+		})
 	}
 }
 
