@@ -25,7 +25,7 @@ import (
 func TestDashboards(t *testing.T) {
 	queries := readDashboards(t)
 	subjects := readSubjects(t, queries)
-	addrs, dir := servers.FreeAddrs(t, 4), t.TempDir()
+	addrs, dir := servers.FreeAddrs(t, 5), t.TempDir()
 	groups := regexp.MustCompile(`(?m)^( +interval:) .*$`)
 	config := laidOut(t, dir, func(rules string) string { return groups.ReplaceAllString(rules, "$1 1s") })
 	// An alert without a wait.
@@ -46,8 +46,9 @@ func TestDashboards(t *testing.T) {
 	}
 	overrides := filepath.Join(dir, "overrides")
 	one := start("orders", "pod-1", addrs[1], nil, "-overrides", overrides)
-	// Nothing listens at its traces endpoint.
-	two := start("orders", "pod-2", addrs[1], []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + addrs[3], "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1000", "OTEL_PROPAGATORS=tracecontext,b3"})
+	// Nothing listens at its traces endpoint. One of its texts is not UTF-8.
+	two := start("orders", "pod-2", addrs[1], []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + addrs[3], "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1000", "OTEL_PROPAGATORS=tracecontext,b3",
+		"OTEL_RESOURCE_ATTRIBUTES=service.namespace=shop,service.instance.id=pod-2,owner=caf%E9"})
 	lonely := start("carts", "cart-1", addrs[1], nil)
 	for _, d := range []*demo{one, two, lonely} {
 		d.until("the service is ready", passing)
@@ -114,7 +115,12 @@ func TestDashboards(t *testing.T) {
 	refused := start("refused", "pod-1", addrs[2], nil)
 	see("refused")
 	refused.Kill()
-	delta := start("delta", "pod-1", addrs[1], []string{"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta"})
+	deltas := filepath.Join(dir, "deltas.yaml") // passes deltas on as they are
+	if err := os.WriteFile(deltas, []byte("service: {pipelines: {metrics: {processors: [memory_limiter]}}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	servers.Collector(t, "..", addrs[4], t.TempDir(), env, deltas)
+	delta := start("delta", "pod-1", addrs[4], []string{prefersDelta})
 	see("failed")
 	delta.Kill()
 	lonely.Kill()

@@ -27,6 +27,7 @@ const attrSignal = attribute.Key("telemetry.signal")
 type outcomes struct {
 	errorLogger *errorLogger
 	failures    atomic.Pointer[metric.Int64Counter] // created once there is a MeterProvider; nil before
+	texts       atomic.Pointer[metric.Int64Counter] // as failures
 
 	metrics, traces, logs outcome
 }
@@ -58,6 +59,9 @@ func (o *outcomes) instrument(mp metric.MeterProvider) error {
 		return err
 	}
 	o.failures.Store(&failures)
+	if err := o.instrumentMended(meter); err != nil {
+		return err
+	}
 	_, err = meter.Float64ObservableGauge("telemetry.export.last_success.timestamp", metric.WithUnit("s"),
 		metric.WithDescription("Unix time of the last export that succeeded."),
 		metric.WithFloat64Callback(func(_ context.Context, obs metric.Float64Observer) error {

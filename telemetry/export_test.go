@@ -324,6 +324,10 @@ func TestInstruments(t *testing.T) {
 		_, _ = w.Write([]byte("short"))
 	})
 	tel.Instrument(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/jobs/1", nil))
+	tel.Logger.Info("caf\xe9")
+	if err := tel.logs.ForceFlush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := tel.metrics.ForceFlush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

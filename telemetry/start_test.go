@@ -107,7 +107,7 @@ func TestSetGlobals(t *testing.T) {
 		otel.SetLoggerProvider(before[3].(otellog.LoggerProvider))
 	})
 	tel, log := start(t, Config{SetGlobals: true}, map[string]string{"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://127.0.0.1:1"})
-	if want := []any{tel.MeterProvider, tel.TracerProvider, tel.propagator, textScopes{tel.logs}}; !reflect.DeepEqual(globals(), want) {
+	if want := []any{tel.MeterProvider, tel.TracerProvider, tel.propagator, tel.loggers}; !reflect.DeepEqual(globals(), want) {
 		t.Errorf("globals: %v, want %v", globals(), want)
 	}
 	otel.Handle(errors.New("of somebody else"))

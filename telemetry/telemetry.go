@@ -111,6 +111,7 @@ type Telemetry struct {
 	metrics *sdkmetric.MeterProvider
 	traces  *sdktrace.TracerProvider
 	logs    *sdklog.LoggerProvider
+	loggers textScopes // logs, for everybody
 	ending  sync.Once
 }
 
@@ -182,6 +183,7 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 			return err
 		}
 		t.logs = sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(p))
+		t.loggers = textScopes{t.logs, &out.logs}
 		t.Logger = bridgeLogs(t.log.Handler(), t.logs)
 	}
 	var own advice
@@ -204,6 +206,7 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 		if err := out.instrument(t.metrics); err != nil {
 			return err
 		}
+		out.mendedResource(env, texts.texts)
 	}
 	if err := env.instrument(t.metrics); err != nil {
 		return err
@@ -256,7 +259,7 @@ func (t *Telemetry) setGlobals() {
 	otel.SetTracerProvider(t.TracerProvider)
 	otel.SetTextMapPropagator(t.propagator)
 	if t.logs != nil {
-		otel.SetLoggerProvider(textScopes{t.logs})
+		otel.SetLoggerProvider(t.loggers)
 	}
 }
 

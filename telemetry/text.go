@@ -35,8 +35,9 @@ func (m *mender) text(s, where string) string {
 	return string([]rune(s))
 }
 
-// told says once for a signal that texts are mended.
+// told counts the mended texts, and says once for a signal that there are some.
 func (o *outcome) told(m *mender) {
+	o.countMended(m.texts)
 	if m.texts > 0 && o.mended.CompareAndSwap(false, true) {
 		tellMended(o.errorLogger, o.signal, m)
 	}
@@ -276,7 +277,10 @@ func (m *mender) record(r *sdklog.Record) sdklog.Record {
 }
 
 // textScopes makes loggers with valid scopes, because a record's scope can't be changed later.
-type textScopes struct{ log.LoggerProvider }
+type textScopes struct {
+	log.LoggerProvider
+	outcome *outcome
+}
 
 func (p textScopes) Logger(name string, options ...log.LoggerOption) log.Logger {
 	c := log.NewLoggerConfig(options...)
@@ -284,7 +288,9 @@ func (p textScopes) Logger(name string, options ...log.LoggerOption) log.Logger 
 	if validScope(&scope) {
 		return p.LoggerProvider.Logger(name, options...)
 	}
-	scope = new(mender).scope(scope)
+	var m mender
+	scope = m.scope(scope)
+	p.outcome.told(&m)
 	return p.LoggerProvider.Logger(scope.Name, log.WithInstrumentationVersion(scope.Version), log.WithSchemaURL(scope.SchemaURL),
 		log.WithInstrumentationAttributes(scope.Attributes.ToSlice()...))
 }

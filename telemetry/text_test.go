@@ -218,12 +218,21 @@ func TestInvalidTexts(t *testing.T) {
 			var r otellog.Record
 			r.SetSeverityText("severity-" + bad)
 			r.SetBody(attribute.MapValue(attribute.Slice("list", attribute.StringValue("in-"+bad))))
-			textScopes{tel.logs}.Logger("scope-"+bad, otellog.WithInstrumentationVersion(bad)).Emit(t.Context(), r)
+			tel.loggers.Logger("scope-"+bad, otellog.WithInstrumentationVersion(bad)).Emit(t.Context(), r)
 			if err := tel.logs.ForceFlush(t.Context()); err != nil {
 				t.Error(err)
 			}
+			counts := series(t, tel, "telemetry.export.mended_texts")
 			if err := tel.Shutdown(t.Context()); err != nil {
 				t.Error(err)
+			}
+			// Of each signal: the 2 texts of the resource. The provider adds its bad key again, so it
+			// counts at each export of metrics, for each span, and for each batch of records.
+			// Metrics: twice 4 of the counter and 13 of the producer. Spans: 7. Records: 10.
+			for signal, want := range map[string]float64{"metrics": 2 + 2*(4+13+1), "traces": 2 + 7 + 2, "logs": 2 + 10 + 1} {
+				if got := counts["telemetry.signal="+signal]; got != want {
+					t.Errorf("%s: %v texts are counted, want %v", signal, got, want)
+				}
 			}
 
 			for signal, parts := range map[string][]string{

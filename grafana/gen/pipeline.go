@@ -40,9 +40,12 @@ func pipeline() board {
 				{id: 13, title: "Export failures", about: "A second, by instance, signal and class, after all retries.", unit: "ops", w: 12, h: 8, view: lines(), min: ptr(0), noData: "none has failed", links: []link{toService},
 					queries: []query{{legend: "{{job}} {{instance}} {{telemetry_signal}} {{error_type}}",
 						expr: `sum by (job, instance, telemetry_signal, error_type) (rate(telemetry_export_failures_total{@own}[$__rate_interval]))`}}},
-				{id: 14, title: "Invalid environment variables", about: "Instances by service and variable. Its default applies, or its signals are not exported: the log of the instance says which.", unit: "short", w: 24, h: 6, view: lines(), min: ptr(0), noData: "all are valid", links: []link{toService},
+				{id: 14, title: "Invalid environment variables", about: "Instances by service and variable. Its default applies, or its signals are not exported: the log of the instance says which.", unit: "short", w: 12, h: 6, view: lines(), min: ptr(0), noData: "all are valid", links: []link{toService},
 					queries: []query{{legend: "{{job}} {{telemetry_variable}}",
 						expr: `sum by (job, telemetry_variable) (telemetry_environment_invalid{@own})`}}},
+				{id: 15, title: "Mended texts", about: "A second, by service and signal. They were not valid UTF-8 and are exported with U+FFFD. The log of the instance says where the first one was.", unit: "cps", w: 12, h: 6, view: lines(), min: ptr(0), noData: "all are valid", links: []link{toService},
+					queries: []query{{legend: "{{job}} {{telemetry_signal}}",
+						expr: `sum by (job, telemetry_signal) (rate(telemetry_export_mended_texts_total{@own}[$__rate_interval]))`}}},
 			}},
 			{id: 101, title: "Collectors", panels: []panel{
 				{id: 20, title: "Queue fill", about: "Of what each exporter may keep while its backend is away. At 100 % senders are refused.", unit: "percentunit", w: 8, h: 8, view: lines(), min: ptr(0),
