@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -325,6 +326,9 @@ func TestInstruments(t *testing.T) {
 	})
 	tel.Instrument(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/jobs/1", nil))
 	tel.Logger.Info("caf\xe9")
+	countOne(t, tel, "jobs.done")
+	countOne(t, tel, "jobs_done")
+	scrape(t, tel)
 	if err := tel.logs.ForceFlush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -341,6 +345,7 @@ func TestInstruments(t *testing.T) {
 	}).Collect(t.Context(), &rm); err != nil {
 		t.Fatal(err)
 	}
+	rm.ScopeMetrics = slices.DeleteFunc(rm.ScopeMetrics, func(sm metricdata.ScopeMetrics) bool { return sm.Scope.Name == "test" })
 	if err := pin(table(&rm), "testdata/instruments.txt", *update); err != nil {
 		t.Error(err)
 	}

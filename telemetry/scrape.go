@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/otlptranslator"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
 // translation is how /metrics makes Prometheus' names.
@@ -40,13 +38,19 @@ func (t *Telemetry) MetricsHandler() http.Handler {
 type scrapeErrors struct {
 	log    *slog.Logger
 	reader sdkmetric.Reader
+	show   func(names []string) // of conflicts
 
-	mu   sync.Mutex
-	said map[string]bool
+	mu    sync.Mutex
+	said  map[string]bool
+	known map[string]bool // sets of errors; naming their conflicts costs a collection
 }
 
 func (l *scrapeErrors) Println(v ...any) {
-	for _, sentence := range l.sentences(v) {
+	errs := errorsIn(v)
+	if !l.isNew(errs, v) {
+		return
+	}
+	for _, sentence := range l.sentences(errs, v) {
 		l.mu.Lock()
 		first := !l.said[sentence] && len(l.said) < maxErrors
 		if first {
@@ -59,98 +63,93 @@ func (l *scrapeErrors) Println(v ...any) {
 	}
 }
 
-func (l *scrapeErrors) sentences(v []any) []string {
-	var errs prometheus.MultiError
+func errorsIn(v []any) (errs []scrapeError) {
 	for _, one := range v {
 		switch err := one.(type) {
 		case prometheus.MultiError:
-			errs = append(errs, err...)
+			for _, err := range err {
+				errs = append(errs, newScrapeError(err))
+			}
 		case error:
-			errs = append(errs, err)
+			errs = append(errs, newScrapeError(err))
 		}
 	}
+	return errs
+}
+
+// isNew reports whether this set of errors is the first of its kind.
+func (l *scrapeErrors) isNew(errs []scrapeError, v []any) bool {
+	key := fmt.Sprint(v...)
+	if len(errs) > 0 {
+		keys := map[string]bool{}
+		unnamed := 0
+		for _, err := range errs {
+			keys[err.name+" "+err.sentence] = true
+			if err.name == "" {
+				unnamed++ // each is of another instrument
+			}
+		}
+		key = fmt.Sprint(unnamed, slices.Sorted(maps.Keys(keys)))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known[key] || len(l.known) >= maxErrors {
+		return false
+	}
+	l.known[key] = true
+	return true
+}
+
+// scrapeError is an error of client_golang or of the exporter, without attributes.
+type scrapeError struct {
+	name     string // of the metric, if the error has it
+	types    bool   // two instruments have the name of one metric, and different types
+	sentence string // unless the name is a conflict
+}
+
+func newScrapeError(err error) scrapeError {
+	text, name := err.Error(), ""
+	if m := familyName.FindStringSubmatch(text); m != nil {
+		name = m[1]
+	}
+	switch {
+	case errors.Is(err, errNesting):
+		return scrapeError{sentence: errNesting.Error()}
+	case name == "" && text == "invalid metric": // the exporter's
+		return scrapeError{types: true, sentence: "series are left out, because two instruments have one name and different types"}
+	case name == "" && text == "invalid metric type": // the exporter's
+		return scrapeError{sentence: "series of a Producer are left out, because /metrics can't have their kind, such as summaries"}
+	case name == "":
+		return scrapeError{sentence: fmt.Sprintf("series are left out, because of a %T", err)} // as below
+	case strings.Contains(text, "before with the same name"):
+		return scrapeError{name: name, sentence: fmt.Sprintf("series of %s are left out, because two metrics have this name and the same attributes", name)}
+	case strings.Contains(text, "UTF-8"):
+		return scrapeError{name: name, sentence: fmt.Sprintf("series of %s are left out, because an attribute is not valid UTF-8", name)}
+	}
+	return scrapeError{name: name, sentence: fmt.Sprintf("series of %s are left out, because of a %T", name, err)} // its text may be a collector's
+}
+
+func (l *scrapeErrors) sentences(errs []scrapeError, v []any) []string {
 	if len(errs) == 0 {
 		return []string{fmt.Sprint(v...)}
 	}
 	conflicts := l.conflicts()
-	all := slices.Sorted(maps.Values(conflicts))
+	left := map[string]bool{} // the conflicts that leave series out
+	said := map[string]bool{}
 	for _, err := range errs {
-		text, name := err.Error(), ""
-		if m := familyName.FindStringSubmatch(text); m != nil {
-			name = m[1]
+		found := false
+		for _, c := range conflicts {
+			if err.types && c.types || err.name != "" && err.name == c.name {
+				found, left[c.name], said[c.sentence] = true, true, true
+			}
 		}
-		switch {
-		case errors.Is(err, errNesting):
-			all = append(all, errNesting.Error())
-		case conflicts[name] != "", name == "" && text == "invalid metric" && len(conflicts) > 0: // the exporter's error of a type
-		case name == "":
-			all = append(all, fmt.Sprintf("series are left out, because of a %T", err)) // as below
-		case strings.Contains(text, "before with the same name"):
-			all = append(all, fmt.Sprintf("series of %s are left out, because two metrics have this name and the same attributes", name))
-		case strings.Contains(text, "UTF-8"):
-			all = append(all, fmt.Sprintf("series of %s are left out, because an attribute is not valid UTF-8", name))
-		default:
-			all = append(all, fmt.Sprintf("series of %s are left out, because of a %T", name, err)) // its text may be a collector's
+		if !found {
+			said[err.sentence] = true
 		}
 	}
-	return all
+	l.show(slices.Sorted(maps.Keys(left)))
+	return slices.Sorted(maps.Keys(said))
 }
 
 // familyName finds the metric in an error of client_golang.
 var familyName = regexp.MustCompile(`(?:collected metric (?:named )?"|fqName: "|metric family "?|collected metric )([a-zA-Z_:][a-zA-Z0-9_:]*)`)
-
-// conflicts returns a sentence for each of Prometheus' names that several instruments have.
-func (l *scrapeErrors) conflicts() map[string]string {
-	collecting, ok := l.reader.(interface {
-		Collect(context.Context, *metricdata.ResourceMetrics) error
-	})
-	if !ok {
-		return nil
-	}
-	var rm metricdata.ResourceMetrics
-	ctx, cancel := context.WithTimeout(context.Background(), gatherLimit)
-	defer cancel()
-	_ = collecting.Collect(ctx, &rm) // a part is enough
-	namer := otlptranslator.NewMetricNamer("", translation)
-	users := map[string][]string{}
-	for _, sm := range rm.ScopeMetrics {
-		for _, m := range sm.Metrics {
-			kind, word := kindOf(m.Data)
-			name, err := namer.Build(otlptranslator.Metric{Name: m.Name, Unit: m.Unit, Type: kind})
-			if user := m.Name + " (" + word + ")"; err == nil && !slices.Contains(users[name], user) {
-				users[name] = append(users[name], user)
-			}
-		}
-	}
-	sentences := map[string]string{}
-	for name, of := range users {
-		if len(of) > 1 {
-			slices.Sort(of)
-			sentences[name] = fmt.Sprintf("series of %s are left out, because it is the name of %s; rename one", name, strings.Join(of, " and "))
-		}
-	}
-	return sentences
-}
-
-func kindOf(data metricdata.Aggregation) (kind otlptranslator.MetricType, word string) {
-	switch d := data.(type) {
-	case metricdata.Sum[int64]:
-		return kindOfSum(d.IsMonotonic)
-	case metricdata.Sum[float64]:
-		return kindOfSum(d.IsMonotonic)
-	case metricdata.Gauge[int64], metricdata.Gauge[float64]:
-		return otlptranslator.MetricTypeGauge, "gauge"
-	case metricdata.Histogram[int64], metricdata.Histogram[float64], metricdata.ExponentialHistogram[int64], metricdata.ExponentialHistogram[float64]:
-		return otlptranslator.MetricTypeHistogram, "histogram"
-	case metricdata.Summary:
-		return otlptranslator.MetricTypeSummary, "summary"
-	}
-	return otlptranslator.MetricTypeUnknown, "unknown"
-}
-
-func kindOfSum(monotonic bool) (otlptranslator.MetricType, string) {
-	if monotonic {
-		return otlptranslator.MetricTypeMonotonicCounter, "counter"
-	}
-	return otlptranslator.MetricTypeNonMonotonicCounter, "up-down counter"
-}

@@ -105,6 +105,7 @@ type Telemetry struct {
 	log          *slog.Logger
 	errorLogger  *errorLogger
 	scrapeErrors *scrapeErrors
+	conflicts    nameConflicts
 
 	// Shutdown ends these. They are nil if Start has not made them.
 	health  *healthcheck.Monitor
@@ -237,7 +238,7 @@ func (t *Telemetry) serveMetrics(cfg Config) (native []sdkmetric.Producer, err e
 		return nil, fmt.Errorf("/metrics: %w", err)
 	}
 	t.registry, t.Reader, t.evidence = own, reader, reader
-	t.scrapeErrors = &scrapeErrors{log: t.log, reader: reader, said: map[string]bool{}}
+	t.scrapeErrors = &scrapeErrors{log: t.log, reader: reader, show: t.showConflicts, said: map[string]bool{}, known: map[string]bool{}}
 	if cfg.Registry == nil {
 		return nil, nil
 	}
