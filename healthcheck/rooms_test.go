@@ -47,7 +47,7 @@ var rooms = []struct{ name, imports string }{
 	{"statuspage", "healthcheck verdict"},
 	{"healthtest", "healthcheck query rule verdict"},
 	{"grpchealth", "checks healthcheck verdict"},
-	{"promhealth", "cfgerrors conventions healthcheck"},
+	{"promhealth", "buildinfo cfgerrors conventions healthcheck"},
 	// Packages that only tests use.
 	{"leaktest", ""},
 }

@@ -1,7 +1,6 @@
 package healthcheck
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/buildinfo"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
@@ -220,13 +220,17 @@ func (m *Monitor) collected(rm *metricdata.ResourceMetrics) {
 		for _, kv := range rm.Resource.Attributes() {
 			switch kv.Key {
 			case conventions.ServiceName:
-				if name := kv.Value.AsString(); name != "" && !strings.HasPrefix(name, "unknown_service") { // the SDK's word for none
+				if name := kv.Value.AsString(); buildinfo.IsName(name) && !strings.HasPrefix(name, "unknown_service") { // the SDK's word for none
 					found.service.Name = name
 				}
 			case conventions.ServiceVersion:
-				found.service.Version = cmp.Or(kv.Value.AsString(), found.service.Version)
+				if version := kv.Value.AsString(); buildinfo.IsName(version) {
+					found.service.Version = version
+				}
 			case conventions.ServiceInstanceID:
-				found.instance = kv.Value.AsString()
+				if id := kv.Value.AsString(); buildinfo.IsName(id) {
+					found.instance = id
+				}
 			}
 		}
 		m.identity.Store(&found)

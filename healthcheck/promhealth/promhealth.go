@@ -72,7 +72,7 @@
 // without scope labels and without target_info. They stay after Stop, so that the last scrape shows
 // the end. The next Start in the same registry replaces them. The serviceId in responses is the
 // service.name of OTEL_RESOURCE_ATTRIBUTES or OTEL_SERVICE_NAME, or else the name of the
-// executable.
+// executable. A name that looks unexpanded, such as $(POD_NAME), does not apply.
 //
 // # Concurrency
 //
@@ -86,8 +86,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -98,6 +98,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/buildinfo"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 )
 
@@ -141,7 +142,7 @@ func StartWith(ctx context.Context, m *healthcheck.Monitor, r Registry, p health
 		r = Join(prometheus.DefaultRegisterer, prometheus.DefaultGatherer)
 	}
 	in := &reader{ManualReader: sdkmetric.NewManualReader(), families: newFamilies(r)}
-	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(in), sdkmetric.WithView(m.View(in.view)), sdkmetric.WithResource(service()))
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(in), sdkmetric.WithView(m.View(in.view)), sdkmetric.WithResource(service(cmp.Or(p.Logger, slog.Default()))))
 	verdicts := newMonitorCollector(m, in.ManualReader, family.isVerdict)
 	if err := register(r, verdicts); err != nil {
 		return fmt.Errorf("promhealth: %w", err)
@@ -183,13 +184,25 @@ func register(r prometheus.Registerer, o *monitorCollector) error {
 
 // service is the resource. Without it the SDK would use unknown_service, because a service without
 // OpenTelemetry does not set a name.
-func service() *resource.Resource {
-	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
-	own := resource.NewSchemaless(attribute.String(string(conventions.ServiceName), cmp.Or(name, "service")))
-	said := resource.Environment()
-	merged, err := resource.Merge(own, resource.NewSchemaless(said.Attributes()...))
-	if err != nil {
-		return own
+func service(log *slog.Logger) *resource.Resource {
+	name := cmp.Or(buildinfo.Executable(), "service")
+	consider := func(variable, said string) {
+		switch said = strings.TrimSpace(said); {
+		case buildinfo.IsName(said):
+			name = said
+		case said != "":
+			log.Warn("the name of the service looks like a variable that was not replaced, so it does not apply", "variable", variable)
+		}
 	}
-	return merged
+	const attributes, own = "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME"
+	for _, pair := range strings.Split(os.Getenv(attributes), ",") {
+		if key, said, ok := strings.Cut(pair, "="); ok && strings.TrimSpace(key) == string(conventions.ServiceName) {
+			if decoded, err := url.PathUnescape(said); err == nil && buildinfo.IsName(said) {
+				said = decoded
+			}
+			consider(attributes, said)
+		}
+	}
+	consider(own, os.Getenv(own)) // wins
+	return resource.NewSchemaless(attribute.String(string(conventions.ServiceName), name))
 }

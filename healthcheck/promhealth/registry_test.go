@@ -358,20 +358,28 @@ func TestQueueNames(t *testing.T) {
 	})
 }
 
-// TestServiceID: the serviceId is never unknown_service.
+// TestServiceID: the serviceId is never unknown_service, empty or a variable that was not replaced.
 func TestServiceID(t *testing.T) {
-	for variable, value := range map[string]string{"OTEL_SERVICE_NAME": "orders", "OTEL_RESOURCE_ATTRIBUTES": "service.name=orders", "": ""} {
-		t.Run(variable, func(t *testing.T) {
-			name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
-			if variable != "" {
-				t.Setenv(variable, value)
-				name = "orders"
-			}
+	executable := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+	for _, c := range []struct{ attributes, name, want string }{
+		{"", "", executable},
+		{"", "orders", "orders"},
+		{"service.name=orders", "", "orders"},
+		{"service.name=a%20b", " ", "a b"},
+		{"service.name=shop", "orders", "orders"},
+		{"service.name=", "", executable},
+		{"service.name=$(NAME)", "", executable},
+		{"service.name=orders,service.instance.id=$(POD_UID)", "${NAME}", "orders"},
+		{"a, service.name = %{NAME}", "{{ .Name }}", executable},
+	} {
+		t.Run(c.attributes+" "+c.name, func(t *testing.T) {
+			t.Setenv("OTEL_RESOURCE_ATTRIBUTES", c.attributes)
+			t.Setenv("OTEL_SERVICE_NAME", c.name)
 			m := begin(t, prometheus.NewRegistry())
 			w := httptest.NewRecorder()
 			m.LivenessHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/health", nil))
-			if id := regexp.MustCompile(`"serviceId": ?"([^"]*)"`).FindStringSubmatch(w.Body.String()); id == nil || id[1] != name {
-				t.Errorf("%v; want %s: %s", id, name, w.Body)
+			if id := regexp.MustCompile(`"serviceId": ?"([^"]*)"`).FindStringSubmatch(w.Body.String()); id == nil || id[1] != c.want {
+				t.Errorf("%v; want %s: %s", id, c.want, w.Body)
 			}
 		})
 	}

@@ -4,17 +4,28 @@ package buildinfo
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"strings"
 )
 
 // Name is OTEL_SERVICE_NAME, or the executable's name.
 func Name() string {
-	if n := strings.TrimSpace(os.Getenv("OTEL_SERVICE_NAME")); n != "" {
+	if n := strings.TrimSpace(os.Getenv("OTEL_SERVICE_NAME")); IsName(n) {
 		return n
 	}
-	return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+	return Executable()
 }
+
+// Executable is the executable's name.
+func Executable() string { return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") }
+
+// placeholder is what Kubernetes, a shell, Compose or a template would have replaced.
+var placeholder = regexp.MustCompile(`\$\([^)]*\)|\$\{[^}]*\}|%\{[^}]*\}|\{\{[^}]*\}\}`)
+
+// IsName reports whether a name, a version or an id of an instance is one. It is none if it is empty,
+// or looks like a variable that was not replaced: every service or every instance would be the same.
+func IsName(v string) bool { return strings.TrimSpace(v) != "" && !placeholder.MatchString(v) }
 
 // Version is the main module's version, else the commit it was built from, else
 // "devel". Never empty.

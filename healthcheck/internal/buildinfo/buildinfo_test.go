@@ -29,9 +29,11 @@ func TestVersion(t *testing.T) {
 }
 
 func TestName(t *testing.T) {
-	t.Setenv("OTEL_SERVICE_NAME", " ")
-	if got := Name(); got != "buildinfo.test" {
-		t.Errorf("Name = %q", got)
+	for _, none := range []string{" ", "$(NAME)", "x-${NAME}", "%{NAME}", "{{ .Name }}"} {
+		t.Setenv("OTEL_SERVICE_NAME", none)
+		if got := Name(); got != "buildinfo.test" {
+			t.Errorf("%s: Name = %q", none, got)
+		}
 	}
 	t.Setenv("OTEL_SERVICE_NAME", "orders")
 	if got := Name(); got != "orders" {
