@@ -2,13 +2,9 @@ package telemetry
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 )
 
 // registration is this pipeline in the registry of the service.
@@ -46,7 +42,14 @@ func (n *nesting) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.NewInvalidMetric(newMarker().desc, errNesting)
 		return
 	}
-	n.Collector.Collect(ch)
+	metrics := make(chan prometheus.Metric, 64)
+	go func() {
+		defer close(metrics)
+		n.Collector.Collect(metrics)
+	}()
+	for m := range metrics {
+		ch <- ownMetric{m}
+	}
 }
 
 // enter registers a collector, unless another pipeline is in the registry.
@@ -85,49 +88,4 @@ type catcher struct {
 func (c *catcher) Register(collector prometheus.Collector) error {
 	c.collector = collector
 	return c.Registerer.Register(collector)
-}
-
-// foreign gathers the families of a registry that this pipeline does not have itself. A failed
-// collector costs its own families, and a hanging one costs all until it returns. They are exported
-// without waiting longer than a limit.
-type foreign struct {
-	all     prometheus.Gatherer
-	own     prometheus.Gatherer
-	limit   time.Duration
-	running atomic.Bool
-	report  func(error)
-}
-
-func (f *foreign) Gather() ([]*dto.MetricFamily, error) {
-	if !f.running.CompareAndSwap(false, true) {
-		f.report(errors.New("Config.Registry is not exported, because a collector in it has not returned"))
-		return nil, nil
-	}
-	gathered := make(chan []*dto.MetricFamily, 1)
-	go func() {
-		defer f.running.Store(false)
-		families, err := f.all.Gather()
-		if err != nil { // its text comes from the collectors, so it may contain a password
-			f.report(fmt.Errorf("Config.Registry is exported in part, because of a %T of its collectors", err))
-		}
-		gathered <- families
-	}()
-	limit := time.NewTimer(f.limit)
-	defer limit.Stop()
-	var families []*dto.MetricFamily
-	select {
-	case families = <-gathered:
-	case <-limit.C:
-		f.report(fmt.Errorf("Config.Registry is not exported, because it has not been gathered for %v", f.limit))
-		return nil, nil
-	}
-	own, err := f.own.Gather()
-	if err != nil {
-		f.report(fmt.Errorf("/metrics: %w", err))
-	}
-	ours := map[string]bool{}
-	for _, family := range own {
-		ours[family.GetName()] = true
-	}
-	return slices.DeleteFunc(families, func(family *dto.MetricFamily) bool { return ours[family.GetName()] }), nil
 }

@@ -2,16 +2,21 @@ package telemetry
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -51,6 +56,12 @@ func (c *exportedNames) Export(ctx context.Context, r *metricspb.ExportMetricsSe
 	c.names = names
 	c.mu.Unlock()
 	return &metricspb.ExportMetricsServiceResponse{}, nil
+}
+
+func (c *exportedNames) all() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.names)
 }
 
 func (c *exportedNames) count(name string) int {
@@ -128,6 +139,79 @@ func TestTwoInOneRegistry(t *testing.T) {
 	}
 }
 
+// TestWrappedRegistries: a registry may give own metrics a prefix or labels, also those of two
+// pipelines. OTLP exports own metrics once all the same, and the other ones of the registry.
+func TestWrappedRegistries(t *testing.T) {
+	for how, wrap := range map[string]func(string, prometheus.Registerer) prometheus.Registerer{
+		"prefix": func(name string, reg prometheus.Registerer) prometheus.Registerer {
+			return prometheus.WrapRegistererWithPrefix(name+"_", reg)
+		},
+		"labels": func(name string, reg prometheus.Registerer) prometheus.Registerer {
+			return prometheus.WrapRegistererWith(prometheus.Labels{"service": name}, reg)
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			reg := prometheus.NewRegistry()
+			depth := prometheus.NewGauge(prometheus.GaugeOpts{Name: "go_goroutine_count"}) // the name of an own metric
+			reg.MustRegister(depth)
+			c := &exportedNames{}
+			var collections atomic.Int64
+			for _, name := range []string{"orders", "billing"} {
+				tel, _ := start(t, Config{ServiceName: name, Registry: promhealth.Join(wrap(name, reg), reg)}, map[string]string{
+					"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://" + serveMetrics(t, c), "OTEL_METRIC_EXPORT_INTERVAL": "3600000"})
+				if _, err := tel.MeterProvider.Meter("test").Int64ObservableGauge("own.gauge", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+					collections.Add(1)
+					o.Observe(1)
+					return nil
+				})); err != nil {
+					t.Fatal(err)
+				}
+				before := collections.Load()
+				if err := tel.metrics.ForceFlush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				exported := c.all()
+				for _, want := range []string{"go_goroutine_count", "go.goroutine.count", "own.gauge"} {
+					if exported[want] != 1 {
+						t.Errorf("%s is exported %d times: %v", want, exported[want], exported)
+					}
+					delete(exported, want)
+				}
+				for twice := range exported {
+					if strings.HasSuffix(twice, "go_goroutine_count") || strings.HasSuffix(twice, "own_gauge") || strings.HasSuffix(twice, "target_info") {
+						t.Errorf("%s is exported: own metrics are there twice", twice)
+					}
+				}
+				want := map[string]int64{"orders": 2, "billing": 3}[name] // the export, and the registry asks each pipeline
+				if got := collections.Load() - before; got != want {
+					t.Errorf("an export of %s collects %d times, want %d", name, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestCloseWithSlowCollector: a collector of the registry that does not return costs Close half of
+// its time, and not the last export.
+func TestCloseWithSlowCollector(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		hang := make(chan struct{})
+		defer close(hang)
+		reg.MustRegister(faulty{prometheus.NewDesc("slow", "", nil, nil), hang})
+		f := &foreign{all: reg, limit: gatherLimit, report: func(error) {}}
+		ctx, cancel := context.WithTimeout(t.Context(), closeLimit)
+		defer cancel()
+		begin := time.Now()
+		if scopes, err := f.Produce(ctx); len(scopes) != 0 || err != nil || ctx.Err() != nil {
+			t.Errorf("%v, %v, %v", scopes, err, ctx.Err())
+		}
+		if d := time.Since(begin); d > closeLimit/2 {
+			t.Errorf("it takes %v", d)
+		}
+	})
+}
+
 // faulty is a collector that hangs or fails.
 type faulty struct {
 	desc *prometheus.Desc
@@ -155,21 +239,23 @@ func TestFaultyCollector(t *testing.T) {
 	reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "jobs_depth"}))
 	hang := make(chan struct{})
 	reported := &syncBuffer{}
-	f := &foreign{all: reg, own: prometheus.NewRegistry(), limit: 1, report: func(err error) { _, _ = reported.Write([]byte(err.Error() + "\n")) }}
+	f := &foreign{all: reg, limit: 1, report: func(err error) { _, _ = reported.Write([]byte(err.Error() + "\n")) }}
 	faults := faulty{prometheus.NewDesc("broken", "", nil, nil), hang}
 	reg.MustRegister(faults)
-	if families, err := f.Gather(); len(families) != 0 || err != nil {
-		t.Errorf("while one hangs: %v, %v", families, err)
-	}
-	if families, err := f.Gather(); len(families) != 0 || err != nil {
-		t.Errorf("while one hangs, again: %v, %v", families, err)
+	for range 2 {
+		if scopes, err := f.Produce(t.Context()); len(scopes) != 0 || err != nil {
+			t.Errorf("while one hangs: %v, %v", scopes, err)
+		}
 	}
 	close(hang)
 	f.limit = gatherLimit
 	eventually(t, "it goes on", func() bool {
-		families, err := f.Gather()
-		return err == nil && len(families) == 1 && families[0].GetName() == "jobs_depth"
+		scopes, err := f.Produce(t.Context())
+		return err == nil && len(scopes) == 1 && len(scopes[0].Metrics) == 1 && scopes[0].Metrics[0].Name == "jobs_depth"
 	})
+	if n := len(gatherings.all); n != 0 {
+		t.Errorf("%d gatherings have not ended", n)
+	}
 	out := reported.String()
 	if !strings.Contains(out, "has not been gathered") || !strings.Contains(out, "has not returned") || !strings.Contains(out, "in part") || strings.Contains(out, "hunter2") {
 		t.Errorf("reported: %s", out)

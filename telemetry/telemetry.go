@@ -64,7 +64,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
@@ -246,8 +245,7 @@ func (t *Telemetry) serveMetrics(cfg Config) (native []sdkmetric.Producer, err e
 		return nil, &cfgerrors.Error{Field: "Registry", Problem: err.Error()}
 	}
 	t.registry, t.evidence = cfg.Registry, promhealth.Extend(reader, cfg.Registry)
-	others := &foreign{all: cfg.Registry, own: own, limit: gatherLimit, report: t.errorLogger.Handle}
-	return []sdkmetric.Producer{bridge.NewMetricProducer(bridge.WithGatherer(others))}, nil
+	return []sdkmetric.Producer{&foreign{all: cfg.Registry, limit: gatherLimit, report: t.errorLogger.Handle}}, nil
 }
 
 // gatherLimit is shorter than the default of OTEL_METRIC_EXPORT_TIMEOUT, so that a hanging collector

@@ -1,0 +1,118 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// foreign produces the metrics of a registry that no pipeline of this package has itself. A failed
+// collector costs its own families, and a hanging one costs all until it returns. They are exported
+// without waiting longer than a limit, and with half of the time left for the export.
+type foreign struct {
+	all     prometheus.Gatherer
+	limit   time.Duration
+	running atomic.Bool
+	report  func(error)
+}
+
+// Produce implements sdkmetric.Producer.
+func (f *foreign) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
+	return bridge.NewMetricProducer(bridge.WithGatherer(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		return f.gather(ctx), nil
+	}))).Produce(ctx)
+}
+
+func (f *foreign) gather(ctx context.Context) []*dto.MetricFamily {
+	if !f.running.CompareAndSwap(false, true) {
+		f.report(errors.New("Config.Registry is not exported, because a collector in it has not returned"))
+		return nil
+	}
+	own := begin()
+	defer own.end()
+	gathered := make(chan []*dto.MetricFamily, 1)
+	go func() {
+		defer f.running.Store(false)
+		families, err := f.all.Gather()
+		if err != nil { // its text comes from the collectors, so it may contain a password
+			f.report(fmt.Errorf("Config.Registry is exported in part, because of a %T of its collectors", err))
+		}
+		gathered <- families
+	}()
+	allowed := f.limit
+	if end, ok := ctx.Deadline(); ok {
+		allowed = min(allowed, time.Until(end)/2)
+	}
+	limit := time.NewTimer(allowed)
+	defer limit.Stop()
+	select {
+	case families := <-gathered:
+		return own.without(families)
+	case <-limit.C:
+		f.report(fmt.Errorf("Config.Registry is not exported, because it has not been gathered for %v", allowed.Round(time.Millisecond)))
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// ownMetric is a metric of a pipeline of this package in a registry. The registry may give it a
+// prefix or labels, so its name does not tell. Its content does: the registry keeps what Write gets.
+type ownMetric struct{ prometheus.Metric }
+
+func (m ownMetric) Write(content *dto.Metric) error {
+	gatherings.note(content)
+	return m.Metric.Write(content)
+}
+
+// gathering has the content of own metrics that were written since it began, also for scrapes at
+// the same time.
+type gathering struct{ own map[*dto.Metric]bool }
+
+// underway are the gatherings that have not ended.
+type underway struct {
+	sync.Mutex
+	all map[*gathering]bool
+}
+
+var gatherings = underway{all: map[*gathering]bool{}}
+
+func (u *underway) note(content *dto.Metric) {
+	u.Lock()
+	defer u.Unlock()
+	for g := range u.all {
+		g.own[content] = true
+	}
+}
+
+func begin() *gathering {
+	gatherings.Lock()
+	defer gatherings.Unlock()
+	g := &gathering{own: map[*dto.Metric]bool{}}
+	gatherings.all[g] = true
+	return g
+}
+
+func (g *gathering) end() {
+	gatherings.Lock()
+	defer gatherings.Unlock()
+	delete(gatherings.all, g)
+}
+
+// without returns the families without own metrics.
+func (g *gathering) without(families []*dto.MetricFamily) []*dto.MetricFamily {
+	gatherings.Lock()
+	defer gatherings.Unlock()
+	for _, family := range families {
+		family.Metric = slices.DeleteFunc(family.Metric, func(m *dto.Metric) bool { return g.own[m] })
+	}
+	return slices.DeleteFunc(families, func(family *dto.MetricFamily) bool { return len(family.Metric) == 0 })
+}
