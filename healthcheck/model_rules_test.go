@@ -33,6 +33,9 @@ func (m *model) judge(now time.Duration) {
 			case warn:
 				r.state = "warn"
 			}
+		} else {
+			r.warn.gap(now)
+			r.fail.gap(now)
 		}
 	}
 }
@@ -50,6 +53,14 @@ func (m *memory) next(seen bool, now, wait, keep time.Duration) bool {
 		m.counts, m.other = seen, false
 	}
 	return m.counts
+}
+
+// gap notes an instant without evidence: nothing is crossed, and For begins again.
+func (m *memory) gap(now time.Duration) {
+	if m.counts && !m.other {
+		m.since = now
+	}
+	m.other = m.counts
 }
 
 // observe returns the state of a rule by the last collection, and its value; NaN if there is none.

@@ -41,11 +41,12 @@ func (f *foreign) gather(ctx context.Context) []*dto.MetricFamily {
 	defer own.end()
 	gathered := make(chan []*dto.MetricFamily, 1)
 	go func() {
-		defer f.running.Store(false)
+		defer f.running.Store(false) // also if a collector panics
 		families, err := f.all.Gather()
 		if err != nil { // its text comes from the collectors, so it may contain a password
 			f.report(fmt.Errorf("Config.Registry is exported in part, because of a %T of its collectors", err))
 		}
+		f.running.Store(false) // before the reader can ask again
 		gathered <- families
 	}()
 	allowed := f.limit
