@@ -280,7 +280,7 @@ func (m *Monitor) resolved(q *query.Rule) (*query.Rule, *query.Mistake) {
 }
 
 // late says which limit is no bucket boundary of a histogram that was created before the rule. Later
-// such a limit is judged all the same, but not exactly.
+// such a limit is judged, but not exactly.
 func (m *Monitor) late(q *query.Rule) *query.Mistake {
 	metric := q.Indicator.Metric
 	r, _ := m.resolved(q)

@@ -385,6 +385,20 @@ func TestServiceID(t *testing.T) {
 	}
 }
 
+// TestServiceVersion: the other attributes of the service apply too. A version that was not replaced
+// does not.
+func TestServiceVersion(t *testing.T) {
+	for version, is := range map[string]bool{"1.2.3": true, "$(VERSION)": false} {
+		t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "service.version="+version)
+		m := begin(t, prometheus.NewRegistry())
+		w := httptest.NewRecorder()
+		m.LivenessHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/health", nil))
+		if strings.Contains(w.Body.String(), version) != is {
+			t.Errorf("%s: %s", version, w.Body)
+		}
+	}
+}
+
 // TestDefaultRegistry: nil means the default registry, and its metrics are found.
 func TestDefaultRegistry(t *testing.T) {
 	m := begin(t, nil, rule.Rule{Name: "goroutines", Value: rule.Last("go_goroutines"), Fail: rule.Below(1)})

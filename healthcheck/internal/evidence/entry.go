@@ -130,20 +130,21 @@ func (e *entry) account(sd *side, b *book, p *series) (a *account, isNew bool) {
 	for a != nil && a.seen == e.now {
 		at, a = a, a.twin
 	}
-	switch isNew = a == nil || a.seen < e.before && e.now-a.seen > e.forget(); {
-	case a == nil:
+	gone := func(longer time.Duration) bool { return a == nil || a.seen < e.before && e.now-a.seen > longer }
+	isNew = gone(e.forget())
+	opens := gone(e.keep) // its group may be gone
+	if a == nil {
 		a = &account{}
 		if at == nil {
 			b.accounts[key] = a
 		} else {
 			at.twin = a
 		}
+	}
+	if isNew {
 		a.value = math.NaN()
-		e.open(sd, a, p)
-	case isNew:
-		a.value = math.NaN()
-		e.open(sd, a, p)
-	case a.seen < e.before && e.now-a.seen > e.keep: // its group may be gone
+	}
+	if opens {
 		e.open(sd, a, p)
 	}
 	a.seen = e.now

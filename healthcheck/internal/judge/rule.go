@@ -90,10 +90,13 @@ func (r *Rule) remember(f Finding, groups []evidence.Measure, at memory.Instant)
 	for n := range groups {
 		m := &groups[n]
 		own := r.state(m)
-		if own == verdict.Pass && m.Group.Equals(&f.Group) {
+		if own == verdict.Pass && f.State != verdict.Pass && m.Group.Equals(&f.Group) {
 			own = f.State // it warns if the evidence lacks something
 		}
 		s := r.groups.Next(m.Group, own, at)
+		if s == verdict.Pass {
+			continue
+		}
 		if states.Severity(s) > states.Severity(state) || s == state && (counts == nil || r.worse(m, counts)) {
 			state, counts = s, m
 		}
@@ -103,7 +106,7 @@ func (r *Rule) remember(f Finding, groups []evidence.Measure, at memory.Instant)
 	}
 	seen := f.State
 	switch {
-	case counts != nil && r.state(counts) == state && state != verdict.Pass: // perhaps a worse group has crossed its limit only now
+	case counts != nil && r.state(counts) == state: // perhaps a worse group has crossed its limit only now
 		read, _ := r.sampler.Reading()
 		f, ongoing = r.of(read, counts), counts.Ongoing
 	case state == seen:

@@ -12,55 +12,61 @@ import (
 // because another one takes it over.
 type Groups struct {
 	wait, keep time.Duration
-	all        map[attribute.Distinct]*Hysteresis // of the groups that have crossed something
-	rounds     map[attribute.Distinct]Instant     // when each was observed last
+	all        map[attribute.Distinct]*group // those that have crossed something
+}
+
+type group struct {
+	Hysteresis
+	observed bool // since the last Rest
 }
 
 // NewGroups makes the memory of a rule: wait is its For, keep its KeepFor.
 func NewGroups(wait, keep time.Duration) Groups {
-	return Groups{wait, keep, map[attribute.Distinct]*Hysteresis{}, map[attribute.Distinct]Instant{}}
+	return Groups{wait, keep, map[attribute.Distinct]*group{}}
 }
 
 // Forget resets the memory.
-func (g *Groups) Forget() { *g = NewGroups(g.wait, g.keep) }
+func (g *Groups) Forget() { clear(g.all) }
 
 // Gap notes an instant without evidence.
 func (g *Groups) Gap(at Instant) {
-	for _, h := range g.all {
-		h.Gap(at)
+	for _, one := range g.all {
+		one.Gap(at)
 	}
 }
 
 // Next returns the state of a group after an observation.
-func (g *Groups) Next(group attribute.Set, seen verdict.State, at Instant) verdict.State {
-	key := group.Equivalent()
-	h := g.all[key]
-	if h == nil {
+func (g *Groups) Next(set attribute.Set, seen verdict.State, at Instant) verdict.State {
+	if seen == verdict.Pass && len(g.all) == 0 {
+		return seen // without a look at the attributes
+	}
+	key := set.Equivalent()
+	one := g.all[key]
+	if one == nil {
 		if seen == verdict.Pass {
 			return seen
 		}
-		one := NewHysteresis(g.wait, g.keep)
-		h = &one
-		g.all[key] = h
+		one = &group{Hysteresis: NewHysteresis(g.wait, g.keep)}
+		g.all[key] = one
 	}
-	g.rounds[key] = at
-	return h.Next(seen, at)
+	one.observed = true
+	return one.Next(seen, at)
 }
 
-// Rest returns the worst state of the groups that were not observed at an instant. They have no
+// Rest returns the worst state of the groups that were not observed since the last call. They have no
 // series any more, so they cross nothing.
 func (g *Groups) Rest(at Instant) verdict.State {
 	worst := verdict.Pass
-	for key, h := range g.all {
-		if g.rounds[key] == at {
+	for key, one := range g.all {
+		if one.observed {
+			one.observed = false
 			continue
 		}
-		switch s := h.Next(verdict.Pass, at); {
+		switch s := one.Next(verdict.Pass, at); {
 		case s == verdict.Fail, s == verdict.Warn && worst == verdict.Pass:
 			worst = s
 		case s == verdict.Pass:
 			delete(g.all, key)
-			delete(g.rounds, key)
 		}
 	}
 	return worst
