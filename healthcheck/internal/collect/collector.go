@@ -1,7 +1,8 @@
 // Package collect collects from a source, on its own goroutine, and passes every collection to the
 // samplers of evidence. It knows which instruments exist.
 //
-// In: a [Source], which may block for ever or panic. Out: samples, and [Collector.Running],
+// In: a [Source], which may block for ever or panic, or [Snapshots]. Out: samples, and
+// [Collector.Running],
 // which never waits. It holds no lock while the source is asked. It does not judge.
 package collect
 
@@ -23,6 +24,14 @@ type Source interface {
 	Collect(context.Context, *metricdata.ResourceMetrics) error
 }
 
+// Snapshots is an optional interface of a Source whose collections are shared with exporters. So
+// what is judged is what is exported, and callbacks are asked once.
+type Snapshots interface {
+	// Snapshot returns a collection that has begun after the call. Nobody changes it any more. The
+	// source itself reports what is missing in it.
+	Snapshot(context.Context) (*metricdata.ResourceMetrics, error)
+}
+
 // A Collector samples a source. Collect can hang for ever in a foreign callback, so it has its own
 // goroutine, and the judge only reads how long the collection in progress has taken.
 type Collector struct {
@@ -34,7 +43,7 @@ type Collector struct {
 	log       *slog.Logger
 	since     atomic.Pointer[time.Time] // when the Collect in progress began
 	semaphore chan struct{}             // one Collect at a time
-	rm        metricdata.ResourceMetrics
+	rm        *metricdata.ResourceMetrics // the last collection; of Snapshots, or memory for the next one
 	lastErr   string
 }
 
@@ -47,7 +56,7 @@ const (
 // New makes a collector without samplers that does not run yet. The collecting goroutine calls done
 // after every collection.
 func New(source Source, seen *Registry, log *slog.Logger, done func(*metricdata.ResourceMetrics)) *Collector {
-	return &Collector{source: source, registry: seen, log: log, done: done, semaphore: make(chan struct{}, 1)}
+	return &Collector{source: source, registry: seen, log: log, done: done, semaphore: make(chan struct{}, 1), rm: &metricdata.ResourceMetrics{}}
 }
 
 // Add passes every later collection to a sampler, until remove is called. Any goroutine may call
@@ -71,7 +80,7 @@ func (c *Collector) all() []*evidence.Sampler {
 }
 
 // Metric returns the metrics of a name in the last collection. Call it before Loop.
-func (c *Collector) Metric(name string) []evidence.Metric { return evidence.NewCatalog(&c.rm)[name] }
+func (c *Collector) Metric(name string) []evidence.Metric { return evidence.NewCatalog(c.rm)[name] }
 
 // Loop collects until ctx is done.
 func (c *Collector) Loop(ctx context.Context) {
@@ -118,21 +127,31 @@ func (c *Collector) Collect(ctx context.Context) error {
 		return err // no sample, because an empty collection is not a measurement
 	}
 	at := time.Now()
-	metrics := evidence.NewCatalog(&c.rm)
+	metrics := evidence.NewCatalog(c.rm)
 	for _, s := range c.all() {
 		s.Found(metrics, c.registry.note)
 		s.Sample(at, metrics)
 	}
-	c.done(&c.rm)
+	c.done(c.rm)
 	return nil // after an error only the observations of that callback are missing
 }
 
 // fill collects. A panic of a foreign callback is an error.
 func (c *Collector) fill(ctx context.Context) error {
+	if shared, ok := c.source.(Snapshots); ok {
+		c.rm = &metricdata.ResourceMetrics{}
+		return guard.Call(ctx, func(ctx context.Context) error {
+			rm, err := shared.Snapshot(ctx)
+			if rm != nil {
+				c.rm = rm
+			}
+			return err
+		})
+	}
 	c.rm.ScopeMetrics = c.rm.ScopeMetrics[:0] // old data must not pass for new
 	returned := false
 	err := guard.Call(ctx, func(ctx context.Context) error {
-		err := c.source.Collect(ctx, &c.rm)
+		err := c.source.Collect(ctx, c.rm)
 		returned = true
 		return err
 	})

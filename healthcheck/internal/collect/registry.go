@@ -64,14 +64,15 @@ func (r *Registry) Families() Families {
 type Boundaries func(metric, unit string) []float64
 
 // View makes limits bucket boundaries, and registers every created instrument. It applies the first
-// matching view of base.
+// matching view of base. It matches every instrument, because each gets sparse exemplars, unless
+// base has others for it.
 func (r *Registry) View(limits Boundaries, base ...sdkmetric.View) sdkmetric.View {
 	return func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 		r.asked.Store(true)
-		stream, matched := sdkmetric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit}, false
+		stream := sdkmetric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit}
 		for _, view := range base {
 			if s, ok := view(i); ok {
-				stream, matched = s, true
+				stream = s
 				break
 			}
 		}
@@ -89,12 +90,14 @@ func (r *Registry) View(limits Boundaries, base ...sdkmetric.View) sdkmetric.Vie
 					stream.Aggregation = sdkmetric.AggregationExplicitBucketHistogram{Boundaries: created.boundaries}
 				}
 			}
-			matched = matched || len(add) > 0
 		}
 		if _, dropped := stream.Aggregation.(sdkmetric.AggregationDrop); !dropped {
 			r.kinds.Store(name, created)
 		}
-		return stream, matched
+		if stream.ExemplarReservoirProviderSelector == nil {
+			stream.ExemplarReservoirProviderSelector = sparse
+		}
+		return stream, true
 	}
 }
 
