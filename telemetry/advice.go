@@ -1,9 +1,9 @@
 package telemetry
 
 import (
+	"slices"
 	"sync"
 
-	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
@@ -44,30 +44,16 @@ func (a *advice) view(i sdkmetric.Instrument) (s sdkmetric.Stream, ok bool) {
 	}, true
 }
 
-// advisedProvider notes the boundaries of the histograms that it makes.
-type advisedProvider struct {
-	metric.MeterProvider
-	advice *advice
-}
-
-func (p advisedProvider) Meter(name string, o ...metric.MeterOption) metric.Meter {
-	return advisedMeter{p.MeterProvider.Meter(name, o...), name, p.advice}
-}
-
-type advisedMeter struct {
-	metric.Meter
-	scope  string
-	advice *advice
-}
-
-func (m advisedMeter) Float64Histogram(name string, o ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
-	config := metric.NewFloat64HistogramConfig(o...)
-	m.advice.note(m.scope, name, config.ExplicitBucketBoundaries())
-	return m.Meter.Float64Histogram(name, o...)
-}
-
-func (m advisedMeter) Int64Histogram(name string, o ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
-	config := metric.NewInt64HistogramConfig(o...)
-	m.advice.note(m.scope, name, config.ExplicitBucketBoundaries())
-	return m.Meter.Int64Histogram(name, o...)
+// advising returns a view that leaves a histogram's own boundaries to the SDK, if no limit was added.
+// So they do not apply to a reader that wants exponential histograms.
+func (a *advice) advising(view sdkmetric.View) sdkmetric.View {
+	return func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
+		s, ok := view(i)
+		h, explicit := s.Aggregation.(sdkmetric.AggregationExplicitBucketHistogram)
+		own, advised := a.view(i)
+		if explicit && advised && !h.NoMinMax && slices.Equal(h.Boundaries, own.Aggregation.(sdkmetric.AggregationExplicitBucketHistogram).Boundaries) {
+			s.Aggregation = nil
+		}
+		return s, ok
+	}
 }

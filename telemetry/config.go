@@ -37,7 +37,7 @@ type Config struct {
 
 	// Producers are sources of further metrics. Rules read these, /metrics has them, and OTLP
 	// exports them. /metrics leaves out those of OpenTelemetry's bridge from Prometheus. A Producer
-	// must not gather Registry.
+	// must not gather Registry, and must not change what it has returned.
 	Producers []sdkmetric.Producer
 
 	// Views are your own views. They come before the package's, because an instrument takes the
@@ -78,18 +78,12 @@ func (cfg *Config) validate() (errs []error) {
 	return errs
 }
 
-// views returns the user's and the package's views, through the view of Health.
-func (cfg *Config) views(own *advice) []sdkmetric.View {
-	views := slices.Concat(guarded(cfg.Views, own), ownViews, []sdkmetric.View{own.view})
-	if cfg.Health != nil {
-		return []sdkmetric.View{cfg.Health.View(views...)}
+// views returns the user's and the package's views as one. It is that of Health, or that of a Monitor
+// without rules, because both leave no room for exemplars that do not exist.
+func (cfg *Config) views(own *advice) sdkmetric.View {
+	health := cfg.Health
+	if health == nil {
+		health = healthcheck.New(healthcheck.Config{})
 	}
-	return []sdkmetric.View{func(i sdkmetric.Instrument) (s sdkmetric.Stream, ok bool) { // the SDK would make a stream for each
-		for _, view := range views {
-			if s, ok = view(i); ok {
-				return s, ok
-			}
-		}
-		return s, false
-	}}
+	return own.advising(health.View(slices.Concat(guarded(cfg.Views, own), ownViews, []sdkmetric.View{own.view})...))
 }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -11,14 +12,33 @@ import (
 
 // bareExemplars keeps an instrument's exemplars without the attributes that its view dropped. The
 // SDK puts those on the exemplar, so a client's Host header would be exported, and Prometheus
-// refuses more than 128 characters.
+// refuses more than 128 characters. As with the Monitor's View, there is room only for exemplars
+// that exist.
 func bareExemplars(agg sdkmetric.Aggregation) exemplar.ReservoirProvider {
 	provider := sdkmetric.DefaultExemplarReservoirProviderSelector(agg)
-	return func(kept attribute.Set) exemplar.Reservoir { return bareReservoir{provider(kept)} }
+	return func(kept attribute.Set) exemplar.Reservoir {
+		return &bareReservoir{provider: provider, kept: kept}
+	}
 }
 
-type bareReservoir struct{ exemplar.Reservoir }
+type bareReservoir struct {
+	provider exemplar.ReservoirProvider
+	kept     attribute.Set
+	all      exemplar.Reservoir // nil before the first exemplar
+}
 
-func (r bareReservoir) Offer(ctx context.Context, t time.Time, v exemplar.Value, _ []attribute.KeyValue) {
-	r.Reservoir.Offer(ctx, t, v, nil)
+func (r *bareReservoir) Offer(ctx context.Context, t time.Time, v exemplar.Value, _ []attribute.KeyValue) {
+	if r.all == nil {
+		r.all = r.provider(r.kept)
+	}
+	r.all.Offer(ctx, t, v, nil)
+}
+
+func (r *bareReservoir) Collect(dest *[]exemplar.Exemplar) {
+	if r.all == nil {
+		*dest = nil
+		return
+	}
+	r.all.Collect(dest)
+	*dest = slices.Clip(*dest)
 }

@@ -54,7 +54,7 @@ func newOutcomes(c *errorLogger) *outcomes {
 func (o *outcomes) instrument(mp metric.MeterProvider) error {
 	meter := mp.Meter(scopeName, metric.WithSchemaURL(semconv.SchemaURL))
 	failures, err := meter.Int64Counter("telemetry.export.failures", metric.WithUnit("{export}"),
-		metric.WithDescription("Exports that failed or were accepted in part, after all retries."))
+		metric.WithDescription("Exports that failed or were accepted in part, after all retries, and callbacks of metrics that failed."))
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -35,22 +36,31 @@ const (
 // nobody would notice an outage for a minute. Dashboards and alerts rely on 15 s.
 const exportInterval = 15 * time.Second
 
-// metricReader exports metrics by OTLP.
-func metricReader(ctx context.Context, env *environment, out *outcomes, producers []sdkmetric.Producer) (sdkmetric.Reader, error) {
-	x, err := newMetricExporter(ctx, env.metrics, out.errorLogger.Handle)
+// exportMetrics exports metrics by OTLP: the collection's snapshots, or, if other figures are asked
+// for, those of the reader that it returns. others are producers of metrics that only OTLP gets.
+func exportMetrics(ctx context.Context, env *environment, out *outcomes, c *collection, res *resource.Resource, others []sdkmetric.Producer) (own sdkmetric.Reader, err error) {
+	otlp, err := newMetricExporter(ctx, env.metrics, out.errorLogger.Handle)
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
 	if env.metrics.http {
 		out.metrics.limit = env.metrics.limit(attemptLimit)
 	}
+	x := textMetrics{metricExporter{otlp, &out.metrics}, &out.metrics}
 	options := []sdkmetric.PeriodicReaderOption{
 		sdkmetric.WithInterval(cmp.Or(env.milliseconds("OTEL_METRIC_EXPORT_INTERVAL"), exportInterval)),
 	}
-	for _, p := range producers {
+	if shares(x) {
+		c.deliver(x, res, &out.metrics, others, options...)
+		return nil, nil
+	}
+	for _, p := range c.producers {
 		options = append(options, sdkmetric.WithProducer(p))
 	}
-	return exportingReader{sdkmetric.NewPeriodicReader(textMetrics{metricExporter{x, &out.metrics}, &out.metrics}, options...), &out.metrics}, nil
+	for _, p := range others {
+		options = append(options, sdkmetric.WithProducer(p))
+	}
+	return exportingReader{sdkmetric.NewPeriodicReader(x, options...), &out.metrics}, nil
 }
 
 func newMetricExporter(ctx context.Context, s signal, report func(error)) (sdkmetric.Exporter, error) {

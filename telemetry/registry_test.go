@@ -305,10 +305,17 @@ func TestNilReaders(t *testing.T) {
 // endless recursion.
 func TestProducerOfTheRegistry(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	start(t, Config{Registry: reg, Producers: []sdkmetric.Producer{bridge.NewMetricProducer(bridge.WithGatherer(reg))}}, nil)
+	tel, log := start(t, Config{Registry: reg, Producers: []sdkmetric.Producer{bridge.NewMetricProducer(bridge.WithGatherer(reg))}}, nil)
 	if _, body := metricsOf(t, reg); len(body) > 1<<20 {
 		t.Errorf("%d bytes", len(body))
 	}
+	eventually(t, "it is said", func() bool {
+		rm, err := tel.Reader.(*collection).Snapshot(t.Context())
+		if _, twice := valueIn(rm, "target_info"); err != nil || twice {
+			t.Fatalf("the Producer's metrics are exported: %v", err)
+		}
+		return strings.Contains(log.String(), errNesting.Error())
+	})
 }
 
 // TestInvalidCollector: the text of a collector's error is not in the log of a scrape.

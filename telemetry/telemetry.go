@@ -48,9 +48,12 @@
 // signals are not exported. With Config.Strict Start returns all invalid variables instead.
 //
 // A failed export is logged through Config.Logger, the first time at once and then rarely. It does
-// not affect recorded data. Other errors of OpenTelemetry, such as those of an instrument's
-// callback, go to its error handler. That handler is global, so it is the process's own unless
-// SetGlobals is set.
+// not affect recorded data. Other errors of OpenTelemetry go to its error handler. That handler is
+// global, so it is the process's own unless SetGlobals is set.
+//
+// An instrument's callback may fail, panic or hang. It costs its own instrument, also in
+// Config.Readers, and is logged and counted like a failed export, by the type of its error. A
+// collection waits 500 ms for it. Then the last values stand in for 15 s.
 package telemetry
 
 import (
@@ -59,18 +62,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel"
-	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -89,15 +91,16 @@ type Telemetry struct {
 	// of the context. Records with event.name become events. The level is that of Config.Logger.
 	Logger *slog.Logger
 
-	// Reader is the cumulative reader behind /metrics. Health reads it too, so /metrics explains
-	// every verdict.
+	// Reader is the cumulative reader behind rules, /metrics and OTLP, so these explain every
+	// verdict.
 	Reader sdkmetric.Reader
 
 	service      string
 	propagator   propagation.TextMapPropagator
-	registry     prometheus.Gatherer // behind /metrics
-	evidence     sdkmetric.Reader    // for Health: Reader, and the other metrics of Config.Registry
-	entered      *registration       // in Config.Registry; nil without one
+	registry     prometheus.Gatherer  // behind /metrics
+	evidence     sdkmetric.Reader     // for Health: Reader, and the other metrics of Config.Registry
+	entered      *registration        // in Config.Registry; nil without one
+	native       []sdkmetric.Producer // of the other metrics of Config.Registry, for OTLP
 	inflight     *inflight
 	duration     *duration
 	routes       routes
@@ -162,12 +165,13 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 			t.service = kv.Value.AsString()
 		}
 	}
-	native, err := t.serveMetrics(cfg)
-	if err != nil {
+	out := newOutcomes(t.errorLogger)
+	failed := &faults{count: out.uncollected, tell: t.errorLogger.Handle}
+	metrics := newCollection(cfg, res, failed)
+	if err := t.serveMetrics(cfg, metrics, res); err != nil {
 		return err
 	}
 
-	out := newOutcomes(t.errorLogger)
 	t.traces = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSampler(env.sampler))
 	t.TracerProvider = t.traces
 	if env.traces.exported {
@@ -187,25 +191,29 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 		t.Logger = bridgeLogs(t.log.Handler(), t.logs)
 	}
 	var own advice
-	metrics := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(t.Reader), sdkmetric.WithView(cfg.views(&own)...)}
+	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(metrics), sdkmetric.WithView(cfg.views(&own))}
 	for _, r := range cfg.Readers {
-		metrics = append(metrics, sdkmetric.WithReader(r))
+		options = append(options, sdkmetric.WithReader(r))
 	}
 	if env.metrics.exported {
-		r, err := metricReader(ctx, env, out, slices.Concat(cfg.Producers, native))
+		second, err := exportMetrics(ctx, env, out, metrics, res, t.native)
 		if err != nil {
 			return err
 		}
-		metrics = append(metrics, sdkmetric.WithReader(r))
+		if second != nil {
+			t.log.Info("metrics are aggregated twice, because OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE or " +
+				"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION asks for other figures than those of rules and /metrics")
+			options = append(options, sdkmetric.WithReader(second))
+		}
 	}
-	t.metrics = sdkmetric.NewMeterProvider(metrics...)
-	t.MeterProvider = advisedProvider{t.metrics, &own}
+	t.metrics = sdkmetric.NewMeterProvider(options...)
+	t.MeterProvider = meterProvider{t.metrics, &own, failed, &sync.Map{}}
 	env.announce(t.log)
 
+	if err := out.instrument(t.metrics); err != nil {
+		return err
+	}
 	if env.exports() {
-		if err := out.instrument(t.metrics); err != nil {
-			return err
-		}
 		out.mendedResource(env, texts.texts)
 	}
 	if err := env.instrument(t.metrics); err != nil {
@@ -220,32 +228,25 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 	return runtime.Start(runtime.WithMeterProvider(t.metrics)) // go.*
 }
 
-// serveMetrics makes the reader behind /metrics, and enters it into the registry of the service.
-// native are producers of that registry's other metrics.
-func (t *Telemetry) serveMetrics(cfg Config) (native []sdkmetric.Producer, err error) {
-	own := prometheus.NewRegistry()
-	caught := &catcher{Registerer: own}
-	options := []otelprom.Option{
-		otelprom.WithRegisterer(caught),
-		otelprom.WithTranslationStrategy(translation),
-	}
-	for _, p := range cfg.Producers {
-		options = append(options, otelprom.WithProducer(p))
-	}
-	reader, err := otelprom.New(options...)
+// serveMetrics puts the collection behind /metrics, and enters it into the registry of the service.
+func (t *Telemetry) serveMetrics(cfg Config, metrics *collection, res *resource.Resource) error {
+	scraped, err := newScraped(metrics, res)
 	if err != nil {
-		return nil, fmt.Errorf("/metrics: %w", err)
+		return fmt.Errorf("/metrics: %w", err)
 	}
-	t.registry, t.Reader, t.evidence = own, reader, reader
-	t.scrapeErrors = &scrapeErrors{log: t.log, reader: reader, show: t.showConflicts, said: map[string]bool{}, known: map[string]bool{}}
+	own := prometheus.NewRegistry()
+	own.MustRegister(scraped)
+	t.registry, t.Reader, t.evidence = own, metrics, metrics
+	t.scrapeErrors = &scrapeErrors{log: t.log, reader: metrics, show: t.showConflicts, said: map[string]bool{}, known: map[string]bool{}}
 	if cfg.Registry == nil {
-		return nil, nil
+		return nil
 	}
-	if t.entered, err = enter(cfg.Registry, caught.collector); err != nil {
-		return nil, &cfgerrors.Error{Field: "Registry", Problem: err.Error()}
+	if t.entered, err = enter(cfg.Registry, scraped); err != nil {
+		return &cfgerrors.Error{Field: "Registry", Problem: err.Error()}
 	}
-	t.registry, t.evidence = cfg.Registry, promhealth.Extend(reader, cfg.Registry)
-	return []sdkmetric.Producer{&foreign{all: cfg.Registry, limit: gatherLimit, report: t.errorLogger.Handle}}, nil
+	t.registry, t.evidence = cfg.Registry, promhealth.Extend(metrics, cfg.Registry)
+	t.native = []sdkmetric.Producer{&foreign{all: cfg.Registry, limit: gatherLimit, report: t.errorLogger.Handle}}
+	return nil
 }
 
 // gatherLimit is shorter than the default of OTEL_METRIC_EXPORT_TIMEOUT, so that a hanging collector

@@ -1,0 +1,103 @@
+package telemetry
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
+)
+
+// callback is a callback of the user. The SDK gets what it has observed, and no error: a reader of
+// the SDK that exports would leave out all metrics, and a Producer's too.
+type callback struct {
+	question question[*observations]
+	name     string
+	faults   *faults
+}
+
+// observation is one value that a callback has observed.
+type observation struct {
+	instrument metric.Observable // of a callback of several
+	int        int64
+	float      float64
+	options    []metric.ObserveOption
+}
+
+// observations are all of one run. Later ones, of a goroutine that the callback has left behind, are
+// lost.
+type observations struct {
+	mu    sync.Mutex
+	all   []observation
+	ended bool
+}
+
+func (o *observations) add(x observation) {
+	x.options = slices.Clone(x.options) // the caller may use it again
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.ended {
+		o.all = append(o.all, x)
+	}
+}
+
+func (o *observations) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = true
+}
+
+// observe asks the callback, and passes on what it has observed. replay calls filters of views,
+// which are foreign too.
+func (c *callback) observe(ctx context.Context, f func(context.Context, *observations) error, replay func(*observation)) error {
+	seen, failed := c.question.ask(ctx, func(ctx context.Context, o **observations) error {
+		*o = &observations{}
+		defer (*o).end()
+		return f(ctx, *o)
+	})
+	c.faults.report(failed, "callback", "the callback of "+c.name)
+	if seen == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			c.faults.report(panicked(p), "view", "a view of "+c.name)
+		}
+	}()
+	for n := range seen.all {
+		replay(&seen.all[n])
+	}
+	return nil
+}
+
+type intObserver struct {
+	embedded.Int64Observer
+	to *observations
+}
+
+func (o intObserver) Observe(v int64, options ...metric.ObserveOption) {
+	o.to.add(observation{int: v, options: options})
+}
+
+type floatObserver struct {
+	embedded.Float64Observer
+	to *observations
+}
+
+func (o floatObserver) Observe(v float64, options ...metric.ObserveOption) {
+	o.to.add(observation{float: v, options: options})
+}
+
+type observer struct {
+	embedded.Observer
+	to *observations
+}
+
+func (o observer) ObserveInt64(i metric.Int64Observable, v int64, options ...metric.ObserveOption) {
+	o.to.add(observation{instrument: i, int: v, options: options})
+}
+
+func (o observer) ObserveFloat64(i metric.Float64Observable, v float64, options ...metric.ObserveOption) {
+	o.to.add(observation{instrument: i, float: v, options: options})
+}

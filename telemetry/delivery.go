@@ -1,0 +1,68 @@
+package telemetry
+
+import (
+	"context"
+	"reflect"
+	"sync/atomic"
+	"time"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/resource"
+)
+
+// delivery exports snapshots by OTLP. It is the Producer of a PeriodicReader whose provider has no
+// instruments, so intervals, limits and flushes are the SDK's.
+type delivery struct {
+	from    *collection
+	reader  exportingReader
+	outcome *outcome
+	flushes atomic.Int32 // in progress
+}
+
+// deliveryAge is how old an exported snapshot may be. The Monitor makes one every second.
+const deliveryAge = time.Second
+
+// deliver makes the collection export by a reader. others have metrics that only OTLP gets.
+func (c *collection) deliver(x sdkmetric.Exporter, res *resource.Resource, out *outcome, others []sdkmetric.Producer, options ...sdkmetric.PeriodicReaderOption) {
+	d := &delivery{from: c, outcome: out}
+	options = append(options, sdkmetric.WithProducer(d))
+	for _, p := range others {
+		options = append(options, sdkmetric.WithProducer(p))
+	}
+	d.reader = exportingReader{sdkmetric.NewPeriodicReader(x, options...), out}
+	sdkmetric.NewMeterProvider(sdkmetric.WithResource(res), sdkmetric.WithReader(d.reader))
+	c.delivery = d
+}
+
+func (d *delivery) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
+	age := deliveryAge
+	if d.flushes.Load() > 0 {
+		age = 0
+	}
+	s, err := d.from.snapshot(ctx, age)
+	if err != nil {
+		d.outcome.of(ctx, func(context.Context) error { return err }) // counts and tells it
+		return nil, err
+	}
+	return s.ScopeMetrics, nil
+}
+
+// flush exports what was recorded before.
+func (d *delivery) flush(ctx context.Context, flush func(context.Context) error) error {
+	d.flushes.Add(1)
+	defer d.flushes.Add(-1)
+	return flush(ctx)
+}
+
+// shares reports whether an exporter takes what /metrics has. It wants other figures with
+// OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE or _DEFAULT_HISTOGRAM_AGGREGATION.
+func shares(x sdkmetric.Exporter) bool {
+	for kind := sdkmetric.InstrumentKindCounter; kind <= sdkmetric.InstrumentKindGauge; kind++ {
+		if x.Temporality(kind) != metricdata.CumulativeTemporality ||
+			!reflect.DeepEqual(x.Aggregation(kind), sdkmetric.DefaultAggregationSelector(kind)) {
+			return false
+		}
+	}
+	return true
+}

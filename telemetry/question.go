@@ -1,0 +1,190 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+)
+
+const (
+	askLimit  = 500 * time.Millisecond // a collection waits for one answer, but see leastWait
+	answerAge = 15 * time.Second       // an answer stands in for late ones; also the limit of a question's context
+
+	// leastWait is for each further answer when a collection has waited for collectLimit.
+	leastWait = 10 * time.Millisecond
+)
+
+// question is what foreign code answers at every collection: a callback or a Producer. That code may
+// panic, end its goroutine, answer late or never. It costs its own answer, and one collection once
+// askLimit. Then nobody waits, and the last answer stands in. After an answer in time collections
+// wait again, and after the next lapse they need more of these, up to 64.
+type question[T any] struct {
+	mu     sync.Mutex
+	run    *run[T] // in progress; nil if none
+	last   *run[T] // the last one that has ended
+	needed int     // answers in time, until collections wait again
+	lapses int     // late ones among the last answers
+	inTime int     // answers since the last lapse
+}
+
+// run is one call of the foreign code. Its other fields are final when done is closed.
+type run[T any] struct {
+	done   chan struct{}
+	began  time.Time
+	ended  time.Time
+	answer T
+	failed *fault
+}
+
+// ask calls f on another goroutine. Several readers may ask at the same time, and each gets an
+// answer that has begun after its call. f fills in the answer, which counts even if f fails then.
+func (q *question[T]) ask(ctx context.Context, f func(context.Context, *T) error) (answer T, failed *fault) {
+	limit := time.NewTimer(waitLimit(ctx))
+	defer limit.Stop()
+	for {
+		q.mu.Lock()
+		r, own := q.run, q.run == nil
+		if own {
+			r = &run[T]{done: make(chan struct{}), began: time.Now()}
+			q.run = r
+			go q.answer(context.WithoutCancel(ctx), r, f)
+		}
+		wait := q.needed == 0
+		q.mu.Unlock()
+		if wait {
+			select {
+			case <-r.done:
+				if own {
+					return r.answer, r.failed
+				}
+				continue // it began before this call
+			case <-limit.C:
+			}
+		}
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if own && q.run != r {
+			return r.answer, r.failed // it has ended at this moment
+		}
+		if wait {
+			q.lapse()
+		}
+		if q.last != nil && time.Since(q.last.ended) < answerAge {
+			answer = q.last.answer
+		}
+		return answer, &fault{how: "timeout", text: fmt.Sprintf("takes longer than %v", askLimit)}
+	}
+}
+
+// lapse notes a late answer. mu is held.
+func (q *question[T]) lapse() {
+	if q.inTime > 64 {
+		q.lapses = 0
+	}
+	q.needed, q.inTime = 1<<q.lapses, 0
+	q.lapses = min(q.lapses+1, 6)
+}
+
+// waitLimit is how long a collection waits for an answer. Many late ones must not add up.
+func waitLimit(ctx context.Context) time.Duration {
+	left := askLimit
+	if end, ok := ctx.Deadline(); ok {
+		left = min(left, time.Until(end))
+	}
+	return max(left, leastWait)
+}
+
+func (q *question[T]) answer(ctx context.Context, r *run[T], f func(context.Context, *T) error) {
+	ctx, cancel := context.WithTimeout(ctx, answerAge)
+	failed := &fault{how: "exit", text: "ends its goroutine"}
+	defer func() {
+		cancel()
+		if p := recover(); p != nil {
+			failed = panicked(p)
+		}
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		r.failed, r.ended = failed, time.Now()
+		q.run, q.last = nil, r
+		if r.ended.Sub(r.began) < askLimit {
+			q.needed, q.inTime = max(q.needed-1, 0), q.inTime+1
+		}
+		close(r.done)
+	}()
+	if err := f(ctx, &r.answer); err != nil {
+		failed = &fault{how: "error", text: "returns a " + typeOf(err)}
+		return
+	}
+	failed = nil
+}
+
+// fault says how foreign code has failed. It has no text of that code, which may be a password.
+type fault struct{ what, how, text string }
+
+func (f *fault) Error() string { return f.what + " " + f.text }
+
+func panicked(p any) *fault {
+	return &fault{how: "panic", text: fmt.Sprintf("panics with a %T", p)}
+}
+
+var wrapError = reflect.TypeOf(fmt.Errorf("%w", errors.ErrUnsupported))
+
+// typeOf returns the type of an error without the wrappers of fmt.Errorf. It calls none of its
+// methods.
+func typeOf(err error) string {
+	for reflect.TypeOf(err) == wrapError {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			break
+		}
+		err = inner
+	}
+	return reflect.TypeOf(err).String()
+}
+
+// faults counts and reports faults. They happen while the SDK holds a lock, so they are told on
+// another goroutine, because a log handler may block.
+type faults struct {
+	count func(how string)
+	tell  func(error)
+
+	mu      sync.Mutex
+	waiting []error
+	telling bool
+}
+
+func (f *faults) report(failed *fault, subject, name string) {
+	if failed == nil {
+		return
+	}
+	f.count(subject + "_" + failed.how)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.waiting) >= maxErrors {
+		return // the handler blocks; they are counted
+	}
+	f.waiting = append(f.waiting, &fault{what: name, how: failed.how, text: failed.text})
+	if !f.telling {
+		f.telling = true
+		go f.tellAll()
+	}
+}
+
+func (f *faults) tellAll() {
+	for {
+		f.mu.Lock()
+		all := f.waiting
+		f.waiting = nil
+		f.telling = len(all) > 0
+		f.mu.Unlock()
+		if len(all) == 0 {
+			return
+		}
+		for _, err := range all {
+			f.tell(err)
+		}
+	}
+}
