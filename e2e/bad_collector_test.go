@@ -230,7 +230,7 @@ func (v *victim) look() {
 		switch {
 		case s.name == "telemetry_export_failures_total":
 			v.counts[s.labels["telemetry_signal"]+": "+s.labels["error_type"]] += n
-		case s.name == "otel_sdk_processor_span_processed_total" && s.labels["error_type"] == "queue_full":
+		case s.name == "telemetry_items_lost_total" && s.labels["error_type"] == "queue_full":
 			v.counts["dropped"] += n
 		}
 	}

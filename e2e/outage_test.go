@@ -108,7 +108,7 @@ func TestOutage(t *testing.T) {
 	}
 	t.Logf("%d requests, %d failed runs, %d of them during the collector's outage", n, len(failed), meanwhile)
 	for _, q := range []string{
-		`otel_sdk_processor_span_processed_total{error_type="queue_full"} > 0`,
+		`telemetry_items_lost_total{telemetry_signal="traces"} > 0`,
 		`otel_sdk_exporter_span_exported_total{error_type!=""} > 0`,
 		`telemetry_export_failures_total{telemetry_signal="traces"} > 0`,
 	} {

@@ -4,14 +4,17 @@ import (
 	"context"
 	"time"
 
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
-// exportRule only informs, because a dead collector must not move traffic.
+// exportRule only informs, because a dead collector must not move traffic. Every failed export loses
+// items, and so does a full queue, which is no failed export.
 var exportRule = rule.Rule{
-	Name: "telemetry", Value: rule.Increase("telemetry.export.failures"), Window: 2 * time.Minute,
-	Fail: rule.Above(0), OnFail: healthcheck.ShowOnly,
+	Name: "telemetry", Value: rule.Increase(itemsLost), Per: []string{string(attrSignal), string(semconv.ErrorTypeKey)},
+	Window: 2 * time.Minute, Fail: rule.Above(0), OnFail: healthcheck.ShowOnly,
 }
 
 // environmentRule only informs, too.

@@ -136,7 +136,7 @@ func TestEvents(t *testing.T) {
 	var got records
 	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(eventNames{sdklog.NewSimpleProcessor(&got)}))
 	out := &syncBuffer{}
-	logger := bridgeLogs(slog.NewTextHandler(out, nil), provider)
+	logger := bridgeLogs(slog.NewTextHandler(out, nil), provider, bounds{value: logValueLimit, item: itemLimit})
 	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1, 2}, SpanID: trace.SpanID{3}, TraceFlags: trace.FlagsSampled})
 	ctx := trace.ContextWithSpanContext(t.Context(), span)
 
@@ -186,7 +186,7 @@ func TestLevel(t *testing.T) {
 	provider := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(&got)))
 	var level slog.LevelVar
 	out := &syncBuffer{}
-	logger := bridgeLogs(slog.NewTextHandler(out, &slog.HandlerOptions{Level: &level}), provider)
+	logger := bridgeLogs(slog.NewTextHandler(out, &slog.HandlerOptions{Level: &level}), provider, bounds{value: logValueLimit, item: itemLimit})
 	all := func() {
 		for _, l := range []*slog.Logger{logger, logger.With("a", "b"), logger.WithGroup("g")} {
 			if enabled := l.Enabled(t.Context(), slog.LevelDebug); enabled != (level.Level() <= slog.LevelDebug) {

@@ -85,7 +85,7 @@ func newMetricExporter(ctx context.Context, s signal, report func(error)) (sdkme
 }
 
 // spanProcessor exports spans by OTLP in batches.
-func spanProcessor(ctx context.Context, env *environment, out *outcomes, details bool) (sdktrace.SpanProcessor, error) {
+func spanProcessor(ctx context.Context, env *environment, out *outcomes, rules spanRules) (sdktrace.SpanProcessor, error) {
 	otlp, err := newSpanExporter(ctx, env.traces, out.errorLogger.Handle)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
@@ -93,23 +93,17 @@ func spanProcessor(ctx context.Context, env *environment, out *outcomes, details
 	if env.traces.http {
 		out.traces.limit = env.traces.limit(patience)
 	}
+	q := env.queue("OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")
 	batch := []sdktrace.BatchSpanProcessorOption{
-		sdktrace.WithExportTimeout(cmp.Or(env.milliseconds("OTEL_BSP_EXPORT_TIMEOUT"), patience)),
-	}
-	if env.isInvalid("OTEL_BSP_MAX_QUEUE_SIZE") {
-		batch = append(batch, sdktrace.WithMaxQueueSize(sdktrace.DefaultMaxQueueSize))
-	}
-	if env.isInvalid("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") {
-		batch = append(batch, sdktrace.WithMaxExportBatchSize(sdktrace.DefaultMaxExportBatchSize))
+		sdktrace.WithExportTimeout(env.batchTimeout("OTEL_BSP_EXPORT_TIMEOUT", env.traces)),
+		sdktrace.WithMaxQueueSize(q.size()), sdktrace.WithMaxExportBatchSize(q.batch),
 	}
 	if env.isInvalid("OTEL_BSP_SCHEDULE_DELAY") {
 		batch = append(batch, sdktrace.WithBatchTimeout(sdktrace.DefaultScheduleDelay*time.Millisecond))
 	}
-	var x sdktrace.SpanExporter = spanExporter{otlp, &out.traces}
-	if !details {
-		x = redactor{x}
-	}
-	return exportingSpans{sdktrace.NewBatchSpanProcessor(textSpans{x, &out.traces}, batch...), &out.traces}, nil
+	g := newGate(&out.traces, q.items())
+	x := gatedSpanExporter{textSpans{spanExporter{otlp, &out.traces}, &out.traces}, g}
+	return exportingSpans{gatedSpans{sdktrace.NewBatchSpanProcessor(x, batch...), g, rules}, &out.traces}, nil
 }
 
 func newSpanExporter(ctx context.Context, s signal, report func(error)) (sdktrace.SpanExporter, error) {
@@ -135,7 +129,7 @@ func newSpanExporter(ctx context.Context, s signal, report func(error)) (sdktrac
 }
 
 // logProcessor exports log records by OTLP in batches.
-func logProcessor(ctx context.Context, env *environment, out *outcomes) (sdklog.Processor, error) {
+func logProcessor(ctx context.Context, env *environment, out *outcomes, b bounds) (sdklog.Processor, error) {
 	x, err := newLogExporter(ctx, env.logs, out.errorLogger.Handle)
 	if err != nil {
 		return nil, fmt.Errorf("logs: %w", err)
@@ -143,10 +137,15 @@ func logProcessor(ctx context.Context, env *environment, out *outcomes) (sdklog.
 	if env.logs.http {
 		out.logs.limit = env.logs.limit(patience)
 	}
+	q := env.queue("OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE")
 	batch := []sdklog.BatchProcessorOption{
-		sdklog.WithExportTimeout(cmp.Or(env.milliseconds("OTEL_BLRP_EXPORT_TIMEOUT"), patience)),
+		sdklog.WithExportTimeout(env.batchTimeout("OTEL_BLRP_EXPORT_TIMEOUT", env.logs)),
+		sdklog.WithMaxQueueSize(q.size()), sdklog.WithExportMaxBatchSize(q.batch),
 	}
-	return exportingLogs{eventNames{sdklog.NewBatchProcessor(textLogs{logExporter{x, &out.logs}, &out.logs}, batch...)}, &out.logs}, nil
+	g := newGate(&out.logs, q.items())
+	exporter := gatedLogExporter{textLogs{logExporter{x, &out.logs}, &out.logs}, g}
+	processor := eventNames{gatedLogs{sdklog.NewBatchProcessor(exporter, batch...), g, b}}
+	return exportingLogs{processor, &out.logs, make(chan struct{}, 1)}, nil
 }
 
 func newLogExporter(ctx context.Context, s signal, report func(error)) (sdklog.Exporter, error) {

@@ -6,7 +6,9 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 )
 
 const (
@@ -27,9 +29,14 @@ func dialOptions(s signal, report func(error)) []grpc.DialOption {
 		// An attempt without an answer must not use up the time of the others. The first failed
 		// attempt is reported, and not only the last one after a minute.
 		grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			attempt, cancel := context.WithTimeout(ctx, s.attempt())
+			limit, began := s.attempt(), time.Now()
+			attempt, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
 			err := invoke(attempt, method, req, reply, cc, opts...)
+			// The collector knows the limit, so it may be the first to say that the time is over.
+			if status.Code(err) == codes.DeadlineExceeded && time.Since(began) >= limit-limit/10 {
+				err = unanswered(limit)
+			}
 			if err != nil && ctx.Err() == nil {
 				report(err)
 			}

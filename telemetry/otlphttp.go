@@ -47,7 +47,7 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 		case r.Context().Err() != nil:
 			return nil, err
 		case late:
-			err = fmt.Errorf("the collector has not answered for %v: %w", a.limit, context.DeadlineExceeded) // not again, because the collector may have taken it
+			err = unanswered(a.limit)
 		default:
 			err = broken{err}
 		}
@@ -67,6 +67,15 @@ func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections lets http.Client close the connections.
 func (a *attempts) CloseIdleConnections() { a.next.CloseIdleConnections() }
+
+// unanswered is the error of an attempt without an answer. The exporters don't retry it, because the
+// collector may have taken the batch.
+type unanswered time.Duration
+
+func (u unanswered) Error() string {
+	return fmt.Sprintf("the collector has not answered for %v", time.Duration(u))
+}
+func (unanswered) Unwrap() error { return context.DeadlineExceeded }
 
 // broken is the error of a connection. The exporters retry temporary errors.
 type broken struct{ error }

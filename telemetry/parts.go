@@ -15,33 +15,35 @@ import (
 const requestLimit = 2 << 20
 
 // inParts exports part after part. It returns the first error, because the export has failed then.
-// It stops if the collector is not there, because it would be waited for again.
-func inParts[P any](ctx context.Context, parts []P, export func(context.Context, P) error) (first error) {
-	for _, part := range parts {
-		err := export(ctx, part)
+// It stops if the collector is not there, because it would be waited for again. The items of the
+// parts that do not arrive are counted as lost.
+func inParts[P any](ctx context.Context, o *outcome, parts []P, items func(P) int, export func(context.Context, P) error) (first error) {
+	for n, part := range parts {
+		err := o.send(ctx, items(part), func(ctx context.Context) error { return export(ctx, part) })
 		if err == nil {
 			continue
 		}
 		if first == nil {
 			first = err
 		}
-		switch exportError(err) {
-		case "timeout", "connection_error", "Unavailable":
-			return first
+		class := exportError(err)
+		if class != "timeout" && class != "connection_error" && class != "Unavailable" && ctx.Err() == nil {
+			continue
 		}
-		if ctx.Err() != nil {
-			return first
+		for _, rest := range parts[n+1:] {
+			o.lose(items(rest), class)
 		}
+		return first
 	}
 	return first
 }
 
 // cut returns the parts of a batch. An item over the limit is a part of its own.
-func cut[T any](batch []T, size func(T) int) [][]T {
+func cut[T any](batch []T, size func(*T) int) [][]T {
 	var parts [][]T
 	from, sum := 0, 0
-	for n, one := range batch {
-		s := size(one)
+	for n := range batch {
+		s := size(&batch[n])
 		if sum+s > requestLimit && n > from {
 			parts = append(parts, batch[from:n])
 			from, sum = n, 0
@@ -52,8 +54,8 @@ func cut[T any](batch []T, size func(T) int) [][]T {
 }
 
 func spanSize(s sdktrace.ReadOnlySpan) int {
-	if r, ok := s.(*redacted); ok {
-		s = r.ReadOnlySpan // a bit more, but without another redaction
+	if e, ok := s.(*endedSpan); ok {
+		return e.size
 	}
 	size := 200 + len(s.Name()) + len(s.Status().Description) + attributesSize(s.Attributes())
 	for _, e := range s.Events() {
@@ -65,8 +67,8 @@ func spanSize(s sdktrace.ReadOnlySpan) int {
 	return size
 }
 
-func recordSize(r sdklog.Record) int {
-	size := 120 + len(r.EventName()) + valueSize(r.Body())
+func recordSize(r *sdklog.Record) int {
+	size := 120 + len(r.EventName()) + len(r.SeverityText()) + valueSize(r.Body())
 	for kv := range r.WalkAttributes {
 		size += attributeSize(kv)
 	}
@@ -167,6 +169,16 @@ func metricParts(rm *metricdata.ResourceMetrics) []*metricdata.ResourceMetrics {
 		return []*metricdata.ResourceMetrics{rm}
 	}
 	return append(parts, part)
+}
+
+// pointsIn counts the points of all metrics.
+func pointsIn(rm *metricdata.ResourceMetrics) (points int) {
+	for _, sm := range rm.ScopeMetrics {
+		for _, m := range sm.Metrics {
+			points += pointsOf(m.Data)
+		}
+	}
+	return points
 }
 
 func pointsOf(data metricdata.Aggregation) int {

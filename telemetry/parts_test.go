@@ -101,6 +101,7 @@ func TestLargeBatches(t *testing.T) {
 	var s sink
 	env := s.serve(t, false)
 	env["OTEL_BSP_SCHEDULE_DELAY"], env["OTEL_BLRP_SCHEDULE_DELAY"] = "3600000", "3600000"
+	env["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"] = "-1" // none
 	tel, log := start(t, Config{}, env)
 	large := strings.Repeat("x", 20_000)
 	for range 400 {

@@ -136,7 +136,7 @@ func (c *routes) of(pattern string) *route {
 	if rt, full := c.known(pattern); rt != nil {
 		return rt
 	} else if full {
-		return newRoute(pattern)
+		return newRoute(strings.Clone(pattern)) // it may be a part of something large
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,7 +144,7 @@ func (c *routes) of(pattern string) *route {
 	if rt != nil {
 		return rt
 	}
-	pattern = strings.Clone(pattern) // it may be a part of something large
+	pattern = strings.Clone(pattern)
 	rt = newRoute(pattern)
 	if full {
 		return rt

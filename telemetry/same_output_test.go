@@ -186,7 +186,7 @@ func TestSameOutput(t *testing.T) {
 			for round := range 3 {
 				for _, accept := range []string{"text/plain", "application/openmetrics-text; version=1.0.0",
 					"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text"} {
-					same(t, accept, scrapedAs(plainScrape, accept), scrapedAs(tel.MetricsHandler(), accept))
+					sameLines(t, accept, scrapedAs(plainScrape, accept), scrapedAs(tel.MetricsHandler(), accept))
 				}
 				c.take()
 				if err := plain.ForceFlush(t.Context()); err != nil {
@@ -196,7 +196,7 @@ func TestSameOutput(t *testing.T) {
 				if err := tel.metrics.ForceFlush(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				same(t, "OTLP", want, pointsOfRequests(c.take()))
+				sameLines(t, "OTLP", want, pointsOfRequests(c.take()))
 				if round == 0 && len(want) < 90 {
 					t.Errorf("only %d points", len(want))
 				}
@@ -210,7 +210,7 @@ func TestSameOutput(t *testing.T) {
 	}
 }
 
-func same(t *testing.T, what string, want, got []string) {
+func sameLines(t *testing.T, what string, want, got []string) {
 	t.Helper()
 	if slices.Equal(want, got) {
 		return

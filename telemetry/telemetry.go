@@ -13,8 +13,9 @@
 // The standard OTEL_* variables configure it, and [Config] has further settings. Without an OTLP
 // endpoint it opens no connection, and /metrics works. If the collector is away, requests don't
 // wait, because recording does not block. Metrics are cumulative, so they lose resolution but no
-// counts. Spans and log records wait for a minute in queues of 2048 each, and further ones are
-// dropped. telemetry.export.failures counts the failed exports.
+// counts. Spans and log records wait for a minute in queues of 2048 and 16 MiB each, and further ones
+// are dropped. telemetry.export.failures counts the failed exports, and telemetry.items.lost what did
+// not arrive.
 //
 // # Libraries
 //
@@ -106,6 +107,7 @@ type Telemetry struct {
 	routes       routes
 	log          *slog.Logger
 	errorLogger  *errorLogger
+	outcomes     *outcomes
 	scrapeErrors *scrapeErrors
 	conflicts    nameConflicts
 
@@ -166,6 +168,7 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 		}
 	}
 	out := newOutcomes(t.errorLogger)
+	t.outcomes = out
 	failed := &faults{count: out.uncollected, tell: t.errorLogger.Handle}
 	metrics := newCollection(cfg, res, failed)
 	if err := t.serveMetrics(cfg, metrics, res); err != nil {
@@ -175,20 +178,22 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 	t.traces = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSampler(env.sampler))
 	t.TracerProvider = t.traces
 	if env.traces.exported {
-		p, err := spanProcessor(ctx, env, out, cfg.SpanDetails)
+		limits := env.bounds(spanValueLimit, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
+		p, err := spanProcessor(ctx, env, out, spanRules{limits, cfg.SpanDetails, t.service})
 		if err != nil {
 			return err
 		}
 		t.traces.RegisterSpanProcessor(p)
 	}
 	if env.logs.exported {
-		p, err := logProcessor(ctx, env, out)
+		limits := env.bounds(logValueLimit, "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
+		p, err := logProcessor(ctx, env, out, limits)
 		if err != nil {
 			return err
 		}
 		t.logs = sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(p))
 		t.loggers = textScopes{t.logs, &out.logs}
-		t.Logger = bridgeLogs(t.log.Handler(), t.logs)
+		t.Logger = bridgeLogs(t.log.Handler(), t.logs, limits)
 	}
 	var own advice
 	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(metrics), sdkmetric.WithView(cfg.views(&own))}

@@ -248,6 +248,10 @@ func (d dialect) pipelineRules(desired string) group {
 			expr:        "sum by (job, instance, telemetry_signal, error_type) (increase(telemetry_export_failures_total[15m])) > 3",
 			summary:     "An instance can't hand over its telemetry.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} failed to export {{ $labels.telemetry_signal }} {{ $value | humanize }} times in a quarter of an hour: {{ $labels.error_type }}."},
+		{alert: "TelemetryItemsLost", severity: "warning", wait: 5 * time.Minute, keep: 10 * time.Minute, dashboard: toThePipeline,
+			expr:        `sum by (job, instance, telemetry_signal, error_type) (increase(telemetry_items_lost_total{error_type=~"queue_full|queue_bytes"}[15m])) > 0`,
+			summary:     "An instance makes more telemetry than its collector takes.",
+			description: "{{ $labels.instance }} of {{ $labels.job }} lost {{ $value | humanize }} items of {{ $labels.telemetry_signal }} in a quarter of an hour before any export: {{ $labels.error_type }}."},
 		d.canary("otelhealth-pipeline", up, "telemetry_export_last_success_timestamp_seconds"),
 	}}
 }
@@ -285,7 +289,7 @@ receivers:
 inhibit_rules:
   # Who hears nothing knows nothing. No label in common: the collector is another job.
   # What is still heard is still true, so only alerts on silence are kept back.
-` + one(`alertname="TelemetryPipelineDown"; severity="critical"; reason!="unsteady"`, `alertname=~"HealthTelemetryAbsent|HealthRulesBlind|TelemetryExportFailing"`, "") +
+` + one(`alertname="TelemetryPipelineDown"; severity="critical"; reason!="unsteady"`, `alertname=~"HealthTelemetryAbsent|HealthRulesBlind|TelemetryExportFailing|TelemetryItemsLost"`, "") +
 		one(`alertname="HealthTelemetryAbsent"`, `alertname=~"Health.+|Http.+|Queue.+"; alertname!="HealthTelemetryAbsent"`, equal()) +
 		`  # What nobody can use is not also slow, low or failing its checks.
 ` + one(`alertname="HealthNoReadyInstance"`, `alertname=~"HealthCapacityLow|HealthInstanceNotReady|HealthStartingTooLong|HealthReadyBudgetBurn"`, equal()) +

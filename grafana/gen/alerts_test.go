@@ -284,6 +284,9 @@ func pipelineStories() []story {
 		other = append(other, [2]string{second.Replace(l[0]), l[1]})
 	}
 	refuses := join(collector, sample("otelcol_exporter_enqueue_failed_metric_points_total"+c, "0+100x100"))
+	lost := func(reason, values string) [][2]string {
+		return sample("telemetry_items_lost_total{"+of(1)+`,telemetry_signal="traces",error_type="`+reason+`"}`, values)
+	}
 	failures := func(values string) [][2]string {
 		return sample("telemetry_export_failures_total{"+of(1)+`,telemetry_signal="traces",error_type="Unavailable"}`, values)
 	}
@@ -309,6 +312,10 @@ func pipelineStories() []story {
 		{"exports fail", failures("0+1x100"), "30m", "TelemetryExportFailing", []alarm{{
 			"severity=warning instance=1 telemetry_signal=traces error_type=Unavailable " + jobOnly, "An instance can't hand over its telemetry.",
 			"1 of shop/orders failed to export traces 30 times in a quarter of an hour: Unavailable.", "health-telemetry?var-job=shop%2Forders"}}},
+		{"a queue is full", lost("queue_full", "0+100x100"), "30m", "TelemetryItemsLost", []alarm{{
+			"severity=warning instance=1 telemetry_signal=traces error_type=queue_full " + jobOnly, "An instance makes more telemetry than its collector takes.",
+			"1 of shop/orders lost 3k items of traces in a quarter of an hour before any export: queue_full.", "health-telemetry?var-job=shop%2Forders"}}},
+		{"items of failed exports are lost", lost("Unavailable", "0+100x100"), "30m", "TelemetryItemsLost", nil},
 		{"an export failed once", failures("0x50 1x60"), "30m", "TelemetryExportFailing", nil},
 	}
 }

@@ -1,0 +1,108 @@
+package telemetry
+
+import (
+	"errors"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+)
+
+// errorLogger logs the errors of exports, and with Config.SetGlobals all errors of OpenTelemetry.
+// It logs the same error once a minute, with its number of times, and at most a few errors in a
+// minute, with the number of others. It never uses the exporters, because they may be the cause.
+type errorLogger struct {
+	log    *slog.Logger
+	mu     sync.Mutex
+	errors map[string]*loggedError // by text without numbers, because ports and counts differ
+	minute time.Time               // start of the current minute
+	lines  int                     // in this minute
+	muted  int                     // errors that no line counts
+}
+
+type loggedError struct {
+	at    time.Time
+	count int
+}
+
+const (
+	errorPeriod = time.Minute
+	maxLines    = 10 // in a period
+	maxErrors   = 64 // different errors that are kept
+)
+
+func (c *errorLogger) Handle(err error) {
+	text := errorText(err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if now.Sub(c.minute) >= errorPeriod {
+		c.minute, c.lines = now, 0
+	}
+	s := c.of(text, now)
+	if s == nil {
+		c.muted++
+		return
+	}
+	s.count++
+	if !s.at.IsZero() && now.Sub(s.at) < errorPeriod || c.lines >= maxLines {
+		return
+	}
+	c.lines++
+	attrs := []any{"times", s.count}
+	if c.muted > 0 {
+		attrs = append(attrs, "others", c.muted)
+	}
+	c.log.Warn("OpenTelemetry: "+text, attrs...)
+	s.at, s.count, c.muted = now, 0, 0
+}
+
+// errorText returns the text of an error, of limited length, because a collector chooses it. If it
+// has a gRPC status, the text is that status alone, because the exporters of three signals put
+// different texts around one cause.
+func errorText(err error) string {
+	if u, ok := errors.AsType[unanswered](err); ok {
+		return "export: " + u.Error()
+	}
+	if s := rpcStatus(err); s != nil {
+		return shorten("export: "+s.Err().Error(), errorLimit)
+	}
+	return shorten(err.Error(), errorLimit)
+}
+
+// shortError returns an error that does not hold a long text.
+func shortError(err error) error {
+	if len(err.Error()) > errorLimit {
+		return errors.New(errorText(err))
+	}
+	return err
+}
+
+// of finds the entry of similar errors, or makes one; nil if there is no room.
+func (c *errorLogger) of(text string, now time.Time) *loggedError {
+	like := strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
+	if s := c.errors[like]; s != nil {
+		return s
+	}
+	if len(c.errors) >= maxErrors {
+		maps.DeleteFunc(c.errors, func(_ string, s *loggedError) bool {
+			old := now.Sub(s.at) >= errorPeriod
+			if old {
+				c.muted += s.count
+			}
+			return old
+		})
+	}
+	if len(c.errors) >= maxErrors {
+		return nil
+	}
+	s := &loggedError{}
+	c.errors[like] = s
+	return s
+}

@@ -1,0 +1,251 @@
+package telemetry
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// converter makes attributes of slog's. A value has the same text as from slog's JSON handler,
+// because that one survives every value: nil pointers, methods that panic, values that hold
+// themselves. It never shows a field that is not exported. What JSON has no type for keeps the
+// types of OTLP: bytes, durations and times, NaN, complex numbers. A value's methods run on the
+// goroutine that logs, as in slog's handlers.
+type converter struct {
+	bounds     bounds
+	attributes []attribute.KeyValue
+	err        error // the last error that is an attribute, for exception.message and exception.type
+	depth      int   // of groups
+}
+
+// maxDepth is that of groups, maps and lists. Deeper ones are their JSON text.
+const maxDepth = 16
+
+func (c *converter) add(a slog.Attr) {
+	v := a.Value
+	if v.Kind() == slog.KindAny && c.depth == 0 {
+		if err, ok := v.Any().(error); ok {
+			c.err = recordedErrorOf(err, c.bounds)
+			return
+		}
+	}
+	v = v.Resolve() // catches panics
+	var value attribute.Value
+	switch {
+	case v.Kind() != slog.KindGroup:
+		if a.Key == "" && v.Kind() == slog.KindAny && v.Any() == nil {
+			return // as slog does
+		}
+		value = c.value(v)
+	case a.Key == "":
+		for _, one := range v.Group() {
+			c.add(one)
+		}
+		return
+	case c.depth >= maxDepth:
+		value = attribute.StringValue(cutSign)
+	default:
+		inner := converter{bounds: c.bounds, depth: c.depth + 1, attributes: make([]attribute.KeyValue, 0, len(v.Group()))}
+		for _, one := range v.Group() {
+			inner.add(one)
+		}
+		if len(inner.attributes) == 0 {
+			return // as slog does
+		}
+		inner.own("")
+		value = attribute.MapValue(inner.attributes...)
+	}
+	c.attributes = append(c.attributes, attribute.KeyValue{Key: attribute.Key(a.Key), Value: value})
+}
+
+// own copies the texts, because a short one may be a part of a large one, as a path is of a request's
+// first line. It makes one allocation.
+func (c *converter) own(body string) (own string) {
+	sum := len(body)
+	for n := range c.attributes {
+		if v := &c.attributes[n].Value; v.Type() == attribute.STRING {
+			sum += len(v.AsString())
+		}
+	}
+	if sum == 0 {
+		return ""
+	}
+	var texts strings.Builder
+	texts.Grow(sum)
+	texts.WriteString(body)
+	for n := range c.attributes {
+		if v := &c.attributes[n].Value; v.Type() == attribute.STRING {
+			texts.WriteString(v.AsString())
+		}
+	}
+	own, rest := texts.String()[:len(body)], texts.String()[len(body):]
+	for n := range c.attributes {
+		if v := &c.attributes[n].Value; v.Type() == attribute.STRING {
+			size := len(v.AsString())
+			*v, rest = attribute.StringValue(rest[:size]), rest[size:]
+		}
+	}
+	return own
+}
+
+func (c *converter) value(v slog.Value) attribute.Value {
+	switch v.Kind() {
+	case slog.KindString:
+		return attribute.StringValue(c.bounds.text(v.String())) // own copies it
+	case slog.KindInt64:
+		return attribute.Int64Value(v.Int64())
+	case slog.KindBool:
+		return attribute.BoolValue(v.Bool())
+	case slog.KindFloat64:
+		return attribute.Float64Value(v.Float64())
+	case slog.KindDuration:
+		return attribute.Int64Value(int64(v.Duration()))
+	case slog.KindUint64:
+		if u := v.Uint64(); u > math.MaxInt64 {
+			return attribute.StringValue(strconv.FormatUint(u, 10))
+		}
+		return attribute.Int64Value(int64(v.Uint64()))
+	case slog.KindTime:
+		if t := v.Time(); t.Year() < 1678 || t.Year() > 2261 { // nanoseconds have no room for it
+			return attribute.StringValue(t.Format(time.RFC3339Nano))
+		}
+		return attribute.Int64Value(v.Time().UnixNano())
+	}
+	return c.any(v.Any())
+}
+
+func (c *converter) any(v any) attribute.Value {
+	switch v := v.(type) {
+	case attribute.Value:
+		return owned(c.bounds.of(v))
+	case []byte:
+		return attribute.ByteSliceValue(v[:min(len(v), c.bounds.room())])
+	case complex64:
+		return complexValue(complex128(v))
+	case complex128:
+		return complexValue(v)
+	case error:
+		if _, is := v.(json.Marshaler); !is {
+			return attribute.StringValue(c.bounds.text(messageOf(v)))
+		}
+	}
+	left := c.bounds.room()
+	if plain, ok := plainValue(v, &left, 0); ok {
+		return plain
+	}
+	return c.json(v)
+}
+
+func complexValue(v complex128) attribute.Value {
+	return attribute.MapValue(attribute.Float64("r", real(v)), attribute.Float64("i", imag(v)))
+}
+
+// json converts a value by its JSON, which stays a text.
+func (c *converter) json(v any) attribute.Value {
+	text, ok := jsonText(v)
+	switch {
+	case ok && text == "null":
+		return attribute.Value{}
+	case ok && text[0] == '"':
+		_ = json.Unmarshal([]byte(text), &text)
+	}
+	return attribute.StringValue(c.bounds.text(text))
+}
+
+// encoder is used again, as slog's handler does.
+type encoder struct {
+	out  bytes.Buffer
+	json *json.Encoder
+}
+
+var encoders = sync.Pool{New: func() any {
+	e := &encoder{}
+	e.json = json.NewEncoder(&e.out)
+	e.json.SetEscapeHTML(false)
+	return e
+}}
+
+// jsonText returns what slog's JSON handler writes. ok is false if it is the text of an error. A
+// panic has its type, and not its text, because that may be a secret.
+func jsonText(v any) (text string, ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			if isNilPointer(v) {
+				text, ok = "<nil>", false
+				return
+			}
+			text, ok = "!PANIC: "+panicText(p), false
+		}
+	}()
+	e := encoders.Get().(*encoder)
+	if err := e.json.Encode(v); err != nil {
+		return "!ERROR:" + err.Error(), false // the encoder keeps some errors, so it is not used again
+	}
+	text = string(e.out.Bytes()[:e.out.Len()-1]) // without the end of the line
+	if e.out.Cap() <= logValueLimit {
+		e.out.Reset()
+		encoders.Put(e)
+	}
+	return text, true
+}
+
+func isNilPointer(v any) bool {
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
+}
+
+// recordedError is an error whose methods were called already, because they may panic.
+type recordedError struct{ text, kind string }
+
+func (e recordedError) Error() string     { return e.text }
+func (e recordedError) ErrorType() string { return e.kind }
+
+func recordedErrorOf(err error, b bounds) error {
+	return recordedError{b.text(messageOf(err)), exceptionType(err)}
+}
+
+// messageOf returns the text of an error, as slog's handlers write it.
+func messageOf(err error) (text string) {
+	defer func() {
+		if p := recover(); p != nil {
+			if text = "!PANIC: " + panicText(p); isNilPointer(err) {
+				text = "<nil>"
+			}
+		}
+	}()
+	return err.Error()
+}
+
+var wrapper = reflect.TypeOf(fmt.Errorf("%w", errors.ErrUnsupported))
+
+// exceptionType returns exception.type, as the SDK has it.
+func exceptionType(err error) (kind string) {
+	defer func() {
+		if recover() != nil {
+			kind = reflect.TypeOf(err).String()
+		}
+	}()
+	if t, ok := err.(interface{ ErrorType() string }); ok {
+		if kind = t.ErrorType(); kind != "" {
+			return shorten(kind, nameLimit)
+		}
+	}
+	for reflect.TypeOf(err) == wrapper && errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
+	}
+	t := reflect.TypeOf(err)
+	if t.PkgPath() != "" && t.Name() != "" {
+		return t.PkgPath() + "." + t.Name()
+	}
+	return t.String()
+}

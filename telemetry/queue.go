@@ -1,0 +1,41 @@
+package telemetry
+
+import (
+	"cmp"
+	"strconv"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// queue is the size of a batch processor. The SDK holds what waits, and the batch that is exported.
+type queue struct{ waiting, batch int }
+
+// queue reads the variables of a batch processor, with the SDK's defaults.
+func (env *environment) queue(waiting, batch string) queue {
+	q := queue{
+		waiting: env.count(waiting, sdktrace.DefaultMaxQueueSize),
+		batch:   env.count(batch, sdktrace.DefaultMaxExportBatchSize),
+	}
+	q.batch = min(q.batch, q.waiting)
+	return q
+}
+
+// items is how many the gate admits.
+func (q queue) items() int { return q.waiting + q.batch }
+
+// size is for the SDK's own queue. It is greater than items, so that it is never full: a flush takes
+// a place in the queue of spans.
+func (q queue) size() int { return q.items() + 64 }
+
+// count returns a valid variable's number.
+func (env *environment) count(name string, byDefault int) int {
+	n, _ := strconv.Atoi(env.valid(name)) // was checked
+	return cmp.Or(n, byDefault)
+}
+
+// batchTimeout is the time of a batch's export. The exporter's own timeout is never cut by a shorter
+// default.
+func (env *environment) batchTimeout(name string, s signal) time.Duration {
+	return cmp.Or(env.milliseconds(name), max(patience, s.timeout))
+}
