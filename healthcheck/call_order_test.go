@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,8 +17,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/metric/noop"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
@@ -304,42 +306,202 @@ func TestFailedStart(t *testing.T) {
 	})
 }
 
-// TestStartThatHangs: a hung Start fails after ten seconds and is undone. Stop ends it at once.
-func TestStartThatHangs(t *testing.T) {
-	for _, stops := range []bool{false, true} {
+// TestStartWithASlowCallback: a callback that takes long delays readiness and not Start, for 5 s and
+// for ever. Checks run meanwhile, and the log says why. Stop ends Start at once.
+func TestStartWithASlowCallback(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes time.Duration
+		stops bool
+	}{"5 s": {takes: 5 * time.Second}, "minutes": {takes: 10 * time.Minute}, "stopped": {takes: time.Hour, stops: true}} {
 		synctest.Test(t, func(t *testing.T) {
-			open := make(chan struct{})
-			k := newKit(t, ofChecks(Check{Name: "database", Func: ok}))
-			_, err := k.provider.Meter("test").Int64ObservableGauge("pool", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
-				<-open
+			log := &logged{}
+			config := ofRules(rule.Rule{Name: "pool", OnFail: NotReady, Value: rule.Last("pool"), Fail: rule.Above(1)})
+			config.Checks = []Check{{Name: "database", Func: ok}}
+			k := newKit(t, config)
+			k.pipeline.Logger = slog.New(slog.NewTextHandler(log, nil))
+			queue := k.Queue("jobs", 0, func() int { return 3 })
+			began := time.Now()
+			end := time.NewTimer(c.takes)
+			_, err := k.provider.Meter("test").Int64ObservableGauge("pool", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+				if wait := c.takes - time.Since(began); wait > 0 {
+					<-end.C
+				}
+				o.Observe(0)
 				return nil
 			}))
 			if err != nil {
 				t.Fatal(err)
 			}
-			began := time.Now()
-			if stops {
+			if c.stops {
 				time.AfterFunc(time.Second, k.Stop)
-			}
-			err = k.StartWith(t.Context(), k.pipeline)
-			switch took := time.Since(began); {
-			case stops && (!errors.Is(err, cfgerrors.ErrStopped) || took != time.Second):
-				t.Errorf("stopped: %v after %v", err, took)
-			case !stops && (err == nil || !strings.Contains(err.Error(), "does a callback hang?") || took != setupLimit):
-				t.Errorf("%v after %v", err, took)
-			}
-			close(open)
-			synctest.Wait()
-			if stops {
+				if err := k.StartWith(t.Context(), k.pipeline); !errors.Is(err, cfgerrors.ErrStopped) || time.Since(began) != time.Second {
+					t.Errorf("stopped: %v after %v", err, time.Since(began))
+				}
+				wait(2 * c.takes)
 				return
 			}
-			k.start() // the callback answers now
+			k.start()
+			if took := time.Since(began); took != startPatience {
+				t.Errorf("%s: Start has taken %v", name, took)
+			}
 			wait(time.Second)
+			if k.Verdict().Readiness.State != verdict.Fail || k.Verdict().Startup.State != verdict.Pass || k.Verdict().Liveness.State != verdict.Pass {
+				t.Errorf("%s: meanwhile: %+v", name, k.Verdict())
+			}
+			if r := k.result("database"); r.State != verdict.Pass {
+				t.Errorf("%s: the check is %s (%s)", name, r.State, r.Reason)
+			}
+			if out := log.take(); strings.Count(out, "does a callback hang?") != 1 {
+				t.Errorf("%s: the log: %s", name, out)
+			}
+			wait(c.takes)
 			if again := duplicates(t, k.reader); len(again) > 0 {
-				t.Errorf("twice in a collection: %v", again)
+				t.Errorf("%s: twice in a collection: %v", name, again)
 			}
 			k.want("/ready", 200, verdict.Pass)
+			if n := k.metric("queue.length", conventions.Queue.String(queue.name)); n != 3 {
+				t.Errorf("%s: the queue has length %v", name, n)
+			}
 		})
+	}
+}
+
+// TestCallbackThatExits: a callback that ends its goroutine costs what its collection would have
+// observed. The collections go on.
+func TestCallbackThatExits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logged{}
+		k := newKit(t, ofRules(rule.Rule{Name: "pool", OnFail: NotReady, Value: rule.Last("pool"), Fail: rule.Above(1)}))
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(log, nil))
+		var exits atomic.Bool
+		_, err := k.provider.Meter("test").Int64ObservableGauge("pool", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			if exits.Load() {
+				runtime.Goexit()
+			}
+			o.Observe(0)
+			return nil
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.start()
+		exits.Store(true)
+		wait(time.Minute)
+		if r := k.result("pool"); r.State != verdict.Stale || k.running.collector.Running(time.Now()) > time.Second {
+			t.Errorf("the rule is %s (%s), and the collection runs for %v", r.State, r.Reason, k.running.collector.Running(time.Now()))
+		}
+		if out := log.take(); strings.Count(out, "ended its goroutine") != 1 {
+			t.Errorf("the log: %s", out)
+		}
+		exits.Store(false)
+		wait(2 * time.Second)
+		k.want("/ready", 200, verdict.Pass)
+	})
+}
+
+// TestStartWithACallbackThatExits: Start returns its error at once, and the next Start works.
+func TestStartWithACallbackThatExits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, Config{})
+		var good atomic.Bool
+		_, err := k.provider.Meter("test").Int64ObservableGauge("pool", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
+			if !good.Load() {
+				runtime.Goexit()
+			}
+			return nil
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if err := k.StartWith(t.Context(), k.pipeline); err == nil || !strings.Contains(err.Error(), "ended its goroutine") || time.Since(began) != 0 {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		good.Store(true)
+		k.start()
+		wait(time.Second)
+		k.want("/ready", 200, verdict.Pass)
+	})
+}
+
+// TestTwoMonitors: of two Monitors on one MeterProvider exactly one starts, in any order, with and
+// without a Reader, one after the other and at once. After a failed Start or a Stop the provider is
+// free for the next.
+func TestTwoMonitors(t *testing.T) {
+	for _, readers := range [][2]bool{{true, true}, {true, false}, {false, true}, {false, false}} {
+		for _, atOnce := range []bool{false, true} {
+			t.Run(fmt.Sprint(readers, atOnce), func(t *testing.T) {
+				k := newKit(t, Config{})
+				var monitors [2]*Monitor
+				errs := make([]error, 2)
+				start := func(n int) {
+					p := k.pipeline
+					if !readers[n] {
+						p.Reader = nil
+					}
+					errs[n] = monitors[n].StartWith(t.Context(), p)
+				}
+				var wait sync.WaitGroup
+				for n := range monitors {
+					monitors[n] = New(Config{})
+					defer monitors[n].Stop()
+					if atOnce {
+						wait.Go(func() { start(n) })
+					} else {
+						start(n)
+					}
+				}
+				wait.Wait()
+				failed := 0
+				for n, err := range errs {
+					if err == nil {
+						continue
+					}
+					failed++
+					if !strings.Contains(err.Error(), "another Monitor exports to it already") {
+						t.Error(err)
+					}
+					monitors[1-n].Stop()
+				}
+				if failed != 1 {
+					t.Fatalf("the errors are %v", errs)
+				}
+				if again := duplicates(t, k.reader); len(again) > 0 {
+					t.Errorf("twice in a collection: %v", again)
+				}
+			})
+		}
+	}
+}
+
+// TestTwoMonitorsAndTheGlobalProvider: it is the same with OpenTelemetry's global provider, asked for
+// before or after it was set. Any number may start on a provider that exports nothing.
+func TestTwoMonitorsAndTheGlobalProvider(t *testing.T) {
+	before := otel.GetMeterProvider()
+	for range 2 {
+		m := New(Config{})
+		defer m.Stop()
+		if err := m.StartWith(t.Context(), Pipeline{MeterProvider: metricnoop.NewMeterProvider()}); err != nil {
+			t.Errorf("without a provider: %v", err)
+		}
+	}
+	k := newKit(t, Config{})
+	otel.SetMeterProvider(k.provider)
+	defer otel.SetMeterProvider(metricnoop.NewMeterProvider())
+	k.pipeline.Reader = nil // it may show the Monitors of other tests, which have used the global provider
+	k.start()
+	for name, mp := range map[string]metric.MeterProvider{"asked for before": before, "asked for after": nil} {
+		m := New(Config{})
+		defer m.Stop()
+		if err := m.StartWith(t.Context(), Pipeline{MeterProvider: mp}); err == nil || !strings.Contains(err.Error(), "another Monitor") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	k.Stop()
+	m := New(Config{})
+	defer m.Stop()
+	if err := m.Start(t.Context()); err != nil {
+		t.Errorf("after Stop: %v", err)
 	}
 }
 
@@ -494,7 +656,7 @@ func TestLostBesideStart(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		if err := m.StartWith(t.Context(), Pipeline{MeterProvider: notifyingProvider{noop.NewMeterProvider(), add}}); err == nil || !strings.Contains(err.Error(), "telemetry.Config{Health: health}") {
+		if err := m.StartWith(t.Context(), Pipeline{MeterProvider: notifyingProvider{metricnoop.NewMeterProvider(), add}}); err == nil || !strings.Contains(err.Error(), "telemetry.Config{Health: health}") {
 			t.Errorf("a rule meanwhile, and no Reader: %v", err)
 		}
 		if _, err := during(Config{}, func(k *kit) { k.Heartbeat("", 0) }); err == nil || !strings.Contains(err.Error(), "Name: is empty") {

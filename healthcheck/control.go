@@ -7,6 +7,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
@@ -94,10 +95,18 @@ func (m *Monitor) logOverrides(now operator.Overrides, log *slog.Logger) {
 		log.Info("overrides have ended")
 		return
 	}
-	log.Warn("overrides are in force", "overrides", now)
+	log.Warn("overrides are in force", "overrides", inBrief(now))
 	if unknown := now.Unknown(m.has); len(unknown) > 0 {
-		log.Error("overrides name unknown checks", "names", unknown)
+		log.Error("overrides name unknown checks", "names", inBrief(unknown))
 	}
+}
+
+// inBrief is a value for the log, or its text if that is too long.
+func inBrief(v any) any {
+	if text := fmt.Sprint(v); len(text) > guard.MaxText {
+		return guard.Cut(text)
+	}
+	return v
 }
 
 // has reports whether a check, rule or heartbeat has this name.

@@ -92,7 +92,7 @@ func (m *Monitor) reportMistake(err error) {
 	}
 	m.mu.Unlock()
 	if r != nil {
-		r.pipeline.Logger.Error("healthcheck: "+err.Error(), "error", err)
+		r.logger.Error("healthcheck: "+err.Error(), "error", err.Error())
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
@@ -50,12 +52,25 @@ func (m *Monitor) judgeNow() {
 	m.mu.Lock()
 	r := m.running
 	m.mu.Unlock()
+	v, changes := m.judgeNext(r)
+	if len(changes) == 0 {
+		return
+	}
+	_ = r.counting.Run(func() { // a fault costs these counts
+		for n := range changes {
+			r.instruments.Count(v, &changes[n])
+		}
+	})
+}
+
+// judgeNext makes and publishes the next verdict.
+func (m *Monitor) judgeNext(r *running) (*judge.Verdict, []judge.Change) {
 	m.judging.Lock()
 	defer m.judging.Unlock()
 	prev := m.current.Load().Verdict
 	switch {
 	case prev.Final:
-		return
+		return prev, nil
 	case prev.Time.IsZero():
 		prev = nil // nothing was judged yet
 	}
@@ -64,27 +79,28 @@ func (m *Monitor) judgeNow() {
 		Now: now, Life: m.life.Phase(now), Collecting: r.collector.Running(now), Override: (*m.overrides.Load()).Of,
 	})
 	for n := range changes {
-		r.instruments.Count(v, &changes[n])
-		r.log.Change(v, &changes[n])
+		export.Log{Writer: r.log}.Change(v, &changes[n])
 	}
 	m.publish(v)
+	return v, changes
 }
 
 // observe is the only callback. It never waits, and never returns an error, because an error drops
 // a whole OTLP export.
 func (m *Monitor) observe(r *running) metric.Callback {
 	return func(_ context.Context, o metric.Observer) error {
-		defer func() { _ = recover() }()
-		for _, h := range *m.beats.Load() {
-			r.instruments.ObserveBeats(o, h.name, h.beats.Load(), h.active.Load())
-		}
-		for _, f := range r.files {
-			r.instruments.ObserveFile(o, f.Name, f.Invalid())
-		}
-		m.requests.each(func(p states.Probe, code int, n int64) { r.instruments.ObserveRequests(o, p, code, n) })
-		if v := m.current.Load(); !v.Time.IsZero() {
-			r.instruments.ObserveVerdict(o, v.Verdict, time.Now())
-		}
+		_ = guard.Inline(func() { // of filters in views
+			for _, h := range *m.beats.Load() {
+				r.instruments.ObserveBeats(o, h.name, h.beats.Load(), h.active.Load())
+			}
+			for _, f := range r.files {
+				r.instruments.ObserveFile(o, f.Name, f.Invalid())
+			}
+			m.requests.each(func(p states.Probe, code int, n int64) { r.instruments.ObserveRequests(o, p, code, n) })
+			if v := m.current.Load(); !v.Time.IsZero() {
+				r.instruments.ObserveVerdict(o, v.Verdict, time.Now())
+			}
+		})
 		return nil
 	}
 }

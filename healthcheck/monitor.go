@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/buildinfo"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/collect"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
@@ -66,9 +64,7 @@ func New(c Config) *Monitor {
 	m := &Monitor{config: c, kick: make(chan struct{}, 1), drained: make(chan struct{}), stopping: make(chan struct{})}
 	m.drain = sync.OnceFunc(func() { close(m.drained) })
 	m.stop = sync.OnceFunc(m.end)
-	m.identity.Store(&identity{service: answer.Service{
-		Name: buildinfo.Name(), Version: buildinfo.Version(), Terse: c.Terse,
-	}})
+	m.identity.Store(unidentified(&m.config))
 	m.overrides.Store(&operator.Overrides{})
 	m.beats.Store(&[]*Heartbeat{})
 	for _, check := range c.Checks {
@@ -109,7 +105,8 @@ func (m *Monitor) end() {
 	m.publish(&final)
 	m.drain()
 	if was == started {
-		r.log.End(tick) // nothing is judged after the last verdict
+		r.release()
+		r.log.End() // nothing is judged after the last verdict
 	}
 }
 

@@ -3,6 +3,7 @@ package healthcheck
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
 // A Queue exports the length and capacity of a queue and the waiting time of its items:
@@ -26,12 +28,16 @@ type Queue struct {
 	attrs    metric.MeasurementOption
 
 	mu     sync.Mutex
-	end    func() // of the export; nil before it
+	end    func()   // of the export; nil before it
+	by     *running // that has exported it
 	closed bool
+
+	site  guard.Site             // of length
+	fault atomic.Pointer[string] // the last one
 }
 
 // Queue exports a queue. Every collection calls length, from any goroutine, so length must not
-// block. For a channel it is func() int { return len(c) }. A capacity of 0 is not exported. An
+// block: after 100 ms, or a panic, the collection goes on without it, and the log says so. For a channel it is func() int { return len(c) }. A capacity of 0 is not exported. An
 // empty name, a used name, a negative capacity and a nil length are errors of Start. After Start
 // they are logged, and nothing is exported. Waiting times from before Start are not recorded.
 func (m *Monitor) Queue(name string, capacity int, length func() int) *Queue {
@@ -50,11 +56,32 @@ func (m *Monitor) Queue(name string, capacity int, length func() int) *Queue {
 	if problem != "" {
 		m.reportMistake(&cfgerrors.Error{Item: fmt.Sprintf("%.80q", name), Field: "Queue", Problem: problem})
 	} else if r != nil {
-		if err := q.export(r.pipeline.MeterProvider); err != nil {
-			m.reportMistake(err)
-		}
+		m.exportLater(r)
 	}
 	return q
+}
+
+// exportLater exports the queues that were made since Start, and waits for it for a while, because the
+// MeterProvider can hang in a foreign callback.
+func (m *Monitor) exportLater(r *running) {
+	done := guard.Start(r.ctx, func(ctx context.Context) error {
+		select {
+		case <-r.connected: // before, it may hang
+			return m.exportQueues(r)
+		case <-ctx.Done():
+			return nil
+		}
+	}, nil)
+	limit := time.NewTimer(startPatience)
+	defer limit.Stop()
+	select {
+	case err := <-done:
+		if err != nil {
+			m.reportMistake(err)
+		}
+	case <-limit.C: // it is exported when the provider answers
+	case <-m.stopping:
+	}
 }
 
 func (q *Queue) problem() string {
@@ -70,8 +97,8 @@ func (q *Queue) problem() string {
 }
 
 // export creates the instruments, once.
-func (q *Queue) export(mp metric.MeterProvider) error {
-	m := export.Builder{Meter: mp.Meter(conventions.Scope)}
+func (q *Queue) export(r *running) error {
+	m := export.Builder{Meter: r.pipeline.MeterProvider.Meter(conventions.Scope)}
 	items := m.UpDown("queue.length", "{item}", "Items in a queue.")
 	room := m.UpDown("queue.capacity", "{item}", "Items that a queue can hold.")
 	wait := m.Histogram("queue.wait.duration", "s", "Time that an item spent in a queue.", conventions.Seconds)
@@ -82,29 +109,48 @@ func (q *Queue) export(mp metric.MeterProvider) error {
 	// Every queue has its own registration. If the callback belonged to the instrument, the SDK
 	// would drop it for the second queue of a process.
 	reg, err := m.Meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		defer func() { _ = recover() }()
-		if q.capacity > 0 {
-			o.ObserveInt64(room, int64(q.capacity), set)
-		}
-		o.ObserveInt64(items, int64(q.length()), set)
+		_ = guard.Inline(func() { // of filters in views; an error would drop a whole export
+			if q.capacity > 0 {
+				o.ObserveInt64(room, int64(q.capacity), set)
+			}
+			if n, known := q.ask(r.log); known {
+				o.ObserveInt64(items, int64(n), set)
+			}
+		})
 		return nil
 	}, items, room)
 	if err != nil {
 		return err
 	}
-	end := func() { _ = reg.Unregister() }
+	end := func() { _ = guard.Inline(func() { _ = reg.Unregister() }) }
 	q.mu.Lock()
-	before, closed := q.end, q.closed
-	q.end = end
-	q.mu.Unlock()
+	before, closed := q.end, q.closed || r.abandoned.Load()
 	if closed {
-		end()
+		before = end
+	} else {
+		q.end, q.by = end, r
+		q.wait.Store(&wait)
 	}
+	q.mu.Unlock()
 	if before != nil {
 		before() // of another Start
 	}
-	q.wait.Store(&wait)
 	return nil
+}
+
+// ask returns the present length, if the function returns it. The first of equal faults is logged.
+func (q *Queue) ask(log *guard.Writer) (n int, known bool) {
+	n, err := guard.Ask(&q.site, q.length)
+	if err == nil {
+		q.fault.Store(nil)
+		return n, true
+	}
+	text := err.Error()
+	if last := q.fault.Swap(&text); last == nil || *last != text {
+		log.Write(context.Background(), slog.LevelWarn, "the length of a queue is not known, because of its function",
+			slog.String(string(conventions.Queue), q.name), slog.String("function", guard.NameOf(q.length)), slog.String("error", text))
+	}
+	return 0, false
 }
 
 // Waited records how long one item was in the queue.
@@ -118,10 +164,14 @@ func (q *Queue) Waited(ctx context.Context, d time.Duration) {
 }
 
 // unexport undoes the export of a failed Start.
-func (q *Queue) unexport() {
+func (q *Queue) unexport(r *running) {
 	q.mu.Lock()
 	end := q.end
-	q.end = nil
+	if q.by != r {
+		q.mu.Unlock()
+		return
+	}
+	q.end, q.by = nil, nil
 	q.mu.Unlock()
 	q.wait.Store(nil)
 	if end != nil {

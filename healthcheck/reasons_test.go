@@ -34,7 +34,6 @@ var noReasons = map[string]string{
 	"monitor.add":              "the caller's error",
 	"monitor.latemistakes":     "the caller's error",
 	"monitor.setup":            "the caller's error",
-	"monitor.setupwithin":      "the caller's error",
 	"running.cumulative":       "the caller's error",
 	"queue.problem":            "the caller's mistake",
 	"monitor.queue":            "the caller's mistake",
@@ -45,22 +44,28 @@ var noReasons = map[string]string{
 	"monitor.shutdown":         "the caller's error",
 	"readonly":                 "405",
 	"monitor.listenandserve":   "the caller's error",
-	"errexit":                  "for operators",
-	"classes.describe":         "for operators",
+	"monitor.connect":          "the caller's error",
+	"monitor.await":            "the caller's error",
+	"notcollected":             "the caller's error",
+	"errothermonitor":          "the caller's error",
+	"instruments.create":       "descriptions",
+	"errors.describe":          "for operators",
+	"fault.error":              "for operators",
+	"site.text":                "for operators",
+	"writer.took":              "log",
+	"queue.ask":                "log",
+	"monitor.tracerof":         "log",
+	"monitor.startclaimed":     "log",
 	"monitor.logoverrides":     "log",
 	"file.load":                "log",
 	"file.read":                "log",
 	"file.watch":               "the log",
 	"file.log":                 "the log",
 	"errnotregular":            "the log",
-	"monitor.start":            "the log",
 	"parsemaintenance":         "log",
 	"parseoverrides":           "log",
 	"collector.collect":        "log",
-	"kinds":                    "log",
-	"log.begin":                "log",
 	"log.change":               "log",
-	"new":                      "descriptions",
 	"queue.export":             "descriptions",
 	"up-down counter":          "a kind of instrument",
 	"exponential histogram":    "a kind of instrument",
@@ -176,6 +181,9 @@ func nameOf(d ast.Decl) string {
 		recv := d.Recv.List[0].Type
 		if p, is := recv.(*ast.StarExpr); is {
 			recv = p.X
+		}
+		if generic, is := recv.(*ast.IndexExpr); is {
+			recv = generic.X
 		}
 		return recv.(*ast.Ident).Name + "." + d.Name.Name
 	}

@@ -28,7 +28,7 @@ var rooms = []struct{ name, imports string }{
 	{"text", ""},
 	{"buildinfo", ""},
 	// Evidence.
-	{"guard", "conventions text"},
+	{"guard", "conventions"},
 	{"evidence", "conventions query text"},
 	{"collect", "conventions evidence guard"},
 	{"run", "conventions guard text"},
@@ -40,14 +40,14 @@ var rooms = []struct{ name, imports string }{
 	{"judge", "evidence lifecycle memory query run states text verdict"},
 	// Answer.
 	{"answer", "conventions judge query states text verdict"},
-	{"export", "conventions judge query run states verdict"},
-	{"", "answer buildinfo cfgerrors collect conventions evidence export judge lifecycle operator query rule run states verdict"},
+	{"export", "conventions guard judge query run states verdict"},
+	{"", "answer buildinfo cfgerrors collect conventions evidence export guard judge lifecycle operator query rule run states verdict"},
 	// Packages that users add.
 	{"checks", "run"},
 	{"statuspage", "healthcheck verdict"},
 	{"healthtest", "healthcheck query rule verdict"},
 	{"grpchealth", "checks healthcheck verdict"},
-	{"promhealth", "buildinfo cfgerrors conventions healthcheck"},
+	{"promhealth", "buildinfo cfgerrors conventions guard healthcheck"},
 	// Packages that only tests use.
 	{"leaktest", ""},
 }

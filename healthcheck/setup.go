@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
@@ -21,6 +24,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
 
@@ -31,59 +35,124 @@ type running struct {
 	cancel      func()
 	tracer      trace.Tracer
 	instruments *export.Instruments
-	log         export.Log
+	log         *guard.Writer      // of all our lines
+	logger      *slog.Logger       // the same, for lines that may wait
+	counting    guard.Site         // of changes, by metrics of others
 	collector   *collect.Collector // nil without a Reader
 	files       []*operator.File
 	loops       sync.WaitGroup // runners and judge, not the collector, because it may hang for ever
 
-	abandoned bool   // the Start has failed, so later steps are undone
-	unobserve func() // unregisters the callback
+	release   func()        // gives the MeterProvider and the Reader back
+	connected chan struct{} // closed when the provider has answered
+	abandoned atomic.Bool   // the Start has failed, so later steps are undone
+	unobserve func()        // unregisters the callback; guarded by Monitor.mu
 }
 
-// setupLimit is how long Start waits for the MeterProvider.
-const setupLimit = 10 * time.Second
+const (
+	// startPatience is how long Start waits for the MeterProvider. A slow callback delays
+	// readiness, not Start.
+	startPatience = 3 * time.Second
 
-// setupWithin sets up, and gives up after limit, because every call of the provider can hang in a
-// foreign callback.
-func (m *Monitor) setupWithin(limit time.Duration, r *running) (err error) {
-	ready := make(chan error, 1)
-	go func() { ready <- m.setup(r) }()
-	timeout := time.NewTimer(limit)
-	defer timeout.Stop()
-	select {
-	case err = <-ready:
-	case <-timeout.C:
-		err = fmt.Errorf("the MeterProvider has not answered for %v: does a callback hang?", limit)
-	case <-m.stopping:
-		err = fmt.Errorf("Start: %w", cfgerrors.ErrStopped)
+	// setupLimit is how long AddRule waits for the MeterProvider.
+	setupLimit = 10 * time.Second
+)
+
+// setup connects the Monitor to the pipeline, and binds every entry to its evidence. Every call of the
+// provider may hang in a foreign callback. So these calls have a goroutine, which goes on after
+// Start has returned. Then its mistakes are logged.
+func (m *Monitor) setup(r *running) (err error) {
+	p := r.pipeline
+	r.tracer = m.tracerOf(r)
+	m.registry.Ask(p.Reader)
+	if p.Reader != nil {
+		r.collector = collect.New(p.Reader, &m.registry, r.logger, m.collected)
+	}
+	r.instruments = export.New(m.timeouts())
+
+	r.connected = make(chan struct{})
+	connected, verified, bound := make(chan error, 1), make(chan error, 1), make(chan struct{})
+	go func() {
+		err := <-guard.Start(r.ctx, func(context.Context) error { return m.connect(r) }, nil)
+		close(r.connected)
+		connected <- err
+		<-bound
+		if err == nil {
+			err = <-guard.Start(r.ctx, func(context.Context) error { return m.verify(r) }, nil)
+		}
+		verified <- err
+	}()
+	patience := time.NewTimer(startPatience)
+	defer patience.Stop()
+	late, err := m.await(connected, patience.C)
+	if err == nil {
+		err = m.bindAll(r)
+	}
+	close(bound)
+	if err == nil && !late {
+		late, err = m.await(verified, patience.C)
 	}
 	if err != nil {
 		m.undo(r)
+		return err
 	}
-	return err
+	if late {
+		r.logger.Warn("the MeterProvider has not answered yet, so Start has not waited for it: does a callback hang?", "after", startPatience.String())
+		go func() {
+			if err := <-verified; err != nil && r.ctx.Err() == nil {
+				r.logger.Error("healthcheck: "+err.Error(), "error", err.Error()) // ours, by now
+			}
+		}()
+	}
+	return nil
+}
+
+// await waits for a step of Start. late means that it goes on.
+func (m *Monitor) await(step <-chan error, patience <-chan time.Time) (late bool, err error) {
+	select {
+	case err = <-step:
+		return false, err
+	case <-patience:
+		return true, nil
+	case <-m.stopping:
+		return false, fmt.Errorf("Start: %w", cfgerrors.ErrStopped)
+	}
+}
+
+// tracerOf returns the tracer of the pipeline, or one without spans if the provider does not answer.
+func (m *Monitor) tracerOf(r *running) trace.Tracer {
+	tracer, err := guard.Ask(new(guard.Site), func() trace.Tracer {
+		return r.pipeline.TracerProvider.Tracer(conventions.Scope, trace.WithSchemaURL(conventions.SchemaURL))
+	})
+	if err != nil {
+		r.logger.Error("checks have no spans, because of the TracerProvider", "error", err.Error())
+		return noop.NewTracerProvider().Tracer("")
+	}
+	return tracer
 }
 
 // undo undoes a failed Start, so that the next one is like the first.
 func (m *Monitor) undo(r *running) {
+	r.abandoned.Store(true) // before the rest, or a late step could stay
 	r.cancel()
 	m.mu.Lock()
-	r.abandoned = true
 	unobserve, queues := r.unobserve, slices.Clone(m.queues)
 	for _, e := range m.entries {
 		if e.subject != nil {
 			e.end()
-			e.subject, e.sampler = nil, nil
+			e.subject, e.sampler, e.loop, e.begun = nil, nil, nil, false
 		}
 	}
 	m.mu.Unlock()
 	m.judging.Lock()
 	m.judge.Subjects = nil
 	m.judging.Unlock()
+	m.registry.Forget()
+	m.identity.Store(unidentified(&m.config))
 	if unobserve != nil {
 		unobserve()
 	}
 	for _, q := range queues {
-		q.unexport()
+		q.unexport(r)
 	}
 }
 
@@ -98,49 +167,72 @@ func (r *running) collectOnce(limit time.Duration) {
 	<-ctx.Done()
 }
 
-// setup creates the instruments, binds each entry to its evidence and takes the first
-// samples.
-func (m *Monitor) setup(r *running) error {
+// connect takes the first sample and creates the instruments.
+func (m *Monitor) connect(r *running) error {
 	p := r.pipeline
-	r.tracer = p.TracerProvider.Tracer(conventions.Scope, trace.WithSchemaURL(conventions.SchemaURL))
-	m.registry.Ask(p.Reader)
 	if p.Reader != nil {
-		r.collector = collect.New(p.Reader, &m.registry, p.Logger, m.collected)
-		if err := r.collector.Collect(r.ctx); errors.Is(err, sdkmetric.ErrReaderNotRegistered) {
-			return &cfgerrors.Error{Field: "Reader", Problem: err.Error() + ": it belongs to no MeterProvider, or the SDK is disabled"}
+		if err := r.collector.Collect(r.ctx); guard.Is(err, sdkmetric.ErrReaderNotRegistered) {
+			return &cfgerrors.Error{Field: "Reader", Problem: sdkmetric.ErrReaderNotRegistered.Error() + ": it belongs to no MeterProvider, or the SDK is disabled"}
 		} else if err != nil {
-			return fmt.Errorf("collecting from Reader: %w", err)
+			return notCollected(err)
 		}
 		if len(r.collector.Metric("health.lifecycle.status")) > 0 {
-			return &cfgerrors.Error{Field: "MeterProvider", Problem: "another Monitor exports to it already: use one MeterProvider for each Monitor"}
+			return errOtherMonitor
 		}
 	}
-	var err error
-	if r.instruments, err = export.New(p.MeterProvider, m.timeouts()); err != nil {
-		return err
+	if err := r.instruments.Create(p.MeterProvider); err != nil {
+		return provided(err)
 	}
-	if err := m.bindAll(r); err != nil {
+	if err := m.exportQueues(r); err != nil {
 		return err
 	}
 	unobserve, err := r.instruments.Observing(p.MeterProvider, m.observe(r))
 	if err != nil {
-		return err
+		return provided(err)
 	}
 	m.mu.Lock()
 	r.unobserve = unobserve
-	abandoned := r.abandoned
 	m.mu.Unlock()
-	if abandoned {
+	if r.abandoned.Load() {
 		unobserve()
-		return cfgerrors.ErrStopped // setupWithin has returned already
+		return cfgerrors.ErrStopped // Start has returned already
 	}
+	return nil
+}
+
+// verify takes the second sample, and compares the rules with it.
+func (m *Monitor) verify(r *running) error {
 	if r.collector == nil {
 		return nil
 	}
 	if err := r.collector.Collect(r.ctx); err != nil {
-		return fmt.Errorf("collecting from Reader: %w", err)
+		return notCollected(err)
 	}
 	return errors.Join(r.cumulative(), m.mismatches())
+}
+
+// notCollected is the error of a collection, by its types, because a foreign callback wrote its text
+// and it may contain a password.
+func notCollected(err error) error {
+	return fmt.Errorf("collecting from Reader returned nothing but an error: %s", guard.Kinds(err))
+}
+
+// provided is an error of the MeterProvider, as a text. Its methods are foreign.
+func provided(err error) error { return errors.New(guard.Text(err)) }
+
+// exportQueues exports the queues that are not exported yet.
+func (m *Monitor) exportQueues(r *running) error {
+	m.mu.Lock()
+	queues := slices.Clone(m.queues)
+	m.mu.Unlock()
+	for _, q := range queues {
+		if !q.exported() {
+			if err := q.export(r); err != nil {
+				return provided(err)
+			}
+		}
+	}
+	return nil
 }
 
 // timeouts returns the timeouts of the checks in seconds, because they become bucket boundaries.
@@ -155,20 +247,10 @@ func (m *Monitor) timeouts() (all []float64) {
 	return all
 }
 
+// bindAll binds the entries of now.
 func (m *Monitor) bindAll(r *running) error {
 	m.mu.Lock()
-	queues := slices.Clone(m.queues)
-	m.mu.Unlock()
-	for _, q := range queues {
-		if err := q.export(r.pipeline.MeterProvider); err != nil {
-			return err
-		}
-	}
-	m.mu.Lock()
 	defer m.mu.Unlock()
-	if r.abandoned {
-		return cfgerrors.ErrStopped // setupWithin has returned already
-	}
 	for _, e := range m.entries {
 		if e.rule != nil && r.collector == nil { // added since the configuration was validated
 			return needsReader(e.name)
@@ -210,6 +292,11 @@ func (m *Monitor) mismatches() error {
 type identity struct {
 	service  answer.Service
 	instance string
+}
+
+// unidentified is the identity before the first collection.
+func unidentified(c *Config) *identity {
+	return &identity{service: answer.Service{Name: buildinfo.Name(), Version: buildinfo.Version(), Terse: c.Terse}}
 }
 
 // collected takes over the resource and asks for a judgement of the new readings.

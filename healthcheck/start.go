@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel"
 
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 )
 
@@ -25,8 +26,9 @@ func (m *Monitor) Start(ctx context.Context) error { return m.StartWith(ctx, Pip
 // and everything else goes on, see [Monitor.Drained]. [Monitor.Stop] ends it.
 //
 // StartWith returns all mistakes of the configuration at once; cfgerrors.All lists them. A failed
-// start has begun nothing and may be tried again. StartWith fails after 10 s if the MeterProvider
-// does not answer.
+// start has begun nothing and may be tried again. StartWith waits for the first collection for 3 s. If a
+// callback takes longer, StartWith returns nil, and the rules are unknown until then. Mistakes that
+// only the metrics show are logged in this case.
 func (m *Monitor) StartWith(ctx context.Context, p Pipeline) error {
 	m.mu.Lock()
 	was := m.phase
@@ -58,36 +60,50 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 	if p.TracerProvider == nil {
 		p.TracerProvider = otel.GetTracerProvider()
 	}
-	p.Logger = cmp.Or(p.Logger, slog.Default())
 	if err := errors.Join(m.validate(p)...); err != nil {
 		return err
 	}
+	release, err := claim(p)
+	if err != nil {
+		return err
+	}
+	if err = m.startClaimed(ctx, p, release); err != nil {
+		release()
+	}
+	return err
+}
+
+// startClaimed starts the Monitor, which alone has the MeterProvider and the Reader until release.
+func (m *Monitor) startClaimed(ctx context.Context, p Pipeline, release func()) error {
+	log := guard.NewWriter(cmp.Or(p.Logger, slog.Default()))
+	r := &running{pipeline: p, release: release, log: log, logger: log.Logger()}
 	env, err := operator.ParseOverrides(os.Getenv("HEALTH_OVERRIDES"))
 	if err != nil {
-		p.Logger.Error("HEALTH_OVERRIDES is invalid, so its valid pairs are in force", "error", err.Error())
+		r.logger.Error("HEALTH_OVERRIDES is invalid, so its valid pairs are in force", "error", err.Error())
 	}
-	files, apply := m.loadFiles(ctx, env, p.Logger)
-
-	r := &running{pipeline: p, files: files}
+	files, apply := m.loadFiles(ctx, env, r.logger)
+	r.files = files
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := m.setupWithin(setupLimit, r); err != nil {
+	if err := m.setup(r); err != nil {
+		log.End()
 		return err
 	}
 	if err := m.goLive(r, func() {
 		m.overrides.Store(&env)
 		if len(env) > 0 {
-			m.logOverrides(env, p.Logger)
+			m.logOverrides(env, r.logger)
 		}
 		apply()
 	}); err != nil {
 		m.undo(r)
+		log.End()
 		return err
 	}
 	if r.collector != nil {
 		go r.collector.Loop(r.ctx)
 	}
 	for _, f := range files {
-		go f.Watch(r.ctx, p.Logger)
+		go f.Watch(r.ctx, r.logger)
 	}
 	stay := context.AfterFunc(ctx, m.beginDrain)
 	context.AfterFunc(r.ctx, func() { stay() }) // so that a context that lives on does not keep a stopped Monitor in memory
@@ -97,11 +113,9 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 // goLive judges for the first time and begins the loops. apply puts overrides and maintenance into
 // force.
 func (m *Monitor) goLive(r *running, apply func()) error {
-	r.log.Begin(r.pipeline.Logger)
 	m.mu.Lock()
 	if err := m.lateMistakes(r); err != nil {
 		m.mu.Unlock()
-		r.log.End(0)
 		return err
 	}
 	for _, e := range m.entries { // added since setup
@@ -112,28 +126,23 @@ func (m *Monitor) goLive(r *running, apply func()) error {
 	m.wantMetrics()
 	m.phase, m.running = started, r
 	r.loops.Add(1) // Stop waits until all have begun
-	queues := slices.Clone(m.queues)
+	pending := slices.ContainsFunc(m.queues, func(q *Queue) bool { return !q.exported() })
 	m.mu.Unlock()
 	defer r.loops.Done()
 
-	for _, q := range queues { // made since setup
-		if !q.exported() {
-			if err := q.export(r.pipeline.MeterProvider); err != nil {
-				m.reportMistake(err)
-			}
-		}
-	}
 	apply()
 	m.judgeNow()
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.phase != started {
-		return nil // Stop has ended it
+	if m.phase == started { // or Stop has ended it
+		for _, e := range m.entries {
+			m.begin(e)
+		}
+		r.loops.Go(m.judgeLoop)
 	}
-	for _, e := range m.entries {
-		m.begin(e)
+	m.mu.Unlock()
+	if pending { // made since setup, or the provider is late
+		go m.exportLater(r)
 	}
-	r.loops.Go(m.judgeLoop)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package healthcheck
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -226,6 +227,42 @@ func TestStuckWorker(t *testing.T) {
 	})
 }
 
+// TestHungLength: a length of a queue that hangs costs its own value. Other rules see new metrics, and
+// the log says whose function it is.
+func TestHungLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, ofRules(rule.Rule{Name: "queue", Value: rule.Last("queue.length").Where("queue.name", "jobs"), Fail: rule.Above(80)},
+			rule.Rule{Name: "other", Value: rule.Last("queue.length").Where("queue.name", "other"), Fail: rule.Above(80)}))
+		log := &logged{}
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(log, nil))
+		hang := make(chan struct{})
+		var hung atomic.Bool
+		var other atomic.Int64
+		k.Queue("jobs", 0, func() int {
+			if hung.Load() {
+				<-hang
+			}
+			return 0
+		})
+		k.Queue("other", 0, func() int { return int(other.Load()) })
+		k.start()
+		wait(2 * time.Second)
+		hung.Store(true)
+		other.Store(81)
+		wait(3 * time.Second)
+		k.state("other", verdict.Fail)
+		if r := k.result("queue"); r.Value != nil {
+			t.Errorf("the rule is %s (%s) with a value", r.State, r.Reason)
+		}
+		if out := log.take(); strings.Count(out, "the length of a queue is not known") != 1 || !strings.Contains(out, "TestHungLength") || !strings.Contains(out, "has not returned in time") {
+			t.Errorf("the log: %s", out)
+		}
+		close(hang)
+		wait(6 * time.Second) // after a slow collection the next one comes later
+		k.state("queue", verdict.Pass)
+	})
+}
+
 // TestHungCallback: one hung callback fails readiness, and everything else is still judged.
 func TestHungCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -233,12 +270,15 @@ func TestHungCallback(t *testing.T) {
 		h := k.Heartbeat("worker", time.Minute)
 		hang := make(chan struct{})
 		var hung atomic.Bool
-		k.Queue("jobs", 0, func() int {
+		k.Queue("jobs", 0, func() int { return 0 })
+		if _, err := k.provider.Meter("test").Int64ObservableGauge("pool", metric.WithInt64Callback(func(context.Context, metric.Int64Observer) error {
 			if hung.Load() {
 				<-hang
 			}
-			return 0
-		})
+			return nil
+		})); err != nil {
+			t.Fatal(err)
+		}
 		k.start()
 		wait(2 * time.Second)
 		k.want("/ready", 200, verdict.Pass)

@@ -2,19 +2,23 @@ package telemetry
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // errorLogger logs the errors of exports, and with Config.SetGlobals all errors of OpenTelemetry.
 // It logs the same error once a minute, with its number of times, and at most a few errors in a
 // minute, with the number of others. It never uses the exporters, because they may be the cause.
 type errorLogger struct {
-	log    *slog.Logger
-	mu     sync.Mutex
+	log    *slog.Logger            // that waits for nobody
+	site   guard.Site              // of errors' methods
+	mu     sync.Mutex              // never held while foreign code runs
 	errors map[string]*loggedError // by text without numbers, because ports and counts differ
 	minute time.Time               // start of the current minute
 	lines  int                     // in this minute
@@ -32,8 +36,20 @@ const (
 	maxErrors   = 64 // different errors that are kept
 )
 
+// Handle logs an error, without a lock. Error is foreign code, and so is the log handler, which may
+// call OpenTelemetry's error handler again.
 func (c *errorLogger) Handle(err error) {
-	text := errorText(err)
+	text, failed := guard.Ask(&c.site, func() string { return guard.Cut(errorText(err)) })
+	if failed != nil {
+		text = fmt.Sprintf("an error of type %T, without a text: its method %v", err, failed)
+	}
+	if attrs := c.count(text); attrs != nil {
+		c.log.Warn("OpenTelemetry: "+text, attrs...)
+	}
+}
+
+// count counts an error. It returns the attributes of its line, or nil if there shall be no line.
+func (c *errorLogger) count(text string) (attrs []any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -43,19 +59,19 @@ func (c *errorLogger) Handle(err error) {
 	s := c.of(text, now)
 	if s == nil {
 		c.muted++
-		return
+		return nil
 	}
 	s.count++
 	if !s.at.IsZero() && now.Sub(s.at) < errorPeriod || c.lines >= maxLines {
-		return
+		return nil
 	}
 	c.lines++
-	attrs := []any{"times", s.count}
+	attrs = []any{"times", s.count}
 	if c.muted > 0 {
 		attrs = append(attrs, "others", c.muted)
 	}
-	c.log.Warn("OpenTelemetry: "+text, attrs...)
 	s.at, s.count, c.muted = now, 0, 0
+	return attrs
 }
 
 // errorText returns the text of an error, of limited length, because a collector chooses it. If it

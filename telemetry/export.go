@@ -243,11 +243,31 @@ func exportError(err error) string {
 	return semconv.ErrorTypeOther.Value.AsString()
 }
 
-// rpcStatus returns the gRPC status in an error; nil if there is none.
+// rpcStatus returns the gRPC status in an error; nil if there is none. Unwrap may run in a circle.
 func rpcStatus(err error) *status.Status {
-	var in interface{ GRPCStatus() *status.Status }
-	if errors.As(err, &in) && in.GRPCStatus().Code() != codes.OK {
+	left := maxWrapped
+	return statusIn(err, &left)
+}
+
+// maxWrapped bounds the errors in an error.
+const maxWrapped = 64
+
+func statusIn(err error, left *int) *status.Status {
+	if *left--; *left < 0 {
+		return nil
+	}
+	if in, ok := err.(interface{ GRPCStatus() *status.Status }); ok && in.GRPCStatus().Code() != codes.OK {
 		return in.GRPCStatus()
+	}
+	switch wrapper := err.(type) {
+	case interface{ Unwrap() error }:
+		return statusIn(wrapper.Unwrap(), left)
+	case interface{ Unwrap() []error }:
+		for _, inner := range wrapper.Unwrap() {
+			if s := statusIn(inner, left); s != nil || *left < 0 {
+				return s
+			}
+		}
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/otlptranslator"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // translation is how /metrics makes Prometheus' names.
@@ -108,7 +110,7 @@ type scrapeError struct {
 }
 
 func newScrapeError(err error) scrapeError {
-	text, name := err.Error(), ""
+	text, name := guard.Text(err), ""
 	if m := familyName.FindStringSubmatch(text); m != nil {
 		name = m[1]
 	}
@@ -131,7 +133,7 @@ func newScrapeError(err error) scrapeError {
 
 func (l *scrapeErrors) sentences(errs []scrapeError, v []any) []string {
 	if len(errs) == 0 {
-		return []string{fmt.Sprint(v...)}
+		return []string{guard.Cut(fmt.Sprint(v...))}
 	}
 	conflicts := l.conflicts()
 	left := map[string]bool{} // the conflicts that leave series out

@@ -81,6 +81,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/promhealth"
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // Telemetry is a running pipeline.
@@ -105,7 +106,8 @@ type Telemetry struct {
 	inflight     *inflight
 	duration     *duration
 	routes       routes
-	log          *slog.Logger
+	lines        *guard.Writer // of our own log lines
+	log          *slog.Logger  // for these
 	errorLogger  *errorLogger
 	outcomes     *outcomes
 	scrapeErrors *scrapeErrors
@@ -132,9 +134,10 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	local := cmp.Or(cfg.Logger, slog.Default())
+	lines := guard.NewWriter(local)
 	t := &Telemetry{
-		Logger: local, log: local, propagator: env.propagator,
-		errorLogger: &errorLogger{log: local, errors: map[string]*loggedError{}},
+		Logger: local, lines: lines, log: lines.Logger(), propagator: env.propagator,
+		errorLogger: &errorLogger{log: lines.Logger(), errors: map[string]*loggedError{}},
 	}
 	if err := t.build(context.WithoutCancel(ctx), cfg, env); err != nil {
 		t.abandon()
@@ -193,7 +196,7 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 		}
 		t.logs = sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(p))
 		t.loggers = textScopes{t.logs, &out.logs}
-		t.Logger = bridgeLogs(t.log.Handler(), t.logs, limits)
+		t.Logger = bridgeLogs(t.Logger.Handler(), t.logs, limits)
 	}
 	var own advice
 	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(metrics), sdkmetric.WithView(cfg.views(&own))}
@@ -278,13 +281,17 @@ func (t *Telemetry) abandon() {
 // closeLimit is how long Close waits for the last export.
 const closeLimit = 3 * time.Second
 
-// Close is Shutdown within 3 s. If data could not be exported, it logs that.
+// Close is Shutdown within 3 s. If data could not be exported, it logs that. The error also says
+// how many of our own log lines the handler of Config.Logger has not written.
 func (t *Telemetry) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
 	err := t.Shutdown(ctx)
 	if err != nil {
-		t.log.Warn("the last telemetry was not exported", "error", err)
+		t.lines.Write(context.Background(), slog.LevelWarn, "the last telemetry was not exported", slog.String("error", guard.Text(err)))
+	}
+	if lost := t.lines.End(); lost > 0 {
+		err = errors.Join(err, fmt.Errorf("%d log lines were not written, because the log handler was too slow or failed", lost))
 	}
 	return err
 }

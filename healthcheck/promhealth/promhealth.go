@@ -100,6 +100,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/buildinfo"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
 // A Registry has the metrics of a service: a *prometheus.Registry, or controller-runtime's
@@ -154,7 +155,8 @@ func StartWith(ctx context.Context, m *healthcheck.Monitor, r Registry, p health
 	}
 	in.exportQueues(func() {
 		if err := register(r, newMonitorCollector(m, in.ManualReader, family.isQueue)); err != nil {
-			cmp.Or(p.Logger, slog.Default()).Warn("the queues of a Monitor are not on /metrics, because another metric has one of their names", "error", err.Error())
+			guard.NewWriter(cmp.Or(p.Logger, slog.Default())).Write(ctx, slog.LevelWarn,
+				"the queues of a Monitor are not on /metrics, because another metric has one of their names", slog.String("error", guard.Text(err)))
 		}
 	})
 	return nil

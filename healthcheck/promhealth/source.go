@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
 // spec is one collector, or one Gatherer that can only be gathered whole, and its wanted families.
@@ -178,14 +180,10 @@ const (
 	failed   = "can't be read: its collector returned an error"
 )
 
-// guarded runs a foreign function and returns how it failed. It leaves out the text of a panic,
-// which may contain a secret.
+// guarded runs a foreign function and returns how it failed, without the text of a panic.
 func guarded(f func()) (broken string) {
-	defer func() {
-		if p := recover(); p != nil {
-			broken = panicked
-		}
-	}()
-	f()
+	if guard.Inline(f) != nil {
+		return panicked
+	}
 	return ""
 }

@@ -41,8 +41,8 @@ type Collector struct {
 	registry  *Registry
 	done      func(*metricdata.ResourceMetrics) // after each collection
 	log       *slog.Logger
-	since     atomic.Pointer[time.Time] // when the Collect in progress began
-	semaphore chan struct{}             // one Collect at a time
+	since     atomic.Pointer[time.Time]   // when the Collect in progress began
+	semaphore chan struct{}               // one Collect at a time
 	rm        *metricdata.ResourceMetrics // the last collection; of Snapshots, or memory for the next one
 	lastErr   string
 }
@@ -136,26 +136,26 @@ func (c *Collector) Collect(ctx context.Context) error {
 	return nil // after an error only the observations of that callback are missing
 }
 
-// fill collects. A panic of a foreign callback is an error.
+// fill collects. If a foreign callback panics or ends its goroutine, that is an error.
 func (c *Collector) fill(ctx context.Context) error {
 	if shared, ok := c.source.(Snapshots); ok {
 		c.rm = &metricdata.ResourceMetrics{}
-		return guard.Call(ctx, func(ctx context.Context) error {
+		return <-guard.Start(ctx, func(ctx context.Context) error {
 			rm, err := shared.Snapshot(ctx)
 			if rm != nil {
 				c.rm = rm
 			}
 			return err
-		})
+		}, nil)
 	}
 	c.rm.ScopeMetrics = c.rm.ScopeMetrics[:0] // old data must not pass for new
-	returned := false
-	err := guard.Call(ctx, func(ctx context.Context) error {
+	answered := false
+	err := <-guard.Start(ctx, func(ctx context.Context) error {
 		err := c.source.Collect(ctx, c.rm)
-		returned = true
+		answered = true
 		return err
-	})
-	if !returned {
+	}, nil)
+	if !answered {
 		c.rm.ScopeMetrics = nil
 	}
 	return err

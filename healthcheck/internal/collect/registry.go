@@ -8,6 +8,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
 // A Registry knows which instruments have been created: those that the View has seen, and those
@@ -71,7 +72,7 @@ func (r *Registry) View(limits Boundaries, base ...sdkmetric.View) sdkmetric.Vie
 		r.asked.Store(true)
 		stream := sdkmetric.Stream{Name: i.Name, Description: i.Description, Unit: i.Unit}
 		for _, view := range base {
-			if s, ok := view(i); ok {
+			if s, ok := guard.View(view, i); ok {
 				stream = s
 				break
 			}
@@ -151,6 +152,16 @@ func (r *Registry) of(name string) (i instrument, known bool) {
 	found, known := r.kinds.Load(name)
 	i, _ = found.(instrument)
 	return i, known
+}
+
+// Forget forgets what collections have shown, and keeps what the View has seen.
+func (r *Registry) Forget() {
+	r.kinds.Range(func(name, i any) bool {
+		if i.(instrument).kind == 0 {
+			r.kinds.Delete(name)
+		}
+		return true
+	})
 }
 
 // note registers a metric from a collection.

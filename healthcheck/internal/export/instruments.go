@@ -9,6 +9,7 @@ package export
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -28,6 +29,8 @@ var durationBounds = []float64{.001, .01, .1, .5, 1, 2}
 // Instruments are the instruments of the Monitor. The observable ones are read from the verdict, so
 // that one collection shows one judgement.
 type Instruments struct {
+	created atomic.Bool // nothing is exported before
+
 	// Evidence.
 	checkDuration metric.Float64Histogram
 	failures      metric.Int64ObservableGauge
@@ -53,38 +56,18 @@ type Instruments struct {
 	lifecycleStatus  metric.Int64ObservableUpDownCounter
 	fileInvalid      metric.Int64ObservableUpDownCounter
 
+	durationBounds []float64 // of checkDuration
+
 	// Attribute sets, built once, because the callback runs for every reader.
 	checks      sync.Map // *judge.Subject → *check
 	probeStates [len(states.Probes)][len(states.ProbeStates)]metric.ObserveOption
 	lifecycles  [len(states.Phases)]metric.ObserveOption
 }
 
-// New creates the instruments. timeouts are those of the checks, in seconds.
-func New(mp metric.MeterProvider, timeouts []float64) (*Instruments, error) {
-	m := Builder{Meter: mp.Meter(conventions.Scope, metric.WithSchemaURL(conventions.SchemaURL))}
-	i := &Instruments{
-		checkDuration:    m.Histogram("health.check.duration", "s", "Duration of one run of an active check.", conventions.Merge(durationBounds, timeouts)),
-		failures:         m.intGauge("health.check.consecutive_failures", "{failure}", "Failed runs of an active check since its last success."),
-		lastRun:          m.gauge("health.check.last_run.timestamp", "s", "Unix time at which the last run of an active check finished."),
-		lastSuccess:      m.gauge("health.check.last_success.timestamp", "s", "Unix time of the last success of an active check."),
-		beats:            m.counter("health.heartbeat.beats", "{beat}", "Signs of life of a worker."),
-		active:           m.UpDown("health.heartbeat.active", "1", "Pieces of work that are under way."),
-		checkStatus:      m.UpDown("health.check.status", "1", "1 for the state that a check is in, 0 for the others."),
-		checkValue:       m.gauge("health.check.value", "", "Value of a rule's indicator, in its own unit."),
-		checkLimit:       m.gauge("health.check.limit", "", "Limit of a rule, in its indicator's unit."),
-		checkInterval:    m.gauge("health.check.interval", "s", "Time from one run of an active check to the next."),
-		checkTimeout:     m.gauge("health.check.timeout", "s", "Time that one run of an active check may take."),
-		checkInfo:        m.UpDown("health.check.info", "1", "Always 1; what a failing check does is an attribute."),
-		checkOverride:    m.UpDown("health.check.override", "1", "1 while an operator overrides what a failing check does."),
-		lastTransition:   m.gauge("health.check.last_transition.timestamp", "s", "Unix time at which a check entered its state."),
-		checkTransitions: m.events("health.check.transitions", "{transition}", "Changes of a check's state, by the new state."),
-		probeStatus:      m.UpDown("health.probe.status", "1", "1 for the state that a probe is in, 0 for the others."),
-		probeDuration:    m.seconds("health.probe.state.duration", "s", "Time that a probe has spent in a state."),
-		probeTransitions: m.events("health.probe.transitions", "{transition}", "Changes of a probe's state, by the new state."),
-		probeRequests:    m.counter("health.probe.requests", "{request}", "Probe requests answered."),
-		fileInvalid:      m.UpDown("health.file.invalid", "1", "1 while a file of the operators is invalid or can't be read, and its last content stays in force."),
-		lifecycleStatus:  m.UpDown("health.lifecycle.status", "1", "1 for the phase that the process is in, 0 for the others."),
-	}
+// New makes the instruments, which export nothing before Create. timeouts are those of the checks,
+// in seconds.
+func New(timeouts []float64) *Instruments {
+	i := &Instruments{durationBounds: conventions.Merge(durationBounds, timeouts)}
 	for _, p := range states.Probes {
 		for n, s := range states.ProbeStates {
 			i.probeStates[p][n] = metric.WithAttributes(conventions.ProbeName.String(p.String()), conventions.ProbeState.String(string(s)))
@@ -93,7 +76,37 @@ func New(mp metric.MeterProvider, timeouts []float64) (*Instruments, error) {
 	for n, l := range states.Phases {
 		i.lifecycles[n] = metric.WithAttributes(conventions.Lifecycle.String(string(l)))
 	}
-	return i, m.Err
+	return i
+}
+
+// Create creates the instruments. The MeterProvider is foreign, and may take long.
+func (i *Instruments) Create(mp metric.MeterProvider) error {
+	m := Builder{Meter: mp.Meter(conventions.Scope, metric.WithSchemaURL(conventions.SchemaURL))}
+	i.checkDuration = m.Histogram("health.check.duration", "s", "Duration of one run of an active check.", i.durationBounds)
+	i.failures = m.intGauge("health.check.consecutive_failures", "{failure}", "Failed runs of an active check since its last success.")
+	i.lastRun = m.gauge("health.check.last_run.timestamp", "s", "Unix time at which the last run of an active check finished.")
+	i.lastSuccess = m.gauge("health.check.last_success.timestamp", "s", "Unix time of the last success of an active check.")
+	i.beats = m.counter("health.heartbeat.beats", "{beat}", "Signs of life of a worker.")
+	i.active = m.UpDown("health.heartbeat.active", "1", "Pieces of work that are under way.")
+	i.checkStatus = m.UpDown("health.check.status", "1", "1 for the state that a check is in, 0 for the others.")
+	i.checkValue = m.gauge("health.check.value", "", "Value of a rule's indicator, in its own unit.")
+	i.checkLimit = m.gauge("health.check.limit", "", "Limit of a rule, in its indicator's unit.")
+	i.checkInterval = m.gauge("health.check.interval", "s", "Time from one run of an active check to the next.")
+	i.checkTimeout = m.gauge("health.check.timeout", "s", "Time that one run of an active check may take.")
+	i.checkInfo = m.UpDown("health.check.info", "1", "Always 1; what a failing check does is an attribute.")
+	i.checkOverride = m.UpDown("health.check.override", "1", "1 while an operator overrides what a failing check does.")
+	i.lastTransition = m.gauge("health.check.last_transition.timestamp", "s", "Unix time at which a check entered its state.")
+	i.checkTransitions = m.events("health.check.transitions", "{transition}", "Changes of a check's state, by the new state.")
+	i.probeStatus = m.UpDown("health.probe.status", "1", "1 for the state that a probe is in, 0 for the others.")
+	i.probeDuration = m.seconds("health.probe.state.duration", "s", "Time that a probe has spent in a state.")
+	i.probeTransitions = m.events("health.probe.transitions", "{transition}", "Changes of a probe's state, by the new state.")
+	i.probeRequests = m.counter("health.probe.requests", "{request}", "Probe requests answered.")
+	i.fileInvalid = m.UpDown("health.file.invalid", "1", "1 while a file of the operators is invalid or can't be read, and its last content stays in force.")
+	i.lifecycleStatus = m.UpDown("health.lifecycle.status", "1", "1 for the phase that the process is in, 0 for the others.")
+	if m.Err == nil {
+		i.created.Store(true)
+	}
+	return m.Err
 }
 
 // ObserveBeats observes a heartbeat.
@@ -133,6 +146,9 @@ func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, now ti
 
 // RecordRun records one finished run of an active check.
 func (i *Instruments) RecordRun(ctx context.Context, name string, o *run.Outcome) {
+	if !i.created.Load() {
+		return
+	}
 	set := metric.WithAttributes(conventions.CheckName.String(name))
 	if o.Failures > 0 {
 		set = metric.WithAttributes(conventions.CheckName.String(name), conventions.ErrorType.String(o.Class))
@@ -142,6 +158,9 @@ func (i *Instruments) RecordRun(ctx context.Context, name string, o *run.Outcome
 
 // Count counts a change, in the trace of the run that caused it.
 func (i *Instruments) Count(v *judge.Verdict, c *judge.Change) {
+	if !i.created.Load() {
+		return
+	}
 	ctx := c.Trace(v)
 	if r := c.Check; r == nil {
 		i.probeTransitions.Add(ctx, 1, metric.WithAttributes(conventions.ProbeName.String(c.Probe.String()), conventions.ProbeState.String(string(v.Probes[c.Probe].State))))

@@ -3,15 +3,13 @@ package guard
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"io/fs"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 )
 
 // maxClasses bounds the error.type values of one check.
@@ -20,73 +18,100 @@ const maxClasses = 16
 // maxClass is the length of a class, in bytes.
 const maxClass = 128
 
-// Classes are the error.type values that one check has had.
-type Classes map[string]bool
+// Errors describes the errors of one check. One goroutine at a time may use it.
+type Errors struct {
+	site    Site
+	classes map[string]bool // that the check has had
+}
 
-// Describe returns the class of an error for attributes and bodies, and its text for operators. The
-// class is bounded and never the text. An error is foreign code, and so is a nil pointer in an
-// interface: their methods may panic.
-func (c Classes) Describe(err error) (class, message string) {
+// A Description is what is kept of an error.
+type Description struct {
+	Class string // bounded, and never the text: the error.type
+	Text  string // for operators; may hold secrets
+	Warns bool   // it is a Warning
+}
+
+// Describe describes an error. An error is foreign code, and so is a nil pointer in an interface:
+// its methods may panic, block, or run in a circle. Then the class says which.
+func (e *Errors) Describe(err error) Description {
 	if err == nil {
-		return "", ""
+		return Description{}
 	}
-	defer func() {
-		if recover() != nil {
-			class, message = c.bounded("panic"), fmt.Sprintf("panic in the methods of %T", err)
-		}
-	}()
-	var p errPanic
-	switch {
-	case errors.As(err, &p):
-		class = "panic"
-	case errors.Is(err, context.DeadlineExceeded):
-		class = "timeout"
-	default:
-		// Invalid UTF-8 would stop every export.
-		class = text.Shorten(strings.ToValidUTF8(classOf(err), "?"), maxClass)
+	if f, ours := err.(*Fault); ours {
+		return Description{Class: e.bounded(f.Kind), Text: f.Error()}
 	}
-	return c.bounded(class), err.Error()
+	d, failed := Ask(&e.site, func() Description { return describe(err) })
+	if failed != nil {
+		f := failed.(*Fault)
+		d = Description{Class: f.Kind, Text: "the methods of " + typeText(reflect.TypeOf(err)) + ": " + f.Error()}
+	}
+	d.Class = e.bounded(d.Class)
+	return d
+}
+
+// describe calls the methods of an error.
+func describe(err error) (d Description) {
+	all := chainOf(err)
+	_, d.Warns = find[Warning](all)
+	d.Class = classOf(all)
+	d.Text = Cut(err.Error())
+	return d
 }
 
 // bounded returns the class, or _OTHER after the first 16 classes.
-func (c Classes) bounded(class string) string {
-	if !c[class] {
-		if len(c) >= maxClasses {
+func (e *Errors) bounded(class string) string {
+	if !e.classes[class] {
+		if len(e.classes) >= maxClasses {
 			return conventions.ErrorTypeOther
 		}
-		c[class] = true
+		if e.classes == nil {
+			e.classes = map[string]bool{}
+		}
+		e.classes[class] = true
 	}
 	return class
 }
 
 // classOf returns the error's own class, if it has one. Errors of Go's net, crypto and io/fs have a
 // class, because their types tell nothing to people on call. Any other error has its Go type.
-func classOf(err error) string {
-	if _, named := errors.AsType[typed](err); !named {
+func classOf(all chain) string {
+	if f, ok := find[*Fault](all); ok {
+		return f.Kind
+	}
+	if all.is(context.DeadlineExceeded) {
+		return "timeout"
+	}
+	class := ""
+	if e, named := find[typed](all); named {
+		class = e.ErrorType()
+	} else {
 		for _, k := range known {
-			if k.is(err) {
+			if k.is(all) {
 				return k.class
 			}
 		}
 	}
-	return typeOf(err)
+	if class == "" {
+		class = typeOf(all[0])
+	}
+	return cut(strings.ToValidUTF8(cut(class, 4*maxClass), "?"), maxClass) // invalid UTF-8 would stop every export
 }
 
 // known is tried in this order, because an error may match several.
 var known = []struct {
 	class string
-	is    func(error) bool
+	is    func(chain) bool
 }{
 	{"canceled", isOne(context.Canceled)},
 	{"connection_refused", refused},
 	{"connection_reset", reset},
 	{"unreachable", unreachable},
-	{"name_not_found", func(err error) bool {
-		dns, ok := errors.AsType[*net.DNSError](err)
+	{"name_not_found", func(all chain) bool {
+		dns, ok := find[*net.DNSError](all)
 		return ok && dns.IsNotFound
 	}},
-	{"timeout", func(err error) bool {
-		late, ok := errors.AsType[net.Error](err)
+	{"timeout", func(all chain) bool {
+		late, ok := find[net.Error](all)
 		return ok && late.Timeout()
 	}},
 	{"name_resolution_error", isA[*net.DNSError]},
@@ -95,36 +120,11 @@ var known = []struct {
 	{"not_found", isOne(fs.ErrNotExist)},
 }
 
-func isOne(targets ...error) func(error) bool {
-	return func(err error) bool {
-		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
-	}
+func isOne(targets ...error) func(chain) bool {
+	return func(all chain) bool { return slices.ContainsFunc(targets, all.is) }
 }
 
-func isA[E error](err error) bool {
-	_, ok := errors.AsType[E](err)
+func isA[E error](all chain) bool {
+	_, ok := find[E](all)
 	return ok
-}
-
-// Kinds returns the types of an error and of all errors joined in it.
-func Kinds(err error) string {
-	var all []string
-	var walk func(error)
-	walk = func(err error) {
-		if many, ok := err.(interface{ Unwrap() []error }); ok {
-			for _, e := range many.Unwrap() {
-				walk(e)
-			}
-			return
-		}
-		name := fmt.Sprintf("%T", err)
-		if p, ok := err.(errPanic); ok {
-			name = "panic of " + panicText(p.value)
-		}
-		if !slices.Contains(all, name) && len(all) < maxClasses {
-			all = append(all, name)
-		}
-	}
-	walk(err)
-	return strings.Join(all, ", ")
 }

@@ -19,16 +19,13 @@ import (
 
 // TestErrorClasses: the number and the length of classes are limited.
 func TestErrorClasses(t *testing.T) {
-	r := Classes{}
-	class := func(r Classes, err error) string {
-		c, _ := r.Describe(err)
-		return c
-	}
+	r := &Errors{}
+	class := func(r *Errors, err error) string { return r.Describe(err).Class }
 	seen := map[string]bool{}
 	for n := range 100 {
 		seen[class(r, classed(fmt.Sprint("class-", n)))] = true
 	}
-	fresh := Classes{}
+	fresh := &Errors{}
 	if got := class(fresh, classed("\xff"+strings.Repeat("x", 1000))); !utf8.ValidString(got) || len(got) > maxClass {
 		t.Errorf("an unruly class is %q", got)
 	}
@@ -54,7 +51,7 @@ func TestKnownErrors(t *testing.T) {
 	defer closed.Close()
 	_ = late.SetReadDeadline(time.Unix(1, 0))
 	_, slow := late.Read(make([]byte, 1))
-	r := Classes{}
+	r := &Errors{}
 	for want, err := range map[string]error{
 		"connection_refused":         refused,
 		"connection_reset":           &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)},
@@ -73,7 +70,7 @@ func TestKnownErrors(t *testing.T) {
 			t.Fatal(want)
 		}
 		for _, e := range []error{fmt.Errorf("ping: %w", err), fmt.Errorf("ping: %w", Warning{err})} {
-			if got, _ := r.Describe(e); got != want {
+			if got := r.Describe(e).Class; got != want {
 				t.Errorf("%v is %q; want %q", e, got, want)
 			}
 		}

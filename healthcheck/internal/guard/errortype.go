@@ -18,14 +18,8 @@ type Warning struct{ Err error }
 func (w Warning) Error() string { return w.Err.Error() }
 func (w Warning) Unwrap() error { return w.Err }
 
-// typeOf returns the error.type of an error: its own class, or else its Go type without the
-// wrappers of fmt.Errorf and without a Warning.
+// typeOf returns the Go type of an error without the wrappers of fmt.Errorf and without a Warning.
 func typeOf(err error) string {
-	if e, ok := errors.AsType[typed](err); ok {
-		if class := e.ErrorType(); class != "" {
-			return class
-		}
-	}
 	for reflect.TypeOf(err) == wrapped || reflect.TypeOf(err) == warned {
 		inner := errors.Unwrap(err)
 		if inner == nil {

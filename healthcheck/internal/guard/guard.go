@@ -1,41 +1,68 @@
-// Package guard runs foreign functions and classifies their errors. A panic or the end of the
-// goroutine is an error. Its text is for operators, its class is bounded. Package guard holds no
-// lock while foreign code runs, and does not know the purpose of that code.
+// Package guard is the one room in which foreign code runs: checks, the methods of their errors, log
+// handlers, span processors, views, callbacks. Such code may panic, end its goroutine, block for
+// ever, call us back, or answer with 10 MB. It costs at most its own answer, which is a [Fault] then.
+//
+// There are two forms. [Inline] is for code that has no reason to block, on the goroutine of a user.
+// [Site.Run] and [Ask] are for the rest: a goroutine and a deadline, and at most one call left
+// behind. Texts are cut to [MaxText]. Package guard holds no lock while foreign code runs, and does
+// not know the purpose of that code.
 package guard
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"reflect"
+	"runtime"
 )
 
-// errPanic is the error of a Func that panics.
-type errPanic struct{ value any }
+// Inline runs f on the caller's goroutine, and returns a panic as a Fault. A runtime.Goexit ends the
+// caller's goroutine, because nothing can stop it. That is a fault too, but only the caller's
+// deferred functions can see it.
+func Inline(f func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	f()
+	return nil
+}
 
-func (e errPanic) Error() string { return fmt.Sprint("panic: ", e.value) }
-
-// errExit is the error of a Func that ends its goroutine by runtime.Goexit, as a test's FailNow
-// does.
-var errExit = errors.New("the check ended its goroutine")
+// Call is Inline for a function with an error.
+func Call(ctx context.Context, f func(context.Context) error) (err error) {
+	if fault := Inline(func() { err = f(ctx) }); fault != nil {
+		return fault
+	}
+	return err
+}
 
 // Start runs a foreign function in its own goroutine, which may never end. The channel is buffered,
-// so the goroutine does not wait for a reader.
-func Start(ctx context.Context, f func(context.Context) error) <-chan error {
+// so the goroutine does not wait for a reader. A Fault has the name of the function named.
+func Start(ctx context.Context, f func(context.Context) error, named any) <-chan error {
 	done := make(chan error, 1)
 	go func() {
-		err := errExit
-		defer func() { done <- err }()
-		err = Call(ctx, f)
+		var err error
+		returned := false
+		defer func() {
+			if returned {
+				done <- err
+			} else {
+				done <- fault(recover()).in(named)
+			}
+		}()
+		err = f(ctx)
+		returned = true
 	}()
 	return done
 }
 
-// Call runs a foreign function. A panic becomes its error.
-func Call(ctx context.Context, f func(context.Context) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = errPanic{p}
-		}
-	}()
-	return f(ctx)
+// NameOf returns the name of a function, as in a stack.
+func NameOf(f any) string {
+	v := reflect.ValueOf(f)
+	if v.Kind() != reflect.Func || v.IsNil() {
+		return ""
+	}
+	if fn := runtime.FuncForPC(v.Pointer()); fn != nil {
+		return fn.Name()
+	}
+	return ""
 }

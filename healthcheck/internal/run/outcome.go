@@ -2,12 +2,12 @@
 // for every run.
 //
 // In: a [Func]. Out: the last [Outcome], immutable, to any goroutine, without a lock; and two calls
-// from the goroutine of the loop, record and changed. It counts runs by thresholds and never
-// judges, because that is the task of the judge.
+// for each run, record and changed. It counts runs by thresholds and never judges, because that is
+// the task of the judge. Spans, errors and metrics are of others, so their calls go through package
+// guard.
 package run
 
 import (
-	"errors"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
@@ -21,7 +21,7 @@ type Outcome struct {
 	Took        time.Duration // that run
 	Err         error         // nil after a success
 	Class       string        // bounded name of err: the error.type
-	Text        string        // of err; may hold secrets
+	Text        string        // of err, cut; may hold secrets
 	Observed    *Observation  // by the last run; nil if there is none
 	Failures    int           // in a row
 	Successes   int           // in a row
@@ -33,8 +33,8 @@ type Outcome struct {
 
 // next returns the outcome after one more run. The failure threshold applies only after the first
 // success, so a check that has never worked fails at once.
-func (o *Outcome) next(c *Func, err error, class string) *Outcome {
-	n := Outcome{Err: err, Class: class, Warned: warns(err)}
+func (o *Outcome) next(c *Func, err error, d guard.Description) *Outcome {
+	n := Outcome{Err: err, Class: d.Class, Text: d.Text, Warned: d.Warns}
 	fresh := o == nil
 	if !fresh {
 		n.Failed, n.LastSuccess = o.Failed, o.LastSuccess
@@ -69,10 +69,3 @@ func (o *Outcome) worked() bool { return o.Failures == 0 }
 
 // Warning turns an error into a warning: the run works, but badly.
 func Warning(err error) error { return guard.Warning{Err: err} }
-
-// warns reports whether an error is a warning. The methods of err are foreign code and may panic.
-func warns(err error) (yes bool) {
-	defer func() { _ = recover() }()
-	_, yes = errors.AsType[guard.Warning](err)
-	return yes
-}

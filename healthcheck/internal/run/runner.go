@@ -5,10 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
@@ -36,16 +34,18 @@ type Runner struct {
 	tracer  trace.Tracer
 	record  Record
 	changed func() // called if the state of the outcome has changed
-	classes guard.Classes
+	errors  guard.Errors
+	spans   guard.Site    // spans of others
+	records guard.Site    // of metrics, whose views and exemplars are of others
 	soon    time.Duration // until the next run, while runs fail
 	spread  bool          // the runs have the phase of this instance
 	late    <-chan error  // of a run that timed out and has not returned
 }
 
-// New makes the runner of one check, which does not run yet. The goroutine of Loop calls record and
-// changed, so they must not block.
+// New makes the runner of one check, which does not run yet. The goroutine of Loop calls changed, so
+// it must not block. tracer and record may do anything: they cost a run 100 ms at most.
 func New(check Func, jitter float64, tracer trace.Tracer, record Record, changed func()) *Runner {
-	return &Runner{Check: check, jitter: jitter, tracer: tracer, record: record, changed: changed, classes: guard.Classes{}, soon: firstPause}
+	return &Runner{Check: check, jitter: jitter, tracer: tracer, record: record, changed: changed, soon: firstPause}
 }
 
 // Last returns the last outcome; nil before the end of the first run. Any goroutine may call it.
@@ -118,15 +118,15 @@ func (r *Runner) run(ctx context.Context) {
 			return
 		}
 	}
-	spanCtx, span := r.tracer.Start(ctx, "health.check "+r.Check.Name, trace.WithNewRoot(),
-		trace.WithAttributes(conventions.CheckName.String(r.Check.Name)))
-	defer span.End()
+	spanCtx, span := r.begin(ctx)
+	class := ""
+	defer func() { r.end(span, class) }()
 	runCtx, cancel := context.WithTimeout(spanCtx, r.Check.Timeout)
 	defer cancel()
 
 	began := time.Now()
 	funcCtx, observed := observing(runCtx)
-	done := guard.Start(funcCtx, r.Check.Run)
+	done := guard.Start(funcCtx, r.Check.Run, r.Check.Run)
 	var err error
 	select {
 	case err = <-done:
@@ -138,26 +138,25 @@ func (r *Runner) run(ctx context.Context) {
 			r.late = done
 		}
 	}
+	ran := time.Now()
 	if ctx.Err() != nil {
 		return // the Monitor has stopped, so the result says nothing about the dependency
 	}
 
-	class, text := r.classes.Describe(err)
-	o := r.Last().next(&r.Check, err, class)
+	d := r.errors.Describe(err)
+	o := r.Last().next(&r.Check, err, d)
 	if !o.worked() {
-		span.SetStatus(codes.Error, class)
-		span.SetAttributes(conventions.ErrorType.String(class))
+		class = d.Class
 	}
-	o.Text = text
 	o.Observed = observed.Load()
-	o.Ran = time.Now()
+	o.Ran = ran
 	o.Took = o.Ran.Sub(began)
 	if o.worked() {
 		o.LastSuccess = o.Ran
 	}
-	o.Span = span.SpanContext()
+	o.Span = span.context
 	r.store(o)
-	r.record(spanCtx, r.Check.Name, o)
+	_ = r.records.Run(func() { r.record(spanCtx, r.Check.Name, o) }) // a fault costs this measurement
 }
 
 func (r *Runner) store(o *Outcome) {

@@ -1,0 +1,257 @@
+package healthcheck
+
+import (
+	"bytes"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/printer"
+	"go/token"
+	"go/types"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// ours are the calls whose target the compiler does not know, and which need no guard: what they call
+// is ours, or runs on the goroutine of the user who gave it to us. Anything else goes through package
+// guard.
+var ours = map[string]string{
+	// Loggers of guard.Writer, which ask a foreign handler on their own goroutine.
+	"healthcheck: log.Error": "a Writer's", "healthcheck: log.Info": "a Writer's", "healthcheck: log.Warn": "a Writer's",
+	"healthcheck: r.logger.Error": "a Writer's", "healthcheck: r.logger.Warn": "a Writer's", "collect: c.log.Warn": "a Writer's", "operator: log.Error": "a Writer's",
+
+	// The MeterProvider, on the goroutine that Start leaves behind, or on the user's.
+	"export: mp.Meter": "connect", "export: meter.RegisterCallback": "connect", "export: r.Unregister": "of a failed Start",
+	"export: m.Meter.Float64Histogram": "connect", "export: m.Meter.Float64ObservableCounter": "connect", "export: m.Meter.Float64ObservableGauge": "connect",
+	"export: m.Meter.Int64Counter": "connect", "export: m.Meter.Int64ObservableCounter": "connect", "export: m.Meter.Int64ObservableGauge": "connect",
+	"export: m.Meter.Int64ObservableUpDownCounter": "connect", "healthcheck: m.Meter.RegisterCallback": "exportQueues",
+	"healthcheck: r.pipeline.MeterProvider.Meter": "exportQueues", "healthcheck: (*wait).Record": "the user's goroutine",
+
+	// Functions of package export, which its callers run by package guard.
+	"export: i.checkDuration.Record": "Runner.record", "export: i.checkTransitions.Add": "Monitor.judgeNow", "export: i.probeTransitions.Add": "Monitor.judgeNow",
+	"export: o.ObserveFloat64": "Monitor.observe", "export: o.ObserveInt64": "Monitor.observe",
+
+	// Errors and texts of our own, or of Go.
+	"healthcheck: sdkmetric.ErrReaderNotRegistered.Error": "the SDK's", "healthcheck: err.Error": "ours, or of package guard", "healthcheck: fmt.Errorf": "ours, or of Go", "healthcheck: fmt.Sprint": "of overrides",
+	"healthcheck: errors.AsType[*query.Mistake]": "of package query", "healthcheck: errors.Is": "net/http's, on the caller's goroutine",
+	"operator: err.Error": "of files", "operator: errors.Is": "of files", "operator: fmt.Errorf": "of files",
+	"cfgerrors: wrapper.Unwrap": "the caller's goroutine", "checks: fmt.Errorf": "inside a check", "checks: c.err.Error": "inside an error of a check",
+	"conventions: fmt.Sprint": "of an attribute's value", "conventions: v.Emit": "an attribute's value", "conventions: v.String": "an attribute's value",
+
+	// Users' functions on the goroutine of the user who calls us.
+	"healthcheck: next.ServeHTTP": "the handler in Wrap", "healthcheck: yield": "the loop over Watch", "cfgerrors: yield": "the loop over All",
+	"checks: clientOf": "inside a check", "checks: conn.Close": "inside a check", "checks: resp.Body.Close": "inside a check", "checks: end": "inside a check",
+
+	// Functions of ours in variables.
+	"collect: c.done": "Monitor.collected", "collect: limits": "Monitor.boundaries", "healthcheck: apply": "of start", "healthcheck: before": "of a queue",
+	"healthcheck: cancel": "of a context", "healthcheck: e.end": "of bind", "healthcheck: end": "of a queue", "healthcheck: f": "of observe",
+	"healthcheck: h.remove": "of Heartbeat", "healthcheck: m.drain": "of New", "healthcheck: m.stop": "of New", "healthcheck: r.cancel": "of a context",
+	"healthcheck: r.release": "of claim", "healthcheck: release": "of claim", "healthcheck: stay": "of a context", "healthcheck: undo": "of package lifecycle",
+	"healthcheck: unobserve": "of package export", "healthcheck: use": "of a file", "operator: cancel": "of a context", "operator: f.parse": "of loadFiles",
+	"operator: known": "Monitor.has", "run: cancel": "of a context", "run: r.changed": "Monitor.askJudge", "statuspage: cancel": "of a context",
+	"statuspage: d.handler.ServeHTTP": "DetailsHandler",
+}
+
+// known are types whose methods are Go's, or work on the goroutine of whoever has called us.
+var known = []string{"context.Context", "reflect.Type", "hash.Hash32", "net.Listener", "net/http.ResponseWriter", "io/fs.FileInfo", "io/fs.DirEntry"}
+
+// TestForeignCode lists the calls of foreign code, by their types: calls of functions in variables,
+// of methods of interfaces, of loggers, and of functions that call the methods of an error. Each
+// is in a function that package guard runs, or in the list of ours.
+func TestForeignCode(t *testing.T) {
+	unused := maps.Clone(ours)
+	for _, c := range dynamicCalls(t) {
+		if _, is := ours[c.key]; is {
+			delete(unused, c.key)
+		} else if !c.guarded {
+			t.Errorf("%s: %s may be foreign code: run it by package guard, or say in the list why it is ours", c.at, c.key)
+		}
+	}
+	for key := range unused {
+		t.Errorf("the list has %q, which no code calls", key)
+	}
+}
+
+// dynamicCall is a call of a function that the compiler does not know.
+type dynamicCall struct {
+	key     string // package and expression
+	at      token.Position
+	guarded bool
+}
+
+func dynamicCalls(t *testing.T) (all []dynamicCall) {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}\t{{.Dir}}\t{{join .GoFiles \" \"}}", "./...")
+	list.Stderr = t.Output()
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	exports, folders := map[string]string{}, map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		exports[f[0]] = f[1]
+		if strings.HasPrefix(f[0], modulePath+"healthcheck") {
+			for _, name := range strings.Fields(f[3]) {
+				folders[f[0]] = append(folders[f[0]], filepath.Join(f[2], name))
+			}
+		}
+	}
+	files := token.NewFileSet()
+	imports := importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
+	for _, path := range slices.Sorted(maps.Keys(folders)) {
+		name := short(strings.TrimPrefix(path, modulePath+"healthcheck"))
+		if slices.Contains(still, name) || name == "guard" || name == "leaktest" || name == "healthtest" {
+			continue // still rooms have data, and functions of ours; the others are the guard itself, and what only tests use
+		}
+		var parsed []*ast.File
+		for _, file := range folders[path] {
+			f, err := parser.ParseFile(files, file, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parsed = append(parsed, f)
+		}
+		info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Selections: map[*ast.SelectorExpr]*types.Selection{}, Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
+		if _, err := (&types.Config{Importer: imports}).Check(path, files, parsed, info); err != nil {
+			t.Fatal(err)
+		}
+		literals := literalsIn(info, parsed)
+		for _, f := range parsed {
+			guarded := map[*ast.FuncLit]bool{}
+			var depth []ast.Node
+			ast.Inspect(f, func(n ast.Node) bool {
+				if n == nil {
+					depth = depth[:len(depth)-1]
+					return true
+				}
+				depth = append(depth, n)
+				call, is := n.(*ast.CallExpr)
+				if !is {
+					return true
+				}
+				if runsGuarded(info, call) {
+					for _, arg := range call.Args {
+						if f, is := arg.(*ast.FuncLit); is {
+							guarded[f] = true
+						}
+					}
+				}
+				if !foreign(info, call, literals) {
+					return true
+				}
+				c := dynamicCall{key: name + ": " + source(files, call.Fun), at: files.Position(call.Pos())}
+				for _, outer := range depth {
+					if f, is := outer.(*ast.FuncLit); is && guarded[f] {
+						c.guarded = true
+					}
+				}
+				all = append(all, c)
+				return true
+			})
+		}
+	}
+	return all
+}
+
+// literalsIn returns the variables that are only function literals.
+func literalsIn(info *types.Info, parsed []*ast.File) map[types.Object]bool {
+	all := map[types.Object]bool{}
+	for _, f := range parsed {
+		ast.Inspect(f, func(n ast.Node) bool {
+			a, is := n.(*ast.AssignStmt)
+			if !is || len(a.Lhs) != len(a.Rhs) {
+				return true
+			}
+			for i, left := range a.Lhs {
+				name, is := left.(*ast.Ident)
+				if !is {
+					continue
+				}
+				_, literal := a.Rhs[i].(*ast.FuncLit)
+				of := info.Defs[name]
+				if of == nil {
+					of = info.Uses[name]
+				}
+				if before, seen := all[of]; !seen || before {
+					all[of] = literal
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// callee returns the function of a call as far as the compiler knows it; nil otherwise.
+func callee(info *types.Info, call *ast.CallExpr) *types.Func {
+	fun := ast.Unparen(call.Fun)
+	if generic, is := fun.(*ast.IndexExpr); is {
+		fun = generic.X
+	}
+	switch fun := fun.(type) {
+	case *ast.Ident:
+		f, _ := info.Uses[fun].(*types.Func)
+		return f
+	case *ast.SelectorExpr:
+		f, _ := info.Uses[fun.Sel].(*types.Func)
+		return f
+	}
+	return nil
+}
+
+// runsGuarded reports whether a call runs its argument by package guard.
+func runsGuarded(info *types.Info, call *ast.CallExpr) bool {
+	f := callee(info, call)
+	return f != nil && f.Pkg() != nil && strings.HasSuffix(f.Pkg().Path(), "healthcheck/internal/guard")
+}
+
+// foreign reports whether a call may call foreign code.
+func foreign(info *types.Info, call *ast.CallExpr, literals map[types.Object]bool) bool {
+	if tv := info.Types[call.Fun]; tv.IsType() || tv.IsBuiltin() {
+		return false
+	}
+	if _, literal := ast.Unparen(call.Fun).(*ast.FuncLit); literal {
+		return false
+	}
+	f := callee(info, call)
+	if f == nil { // of a variable
+		name, is := ast.Unparen(call.Fun).(*ast.Ident)
+		return !is || !literals[info.Uses[name]]
+	}
+	if recv := f.Signature().Recv(); recv != nil {
+		if types.IsInterface(recv.Type()) {
+			named := types.TypeString(recv.Type(), nil)
+			return !slices.Contains(known, named) && !strings.HasPrefix(named, "github.com/otelhealth/")
+		}
+		if strings.HasSuffix(types.TypeString(recv.Type(), nil), "log/slog.Logger") {
+			return f.Name() != "Handler"
+		}
+		return false
+	}
+	switch name := f.FullName(); {
+	case name == "errors.Is", name == "errors.As", name == "errors.AsType", name == "errors.Unwrap":
+		return true
+	case strings.HasPrefix(name, "fmt.Sprint"), strings.HasPrefix(name, "fmt.Errorf"), strings.HasPrefix(name, "fmt.Append"):
+		for _, arg := range call.Args {
+			if t := info.TypeOf(arg); t != nil && types.IsInterface(t) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func source(files *token.FileSet, n ast.Node) string {
+	var b bytes.Buffer
+	if err := printer.Fprint(&b, files, n); err != nil {
+		return err.Error()
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}

@@ -1,0 +1,68 @@
+// Package guard is the one room in which foreign code runs: checks, the methods of their errors, log
+// handlers, span processors, views, callbacks. Such code may panic, end its goroutine, block for
+// ever, call us back, or answer with 10 MB. It costs at most its own answer, which is a [Fault] then.
+//
+// There are two forms. [Inline] is for code that has no reason to block, on the goroutine of a user.
+// [Site.Run] and [Ask] are for the rest: a goroutine and a deadline, and at most one call left
+// behind. Texts are cut to [MaxText]. Package guard holds no lock while foreign code runs, and does
+// not know the purpose of that code.
+package guard
+
+import (
+	"context"
+	"reflect"
+	"runtime"
+)
+
+// Inline runs f on the caller's goroutine, and returns a panic as a Fault. A runtime.Goexit ends the
+// caller's goroutine, because nothing can stop it. That is a fault too, but only the caller's
+// deferred functions can see it.
+func Inline(f func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	f()
+	return nil
+}
+
+// Call is Inline for a function with an error.
+func Call(ctx context.Context, f func(context.Context) error) (err error) {
+	if fault := Inline(func() { err = f(ctx) }); fault != nil {
+		return fault
+	}
+	return err
+}
+
+// Start runs a foreign function in its own goroutine, which may never end. The channel is buffered,
+// so the goroutine does not wait for a reader. A Fault has the name of the function named.
+func Start(ctx context.Context, f func(context.Context) error, named any) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		returned := false
+		defer func() {
+			if returned {
+				done <- err
+			} else {
+				done <- fault(recover()).in(named)
+			}
+		}()
+		err = f(ctx)
+		returned = true
+	}()
+	return done
+}
+
+// NameOf returns the name of a function, as in a stack.
+func NameOf(f any) string {
+	v := reflect.ValueOf(f)
+	if v.Kind() != reflect.Func || v.IsNil() {
+		return ""
+	}
+	if fn := runtime.FuncForPC(v.Pointer()); fn != nil {
+		return fn.Name()
+	}
+	return ""
+}
