@@ -7,6 +7,7 @@ replace (
 	github.com/otelhealth/otelhealth/healthcheck => ../healthcheck
 	github.com/otelhealth/otelhealth/healthcheck/grpchealth => ../healthcheck/grpchealth
 	github.com/otelhealth/otelhealth/healthcheck/promhealth => ../healthcheck/promhealth
+	github.com/otelhealth/otelhealth/telemetry/grpctelemetry => ../telemetry/grpctelemetry
 )
 
 require (
@@ -24,6 +25,7 @@ require (
 	github.com/otelhealth/otelhealth/healthcheck v0.0.0
 	github.com/otelhealth/otelhealth/healthcheck/grpchealth v0.0.0
 	github.com/otelhealth/otelhealth/healthcheck/promhealth v0.0.0
+	github.com/otelhealth/otelhealth/telemetry/grpctelemetry v0.0.0-00010101000000-000000000000
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.72.0

@@ -14,8 +14,6 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc/filters"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -26,6 +24,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/grpchealth"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/telemetry"
+	"github.com/otelhealth/otelhealth/telemetry/grpctelemetry"
 )
 
 func main() {
@@ -60,6 +59,7 @@ func serve(ctx context.Context, calls, admin net.Listener, db *sql.DB, drain tim
 		DrainDelay: drain,
 		Rules: []rule.Rule{
 			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
+			{Name: "call-age", Value: rule.Last("rpc.server.oldest_call.age"), Fail: rule.Above(10 * time.Second)}, // calls that hang have no duration
 			{Name: "errors", Value: rule.Ratio(all.Where("rpc.response.status_code", "INTERNAL", "UNKNOWN", "DATA_LOSS"), all), Fail: rule.Above(.05)},
 		},
 	})
@@ -69,9 +69,11 @@ func serve(ctx context.Context, calls, admin net.Listener, db *sql.DB, drain tim
 	}
 	defer tel.Close() // exports the final state
 
-	server := grpc.NewServer(grpc.StatsHandler(otelgrpc.NewServerHandler(
-		otelgrpc.WithMeterProvider(tel.MeterProvider), otelgrpc.WithTracerProvider(tel.TracerProvider),
-		otelgrpc.WithFilter(filters.Not(filters.HealthCheck()))))) // probes don't count as calls
+	measured, err := grpctelemetry.NewServerHandler(grpctelemetry.Config{MeterProvider: tel.MeterProvider, TracerProvider: tel.TracerProvider})
+	if err != nil {
+		return err
+	}
+	server := grpc.NewServer(grpc.StatsHandler(measured)) // probes don't count as calls
 	orders.RegisterServer(server, service{db})
 	grpchealth.Register(server, health)
 	served := make(chan error, 1)

@@ -1,0 +1,107 @@
+package grpctelemetry
+
+import (
+	"maps"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+const (
+	other   = "_OTHER" // of the semantic conventions, for a method that is not known
+	maxKept = 1000
+)
+
+// methods has the attributes of every method. It only grows, up to maxKept.
+type methods struct {
+	mu    sync.Mutex
+	all   atomic.Pointer[map[string]*method]
+	other *method
+}
+
+// method has the attributes of its calls, by status code.
+type method struct {
+	name   string
+	byCode [codes.Unauthenticated + 1]atomic.Pointer[[]metric.RecordOption]
+}
+
+// of returns the method with a full name such as /orders.Orders/Get.
+func (m *methods) of(fullName string) *method {
+	if known := m.all.Load(); known != nil {
+		if one := (*known)[fullName]; one != nil {
+			return one
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := map[string]*method{}
+	if known := m.all.Load(); known != nil {
+		if one := (*known)[fullName]; one != nil { // another call was faster
+			return one
+		}
+		if len(*known) >= maxKept {
+			if m.other == nil {
+				m.other = &method{name: other}
+			}
+			return m.other
+		}
+		next = maps.Clone(*known)
+	}
+	fullName = strings.Clone(fullName) // it may be a part of something large
+	one := &method{name: strings.ToValidUTF8(nameOf(fullName), "\uFFFD")}
+	next[fullName] = one
+	m.all.Store(&next)
+	return one
+}
+
+// attributes returns the attributes of a call that ended with err.
+func (m *method) attributes(err error) []metric.RecordOption {
+	code := codes.OK
+	if err != nil {
+		code = status.Code(err)
+	}
+	if int(code) >= len(m.byCode) {
+		return m.build(code) // an application made it up
+	}
+	at := &m.byCode[code]
+	if known := at.Load(); known != nil {
+		return *known
+	}
+	options := m.build(code)
+	at.Store(&options)
+	return options
+}
+
+func (m *method) build(code codes.Code) []metric.RecordOption {
+	name := nameOfCode(code)
+	attrs := []attribute.KeyValue{semconv.RPCSystemNameGRPC, semconv.RPCMethod(m.name), semconv.RPCResponseStatusCode(name)}
+	switch code { // the semantic conventions count these as the server's errors
+	case codes.Unknown, codes.DeadlineExceeded, codes.Unimplemented, codes.Internal, codes.Unavailable, codes.DataLoss:
+		attrs = append(attrs, semconv.ErrorTypeKey.String(name))
+	}
+	return []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attrs...))}
+}
+
+// nameOfCode writes a code as the semantic conventions do: DEADLINE_EXCEEDED.
+func nameOfCode(c codes.Code) string {
+	if int(c) < len(codeNames) {
+		return codeNames[c]
+	}
+	return "CODE(" + strconv.Itoa(int(c)) + ")"
+}
+
+var codeNames = [...]string{
+	codes.OK: "OK", codes.Canceled: "CANCELLED", codes.Unknown: "UNKNOWN", codes.InvalidArgument: "INVALID_ARGUMENT",
+	codes.DeadlineExceeded: "DEADLINE_EXCEEDED", codes.NotFound: "NOT_FOUND", codes.AlreadyExists: "ALREADY_EXISTS",
+	codes.PermissionDenied: "PERMISSION_DENIED", codes.ResourceExhausted: "RESOURCE_EXHAUSTED",
+	codes.FailedPrecondition: "FAILED_PRECONDITION", codes.Aborted: "ABORTED", codes.OutOfRange: "OUT_OF_RANGE",
+	codes.Unimplemented: "UNIMPLEMENTED", codes.Internal: "INTERNAL", codes.Unavailable: "UNAVAILABLE",
+	codes.DataLoss: "DATA_LOSS", codes.Unauthenticated: "UNAUTHENTICATED",
+}
