@@ -20,8 +20,9 @@ type delivery struct {
 	flushes atomic.Int32 // in progress
 }
 
-// deliveryAge is how old an exported snapshot may be. The Monitor makes one every second.
-const deliveryAge = time.Second
+// deliveryAge is how old an exported snapshot may be. The Monitor makes one every second, and on a
+// busy machine a little later.
+const deliveryAge = 1500 * time.Millisecond
 
 // deliver makes the collection export by a reader. others have metrics that only OTLP gets.
 func (c *collection) deliver(x sdkmetric.Exporter, res *resource.Resource, out *outcome, others []sdkmetric.Producer, options ...sdkmetric.PeriodicReaderOption) {
