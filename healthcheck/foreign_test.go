@@ -33,6 +33,9 @@ var ours = map[string]string{
 	"export: m.Meter.Int64ObservableUpDownCounter": "connect", "healthcheck: m.Meter.RegisterCallback": "exportQueues",
 	"healthcheck: r.pipeline.MeterProvider.Meter": "exportQueues", "healthcheck: (*wait).Record": "the user's goroutine",
 
+	// Reservoirs of exemplars, on the goroutine that records, or inside a collection, which package guard runs.
+	"collect: r.provider": "the SDK's, or of a view of the user", "collect: r.all.Offer": "the same", "collect: r.all.Collect": "the same",
+
 	// Functions of package export, which its callers run by package guard.
 	"export: i.checkDuration.Record": "Runner.record", "export: i.checkTransitions.Add": "Monitor.judgeNow", "export: i.probeTransitions.Add": "Monitor.judgeNow",
 	"export: o.ObserveFloat64": "Monitor.observe", "export: o.ObserveInt64": "Monitor.observe",
