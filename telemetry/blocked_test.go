@@ -40,7 +40,7 @@ func (c circle) Unwrap() error { return c }
 func TestLogHandlersHarmNobody(t *testing.T) {
 	open := make(chan struct{})
 	defer close(open)
-	var tel *Telemetry
+	var begun atomic.Pointer[Telemetry]
 	for name, c := range map[string]struct {
 		do   handlerFunc
 		lost bool
@@ -52,7 +52,7 @@ func TestLogHandlersHarmNobody(t *testing.T) {
 		"reports":             {do: func(slog.Record) error { otel.Handle(errors.New("from the handler")); return nil }},
 		"returns 10 MB":       {do: func(slog.Record) error { return errors.New(strings.Repeat("x", 10<<20)) }, lost: true},
 		"returns a circle":    {do: func(slog.Record) error { return circle{} }, lost: true},
-		"logs with Telemetry": {do: func(slog.Record) error { tel.log.Info("again"); panic("x") }, lost: true},
+		"logs with Telemetry": {do: func(slog.Record) error { begun.Load().log.Info("again"); panic("x") }, lost: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "blocks" || name == "panics" { // with an export that fails, Close takes its 3 s
@@ -71,8 +71,7 @@ func TestLogHandlersHarmNobody(t *testing.T) {
 			}
 			var ready atomic.Bool
 			health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "a", Func: func(context.Context) error { return nil }}}})
-			var err error
-			tel, err = Start(t.Context(), Config{Health: health, Logger: slog.New(handlerFunc(func(r slog.Record) error {
+			tel, err := Start(t.Context(), Config{Health: health, Logger: slog.New(handlerFunc(func(r slog.Record) error {
 				if !ready.Load() && strings.HasPrefix(name, "logs") {
 					return nil
 				}
@@ -81,6 +80,7 @@ func TestLogHandlersHarmNobody(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			begun.Store(tel)
 			ready.Store(true)
 			in("Start", 200*time.Millisecond)
 			otel.SetErrorHandler(tel.errorLogger)

@@ -201,6 +201,7 @@ func (p *producing) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, err
 // uncollected counts what a collection lacks beside the exports that failed, so the telemetry check,
 // its panel and its alert see it.
 func (o *outcomes) uncollected(how string) {
+	o.metrics.lose(1, how) // one at least
 	if c := o.failures.Load(); c != nil {
 		(*c).Add(context.Background(), 1, metric.WithAttributes(attrSignal.String(o.metrics.signal), semconv.ErrorTypeKey.String(how)))
 	}
