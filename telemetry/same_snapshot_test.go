@@ -286,3 +286,27 @@ func TestCollectIsOwn(t *testing.T) {
 		t.Errorf("the snapshot has %v", v)
 	}
 }
+
+// TestFirstExport: the collection that Start waits for says that the service starts. It is not
+// exported after that.
+func TestFirstExport(t *testing.T) {
+	tel, _ := start(t, Config{Health: healthcheck.New(healthcheck.Config{})}, nil)
+	s, err := tel.Reader.(*collection).snapshot(t.Context(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sm := range s.ScopeMetrics {
+		for _, m := range sm.Metrics {
+			if m.Name != "health.lifecycle.status" {
+				continue
+			}
+			for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
+				if state, _ := p.Attributes.Value("health.lifecycle.state"); (p.Value == 1) != (state.AsString() == "running") {
+					t.Errorf("%s is %d", state.AsString(), p.Value)
+				}
+			}
+			return
+		}
+	}
+	t.Error("no lifecycle")
+}
