@@ -97,13 +97,6 @@ func (c *collection) snapshot(ctx context.Context, age time.Duration) (*snapshot
 	}
 }
 
-// forget makes the next reader collect, also one that takes an older snapshot.
-func (c *collection) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.landed = nil
-}
-
 // fly collects. It has a goroutine of its own, because a filter of a view may do anything.
 func (c *collection) fly(f *flight) {
 	s := &snapshot{}

@@ -17,17 +17,20 @@ type delivery struct {
 	from    *collection
 	reader  exportingReader
 	outcome *outcome
-	flushes atomic.Int32 // in progress
+	age     time.Duration // of an exported snapshot, at most
+	flushes atomic.Int32  // in progress
 }
 
 // deliveryAge is how old an exported snapshot may be. The Monitor makes one every second, and on a
-// busy machine a little later.
-const deliveryAge = 1500 * time.Millisecond
+// busy machine a little later. An interval that is shorter than that must not export one twice.
+func deliveryAge(interval time.Duration) time.Duration {
+	return min(1500*time.Millisecond, interval/2)
+}
 
 // deliver makes the collection export by a reader. others have metrics that only OTLP gets.
-func (c *collection) deliver(x sdkmetric.Exporter, res *resource.Resource, out *outcome, others []sdkmetric.Producer, options ...sdkmetric.PeriodicReaderOption) {
-	d := &delivery{from: c, outcome: out}
-	options = append(options, sdkmetric.WithProducer(d))
+func (c *collection) deliver(x sdkmetric.Exporter, res *resource.Resource, out *outcome, interval time.Duration, others []sdkmetric.Producer) {
+	d := &delivery{from: c, outcome: out, age: deliveryAge(interval)}
+	options := []sdkmetric.PeriodicReaderOption{sdkmetric.WithInterval(interval), sdkmetric.WithProducer(d)}
 	for _, p := range others {
 		options = append(options, sdkmetric.WithProducer(p))
 	}
@@ -37,7 +40,7 @@ func (c *collection) deliver(x sdkmetric.Exporter, res *resource.Resource, out *
 }
 
 func (d *delivery) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
-	age := deliveryAge
+	age := d.age
 	if d.flushes.Load() > 0 {
 		age = 0
 	}

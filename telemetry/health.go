@@ -49,8 +49,5 @@ func (t *Telemetry) startHealth(ctx context.Context, health *healthcheck.Monitor
 		return err
 	}
 	t.health = health
-	if c, ok := t.Reader.(*collection); ok {
-		c.forget() // it says that the service starts, and an export would take it
-	}
 	return nil
 }

@@ -47,13 +47,12 @@ func exportMetrics(ctx context.Context, env *environment, out *outcomes, c *coll
 		out.metrics.limit = env.metrics.limit(attemptLimit)
 	}
 	x := textMetrics{metricExporter{otlp, &out.metrics}, &out.metrics}
-	options := []sdkmetric.PeriodicReaderOption{
-		sdkmetric.WithInterval(cmp.Or(env.milliseconds("OTEL_METRIC_EXPORT_INTERVAL"), exportInterval)),
-	}
+	interval := cmp.Or(env.milliseconds("OTEL_METRIC_EXPORT_INTERVAL"), exportInterval)
 	if shares(x) {
-		c.deliver(x, res, &out.metrics, others, options...)
+		c.deliver(x, res, &out.metrics, interval, others)
 		return nil, nil
 	}
+	options := []sdkmetric.PeriodicReaderOption{sdkmetric.WithInterval(interval)}
 	for _, p := range c.producers {
 		options = append(options, sdkmetric.WithProducer(p))
 	}

@@ -89,7 +89,7 @@ func valueIn(rm *metricdata.ResourceMetrics, name string) (v float64, ok bool) {
 func exportTo(t *testing.T, tel *Telemetry, x sdkmetric.Exporter, interval time.Duration, others ...sdkmetric.Producer) {
 	t.Helper()
 	c := tel.Reader.(*collection)
-	c.deliver(x, nil, &newOutcomes(tel.errorLogger).metrics, others, sdkmetric.WithInterval(interval))
+	c.deliver(x, nil, &newOutcomes(tel.errorLogger).metrics, interval, others)
 }
 
 // scrapedValue returns the value of a series on /metrics.
@@ -111,7 +111,7 @@ func TestSameSnapshot(t *testing.T) {
 		health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{{Name: "level", Value: rule.Last("stream.level"), Fail: rule.Above(1e300)}}})
 		x := &exported{}
 		tel, _ := start(t, Config{Health: health}, nil)
-		exportTo(t, tel, x, 730*time.Millisecond)
+		exportTo(t, tel, x, 3100*time.Millisecond)
 		level := must(tel.MeterProvider.Meter("test").Float64UpDownCounter("stream.level"))
 		judged, compared := map[uint64]bool{}, 0
 		judgedNow := func() uint64 {
@@ -135,7 +135,7 @@ func TestSameSnapshot(t *testing.T) {
 			}
 			adders.Wait()
 			before := x.exports()
-			for range 20 { // in between, exports of the interval
+			for range 40 { // in between, exports of the interval
 				time.Sleep(100 * time.Millisecond)
 				synctest.Wait()
 				judged[judgedNow()] = true
@@ -212,6 +212,30 @@ func TestCallbacksAreAskedOnce(t *testing.T) {
 	}
 }
 
+// TestShortInterval: if exports are more frequent than judgements, each one has figures of its own.
+func TestShortInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &exported{}
+		tel, _ := start(t, Config{Health: healthcheck.New(healthcheck.Config{})}, nil)
+		exportTo(t, tel, x, 500*time.Millisecond)
+		var asked atomic.Int64
+		must(tel.MeterProvider.Meter("test").Int64ObservableGauge("asked", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(asked.Add(1))
+			return nil
+		})))
+		last := 0.0
+		for n := range 20 {
+			time.Sleep(500 * time.Millisecond)
+			synctest.Wait()
+			v, _ := x.value("asked")
+			if v <= last || x.exports() != n+1 {
+				t.Errorf("export %d has %v after %v", x.exports(), v, last)
+			}
+			last = v
+		}
+	})
+}
+
 // TestSingleFlight: those who ask during a collection share the next one, because the present one
 // may have read what has changed since.
 func TestSingleFlight(t *testing.T) {
@@ -285,28 +309,4 @@ func TestCollectIsOwn(t *testing.T) {
 	if v, ok := valueIn(shared, "fixed"); !ok || v != 7 {
 		t.Errorf("the snapshot has %v", v)
 	}
-}
-
-// TestFirstExport: the collection that Start waits for says that the service starts. It is not
-// exported after that.
-func TestFirstExport(t *testing.T) {
-	tel, _ := start(t, Config{Health: healthcheck.New(healthcheck.Config{})}, nil)
-	s, err := tel.Reader.(*collection).snapshot(t.Context(), time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, sm := range s.ScopeMetrics {
-		for _, m := range sm.Metrics {
-			if m.Name != "health.lifecycle.status" {
-				continue
-			}
-			for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
-				if state, _ := p.Attributes.Value("health.lifecycle.state"); (p.Value == 1) != (state.AsString() == "running") {
-					t.Errorf("%s is %d", state.AsString(), p.Value)
-				}
-			}
-			return
-		}
-	}
-	t.Error("no lifecycle")
 }
