@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -45,10 +46,14 @@ var ownViews = []sdkmetric.View{
 // outside too if they stay open for long, such as event streams, because otherwise they are the
 // oldest request.
 func (t *Telemetry) Instrument(next http.Handler) http.Handler {
+	var tracers trace.TracerProvider = t.TracerProvider
+	if !t.spanDetails {
+		tracers = requestTracers{tracers}
+	}
 	in := &instrumented{
 		t: t, next: next,
 		otelhttp: otelhttp.NewMiddleware("",
-			otelhttp.WithMeterProvider(t.duration.others), otelhttp.WithTracerProvider(t.TracerProvider),
+			otelhttp.WithMeterProvider(t.duration.others), otelhttp.WithTracerProvider(tracers),
 			otelhttp.WithPropagators(shortcut(t.propagator)),
 			otelhttp.WithSpanNameFormatter(t.routes.spanName),
 			otelhttp.WithServerName(t.service)), // otherwise server.address is the client's Host header

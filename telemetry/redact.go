@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -17,21 +16,31 @@ func isSensitive(key attribute.Key, kind trace.SpanKind) bool {
 	if key == semconv.ServerAddressKey {
 		return kind != trace.SpanKindServer // on a server's span it is the service's name
 	}
-	return sensitiveKeys[key] || slices.ContainsFunc(sensitivePrefixes, func(p string) bool { return strings.HasPrefix(string(key), p) })
+	switch key { // of the semantic conventions, and of older libraries
+	case semconv.ExceptionMessageKey, semconv.ExceptionStacktraceKey, "error.message", semconv.URLFullKey,
+		semconv.URLPathKey, semconv.URLQueryKey, "http.url", "http.target", semconv.UserAgentOriginalKey,
+		"http.user_agent", semconv.ClientAddressKey, semconv.ClientPortKey, semconv.NetworkPeerAddressKey,
+		semconv.NetworkPeerPortKey, semconv.NetworkLocalAddressKey, semconv.NetworkLocalPortKey,
+		"http.client_ip", "http.host", "net.peer.ip", "net.peer.name", "net.peer.port",
+		"net.sock.peer.addr", "net.sock.peer.port", "net.host.name", "net.host.ip", "net.host.port",
+		"db.user", "db.connection_string", "pgx.query.parameters":
+		return true
+	}
+	return hasSensitivePrefix(string(key))
 }
 
-// sensitiveKeys are keys of the semantic conventions, and of older libraries.
-var sensitiveKeys = map[attribute.Key]bool{
-	semconv.ExceptionMessageKey: true, semconv.ExceptionStacktraceKey: true, "error.message": true, semconv.URLFullKey: true,
-	semconv.URLPathKey: true, semconv.URLQueryKey: true, "http.url": true, "http.target": true, semconv.UserAgentOriginalKey: true,
-	"http.user_agent": true, semconv.ClientAddressKey: true, semconv.ClientPortKey: true, semconv.NetworkPeerAddressKey: true,
-	semconv.NetworkPeerPortKey: true, semconv.NetworkLocalAddressKey: true, semconv.NetworkLocalPortKey: true,
-	"http.client_ip": true, "http.host": true, "net.peer.ip": true, "net.peer.name": true, "net.peer.port": true,
-	"net.sock.peer.addr": true, "net.sock.peer.port": true, "net.host.name": true, "net.host.ip": true, "net.host.port": true,
-	"db.user": true, "db.connection_string": true, "pgx.query.parameters": true,
-}
-
-var sensitivePrefixes = []string{
-	"http.request.header.", "http.response.header.", "rpc.request.metadata.", "rpc.response.metadata.",
-	"db.query.parameter.", "db.operation.parameter.", "user.", "enduser.",
+// hasSensitivePrefix looks at one letter of most keys, because every span pays for it.
+func hasSensitivePrefix(key string) bool {
+	if key == "" {
+		return false
+	}
+	switch key[0] {
+	case 'h':
+		return strings.HasPrefix(key, "http.request.header.") || strings.HasPrefix(key, "http.response.header.")
+	case 'r':
+		return strings.HasPrefix(key, "rpc.request.metadata.") || strings.HasPrefix(key, "rpc.response.metadata.")
+	case 'd':
+		return strings.HasPrefix(key, "db.query.parameter.") || strings.HasPrefix(key, "db.operation.parameter.")
+	}
+	return strings.HasPrefix(key, "user.") || strings.HasPrefix(key, "enduser.")
 }

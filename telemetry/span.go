@@ -33,7 +33,7 @@ type endedSpan struct {
 	droppedAttributes, droppedEvents, droppedLinks int
 
 	size int
-	few  [12]attribute.KeyValue // room for the attributes of most spans
+	few  [8]attribute.KeyValue // room for the attributes of most spans
 }
 
 func (s *endedSpan) Name() string                                { return s.name }
@@ -109,11 +109,11 @@ func (r spanRules) attributes(to, from []attribute.KeyValue, kind trace.SpanKind
 		if !r.details && isSensitive(kv.Key, kind) {
 			continue
 		}
-		if len(kv.Key) > nameLimit {
-			kv.Key = attribute.Key(shorten(string(kv.Key), nameLimit))
-		}
-		kv.Value = r.of(kv.Value)
 		s := attributeSize(kv)
+		if s > min(r.value, nameLimit) { // its key or its value may be too long
+			kv = attribute.KeyValue{Key: attribute.Key(shorten(string(kv.Key), nameLimit)), Value: r.of(kv.Value)}
+			s = attributeSize(kv)
+		}
 		if size+s > room {
 			dropped++
 			continue

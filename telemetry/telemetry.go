@@ -98,6 +98,7 @@ type Telemetry struct {
 	Reader sdkmetric.Reader
 
 	service      string
+	spanDetails  bool // Config.SpanDetails
 	propagator   propagation.TextMapPropagator
 	registry     prometheus.Gatherer  // behind /metrics
 	evidence     sdkmetric.Reader     // for Health: Reader, and the other metrics of Config.Registry
@@ -136,7 +137,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	local := cmp.Or(cfg.Logger, slog.Default())
 	lines := guard.NewWriter(local)
 	t := &Telemetry{
-		Logger: local, lines: lines, log: lines.Logger(), propagator: env.propagator,
+		Logger: local, lines: lines, log: lines.Logger(), propagator: env.propagator, spanDetails: cfg.SpanDetails,
 		errorLogger: &errorLogger{log: lines.Logger(), errors: map[string]*loggedError{}},
 	}
 	if err := t.build(context.WithoutCancel(ctx), cfg, env); err != nil {
