@@ -88,20 +88,30 @@ func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Co
 	if strings.HasPrefix(info.FullMethodName, "/grpc.health.v1.Health/") {
 		return ctx
 	}
-	return &call{Context: h.spans.TagRPC(ctx, info), method: info.FullMethodName}
+	ctx = h.spans.TagRPC(ctx, info)
+	return &call{Context: ctx, method: info.FullMethodName, recorded: trace.SpanFromContext(ctx).IsRecording()}
 }
 
-// HandleRPC follows a call from its Begin to its End.
+// HandleRPC follows a call from its Begin to its End. Of what happens, otelgrpc puts only the header
+// and the end on a span.
 func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
-	c, ok := ctx.Value(callKey{}).(*call)
-	if !ok {
-		return
-	}
-	h.spans.HandleRPC(ctx, s)
 	switch s := s.(type) {
 	case *stats.Begin:
-		h.inFlight.enter(c, s.BeginTime)
+		if c := callOf(ctx); c != nil {
+			h.inFlight.enter(c, s.BeginTime)
+		}
+	case *stats.InHeader:
+		if c := callOf(ctx); c != nil && c.recorded {
+			h.spans.HandleRPC(ctx, s)
+		}
 	case *stats.End:
+		c := callOf(ctx)
+		if c == nil {
+			return
+		}
+		if c.recorded {
+			h.spans.HandleRPC(ctx, s)
+		}
 		h.inFlight.leave(c)
 		h.duration.Record(ctx, s.EndTime.Sub(s.BeginTime).Seconds(), h.methods.of(c.method).attributes(s.Error)...)
 	}

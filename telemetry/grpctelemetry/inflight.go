@@ -14,6 +14,7 @@ import (
 type call struct {
 	context.Context
 	method         string
+	recorded       bool // by its span
 	start          time.Time
 	older, younger *call
 	open           bool
@@ -27,6 +28,12 @@ func (c *call) Value(key any) any {
 		return c
 	}
 	return c.Context.Value(key)
+}
+
+// callOf returns the call of a context; nil if it is none of ours, such as a health call.
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
 }
 
 // inFlight is a list of the calls that have not ended, oldest first.
