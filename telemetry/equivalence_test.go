@@ -181,7 +181,8 @@ func kinds() []kind {
 
 // TestLikeOtelhttp: spans, series and answers are those of plain otelhttp with our views. There are
 // two differences: http.route, which otelhttp's spans don't have, and error.type of an answer that
-// did not arrive, which otelhttp does not know.
+// did not arrive, which otelhttp does not know. Without SpanDetails a span never has what is not
+// exported.
 func TestLikeOtelhttp(t *testing.T) {
 	for _, p := range protocols {
 		for _, k := range kinds() {
@@ -189,12 +190,14 @@ func TestLikeOtelhttp(t *testing.T) {
 				k.method = "PUT"
 			}
 			t.Run(k.name+" over "+p.name, func(t *testing.T) {
-				want, got := recordPlain(t, k, p.two), recordOurs(t, k, p.two)
-				if got != want {
-					t.Errorf("behind Instrument:\n%s\nplain otelhttp:\n%s", got, want)
-				}
-				if !strings.Contains(got, "series ") || !strings.Contains(got, "answer") {
-					t.Errorf("recorded:\n%s", got)
+				for _, details := range []bool{false, true} {
+					want, got := recordPlain(t, k, p.two, details), recordOurs(t, k, p.two, details)
+					if got != want {
+						t.Errorf("details %v, behind Instrument:\n%s\nplain otelhttp:\n%s", details, got, want)
+					}
+					if !strings.Contains(got, "series ") || !strings.Contains(got, "answer") || strings.Contains(got, "user_agent.original") != (details && strings.Contains(got, "span ")) {
+						t.Errorf("details %v, recorded:\n%s", details, got)
+					}
 				}
 			})
 		}
@@ -211,21 +214,22 @@ func muxOf(k kind) http.Handler {
 	return mux
 }
 
-func recordOurs(t *testing.T, k kind, two bool) string {
+func recordOurs(t *testing.T, k kind, two, details bool) string {
 	spans := tracetest.NewInMemoryExporter()
-	tel, _ := start(t, Config{ServiceName: "orders"}, nil)
+	tel, _ := start(t, Config{ServiceName: "orders", SpanDetails: details}, nil)
+	tel.TracerProvider = tel.traces // as with an endpoint
 	tel.traces.RegisterSpanProcessor(sdktrace.NewSimpleSpanProcessor(spans))
 	srv := serve(t, tel.Instrument(muxOf(k)), two)
-	return ask(t, srv, k) + recorded(t, tel.Reader, spans)
+	return ask(t, srv, k) + recorded(t, tel.Reader, spans, true)
 }
 
-func recordPlain(t *testing.T, k kind, two bool) string {
+func recordPlain(t *testing.T, k kind, two, details bool) string {
 	spans, reader := tracetest.NewInMemoryExporter(), sdkmetric.NewManualReader()
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
 	mp := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(ownViews...))
 	srv := serve(t, otelhttp.NewMiddleware("", otelhttp.WithMeterProvider(mp), otelhttp.WithTracerProvider(tp), otelhttp.WithServerName("orders"),
 		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})))(muxOf(k)), two)
-	return ask(t, srv, k) + recorded(t, reader, spans)
+	return ask(t, srv, k) + recorded(t, reader, spans, details)
 }
 
 // ask returns what the client saw, after the server has finished.
@@ -273,13 +277,17 @@ func ask(t *testing.T, srv *served, k kind) string {
 	return seen.String()
 }
 
-// recorded returns the spans and the series, without what differs from run to run.
-func recorded(t *testing.T, reader any, spans *tracetest.InMemoryExporter) string {
+// recorded returns the spans and the series, without what differs from run to run. details keeps all
+// attributes of the spans.
+func recorded(t *testing.T, reader any, spans *tracetest.InMemoryExporter, details bool) string {
 	t.Helper()
 	var all []string
 	for _, s := range spans.GetSpans() {
 		var attrs []string
 		for _, kv := range s.Attributes {
+			if !details && isSensitive(kv.Key, s.SpanKind) {
+				continue
+			}
 			switch kv.Key {
 			case semconv.HTTPRouteKey, semconv.ErrorTypeKey: // ours only
 				continue

@@ -11,6 +11,9 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // BenchmarkInstrument compares no instrumentation, otelhttp alone and Instrument. They take turns in
@@ -29,23 +32,39 @@ func BenchmarkInstrument(b *testing.B) {
 					{name: "otelhttp", handler: otelhttpAlone(b, s.name, itemsMux())},
 					{name: "ours", handler: instrument(b, s.name, itemsMux())},
 				}
-				for _, c := range all {
-					c.prepare(b, over == "loopback")
-				}
-				for n := range b.N {
-					for m := range all {
-						all[(n+m)%len(all)].round()
-					}
-				}
-				b.ReportMetric(0, "ns/op")
-				for _, c := range all {
-					b.ReportMetric(low(c.cpu), c.name+"-ns")
-					b.ReportMetric(low(c.allocs), c.name+"-allocs")
-				}
+				takeTurns(b, all, over == "loopback")
 				b.ReportMetric(low(all[2].cpu)/low(all[1].cpu), "ours/otelhttp")
 				b.ReportMetric(low(all[0].cpu)/low(all[1].cpu), "bare/otelhttp")
 			})
 		}
+	}
+}
+
+// BenchmarkPromhttp compares Instrument, without an endpoint, with what users of client_golang have: a
+// histogram by route, method and code. It has no spans, no request in flight and no panic.
+func BenchmarkPromhttp(b *testing.B) {
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "http_request_duration_seconds", Help: "Of requests."}, []string{"route", "method", "code"})
+	mux := http.NewServeMux()
+	mux.Handle("/items/{id}", promhttp.InstrumentHandlerDuration(duration.MustCurryWith(prometheus.Labels{"route": "/items/{id}"}), itemsMux()))
+	all := []*contender{{name: "promhttp", handler: mux}, {name: "ours", handler: instrument(b, "no_endpoint", itemsMux())}}
+	takeTurns(b, all, false)
+	b.ReportMetric(low(all[1].cpu)/low(all[0].cpu), "ours/promhttp")
+}
+
+// takeTurns lets the contenders take turns.
+func takeTurns(b *testing.B, all []*contender, loopback bool) {
+	for _, c := range all {
+		c.prepare(b, loopback)
+	}
+	for n := range b.N {
+		for m := range all {
+			all[(n+m)%len(all)].round()
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	for _, c := range all {
+		b.ReportMetric(low(c.cpu), c.name+"-ns")
+		b.ReportMetric(low(c.allocs), c.name+"-allocs")
 	}
 }
 

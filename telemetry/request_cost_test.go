@@ -45,14 +45,18 @@ var samplings = []struct {
 	{"always_on", sdktrace.AlwaysSample()},
 	{"ratio_0.1", sdktrace.TraceIDRatioBased(.1)},
 	{"always_off", sdktrace.NeverSample()},
+	{"no_endpoint", sdktrace.AlwaysSample()}, // sampled, and exported nowhere
 }
 
 // instrument has everything around next that a user of Start gets. Spans go to an exporter that
 // drops them.
 func instrument(tb testing.TB, sampler string, next http.Handler) http.Handler {
 	name, arg := sampler, ""
-	if sampler == "ratio_0.1" {
+	switch sampler {
+	case "ratio_0.1":
 		name, arg = "traceidratio", "0.1"
+	case "no_endpoint":
+		name = "always_on"
 	}
 	tb.Setenv("OTEL_TRACES_SAMPLER", name)
 	tb.Setenv("OTEL_TRACES_SAMPLER_ARG", arg)
@@ -60,11 +64,15 @@ func instrument(tb testing.TB, sampler string, next http.Handler) http.Handler {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	tb.Cleanup(func() { _ = tel.Shutdown(context.Background()) })
+	if sampler == "no_endpoint" {
+		return tel.Instrument(next)
+	}
 	g := newGate(&newOutcomes(tel.errorLogger).traces, 2560)
+	tel.TracerProvider = tel.traces // as with an endpoint
 	tel.traces.RegisterSpanProcessor(gatedSpans{
 		sdktrace.NewBatchSpanProcessor(gatedSpanExporter{nowhere{}, g}), g, spanRules{bounds{value: spanValueLimit, item: itemLimit}, false, tel.service},
 	})
-	tb.Cleanup(func() { _ = tel.Shutdown(context.Background()) })
 	return tel.Instrument(next)
 }
 
@@ -81,7 +89,11 @@ func otelhttpAlone(tb testing.TB, sampler string, next http.Handler) http.Handle
 			root = s.sampler
 		}
 	}
-	tp := sdktrace.NewTracerProvider(sdktrace.WithSampler(root), sdktrace.WithBatcher(nowhere{}))
+	options := []sdktrace.TracerProviderOption{sdktrace.WithSampler(root)}
+	if sampler != "no_endpoint" {
+		options = append(options, sdktrace.WithBatcher(nowhere{}))
+	}
+	tp := sdktrace.NewTracerProvider(options...)
 	tb.Cleanup(func() {
 		_ = tp.Shutdown(context.Background())
 		_ = mp.Shutdown(context.Background())

@@ -86,7 +86,10 @@ import (
 
 // Telemetry is a running pipeline.
 type Telemetry struct {
-	MeterProvider  metric.MeterProvider
+	MeterProvider metric.MeterProvider
+
+	// TracerProvider makes spans. Without an endpoint for traces it records none. They still have an
+	// identity and the sampling flag, for log lines and for calls to other services.
 	TracerProvider trace.TracerProvider
 
 	// Logger writes to Config.Logger. If logs are exported, it also writes to OTLP, with the trace
@@ -180,8 +183,9 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 	}
 
 	t.traces = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSampler(env.sampler))
-	t.TracerProvider = t.traces
+	t.TracerProvider = newUnrecordedTracers(env.sampler)
 	if env.traces.exported {
+		t.TracerProvider = t.traces
 		limits := env.bounds(spanValueLimit, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
 		p, err := spanProcessor(ctx, env, out, spanRules{limits, cfg.SpanDetails, t.service})
 		if err != nil {
