@@ -48,8 +48,8 @@ var buckets = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5,
 // The names are those of the semantic conventions 1.43. OTEL_SEMCONV_STABILITY_OPT_IN, which makes
 // otelgrpc record the older rpc.server.duration, has no effect.
 //
-// The first 1,000 methods have series of their own. All further ones are _OTHER together, because a
-// server with an UnknownServiceHandler gets names from its clients.
+// The first 1,000 methods have series of their own. All further ones are _OTHER together, and so are
+// those of more than 1 KiB, because a server with an UnknownServiceHandler gets names from its clients.
 func NewServerHandler(c Config) (stats.Handler, error) {
 	meters, tracers := c.MeterProvider, c.TracerProvider
 	if meters == nil {

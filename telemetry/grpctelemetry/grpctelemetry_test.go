@@ -192,6 +192,22 @@ func TestManyMethods(t *testing.T) {
 	}
 }
 
+// TestLongMethod: a client's name of a method does not fill the memory.
+func TestLongMethod(t *testing.T) {
+	s := newServer(t, ours, nil, grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return nil }))
+	for n := range 3 {
+		_ = get(t.Context(), s.ClientConn, fmt.Sprintf("/made.Up/%d%s", n, strings.Repeat("m", 2000)))
+	}
+	s.finish()
+	points := s.metrics(t)["rpc.server.call.duration"].Data.(metricdata.Histogram[float64]).DataPoints
+	if len(points) != 1 || points[0].Count != 3 {
+		t.Fatalf("%d series", len(points))
+	}
+	if name, _ := points[0].Attributes.Value("rpc.method"); name.AsString() != other {
+		t.Errorf("the method is %.20s", name.AsString())
+	}
+}
+
 // TestExemplars: the duration knows the trace of its call.
 func TestExemplars(t *testing.T) {
 	var span trace.SpanContext

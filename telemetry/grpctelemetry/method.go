@@ -17,6 +17,7 @@ import (
 const (
 	other   = "_OTHER" // of the semantic conventions, for a method that is not known
 	maxKept = 1000
+	maxName = 1 << 10 // bytes; a client may send megabytes
 )
 
 // methods has the attributes of every method. It only grows, up to maxKept.
@@ -41,18 +42,21 @@ func (m *methods) of(fullName string) *method {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	next := map[string]*method{}
+	next, full := map[string]*method{}, len(fullName) > maxName
 	if known := m.all.Load(); known != nil {
 		if one := (*known)[fullName]; one != nil { // another call was faster
 			return one
 		}
-		if len(*known) >= maxKept {
-			if m.other == nil {
-				m.other = &method{name: other}
-			}
-			return m.other
+		full = full || len(*known) >= maxKept
+		if !full {
+			next = maps.Clone(*known)
 		}
-		next = maps.Clone(*known)
+	}
+	if full {
+		if m.other == nil {
+			m.other = &method{name: other}
+		}
+		return m.other
 	}
 	fullName = strings.Clone(fullName) // it may be a part of something large
 	one := &method{name: strings.ToValidUTF8(nameOf(fullName), "\uFFFD")}
