@@ -173,8 +173,12 @@ func (p *producing) produce(ctx context.Context) []metricdata.ScopeMetrics {
 	if p.instance != "" && isOf(scopes, p.instance) {
 		scopes, failed = nil, &fault{how: "error", text: "is left out: " + errNesting.Error()}
 	}
+	sound, malformed := soundScopes(scopes)
+	if failed == nil {
+		failed = malformed
+	}
 	p.faults.report(failed, "producer", fmt.Sprintf("the Producer %T", p.producer))
-	return scopes
+	return sound
 }
 
 // isOf reports whether a Producer has gathered the /metrics of an instance.

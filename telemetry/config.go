@@ -3,6 +3,7 @@ package telemetry
 import (
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -65,8 +66,11 @@ type Config struct {
 
 // validate returns all mistakes in the configuration.
 func (cfg *Config) validate() (errs []error) {
+	if cfg.Registry != nil && isNil(cfg.Registry) {
+		errs = append(errs, &cfgerrors.Error{Field: "Registry", Problem: "is a nil pointer"})
+	}
 	for n, r := range cfg.Readers {
-		if r == nil {
+		if isNil(r) {
 			errs = append(errs, &cfgerrors.Error{Field: fmt.Sprintf("Readers[%d]", n), Problem: "is nil"})
 		}
 	}
@@ -75,7 +79,17 @@ func (cfg *Config) validate() (errs []error) {
 			errs = append(errs, &cfgerrors.Error{Field: fmt.Sprintf("Producers[%d]", n), Problem: "is nil"})
 		}
 	}
+	for n, v := range cfg.Views {
+		if v == nil {
+			errs = append(errs, &cfgerrors.Error{Field: fmt.Sprintf("Views[%d]", n), Problem: "is nil"})
+		}
+	}
 	return errs
+}
+
+// isNil reports whether v is nil, or a nil pointer in an interface.
+func isNil(v any) bool {
+	return v == nil || reflect.ValueOf(v).Kind() == reflect.Pointer && reflect.ValueOf(v).IsNil()
 }
 
 // views returns the user's and the package's views as one. It is that of Health, or that of a Monitor

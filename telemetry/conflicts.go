@@ -76,18 +76,15 @@ type conflict struct {
 	sentence string
 }
 
-// conflicts collects once to find them.
+// conflicts takes a snapshot to find them. A collection of its own would run foreign code in a
+// scrape.
 func (l *scrapeErrors) conflicts() (list []conflict) {
-	collecting, ok := l.reader.(interface {
-		Collect(context.Context, *metricdata.ResourceMetrics) error
-	})
-	if !ok {
-		return nil
-	}
-	var rm metricdata.ResourceMetrics
 	ctx, cancel := context.WithTimeout(context.Background(), gatherLimit)
 	defer cancel()
-	_ = collecting.Collect(ctx, &rm) // a part is enough
+	rm, err := l.metrics.Snapshot(ctx)
+	if err != nil {
+		return nil
+	}
 	namer := otlptranslator.NewMetricNamer("", translation)
 	users, types := map[string]map[string]bool{}, map[string]map[otlptranslator.MetricType]bool{}
 	for _, sm := range rm.ScopeMetrics {

@@ -155,6 +155,25 @@ func (env *environment) readSampler() {
 	env.sampler = newSampler(name, ratio)
 }
 
+// refuse switches a signal off whose exporter can't be made: it knows more about endpoints than the
+// checks here. The result is the error of a strict Start.
+func (env *environment) refuse(s *signal, of string, err error, strict bool) error {
+	name := prefixOTLP + of + "_ENDPOINT"
+	if value(name) == "" {
+		name = prefixOTLP + "ENDPOINT"
+	}
+	s.exported = false
+	v := &invalidVariable{name, value(name), err, "the signals that use it are not exported"}
+	if isSecret(name, v.value) {
+		v.value, v.problem = "…", errors.New("can't be used by its exporter")
+	}
+	env.add(v)
+	if strict {
+		return v
+	}
+	return nil
+}
+
 // environmentInvalid is the name of an instrument.
 const environmentInvalid = "telemetry.environment.invalid"
 

@@ -34,8 +34,9 @@ var ownViews = []sdkmetric.View{
 // r.Pattern, as in the examples.
 //
 // A panic of next is recorded and answered as a 500. If a part of the answer was sent already, the
-// connection is cut. A request whose connection next hijacks, as for a WebSocket, ends for the
-// metrics when it is hijacked. Its span ends when next returns.
+// connection is cut. If next ends its goroutine by runtime.Goexit, net/http always cuts it. A request
+// whose connection next hijacks, as for a WebSocket, ends for the metrics when it is hijacked. Its
+// span ends when next returns.
 //
 // If the client has not got the whole answer, the duration and the span have error.type:
 // client_disconnected, timeout or aborted. The status is the one that the client has seen. A client
@@ -71,7 +72,7 @@ type instrumented struct {
 func (in *instrumented) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{instrumented: in, server: w, outer: r, outerBody: r.Body, method: methodOf(r.Method), scheme: schemeOf(r)}
 	in.t.inflight.enter(req)
-	defer in.t.inflight.leave(req) // even if next ends the goroutine
+	defer req.end() // even if next ends the goroutine
 	in.otelhttp(req).ServeHTTP(lower{req}, r)
 	req.finish()
 }

@@ -2,9 +2,9 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 
@@ -44,7 +44,7 @@ func (m meter) Int64Histogram(name string, o ...metric.Int64HistogramOption) (me
 
 func (m meter) RegisterCallback(f metric.Callback, instruments ...metric.Observable) (metric.Registration, error) {
 	if f == nil {
-		return m.Meter.RegisterCallback(f, instruments...)
+		return nil, errors.New("the callback is nil")
 	}
 	c := &callback{name: m.namesOf(instruments), faults: m.provider.faults}
 	return m.Meter.RegisterCallback(func(ctx context.Context, to metric.Observer) error {
@@ -102,17 +102,18 @@ func named[I metric.Observable](m meter, name string) func(I, error) (I, error) 
 	}
 }
 
-// guarded returns options with guarded callbacks. An option has one callback at most.
-func guardedOptions[O, F any](options []O, callbacks func(O) []F, guard func(F) O) []O {
-	options = slices.Clone(options)
-	for n, o := range options {
-		for _, f := range callbacks(o) {
-			if !reflect.ValueOf(f).IsNil() {
-				options[n] = guard(f)
-			}
+// guardedOptions returns options with guarded callbacks. An option has one callback at most. One of
+// nil is left out, because the SDK would call it at every collection.
+func guardedOptions[O, F any](options []O, callbacks func(O) []F, guard func(F) O) (out []O) {
+	for _, o := range options {
+		switch all := callbacks(o); {
+		case len(all) == 0:
+			out = append(out, o)
+		case !reflect.ValueOf(all[0]).IsNil():
+			out = append(out, guard(all[0]))
 		}
 	}
-	return options
+	return out
 }
 
 func (m meter) Int64ObservableCounter(name string, options ...metric.Int64ObservableCounterOption) (metric.Int64ObservableCounter, error) {

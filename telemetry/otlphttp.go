@@ -13,7 +13,7 @@ import (
 
 // newClient makes the client of an exporter that uses HTTP. Every failed attempt calls report.
 func newClient(s signal, report func(error)) *http.Client {
-	return &http.Client{Transport: &attempts{limit: s.attempt(), report: report, next: &http.Transport{
+	return &http.Client{CheckRedirect: stay, Transport: &attempts{limit: s.attempt(), report: report, next: &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		TLSClientConfig:       s.tls,
@@ -24,6 +24,10 @@ func newClient(s signal, report func(error)) *http.Client {
 		IdleConnTimeout:       90 * time.Second,
 	}}}
 }
+
+// stay follows no redirect. A new request would take the headers with the key of the collector to
+// another host, or arrive as a GET without the data. The redirect's status fails the export.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // attempts is the transport of one exporter. It limits each attempt, and makes an exporter retry
 // after a broken connection, as the protocol asks. The exporter would give the batch up.

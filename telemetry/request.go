@@ -33,6 +33,7 @@ type request struct {
 	scheme scheme
 	status atomic.Int32 // the final status; 0 if nothing of the answer was sent
 	taken  bool         // the handler has hijacked the connection
+	back   bool         // the handler has returned
 	cut    bool         // the client must see that the answer is incomplete
 
 	written  atomic.Int64              // bytes of the body
@@ -61,6 +62,7 @@ func (req *request) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := req.writer()
 	defer req.recovered(out)
 	req.next.ServeHTTP(out, r) // the same request, because the mux writes its pattern into it
+	req.back = true
 }
 
 // recovered turns a panic into a 500 before otelhttp sees it, because otelhttp records nothing after
@@ -75,8 +77,10 @@ func (req *request) recovered(w http.ResponseWriter) {
 	if p != nil {
 		req.panicked(w, p, route)
 	}
+	exited := p == nil && !req.back // by runtime.Goexit; then net/http cuts the connection
+	req.cut = req.cut || exited
 	if !req.taken {
-		req.failure = req.outcome(p != nil && p != http.ErrAbortHandler)
+		req.failure = req.outcome(exited || p != nil && p != http.ErrAbortHandler)
 	}
 	if req.failure != complete && span.IsRecording() {
 		span.SetAttributes(failureAttributes[req.failure])
@@ -113,7 +117,7 @@ func (req *request) finish() {
 // end is the end of the request for the metrics: its handler has returned or hijacked the
 // connection. Only the first call counts.
 func (req *request) end() {
-	if start, ok := req.t.inflight.leave(req); ok {
+	if start, ok := req.t.inflight.leave(req); ok && req.inner != nil { // it is nil if a middleware has panicked
 		req.t.duration.record(req, start)
 	}
 }

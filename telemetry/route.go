@@ -10,6 +10,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // method is an index into methods. The last stands for all others, as the semantic conventions ask.
@@ -131,8 +133,10 @@ type routes struct {
 	all atomic.Pointer[map[string]*route]
 }
 
-// of returns the route of a pattern. If there are too many already, it makes one that is not kept.
+// of returns the route of a pattern. If there are too many already, it makes one that is not kept. A
+// router may set a client's path as the pattern, so it is cut.
 func (c *routes) of(pattern string) *route {
+	pattern = guard.Cut(pattern)
 	if rt, full := c.known(pattern); rt != nil {
 		return rt
 	} else if full {

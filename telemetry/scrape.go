@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/otlptranslator"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/otelhealth/otelhealth/internal/guard"
 )
@@ -38,9 +37,9 @@ func (t *Telemetry) MetricsHandler() http.Handler {
 // scrapeErrors says in one sentence, once, what /metrics leaves out and why. client_golang has the
 // same errors at every scrape, with the attributes of each series.
 type scrapeErrors struct {
-	log    *slog.Logger
-	reader sdkmetric.Reader
-	show   func(names []string) // of conflicts
+	log     *slog.Logger
+	metrics *collection
+	show    func(names []string) // of conflicts
 
 	mu    sync.Mutex
 	said  map[string]bool

@@ -143,7 +143,11 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 		Logger: local, lines: lines, log: lines.Logger(), propagator: env.propagator, spanDetails: cfg.SpanDetails,
 		errorLogger: &errorLogger{log: lines.Logger(), errors: map[string]*loggedError{}},
 	}
-	if err := t.build(context.WithoutCancel(ctx), cfg, env); err != nil {
+	var err error
+	if failed := guard.Inline(func() { err = t.build(context.WithoutCancel(ctx), cfg, env) }); failed != nil {
+		err = failed // of a Reader that is none, for example
+	}
+	if err != nil {
 		t.abandon()
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
@@ -188,20 +192,22 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 		t.TracerProvider = t.traces
 		limits := env.bounds(spanValueLimit, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
 		p, err := spanProcessor(ctx, env, out, spanRules{limits, cfg.SpanDetails, t.service})
-		if err != nil {
+		if err == nil {
+			t.traces.RegisterSpanProcessor(p)
+		} else if err := env.refuse(&env.traces, "TRACES", err, cfg.Strict); err != nil {
 			return err
 		}
-		t.traces.RegisterSpanProcessor(p)
 	}
 	if env.logs.exported {
 		limits := env.bounds(logValueLimit, "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
 		p, err := logProcessor(ctx, env, out, limits)
-		if err != nil {
+		if err == nil {
+			t.logs = sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(p))
+			t.loggers = textScopes{t.logs, &out.logs}
+			t.Logger = bridgeLogs(t.Logger.Handler(), t.logs, limits)
+		} else if err := env.refuse(&env.logs, "LOGS", err, cfg.Strict); err != nil {
 			return err
 		}
-		t.logs = sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(p))
-		t.loggers = textScopes{t.logs, &out.logs}
-		t.Logger = bridgeLogs(t.Logger.Handler(), t.logs, limits)
 	}
 	var own advice
 	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(metrics), sdkmetric.WithView(cfg.views(&own))}
@@ -211,7 +217,9 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 	if env.metrics.exported {
 		second, err := exportMetrics(ctx, env, out, metrics, res, t.native)
 		if err != nil {
-			return err
+			if err := env.refuse(&env.metrics, "METRICS", err, cfg.Strict); err != nil {
+				return err
+			}
 		}
 		if second != nil {
 			t.log.Info("metrics are aggregated twice, because OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE or " +
@@ -250,7 +258,7 @@ func (t *Telemetry) serveMetrics(cfg Config, metrics *collection, res *resource.
 	own := prometheus.NewRegistry()
 	own.MustRegister(scraped)
 	t.registry, t.Reader, t.evidence = own, metrics, metrics
-	t.scrapeErrors = &scrapeErrors{log: t.log, reader: metrics, show: t.showConflicts, said: map[string]bool{}, known: map[string]bool{}}
+	t.scrapeErrors = &scrapeErrors{log: t.log, metrics: metrics, show: t.showConflicts, said: map[string]bool{}, known: map[string]bool{}}
 	if cfg.Registry == nil {
 		return nil
 	}
@@ -320,6 +328,8 @@ func (t *Telemetry) shutdown(ctx context.Context) error {
 	}
 	if t.metrics != nil {
 		ends = append(ends, t.metrics.Shutdown)
+	} else if t.Reader != nil { // a failed Start has no provider, but its export may have begun
+		ends = append(ends, t.Reader.Shutdown)
 	}
 	if t.logs != nil {
 		ends = append(ends, t.logs.Shutdown)
