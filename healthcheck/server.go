@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
 // ListenAndServe listens on the Addr of every server and serves as [Monitor.Serve] does. The
@@ -58,7 +60,11 @@ func (m *Monitor) Serve(srv *http.Server, l net.Listener) error {
 }
 
 func (m *Monitor) serveAll(servers []*http.Server, listeners []net.Listener) error {
-	if err := m.checkServers(servers); err != nil {
+	err := m.checkServers(servers)
+	if err == nil && slices.Contains(listeners, nil) {
+		err = &cfgerrors.Error{Field: "listener", Problem: "is nil"}
+	}
+	if err != nil {
 		closeAll(listeners)
 		return fmt.Errorf("healthcheck: Serve: %w", err)
 	}
@@ -66,11 +72,12 @@ func (m *Monitor) serveAll(servers []*http.Server, listeners []net.Listener) err
 	failed := make(chan error, len(servers))
 	for n, srv := range servers {
 		go func() {
-			if secure(srv) {
-				failed <- srv.ServeTLS(listeners[n], "", "")
-				return
-			}
-			failed <- srv.Serve(listeners[n])
+			failed <- guard.Call(context.Background(), func(context.Context) error { // a listener or ConnContext may panic
+				if secure(srv) {
+					return srv.ServeTLS(listeners[n], "", "")
+				}
+				return srv.Serve(listeners[n])
+			})
 		}()
 	}
 	select {

@@ -267,6 +267,25 @@ func TestServersThatCannotServe(t *testing.T) {
 	}
 }
 
+// panickingListener is a listener of somebody else.
+type panickingListener struct{ net.Listener }
+
+func (panickingListener) Accept() (net.Conn, error) { panic("hunter2") }
+
+// TestListenersThatCannotServe: such a listener is an error of Serve, and no end of the process.
+func TestListenersThatCannotServe(t *testing.T) {
+	if err := newKit(t, Config{}).start().Serve(&http.Server{}, nil); err == nil || !strings.Contains(err.Error(), "listener: is nil") {
+		t.Errorf("nil: %v", err)
+	}
+	k := newKit(t, Config{}).start()
+	if err := k.Serve(&http.Server{}, panickingListener{listen(t)}); err == nil || !strings.Contains(err.Error(), "panic of string") {
+		t.Errorf("a panic: %v", err)
+	}
+	if err := k.Serve(&http.Server{}, listen(t)); !errors.Is(err, cfgerrors.ErrStopped) {
+		t.Errorf("the Monitor has not stopped: %v", err)
+	}
+}
+
 // TestTLSIsChosenByCertificates: a server with certificates serves TLS, for every way to configure
 // them.
 func TestTLSIsChosenByCertificates(t *testing.T) {

@@ -19,16 +19,15 @@ type described struct {
 
 // describe lists the descriptions of a collector or a whole registry.
 func describe(c prometheus.Collector) (all []described) {
-	ch := make(chan *prometheus.Desc, 64)
+	ch, sent := make(chan *prometheus.Desc, 64), make(chan struct{})
 	go func() {
-		defer close(ch)
-		defer func() { _ = recover() }() // missing descriptions count as not registered
-		c.Describe(ch)
+		defer close(sent)
+		_ = guarded(func() { c.Describe(ch) }) // missing descriptions count as not registered
 	}()
-	for d := range ch {
+	receive(ch, sent, func(d *prometheus.Desc) {
 		text := textOf(d)
 		all = append(all, described{d, text, nameOf(text)})
-	}
+	})
 	return all
 }
 

@@ -76,7 +76,7 @@ func newFamilies(r Registry) *families {
 func (f *families) add(g prometheus.Gatherer) {
 	switch g := g.(type) {
 	case *prometheus.Registry:
-		if !slices.Contains(f.registries, g) {
+		if g != nil && !slices.Contains(f.registries, g) {
 			f.registries = append(f.registries, g)
 		}
 	case joined:
@@ -85,6 +85,7 @@ func (f *families) add(g prometheus.Gatherer) {
 		for _, each := range g {
 			f.add(each)
 		}
+	case nil:
 	default:
 		f.gatherers = append(f.gatherers, g)
 	}

@@ -62,7 +62,15 @@ func TestFaultyCollector(t *testing.T) {
 		"panics in Write": {func(m *faultyCollector, ch chan<- prometheus.Metric) {
 			ch <- panicking{prometheus.NewInvalidMetric(m.desc, nil)}
 		}, "its collector panicked"},
-		"exits":         {func(*faultyCollector, chan<- prometheus.Metric) { runtime.Goexit() }, "its collector ended its goroutine"},
+		"exits":              {func(*faultyCollector, chan<- prometheus.Metric) { runtime.Goexit() }, "its collector ended its goroutine"},
+		"closes the channel": {func(m *faultyCollector, ch chan<- prometheus.Metric) { close(ch) }, "named has no value"},
+		"sends later": {func(m *faultyCollector, ch chan<- prometheus.Metric) {
+			time.AfterFunc(time.Millisecond, func() { m.fine(ch) })
+		}, "named has no value"},
+		"closes and sends": {func(m *faultyCollector, ch chan<- prometheus.Metric) {
+			close(ch)
+			m.fine(ch)
+		}, "its collector panicked"},
 		"sends nothing": {func(*faultyCollector, chan<- prometheus.Metric) {}, "named has no value"},
 		"sends kinds": {func(m *faultyCollector, ch chan<- prometheus.Metric) {
 			m.fine(ch)

@@ -27,12 +27,14 @@ func (f *families) start(want *wanted) *lookup {
 	}
 	go func() {
 		defer close(l.done)
-		for _, r := range f.registries {
-			l.search(r)
-		}
-		if len(f.gatherers) > 0 {
-			l.gathered(f.gatherers)
-		}
+		_ = guarded(func() { // what is missing after a panic of a Gatherer counts as not registered
+			for _, r := range f.registries {
+				l.search(r)
+			}
+			if len(f.gatherers) > 0 {
+				l.gathered(f.gatherers)
+			}
+		})
 	}()
 	return l
 }

@@ -88,6 +88,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -142,6 +143,9 @@ func StartWith(ctx context.Context, m *healthcheck.Monitor, r Registry, p health
 	if r == nil {
 		r = Join(prometheus.DefaultRegisterer, prometheus.DefaultGatherer)
 	}
+	if hasNil(r) {
+		return &cfgerrors.Error{Field: "Registry", Problem: "is a nil pointer, or has a nil half"}
+	}
 	in := &reader{ManualReader: sdkmetric.NewManualReader(), families: newFamilies(r)}
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(in), sdkmetric.WithView(m.View(in.view)), sdkmetric.WithResource(service(cmp.Or(p.Logger, slog.Default()))))
 	verdicts := newMonitorCollector(m, in.ManualReader, family.isVerdict)
@@ -160,6 +164,19 @@ func StartWith(ctx context.Context, m *healthcheck.Monitor, r Registry, p health
 		}
 	})
 	return nil
+}
+
+// hasNil reports whether a Registry or one of its halves is nil.
+func hasNil(r Registry) bool {
+	if j, ok := r.(joined); ok {
+		return isNil(j.Registerer) || isNil(j.Gatherer)
+	}
+	return isNil(r)
+}
+
+// isNil reports whether v is nil, or a nil pointer in an interface.
+func isNil(v any) bool {
+	return v == nil || reflect.ValueOf(v).Kind() == reflect.Pointer && reflect.ValueOf(v).IsNil()
 }
 
 // register registers the metrics of a Monitor. It replaces those of a stopped Monitor.

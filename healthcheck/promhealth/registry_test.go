@@ -283,6 +283,21 @@ func TestRefused(t *testing.T) {
 	})
 }
 
+// TestNilRegistry: a nil pointer is a mistake of Start, and one among Gatherers has no metrics.
+func TestNilRegistry(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var none *prometheus.Registry
+		for _, r := range []Registry{none, Join(none, prometheus.NewRegistry()), Join(prometheus.NewRegistry(), nil)} {
+			wantErrors(t, Start(t.Context(), healthcheck.New(healthcheck.Config{}), r), "Registry: is a nil pointer, or has a nil half")
+		}
+		reg := prometheus.NewRegistry()
+		reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "gauge"}))
+		m := begin(t, Join(reg, prometheus.Gatherers{nil, none, reg}), rule.Rule{Name: "gauge", Value: rule.Last("gauge"), Fail: rule.Above(5)})
+		pass(2 * time.Second)
+		wantValue(t, m, "gauge", 0)
+	})
+}
+
 // TestNoLoop: a scrape asks the same collectors as the registry itself. A collection asks only the
 // collectors that a rule names, once a second.
 func TestNoLoop(t *testing.T) {

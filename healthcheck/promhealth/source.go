@@ -158,20 +158,43 @@ func (f *collection) run(cache *cache) {
 
 // collect lets the collector send in one goroutine, and takes the metrics in another.
 func (f *collection) collect(b *builder) (broken string) {
-	ch := make(chan prometheus.Metric, 256)
+	ch, sent := make(chan prometheus.Metric, 256), make(chan struct{})
 	sending := ended
 	go func() {
-		defer close(ch)
+		defer close(sent)
 		sending = guarded(func() { f.spec.collector.Collect(ch) })
 	}()
-	broken = guarded(func() {
-		for m := range ch {
-			b.add(m)
-		}
-	})
-	for range ch { // after a panic of a metric
-	}
+	broken = guarded(func() { receive(ch, sent, b.add) })
+	receive(ch, sent, func(prometheus.Metric) {}) // after a panic of a metric
 	return cmp.Or(sending, broken)
+}
+
+// receive takes what a collector sends until it has returned. The channel stays open, because the
+// collector may have closed it, or may have left a goroutine behind that sends later. Both would end
+// the process.
+func receive[T any](ch <-chan T, sent <-chan struct{}, take func(T)) {
+	for {
+		select {
+		case one, open := <-ch:
+			if !open {
+				<-sent
+				return
+			}
+			take(one)
+		case <-sent:
+			for {
+				select {
+				case one, open := <-ch:
+					if !open {
+						return
+					}
+					take(one)
+				default:
+					return
+				}
+			}
+		}
+	}
 }
 
 const (

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -20,8 +21,13 @@ type Func struct {
 	SuccessThreshold int           // successes in a row until it works again
 }
 
-// StaleAfter is the age at which an outcome is stale.
-func (f *Func) StaleAfter() time.Duration { return 3*f.Interval + f.Timeout }
+// StaleAfter is the age at which an outcome is stale. It is never, for an interval that means once.
+func (f *Func) StaleAfter() time.Duration {
+	if f.Interval > (math.MaxInt64-f.Timeout)/3 {
+		return math.MaxInt64
+	}
+	return 3*f.Interval + f.Timeout
+}
 
 // Record exports one finished run, in the context of its span.
 type Record func(ctx context.Context, name string, o *Outcome)

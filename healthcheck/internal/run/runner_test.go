@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -41,6 +42,19 @@ func checkTimes(t *testing.T, got []time.Duration, want ...time.Duration) {
 		if got[n] != want[n] {
 			t.Fatalf("runs began at %v; want %v", got, want)
 		}
+	}
+}
+
+// TestOnce: the outcome of a check that runs once, because its interval is the longest one, stays.
+func TestOnce(t *testing.T) {
+	for _, f := range []Func{{Interval: math.MaxInt64, Timeout: time.Second}, {Interval: math.MaxInt64, Timeout: math.MaxInt64}, {Interval: math.MaxInt64 / 3, Timeout: time.Hour}} {
+		if age := f.StaleAfter(); age != math.MaxInt64 {
+			t.Errorf("%v is stale after %v", f.Interval, age)
+		}
+	}
+	f := Func{Interval: time.Minute, Timeout: time.Second}
+	if age := f.StaleAfter(); age != 181*time.Second {
+		t.Errorf("a minute is stale after %v", age)
 	}
 }
 
