@@ -4,7 +4,7 @@
 //
 // There are two forms. [Inline] is for code that has no reason to block, on the goroutine of a user.
 // [Site.Run] and [Ask] are for the rest: a goroutine and a deadline, and at most one call left
-// behind. Texts are cut to [MaxText]. Package guard holds no lock while foreign code runs, and does
+// behind. [Do] is for callers with a goroutine and a deadline of their own. Texts are cut to [MaxText]. Package guard holds no lock while foreign code runs, and does
 // not know the purpose of that code.
 package guard
 
@@ -39,20 +39,28 @@ func Call(ctx context.Context, f func(context.Context) error) (err error) {
 // so the goroutine does not wait for a reader. A Fault has the name of the function named.
 func Start(ctx context.Context, f func(context.Context) error, named any) <-chan error {
 	done := make(chan error, 1)
-	go func() {
-		var err error
-		returned := false
-		defer func() {
-			if returned {
-				done <- err
-			} else {
-				done <- fault(recover()).in(named)
-			}
-		}()
-		err = f(ctx)
-		returned = true
-	}()
+	go Do(func() error { return f(ctx) }, func(err error) {
+		if fault, is := err.(*Fault); is && named != nil {
+			err = fault.in(named)
+		}
+		done <- err
+	})
 	return done
+}
+
+// Do runs f on the goroutine that the caller has made for it. Then it calls end with the error of f, or
+// with its Fault, even if f ends the goroutine.
+func Do(f func() error, end func(error)) {
+	var err error
+	returned := false
+	defer func() {
+		if !returned {
+			err = fault(recover())
+		}
+		end(err)
+	}()
+	err = f()
+	returned = true
 }
 
 // NameOf returns the name of a function, as in a stack.

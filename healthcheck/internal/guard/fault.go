@@ -51,6 +51,9 @@ func fault(recovered any) *Fault {
 
 func panicked(value any) *Fault { return &Fault{Kind: Panic, Value: valueText(value)} }
 
+// Recovered is the fault of code whose panic the caller has recovered.
+func Recovered(value any) *Fault { return panicked(value) }
+
 // valueText is the public part of a recovered panic: the text of the runtime's own errors, or the
 // type of others. A foreign type may also claim to be an error of the runtime.
 func valueText(value any) string {

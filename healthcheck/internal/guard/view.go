@@ -1,13 +1,17 @@
 package guard
 
 import (
+	"context"
+	"time"
+
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 )
 
 // View asks a view of others about an instrument, on the goroutine that creates it. A view that panics
 // matches nothing. The stream's filter runs wherever somebody records. If it panics, it drops the
-// attribute, because it was to keep something out.
+// attribute, because it was to keep something out. So does the stream's reservoir of exemplars.
 func View(view sdkmetric.View, i sdkmetric.Instrument) (stream sdkmetric.Stream, matched bool) {
 	if Inline(func() { stream, matched = view(i) }) != nil {
 		return sdkmetric.Stream{}, false
@@ -20,5 +24,29 @@ func View(view sdkmetric.View, i sdkmetric.Instrument) (stream sdkmetric.Stream,
 			return keep
 		}
 	}
+	if selector := stream.ExemplarReservoirProviderSelector; selector != nil {
+		stream.ExemplarReservoirProviderSelector = func(agg sdkmetric.Aggregation) exemplar.ReservoirProvider {
+			var provider exemplar.ReservoirProvider
+			_ = Inline(func() { provider = selector(agg) }) // nil is a reservoir without exemplars
+			return func(set attribute.Set) exemplar.Reservoir {
+				r := &reservoir{}
+				_ = Inline(func() { r.of = provider(set) })
+				return r
+			}
+		}
+	}
 	return stream, matched
+}
+
+// reservoir has the exemplars of a series. If it panics, the measurement counts, without an exemplar.
+type reservoir struct{ of exemplar.Reservoir }
+
+func (r *reservoir) Offer(ctx context.Context, t time.Time, v exemplar.Value, dropped []attribute.KeyValue) {
+	_ = Inline(func() { r.of.Offer(ctx, t, v, dropped) })
+}
+
+func (r *reservoir) Collect(dest *[]exemplar.Exemplar) {
+	if Inline(func() { r.of.Collect(dest) }) != nil {
+		*dest = nil
+	}
 }
