@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/embedded"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // callback is a callback of the user. The SDK gets what it has observed, and no error: a reader of
@@ -60,14 +62,12 @@ func (c *callback) observe(ctx context.Context, f func(context.Context, *observa
 	if seen == nil {
 		return nil
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			c.faults.report(panicked(p), "view", "a view of "+c.name)
+	failed = faultOf(guard.Inline(func() {
+		for n := range seen.all {
+			replay(&seen.all[n])
 		}
-	}()
-	for n := range seen.all {
-		replay(&seen.all[n])
-	}
+	}))
+	c.faults.report(failed, "view", "a view of "+c.name)
 	return nil
 }
 

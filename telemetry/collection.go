@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // collection is the reader of the provider. The Monitor, scrapes and the exporter read its
@@ -100,13 +102,9 @@ func (c *collection) snapshot(ctx context.Context, age time.Duration) (*snapshot
 // fly collects. It has a goroutine of its own, because a filter of a view may do anything.
 func (c *collection) fly(f *flight) {
 	s := &snapshot{}
-	failed := &fault{how: "exit", text: "ends its goroutine"}
-	var err error
-	defer func() {
-		if p := recover(); p != nil {
-			failed = panicked(p)
-		}
-		if failed != nil {
+	guard.Do(func() error { return c.Collect(context.Background(), s) }, func(err error) {
+		if _, is := err.(*guard.Fault); is {
+			failed := faultOf(err)
 			failed.what = "collecting metrics"
 			c.faults.report(failed, "collection", failed.what)
 			err = failed
@@ -118,9 +116,7 @@ func (c *collection) fly(f *flight) {
 		}
 		c.flight, c.landed = nil, f
 		close(f.done)
-	}()
-	err = c.Collect(context.Background(), s)
-	failed = nil
+	})
 }
 
 // Collect collects into rm. What has failed is missing, and was reported.

@@ -14,6 +14,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // duration records http.server.request.duration in otelhttp's place. otelhttp makes a set of up to
@@ -56,7 +58,7 @@ func matches(views []sdkmetric.View, name, unit, description string) bool {
 			Name: name, Unit: unit, Description: description, Kind: sdkmetric.InstrumentKindHistogram,
 			Scope: instrumentation.Scope{Name: otelhttp.ScopeName, Version: otelhttp.Version},
 		}
-		if _, ok := v(i); ok && !isGeneral(v, i) {
+		if _, ok := guard.View(v, i); ok && !isGeneral(v, i) {
 			return true
 		}
 	}

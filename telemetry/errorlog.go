@@ -78,7 +78,8 @@ func (c *errorLogger) count(text string) (attrs []any) {
 // has a gRPC status, the text is that status alone, because the exporters of three signals put
 // different texts around one cause.
 func errorText(err error) string {
-	if u, ok := errors.AsType[unanswered](err); ok {
+	left := maxWrapped
+	if u, ok := find[unanswered](err, &left); ok {
 		return "export: " + u.Error()
 	}
 	if s := rpcStatus(err); s != nil {

@@ -243,33 +243,37 @@ func exportError(err error) string {
 	return semconv.ErrorTypeOther.Value.AsString()
 }
 
-// rpcStatus returns the gRPC status in an error; nil if there is none. Unwrap may run in a circle.
+// rpcStatus returns the gRPC status in an error; nil if there is none.
 func rpcStatus(err error) *status.Status {
 	left := maxWrapped
-	return statusIn(err, &left)
+	if in, ok := find[interface{ GRPCStatus() *status.Status }](err, &left); ok && in.GRPCStatus().Code() != codes.OK {
+		return in.GRPCStatus()
+	}
+	return nil
 }
 
 // maxWrapped bounds the errors in an error.
 const maxWrapped = 64
 
-func statusIn(err error, left *int) *status.Status {
-	if *left--; *left < 0 {
-		return nil
+// find is errors.AsType, but it ends if Unwrap runs in a circle.
+func find[T any](err error, left *int) (found T, ok bool) {
+	if *left--; *left < 0 || err == nil {
+		return found, false
 	}
-	if in, ok := err.(interface{ GRPCStatus() *status.Status }); ok && in.GRPCStatus().Code() != codes.OK {
-		return in.GRPCStatus()
+	if found, ok = err.(T); ok {
+		return found, true
 	}
 	switch wrapper := err.(type) {
 	case interface{ Unwrap() error }:
-		return statusIn(wrapper.Unwrap(), left)
+		return find[T](wrapper.Unwrap(), left)
 	case interface{ Unwrap() []error }:
 		for _, inner := range wrapper.Unwrap() {
-			if s := statusIn(inner, left); s != nil || *left < 0 {
-				return s
+			if found, ok = find[T](inner, left); ok || *left < 0 {
+				return found, ok
 			}
 		}
 	}
-	return nil
+	return found, false
 }
 
 type metricExporter struct {

@@ -13,6 +13,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // foreign produces the metrics of a registry that no pipeline of this package has itself. A failed
@@ -27,9 +29,18 @@ type foreign struct {
 
 // Produce implements sdkmetric.Producer.
 func (f *foreign) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
-	return bridge.NewMetricProducer(bridge.WithGatherer(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-		return f.gather(ctx), nil
-	}))).Produce(ctx)
+	var scopes []metricdata.ScopeMetrics
+	err := guard.Call(ctx, func(ctx context.Context) (err error) { // a Gatherer may answer with anything
+		scopes, err = bridge.NewMetricProducer(bridge.WithGatherer(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+			return f.gather(ctx), nil
+		}))).Produce(ctx)
+		return err
+	})
+	if err != nil { // told, and not returned, because the SDK exports nothing after an error
+		f.report(fmt.Errorf("Config.Registry is not exported, because its conversion %s", faultOf(err).text))
+		return nil, nil
+	}
+	return scopes, nil
 }
 
 func (f *foreign) gather(ctx context.Context) []*dto.MetricFamily {
@@ -41,13 +52,14 @@ func (f *foreign) gather(ctx context.Context) []*dto.MetricFamily {
 	defer own.end()
 	gathered := make(chan []*dto.MetricFamily, 1)
 	go func() {
-		defer f.running.Store(false) // also if a collector panics
-		families, err := f.all.Gather()
-		if err != nil { // its text comes from the collectors, so it may contain a password
-			f.report(fmt.Errorf("Config.Registry is exported in part, because of a %T of its collectors", err))
-		}
-		f.running.Store(false) // before the reader can ask again
-		gathered <- families
+		var families []*dto.MetricFamily
+		guard.Do(func() (err error) { families, err = f.all.Gather(); return err }, func(err error) {
+			if failed := faultOf(err); failed != nil { // without its text, which comes from the collectors and may contain a password
+				f.report(fmt.Errorf("Config.Registry is exported in part, because Gather %s", failed.text))
+			}
+			f.running.Store(false) // before the reader can ask again
+			gathered <- families
+		})
 	}()
 	allowed := f.limit
 	if end, ok := ctx.Deadline(); ok {

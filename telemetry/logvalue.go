@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // converter makes attributes of slog's. A value has the same text as from slog's JSON handler,
@@ -178,17 +180,12 @@ var encoders = sync.Pool{New: func() any {
 // jsonText returns what slog's JSON handler writes. ok is false if it is the text of an error. A
 // panic has its type, and not its text, because that may be a secret.
 func jsonText(v any) (text string, ok bool) {
-	defer func() {
-		if p := recover(); p != nil {
-			if isNilPointer(v) {
-				text, ok = "<nil>", false
-				return
-			}
-			text, ok = "!PANIC: "+panicText(p), false
-		}
-	}()
 	e := encoders.Get().(*encoder)
-	if err := e.json.Encode(v); err != nil {
+	var err error
+	if failed := guard.Inline(func() { err = e.json.Encode(v) }); failed != nil { // the encoder is in the midst of a value, so it is not used again
+		return panicText(v, failed), false
+	}
+	if err != nil {
 		return "!ERROR:" + err.Error(), false // the encoder keeps some errors, so it is not used again
 	}
 	text = string(e.out.Bytes()[:e.out.Len()-1]) // without the end of the line
@@ -216,27 +213,29 @@ func recordedErrorOf(err error, b bounds) error {
 
 // messageOf returns the text of an error, as slog's handlers write it.
 func messageOf(err error) (text string) {
-	defer func() {
-		if p := recover(); p != nil {
-			if text = "!PANIC: " + panicText(p); isNilPointer(err) {
-				text = "<nil>"
-			}
-		}
-	}()
-	return err.Error()
+	if failed := guard.Inline(func() { text = err.Error() }); failed != nil {
+		return panicText(err, failed)
+	}
+	return text
+}
+
+// panicText is the text of a value whose methods panic. A nil pointer is the usual cause.
+func panicText(v any, failed error) string {
+	if isNilPointer(v) {
+		return "<nil>"
+	}
+	return "!PANIC: " + failed.(*guard.Fault).Value
 }
 
 var wrapper = reflect.TypeOf(fmt.Errorf("%w", errors.ErrUnsupported))
 
 // exceptionType returns exception.type, as the SDK has it.
 func exceptionType(err error) (kind string) {
-	defer func() {
-		if recover() != nil {
-			kind = reflect.TypeOf(err).String()
-		}
-	}()
 	if t, ok := err.(interface{ ErrorType() string }); ok {
-		if kind = t.ErrorType(); kind != "" {
+		if guard.Inline(func() { kind = t.ErrorType() }) != nil {
+			return reflect.TypeOf(err).String()
+		}
+		if kind != "" {
 			return shorten(kind, nameLimit)
 		}
 	}

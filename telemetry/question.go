@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"sync"
 	"time"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 const (
@@ -99,26 +101,17 @@ func waitLimit(ctx context.Context) time.Duration {
 
 func (q *question[T]) answer(ctx context.Context, r *run[T], f func(context.Context, *T) error) {
 	ctx, cancel := context.WithTimeout(ctx, answerAge)
-	failed := &fault{how: "exit", text: "ends its goroutine"}
-	defer func() {
+	guard.Do(func() error { return f(ctx, &r.answer) }, func(err error) {
 		cancel()
-		if p := recover(); p != nil {
-			failed = panicked(p)
-		}
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		r.failed, r.ended = failed, time.Now()
+		r.failed, r.ended = faultOf(err), time.Now()
 		q.run, q.last = nil, r
 		if r.ended.Sub(r.began) < askLimit {
 			q.needed, q.inTime = max(q.needed-1, 0), q.inTime+1
 		}
 		close(r.done)
-	}()
-	if err := f(ctx, &r.answer); err != nil {
-		failed = &fault{how: "error", text: "returns a " + typeOf(err)}
-		return
-	}
-	failed = nil
+	})
 }
 
 // fault says how foreign code has failed. It has no text of that code, which may be a password.
@@ -126,8 +119,19 @@ type fault struct{ what, how, text string }
 
 func (f *fault) Error() string { return f.what + " " + f.text }
 
-func panicked(p any) *fault {
-	return &fault{how: "panic", text: fmt.Sprintf("panics with a %T", p)}
+// faultOf is the fault of code that package guard has run; nil if there is none.
+func faultOf(err error) *fault {
+	if err == nil {
+		return nil
+	}
+	failed, is := err.(*guard.Fault)
+	switch {
+	case !is:
+		return &fault{how: "error", text: "returns a " + typeOf(err)}
+	case failed.Kind == guard.Panic:
+		return &fault{how: "panic", text: "panics with a " + failed.Value}
+	}
+	return &fault{how: "exit", text: "ends its goroutine"}
 }
 
 var wrapError = reflect.TypeOf(fmt.Errorf("%w", errors.ErrUnsupported))

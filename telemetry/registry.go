@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // registration is this pipeline in the registry of the service.
@@ -56,8 +58,15 @@ func (n *nesting) Collect(ch chan<- prometheus.Metric) {
 func enter(r prometheus.Registerer, c prometheus.Collector) (*registration, error) {
 	in := &registration{registry: r}
 	for _, member := range []prometheus.Collector{newMarker(), &nesting{Collector: c}} {
-		err := r.Register(member)
-		if already := (prometheus.AlreadyRegisteredError{}); errors.As(err, &already) {
+		var err error
+		twice := false
+		if failed := guard.Inline(func() {
+			err = r.Register(member)
+			twice = errors.As(err, &prometheus.AlreadyRegisteredError{})
+		}); failed != nil {
+			err = failed
+		}
+		if twice {
 			err = errors.New("another telemetry.Start exports to it: Close that one, or give each one promhealth.Join(prometheus.WrapRegistererWith(prometheus.Labels{…}, registry), registry)")
 		}
 		if err != nil {

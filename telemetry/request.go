@@ -1,15 +1,16 @@
 package telemetry
 
 import (
-	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
-	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // request is all that we know of one request, in one allocation. It is never used for a second
@@ -89,7 +90,14 @@ func (req *request) recovered(w http.ResponseWriter) {
 
 func (req *request) panicked(w http.ResponseWriter, p any, route *route) {
 	if p != http.ErrAbortHandler {
-		req.t.Logger.ErrorContext(req.inner.Context(), "a handler panicked", "route", route.path, "panic", panicText(p), "stack", string(debug.Stack()))
+		attrs := []slog.Attr{slog.String("route", route.path), slog.String("panic", guard.Recovered(p).Value)}
+		stack := slog.String("stack", string(debug.Stack()))
+		ctx := req.inner.Context()
+		if failed := req.t.panics.Run(func() {
+			req.t.Logger.LogAttrs(ctx, slog.LevelError, "a handler panicked", append(attrs, stack)...)
+		}); failed != nil { // the log handler is not well, so nobody waits for it
+			req.t.lines.Write(ctx, slog.LevelError, "a handler panicked", attrs...)
+		}
 	}
 	sent := req.status.Load() != 0
 	req.cut = sent || p == http.ErrAbortHandler
@@ -120,13 +128,4 @@ func (req *request) end() {
 	if start, ok := req.t.inflight.leave(req); ok && req.inner != nil { // it is nil if a middleware has panicked
 		req.t.duration.record(req, start)
 	}
-}
-
-// panicText is the part of a recovered panic that may be logged: the text of the runtime's own
-// errors, or the type of others, because their text often contains a password.
-func panicText(value any) string {
-	if err, ok := value.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("%T", value)
 }

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/otlptranslator"
 
 	"github.com/otelhealth/otelhealth/internal/guard"
@@ -25,7 +25,7 @@ var translation = otlptranslator.UnderscoreEscapingWithSuffixes
 // MetricsHandler serves the process's metrics for Prometheus to scrape. If the scraper speaks
 // OpenMetrics, they have exemplars.
 func (t *Telemetry) MetricsHandler() http.Handler {
-	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{
+	return promhttp.HandlerFor(gatherer{t.registry}, promhttp.HandlerOpts{
 		EnableOpenMetrics:   true,
 		ErrorHandling:       promhttp.ContinueOnError, // one bad series must not hide the others
 		ErrorLog:            t.scrapeErrors,
@@ -33,6 +33,24 @@ func (t *Telemetry) MetricsHandler() http.Handler {
 		Timeout:             10 * time.Second,
 	})
 }
+
+// gatherer gathers for a scrape. Its errors show no text of a collector, not even in an answer.
+type gatherer struct{ prometheus.Gatherer }
+
+func (g gatherer) Gather() (families []*dto.MetricFamily, err error) {
+	if failed := guard.Inline(func() { families, err = g.Gatherer.Gather() }); failed != nil {
+		return nil, gatherError{failed}
+	}
+	if err != nil {
+		err = gatherError{err}
+	}
+	return families, err
+}
+
+// gatherError is what scrapeErrors understands, and what others see.
+type gatherError struct{ of error }
+
+func (e gatherError) Error() string { return fmt.Sprintf("series are left out, because of a %T", e.of) }
 
 // scrapeErrors says in one sentence, once, what /metrics leaves out and why. client_golang has the
 // same errors at every scrape, with the attributes of each series.
@@ -67,6 +85,8 @@ func (l *scrapeErrors) Println(v ...any) {
 func errorsIn(v []any) (errs []scrapeError) {
 	for _, one := range v {
 		switch err := one.(type) {
+		case gatherError:
+			errs = append(errs, errorsIn([]any{err.of})...)
 		case prometheus.MultiError:
 			for _, err := range err {
 				errs = append(errs, newScrapeError(err))
@@ -80,8 +100,10 @@ func errorsIn(v []any) (errs []scrapeError) {
 
 // isNew reports whether this set of errors is the first of its kind.
 func (l *scrapeErrors) isNew(errs []scrapeError, v []any) bool {
-	key := fmt.Sprint(v...)
-	if len(errs) > 0 {
+	key := ""
+	if len(errs) == 0 {
+		key = fmt.Sprint(v...) // texts of promhttp
+	} else {
 		keys := map[string]bool{}
 		unnamed := 0
 		for _, err := range errs {
@@ -114,7 +136,7 @@ func newScrapeError(err error) scrapeError {
 		name = m[1]
 	}
 	switch {
-	case errors.Is(err, errNesting):
+	case strings.Contains(text, errNesting.Error()):
 		return scrapeError{sentence: errNesting.Error()}
 	case name == "" && text == "invalid metric": // the exporter's
 		return scrapeError{types: true, sentence: "series are left out, because two instruments have one name and different types"}

@@ -12,6 +12,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
 // scraped is the collector of client_golang behind /metrics. OpenTelemetry's exporter translates the
@@ -67,13 +69,10 @@ func (s *scraped) translate(all *snapshot) (out []prometheus.Metric) {
 	translated := make(chan prometheus.Metric, 256)
 	go func() {
 		defer close(translated)
-		defer func() {
-			if p := recover(); p != nil { // a Producer may have more buckets than bounds
-				err := fmt.Errorf("translating metrics %s", panicked(p).text)
-				translated <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(err), err)
-			}
-		}()
-		s.exporter.Collect(translated)
+		if failed := guard.Inline(func() { s.exporter.Collect(translated) }); failed != nil { // a Producer may have more buckets than bounds
+			err := fmt.Errorf("translating metrics: %w", failed)
+			translated <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(err), err)
+		}
 	}()
 	for m := range translated {
 		out = append(out, m)

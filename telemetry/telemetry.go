@@ -112,6 +112,7 @@ type Telemetry struct {
 	routes       routes
 	lines        *guard.Writer // of our own log lines
 	log          *slog.Logger  // for these
+	panics       guard.Site    // the lines about panics of handlers, which are exported too
 	errorLogger  *errorLogger
 	outcomes     *outcomes
 	scrapeErrors *scrapeErrors
@@ -211,9 +212,6 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 	}
 	var own advice
 	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(metrics), sdkmetric.WithView(cfg.views(&own))}
-	for _, r := range cfg.Readers {
-		options = append(options, sdkmetric.WithReader(r))
-	}
 	if env.metrics.exported {
 		second, err := exportMetrics(ctx, env, out, metrics, res, t.native)
 		if err != nil {
@@ -226,6 +224,9 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 				"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION asks for other figures than those of rules and /metrics")
 			options = append(options, sdkmetric.WithReader(second))
 		}
+	}
+	for _, r := range cfg.Readers { // the last ones, because the SDK shuts one down after the other
+		options = append(options, sdkmetric.WithReader(usersReader{r}))
 	}
 	t.metrics = sdkmetric.NewMeterProvider(options...)
 	t.MeterProvider = meterProvider{t.metrics, &own, failed, &sync.Map{}}
@@ -263,7 +264,7 @@ func (t *Telemetry) serveMetrics(cfg Config, metrics *collection, res *resource.
 		return nil
 	}
 	if t.entered, err = enter(cfg.Registry, scraped); err != nil {
-		return &cfgerrors.Error{Field: "Registry", Problem: err.Error()}
+		return &cfgerrors.Error{Field: "Registry", Problem: guard.Text(err)}
 	}
 	t.registry, t.evidence = cfg.Registry, promhealth.Extend(metrics, cfg.Registry)
 	t.native = []sdkmetric.Producer{&foreign{all: cfg.Registry, limit: gatherLimit, report: t.errorLogger.Handle}}
@@ -335,7 +336,9 @@ func (t *Telemetry) shutdown(ctx context.Context) error {
 		ends = append(ends, t.logs.Shutdown)
 	}
 	errs = append(errs, together(ctx, ends...))
-	t.entered.leave()
+	if failed := new(guard.Site).Run(t.entered.leave); failed != nil { // a collector may hold the registry's lock
+		errs = append(errs, fmt.Errorf("leaving Config.Registry: %w", failed))
+	}
 	return errors.Join(errs...)
 }
 
@@ -343,7 +346,7 @@ func (t *Telemetry) shutdown(ctx context.Context) error {
 func together(ctx context.Context, ends ...func(context.Context) error) error {
 	results := make(chan error, len(ends))
 	for _, end := range ends {
-		go func() { results <- end(ctx) }()
+		go guard.Do(func() error { return end(ctx) }, func(err error) { results <- err })
 	}
 	var errs []error
 	for range ends {

@@ -39,7 +39,7 @@ func guarded(views []sdkmetric.View, advised *advice) []sdkmetric.View {
 func isGeneral(view sdkmetric.View, i sdkmetric.Instrument) bool {
 	for _, name := range []string{i.Name + ".other", "other." + i.Name} {
 		i.Name = name
-		if _, ok := view(i); ok {
+		if _, ok := guard.View(view, i); ok {
 			return true
 		}
 	}
