@@ -147,7 +147,8 @@ func StartWith(ctx context.Context, m *healthcheck.Monitor, r Registry, p health
 		return &cfgerrors.Error{Field: "Registry", Problem: "is a nil pointer, or has a nil half"}
 	}
 	in := &reader{ManualReader: sdkmetric.NewManualReader(), families: newFamilies(r)}
-	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(in), sdkmetric.WithView(m.View(in.view)), sdkmetric.WithResource(service(cmp.Or(p.Logger, slog.Default()))))
+	lines := guard.NewWriter(cmp.Or(p.Logger, slog.Default()))
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(in), sdkmetric.WithView(m.View(in.view)), sdkmetric.WithResource(service(lines.Logger())))
 	verdicts := newMonitorCollector(m, in.ManualReader, family.isVerdict)
 	if err := register(r, verdicts); err != nil {
 		return fmt.Errorf("promhealth: %w", err)
@@ -158,8 +159,11 @@ func StartWith(ctx context.Context, m *healthcheck.Monitor, r Registry, p health
 		return err
 	}
 	in.exportQueues(func() {
-		if err := register(r, newMonitorCollector(m, in.ManualReader, family.isQueue)); err != nil {
-			guard.NewWriter(cmp.Or(p.Logger, slog.Default())).Write(ctx, slog.LevelWarn,
+		err := guard.Call(ctx, func(context.Context) error { // a judgement has made its goroutine
+			return register(r, newMonitorCollector(m, in.ManualReader, family.isQueue))
+		})
+		if err != nil {
+			lines.Write(ctx, slog.LevelWarn,
 				"the queues of a Monitor are not on /metrics, because another metric has one of their names", slog.String("error", guard.Text(err)))
 		}
 	})
