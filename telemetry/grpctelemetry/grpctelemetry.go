@@ -81,6 +81,7 @@ type handler struct {
 	duration metric.Float64Histogram
 	methods  methods
 	inFlight inFlight
+	guard    guard
 }
 
 // TagRPC begins the span of a call.
@@ -88,8 +89,12 @@ func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Co
 	if strings.HasPrefix(info.FullMethodName, "/grpc.health.v1.Health/") {
 		return ctx
 	}
-	ctx = h.spans.TagRPC(ctx, info)
-	return &call{Context: ctx, method: info.FullMethodName, recorded: trace.SpanFromContext(ctx).IsRecording()}
+	c := &call{Context: ctx, method: info.FullMethodName}
+	h.guard.inline(func() {
+		c.Context = h.spans.TagRPC(ctx, info)
+		c.recorded = trace.SpanFromContext(c.Context).IsRecording()
+	})
+	return c
 }
 
 // HandleRPC follows a call from its Begin to its End. Of what happens, otelgrpc puts only the header
@@ -102,7 +107,7 @@ func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 		}
 	case *stats.InHeader:
 		if c := callOf(ctx); c != nil && c.recorded {
-			h.spans.HandleRPC(ctx, s)
+			h.guard.inline(func() { h.spans.HandleRPC(ctx, s) })
 		}
 	case *stats.End:
 		c := callOf(ctx)
@@ -110,10 +115,12 @@ func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 			return
 		}
 		if c.recorded {
-			h.spans.HandleRPC(ctx, s)
+			h.guard.inline(func() { h.spans.HandleRPC(ctx, s) })
 		}
 		h.inFlight.leave(c)
-		h.duration.Record(ctx, s.EndTime.Sub(s.BeginTime).Seconds(), h.methods.of(c.method).attributes(s.Error)...)
+		h.guard.inline(func() {
+			h.duration.Record(ctx, s.EndTime.Sub(s.BeginTime).Seconds(), h.methods.of(c.method).attributes(s.Error)...)
+		})
 	}
 }
 

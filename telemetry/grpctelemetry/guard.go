@@ -1,0 +1,24 @@
+package grpctelemetry
+
+import (
+	"fmt"
+	"sync"
+
+	"go.opentelemetry.io/otel"
+)
+
+// guard runs code of the user: propagators, samplers, span processors, filters of views. gRPC calls us on
+// the goroutine of a call and recovers nothing, so a panic of that code would end the process. It is
+// not the guard of the other modules, because it would bring all that telemetry requires.
+type guard struct{ told sync.Once }
+
+// inline runs f. A panic costs the span or the measurement, and the first one is told, without its
+// text.
+func (g *guard) inline(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			g.told.Do(func() { otel.Handle(fmt.Errorf("grpctelemetry: a call has no span or no duration: panic of %T", p)) })
+		}
+	}()
+	f()
+}
