@@ -1,8 +1,9 @@
-package healthcheck
+package guard
 
 import (
 	"bytes"
 	"go/ast"
+	"go/constant"
 	"go/importer"
 	"go/parser"
 	"go/printer"
@@ -12,7 +13,9 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +44,7 @@ var ours = map[string]string{
 	"export: o.ObserveFloat64": "Monitor.observe", "export: o.ObserveInt64": "Monitor.observe",
 
 	// Errors and texts of our own, or of Go.
-	"healthcheck: sdkmetric.ErrReaderNotRegistered.Error": "the SDK's", "healthcheck: err.Error": "ours, or of package guard", "healthcheck: fmt.Errorf": "ours, or of Go", "healthcheck: fmt.Sprint": "of overrides",
+	"healthcheck: sdkmetric.ErrReaderNotRegistered.Error": "the SDK's", "healthcheck: err.Error": "ours, or of package guard", "healthcheck: fmt.Errorf": "ours, or of Go", "healthcheck: fmt.Sprint": "of overrides", "healthcheck: fmt.Sprintf": "of validateTimes",
 	"healthcheck: errors.AsType[*query.Mistake]": "of package query", "healthcheck: errors.Is": "net/http's, on the caller's goroutine",
 	"operator: err.Error": "of files", "operator: errors.Is": "of files", "operator: fmt.Errorf": "of files",
 	"cfgerrors: wrapper.Unwrap": "the caller's goroutine", "checks: fmt.Errorf": "inside a check", "checks: c.err.Error": "inside an error of a check",
@@ -64,16 +67,26 @@ var ours = map[string]string{
 // known are types whose methods are Go's, or work on the goroutine of whoever has called us.
 var known = []string{"context.Context", "reflect.Type", "hash.Hash32", "net.Listener", "net/http.ResponseWriter", "io/fs.FileInfo", "io/fs.DirEntry"}
 
-// TestForeignCode lists the calls of foreign code, by their types: calls of functions in variables,
-// of methods of interfaces, of loggers, and of functions that call the methods of an error. Each
-// is in a function that package guard runs, or in the list of ours.
+const modulePath = "github.com/otelhealth/otelhealth/"
+
+// unread are packages without foreign code: the rooms that only have data and functions of ours, the
+// guard itself, and what only tests use.
+var unread = []string{"verdict", "states", "query", "rule", "evidence", "memory", "judge", "answer", "guard", "leaktest", "healthtest"}
+
+// TestForeignCode lists the calls of foreign code in all that users import, by their types: calls of
+// functions in variables, of methods of interfaces, of loggers, and of functions that call the methods
+// of an error. Each is in a function that package guard runs, or in the list of ours.
 func TestForeignCode(t *testing.T) {
+	ours := maps.Clone(ours)
+	maps.Copy(ours, oursElsewhere)
 	unused := maps.Clone(ours)
 	for _, c := range dynamicCalls(t) {
 		if _, is := ours[c.key]; is {
 			delete(unused, c.key)
+		} else if _, is := ours[c.typed]; is {
+			delete(unused, c.typed)
 		} else if !c.guarded {
-			t.Errorf("%s: %s may be foreign code: run it by package guard, or say in the list why it is ours", c.at, c.key)
+			t.Errorf("%s: %s (%s) may be foreign code: run it by package guard, or say in the list why it is ours", c.at, c.key, c.typed)
 		}
 	}
 	for key := range unused {
@@ -84,13 +97,15 @@ func TestForeignCode(t *testing.T) {
 // dynamicCall is a call of a function that the compiler does not know.
 type dynamicCall struct {
 	key     string // package and expression
+	typed   string // package and type of the interface or of the function
 	at      token.Position
 	guarded bool
 }
 
 func dynamicCalls(t *testing.T) (all []dynamicCall) {
 	t.Helper()
-	list := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}\t{{.Dir}}\t{{join .GoFiles \" \"}}", "./...")
+	list := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}\t{{.Dir}}\t{{join .GoFiles \" \"}}",
+		modulePath+"telemetry/...", modulePath+"healthcheck/...")
 	list.Stderr = t.Output()
 	out, err := list.Output()
 	if err != nil {
@@ -100,21 +115,26 @@ func dynamicCalls(t *testing.T) (all []dynamicCall) {
 	for line := range strings.Lines(string(out)) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		exports[f[0]] = f[1]
-		if strings.HasPrefix(f[0], modulePath+"healthcheck") {
+		if strings.HasPrefix(f[0], modulePath+"telemetry") || strings.HasPrefix(f[0], modulePath+"healthcheck") {
 			for _, name := range strings.Fields(f[3]) {
 				folders[f[0]] = append(folders[f[0]], filepath.Join(f[2], name))
 			}
 		}
 	}
+	for _, name := range []string{"telemetry", "telemetry/grpctelemetry", "healthcheck", "healthcheck/promhealth", "healthcheck/grpchealth"} {
+		if folders[modulePath+name] == nil {
+			t.Errorf("%s is not read", name)
+		}
+	}
 	files := token.NewFileSet()
 	imports := importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
-	for _, path := range slices.Sorted(maps.Keys(folders)) {
-		name := short(strings.TrimPrefix(path, modulePath+"healthcheck"))
-		if slices.Contains(still, name) || name == "guard" || name == "leaktest" || name == "healthtest" {
-			continue // still rooms have data, and functions of ours; the others are the guard itself, and what only tests use
+	for _, importPath := range slices.Sorted(maps.Keys(folders)) {
+		name := path.Base(importPath)
+		if slices.Contains(unread, name) {
+			continue
 		}
 		var parsed []*ast.File
-		for _, file := range folders[path] {
+		for _, file := range folders[importPath] {
 			f, err := parser.ParseFile(files, file, nil, parser.SkipObjectResolution)
 			if err != nil {
 				t.Fatal(err)
@@ -122,45 +142,99 @@ func dynamicCalls(t *testing.T) (all []dynamicCall) {
 			parsed = append(parsed, f)
 		}
 		info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Selections: map[*ast.SelectorExpr]*types.Selection{}, Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
-		if _, err := (&types.Config{Importer: imports}).Check(path, files, parsed, info); err != nil {
+		if _, err := (&types.Config{Importer: imports}).Check(importPath, files, parsed, info); err != nil {
 			t.Fatal(err)
 		}
-		literals := literalsIn(info, parsed)
+		all = append(all, callsIn(name, files, info, parsed)...)
+	}
+	return all
+}
+
+// callsIn lists the calls of one package.
+func callsIn(name string, files *token.FileSet, info *types.Info, parsed []*ast.File) (all []dynamicCall) {
+	literals, guards := literalsIn(info, parsed), guardsIn(info, parsed)
+	for _, f := range parsed {
+		guarded := map[*ast.FuncLit]bool{}
+		var depth []ast.Node
+		ast.Inspect(f, func(n ast.Node) bool {
+			if n == nil {
+				depth = depth[:len(depth)-1]
+				return true
+			}
+			depth = append(depth, n)
+			call, is := n.(*ast.CallExpr)
+			if !is {
+				return true
+			}
+			for _, n := range guardedArguments(info, call, guards) {
+				if f, is := call.Args[n].(*ast.FuncLit); is {
+					guarded[f] = true
+				}
+			}
+			if !foreign(info, call, literals) {
+				return true
+			}
+			c := dynamicCall{key: name + ": " + source(files, call.Fun), typed: name + ": " + typeOf(info, call), at: files.Position(call.Pos())}
+			for _, outer := range depth {
+				if f, is := outer.(*ast.FuncLit); is && guarded[f] {
+					c.guarded = true
+				}
+			}
+			all = append(all, c)
+			return true
+		})
+	}
+	return all
+}
+
+// guardsIn returns the functions of a package that run a parameter by package guard, or by another one
+// of them, and the positions of these parameters.
+func guardsIn(info *types.Info, parsed []*ast.File) map[types.Object][]int {
+	all := map[types.Object][]int{}
+	for grows := true; grows; {
+		grows = false
 		for _, f := range parsed {
-			guarded := map[*ast.FuncLit]bool{}
-			var depth []ast.Node
-			ast.Inspect(f, func(n ast.Node) bool {
-				if n == nil {
-					depth = depth[:len(depth)-1]
-					return true
+			for _, d := range f.Decls {
+				f, is := d.(*ast.FuncDecl)
+				if !is || f.Body == nil {
+					continue
 				}
-				depth = append(depth, n)
-				call, is := n.(*ast.CallExpr)
-				if !is {
-					return true
-				}
-				if runsGuarded(info, call) {
-					for _, arg := range call.Args {
-						if f, is := arg.(*ast.FuncLit); is {
-							guarded[f] = true
+				own := info.Defs[f.Name]
+				ast.Inspect(f.Body, func(n ast.Node) bool {
+					call, is := n.(*ast.CallExpr)
+					if !is {
+						return true
+					}
+					for _, n := range guardedArguments(info, call, all) {
+						for _, p := range parametersIn(info, own, call.Args[n]) {
+							if !slices.Contains(all[own], p) {
+								all[own], grows = append(all[own], p), true
+							}
 						}
 					}
-				}
-				if !foreign(info, call, literals) {
 					return true
-				}
-				c := dynamicCall{key: name + ": " + source(files, call.Fun), at: files.Position(call.Pos())}
-				for _, outer := range depth {
-					if f, is := outer.(*ast.FuncLit); is && guarded[f] {
-						c.guarded = true
-					}
-				}
-				all = append(all, c)
-				return true
-			})
+				})
+			}
 		}
 	}
 	return all
+}
+
+// parametersIn returns the positions of the parameters of a function that are functions, and which an
+// expression is or calls.
+func parametersIn(info *types.Info, of types.Object, expr ast.Expr) (positions []int) {
+	parameters := of.(*types.Func).Signature().Params()
+	ast.Inspect(expr, func(n ast.Node) bool {
+		if name, is := n.(*ast.Ident); is {
+			for p := range parameters.Len() {
+				if _, function := parameters.At(p).Type().Underlying().(*types.Signature); function && info.Uses[name] == parameters.At(p) {
+					positions = append(positions, p)
+				}
+			}
+		}
+		return true
+	})
+	return positions
 }
 
 // literalsIn returns the variables that are only function literals.
@@ -209,10 +283,33 @@ func callee(info *types.Info, call *ast.CallExpr) *types.Func {
 	return nil
 }
 
-// runsGuarded reports whether a call runs its argument by package guard.
-func runsGuarded(info *types.Info, call *ast.CallExpr) bool {
+// guardedArguments returns the positions of the arguments that a call runs by package guard. Of its own
+// functions it is the first function, because the second one of Do is ours.
+func guardedArguments(info *types.Info, call *ast.CallExpr, guards map[types.Object][]int) []int {
 	f := callee(info, call)
-	return f != nil && f.Pkg() != nil && strings.HasSuffix(f.Pkg().Path(), "healthcheck/internal/guard")
+	switch {
+	case f == nil:
+		return nil
+	case f.Pkg() == nil || !strings.HasSuffix(f.Pkg().Path(), "internal/guard"):
+		return guards[f.Origin()]
+	}
+	for n, arg := range call.Args {
+		if _, function := info.TypeOf(arg).Underlying().(*types.Signature); function {
+			return []int{n}
+		}
+	}
+	return nil
+}
+
+// typeOf returns the type of an interface whose method is called, or of a function in a variable.
+func typeOf(info *types.Info, call *ast.CallExpr) string {
+	if f := callee(info, call); f != nil {
+		if recv := f.Signature().Recv(); recv != nil {
+			return types.TypeString(recv.Type(), nil)
+		}
+		return f.FullName()
+	}
+	return types.TypeString(info.TypeOf(call.Fun), nil)
 }
 
 // foreign reports whether a call may call foreign code.
@@ -242,14 +339,36 @@ func foreign(info *types.Info, call *ast.CallExpr, literals map[types.Object]boo
 	case name == "errors.Is", name == "errors.As", name == "errors.AsType", name == "errors.Unwrap":
 		return true
 	case strings.HasPrefix(name, "fmt.Sprint"), strings.HasPrefix(name, "fmt.Errorf"), strings.HasPrefix(name, "fmt.Append"):
-		for _, arg := range call.Args {
-			if t := info.TypeOf(arg); t != nil && types.IsInterface(t) {
-				return true
+		return printsForeign(info, call)
+	}
+	return false
+}
+
+// printsForeign reports whether a function of fmt may call a method of an argument. %T does not.
+func printsForeign(info *types.Info, call *ast.CallExpr) bool {
+	args, verbs := call.Args, []string(nil)
+	if f := callee(info, call); strings.HasSuffix(f.Name(), "f") {
+		for n, arg := range args {
+			if v := info.Types[arg].Value; v != nil && v.Kind() == constant.String {
+				verbs = verb.FindAllString(strings.ReplaceAll(constant.StringVal(v), "%%", ""), -1)
+				args = args[n+1:]
+				break
 			}
+		}
+	}
+	for n, arg := range args {
+		t := info.TypeOf(arg)
+		if list, is := t.Underlying().(*types.Slice); is && call.Ellipsis.IsValid() {
+			t = list.Elem()
+		}
+		if types.IsInterface(t) && (n >= len(verbs) || verbs[n] != "%T") {
+			return true
 		}
 	}
 	return false
 }
+
+var verb = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z]`)
 
 func source(files *token.FileSet, n ast.Node) string {
 	var b bytes.Buffer
