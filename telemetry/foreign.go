@@ -69,7 +69,7 @@ func (f *foreign) gather(ctx context.Context) []*dto.MetricFamily {
 	defer limit.Stop()
 	select {
 	case families := <-gathered:
-		return own.without(families)
+		return own.without(present(families))
 	case <-limit.C:
 		f.report(fmt.Errorf("Config.Registry is not exported, because it has not been gathered for %v", allowed.Round(time.Millisecond)))
 	case <-ctx.Done():

@@ -25,12 +25,18 @@ var translation = otlptranslator.UnderscoreEscapingWithSuffixes
 // MetricsHandler serves the process's metrics for Prometheus to scrape. If the scraper speaks
 // OpenMetrics, they have exemplars.
 func (t *Telemetry) MetricsHandler() http.Handler {
-	return promhttp.HandlerFor(gatherer{t.registry}, promhttp.HandlerOpts{
+	handler := promhttp.HandlerFor(gatherer{t.registry}, promhttp.HandlerOpts{
 		EnableOpenMetrics:   true,
 		ErrorHandling:       promhttp.ContinueOnError, // one bad series must not hide the others
 		ErrorLog:            t.scrapeErrors,
 		MaxRequestsInFlight: 4,
 		Timeout:             10 * time.Second,
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if failed := guard.Inline(func() { handler.ServeHTTP(w, r) }); failed != nil { // a Gatherer may answer with anything
+			t.scrapeErrors.Println(failed)
+			http.Error(w, leftOut(failed), http.StatusInternalServerError) // nothing was sent, because promhttp has a limit of time
+		}
 	})
 }
 
@@ -44,13 +50,31 @@ func (g gatherer) Gather() (families []*dto.MetricFamily, err error) {
 	if err != nil {
 		err = gatherError{err}
 	}
-	return families, err
+	return present(families), err
+}
+
+// present returns the families and metrics that are not nil. A Gatherer of the service may have some.
+func present(families []*dto.MetricFamily) []*dto.MetricFamily {
+	for _, f := range families {
+		if f != nil && slices.Contains(f.Metric, nil) {
+			f.Metric = slices.DeleteFunc(f.Metric, func(m *dto.Metric) bool { return m == nil })
+		}
+	}
+	return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return f == nil })
 }
 
 // gatherError is what scrapeErrors understands, and what others see.
 type gatherError struct{ of error }
 
-func (e gatherError) Error() string { return fmt.Sprintf("series are left out, because of a %T", e.of) }
+func (e gatherError) Error() string { return leftOut(e.of) }
+
+// leftOut says why series are left out, without the text of a collector.
+func leftOut(err error) string {
+	if failed, is := err.(*guard.Fault); is {
+		return "series are left out, because of a " + failed.Error()
+	}
+	return fmt.Sprintf("series are left out, because of a %T", err)
+}
 
 // scrapeErrors says in one sentence, once, what /metrics leaves out and why. client_golang has the
 // same errors at every scrape, with the attributes of each series.
@@ -143,7 +167,7 @@ func newScrapeError(err error) scrapeError {
 	case name == "" && text == "invalid metric type": // the exporter's
 		return scrapeError{sentence: "series of a Producer are left out, because /metrics can't have their kind, such as summaries"}
 	case name == "":
-		return scrapeError{sentence: fmt.Sprintf("series are left out, because of a %T", err)} // as below
+		return scrapeError{sentence: leftOut(err)} // as below
 	case strings.Contains(text, "before with the same name"):
 		return scrapeError{name: name, sentence: fmt.Sprintf("series of %s are left out, because two metrics have this name and the same attributes", name)}
 	case strings.Contains(text, "UTF-8"):

@@ -59,7 +59,7 @@ var oursElsewhere = map[string]string{
 	// this module can't import package guard.
 	"grpctelemetry: go.opentelemetry.io/otel/metric.MeterProvider": "NewServerHandler", "grpctelemetry: go.opentelemetry.io/otel/metric.Meter": "NewServerHandler",
 	"grpctelemetry: go.opentelemetry.io/otel/metric.Int64Observer": "inside a collection", "grpctelemetry: go.opentelemetry.io/otel/metric.Float64Observer": "inside a collection",
-	"grpctelemetry: h.spans.TagRPC": "inline", "grpctelemetry: h.spans.HandleRPC": "inline", "grpctelemetry: h.duration.Record": "inline", "grpctelemetry: f": "inline itself",
+	"grpctelemetry: h.spans.TagRPC": "inline", "grpctelemetry: trace.SpanFromContext(c.Context).IsRecording": "inline", "grpctelemetry: h.spans.HandleRPC": "inline", "grpctelemetry: h.duration.Record": "inline", "grpctelemetry: f": "inline itself",
 
 	// Collectors and Gatherers inside collection.run, and the user's registry on his goroutine in Start.
 	"promhealth: m.Desc": "collection.run", "promhealth: m.Write": "collection.run", "promhealth: g.Gather": "collection.run",

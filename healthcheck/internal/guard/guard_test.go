@@ -10,6 +10,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
 // secret is what a foreign value knows. No text of ours has it.
@@ -220,4 +225,74 @@ func BenchmarkRun(b *testing.B) {
 	for b.Loop() {
 		_ = s.Run(func() {})
 	}
+}
+
+// TestDo: end is called once, with the error or the fault, even if the goroutine ends.
+func TestDo(t *testing.T) {
+	down := errors.New("down")
+	for want, f := range map[error]func() error{
+		nil: func() error { return nil }, down: func() error { return down },
+		&Fault{Kind: Panic, Value: "string"}: func() error { panic(secret) },
+		&Fault{Kind: Exited}:                 func() error { runtime.Goexit(); return nil },
+	} {
+		ended := make(chan error, 2)
+		go Do(f, func(err error) { ended <- err })
+		if got := <-ended; fmt.Sprint(got) != fmt.Sprint(want) || len(ended) > 0 {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+}
+
+// TestReservoirs: a reservoir of exemplars that panics, anywhere, costs the exemplars.
+func TestReservoirs(t *testing.T) {
+	for _, place := range []string{"selector", "no provider", "provider", "Offer", "Collect", ""} {
+		at := func(here string) {
+			if here == place {
+				panic(secret)
+			}
+		}
+		reader := metric.NewManualReader()
+		provider := metric.NewMeterProvider(metric.WithReader(reader), metric.WithExemplarFilter(exemplar.AlwaysOnFilter), metric.WithView(func(i metric.Instrument) (metric.Stream, bool) {
+			return View(func(metric.Instrument) (metric.Stream, bool) {
+				return metric.Stream{ExemplarReservoirProviderSelector: func(agg metric.Aggregation) exemplar.ReservoirProvider {
+					at("selector")
+					if place == "no provider" {
+						return nil
+					}
+					return func(set attribute.Set) exemplar.Reservoir {
+						at("provider")
+						return rudeReservoir{metric.DefaultExemplarReservoirProviderSelector(agg)(set), at}
+					}
+				}}, true
+			}, i)
+		}))
+		counter, err := provider.Meter("test").Int64Counter("n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		counter.Add(t.Context(), 7)
+		var rm metricdata.ResourceMetrics
+		if err := reader.Collect(t.Context(), &rm); err != nil {
+			t.Fatal(err)
+		}
+		p := rm.ScopeMetrics[0].Metrics[0].Data.(metricdata.Sum[int64]).DataPoints[0]
+		if p.Value != 7 || len(p.Exemplars) > 0 != (place == "") {
+			t.Errorf("%q: %d with %d exemplars", place, p.Value, len(p.Exemplars))
+		}
+	}
+}
+
+type rudeReservoir struct {
+	exemplar.Reservoir
+	at func(string)
+}
+
+func (r rudeReservoir) Offer(ctx context.Context, t time.Time, v exemplar.Value, dropped []attribute.KeyValue) {
+	r.at("Offer")
+	r.Reservoir.Offer(ctx, t, v, dropped)
+}
+
+func (r rudeReservoir) Collect(to *[]exemplar.Exemplar) {
+	r.Reservoir.Collect(to)
+	r.at("Collect")
 }
