@@ -131,8 +131,8 @@ func (w *Writer) took(written bool) {
 // End waits until everything is written, for Limit for each line and a second at most. It returns
 // the number of lines that were not written.
 func (w *Writer) End() (lost int) {
-	over := time.NewTimer(time.Second)
-	defer over.Stop()
+	over, cancel := context.WithTimeout(context.Background(), time.Second) // its channel stays closed, unlike a timer's
+	defer cancel()
 	for {
 		w.mu.Lock()
 		lost = w.lost
@@ -144,14 +144,14 @@ func (w *Writer) End() (lost int) {
 			l = w.waiting[0]
 		}
 		w.mu.Unlock()
-		if l == nil || !w.await(l, over.C) {
+		if l == nil || !w.await(l, over.Done()) {
 			return lost
 		}
 	}
 }
 
 // await waits until a line is written, for Limit at most, and notes a stuck one.
-func (w *Writer) await(l *line, over <-chan time.Time) (done bool) {
+func (w *Writer) await(l *line, over <-chan struct{}) (done bool) {
 	limit := time.NewTimer(Limit)
 	defer limit.Stop()
 	select {
