@@ -13,12 +13,14 @@ var oursElsewhere = map[string]string{
 	"telemetry: go.opentelemetry.io/otel/sdk/trace.ReadOnlySpan": "the SDK's, or an endedSpan", "telemetry: go.opentelemetry.io/otel/sdk/trace.Sampler": "of newSampler",
 	"telemetry: go.opentelemetry.io/otel/log.LoggerProvider": "the SDK's", "telemetry: go.opentelemetry.io/otel/log.Logger": "the SDK's",
 	"telemetry: go.opentelemetry.io/otel/propagation.TextMapPropagator": "of OTEL_PROPAGATORS",
-	"telemetry: collecting.Collect":                                     "a collection", "telemetry: p.SpanProcessor.OnEnd": "the SDK's queue", "telemetry: p.Processor.OnEmit": "the SDK's queue",
+	"telemetry: p.SpanProcessor.OnEnd":                                  "the SDK's queue", "telemetry: p.Processor.OnEmit": "the SDK's queue",
 	"telemetry: p.Processor.ForceFlush": "the SDK's queue",
 
 	// Exporters by OTLP, which Start makes. Exporters of the user belong to Config.Readers.
 	"telemetry: go.opentelemetry.io/otel/sdk/metric.Exporter": "OTLP's", "telemetry: go.opentelemetry.io/otel/sdk/log.Exporter": "OTLP's",
-	"telemetry: go.opentelemetry.io/otel/sdk/trace.SpanExporter": "OTLP's", // Reservoirs of exemplars of the SDK. Those of the user are guarded by View.
+	"telemetry: go.opentelemetry.io/otel/sdk/trace.SpanExporter": "OTLP's",
+
+	// Reservoirs of exemplars of the SDK. Those of the user are guarded by View.
 	"telemetry: r.provider": "the SDK's", "telemetry: r.all.Offer": "the SDK's", "telemetry: r.all.Collect": "the SDK's",
 	"telemetry: view": "advice.view, or guarded already", "telemetry: own": "of ownViews", "telemetry: limit": "of ownViews", "telemetry: keep": "guarded by View",
 
@@ -67,7 +69,7 @@ var oursElsewhere = map[string]string{
 	"promhealth: r.Register": "Start, or by package guard in exportQueues", "promhealth: r.Unregister": "the same", "promhealth: errors.As": "client_golang's", "promhealth: errors.Is": "Monitor.Add's",
 	"promhealth: fmt.Errorf": "Start, or by package guard in exportQueues", "promhealth: *log/slog.Logger": "a Writer's",
 	"promhealth: e.Reader.Collect": "inside a collection, which package guard runs", "promhealth: shared.Snapshot": "the same",
-	"promhealth: o.has": "of newMonitorCollector", "promhealth: over": "of families", "promhealth: l.not": "of families", "promhealth: f": "of exportQueues and of native",
+	"promhealth: take": "of describe and of families", "promhealth: o.has": "of newMonitorCollector", "promhealth: over": "of families", "promhealth: l.not": "of families", "promhealth: f": "of exportQueues and of native",
 
 	// gRPC's streams and connections, on the goroutine of a call or inside a check.
 	"grpchealth: google.golang.org/grpc.ServerStream":                       "the goroutine of the call",
