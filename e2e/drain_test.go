@@ -115,7 +115,8 @@ func TestDrain(t *testing.T) {
 // fails. A second signal ends the drain.
 func TestDrainIsFinal(t *testing.T) {
 	temp := t.TempDir()
-	d := startDemo(t, []string{"TMPDIR=" + temp, "OTEL_GO_X_OBSERVABILITY=true"}, "-load", "0", "-drain", "10m")
+	nobody := servers.FreeAddrs(t, 1)[0] // without an endpoint no span is live
+	d := startDemo(t, []string{"TMPDIR=" + temp, "OTEL_GO_X_OBSERVABILITY=true", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + nobody}, "-load", "0", "-drain", "10m")
 	d.until("the demo is ready", passing)
 	d.fault(http.MethodPut, "database-down")
 	d.until("the database check fails", failing("database"))
