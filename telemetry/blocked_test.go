@@ -131,7 +131,6 @@ func TestErrorsWithoutAText(t *testing.T) {
 	if len(lines) != 1 || !strings.Contains(lines[0], "an error of type telemetry.blocking") {
 		t.Errorf("%q", lines)
 	}
-	l = &errorLogger{errors: map[string]*loggedError{}, log: l.log}
 	l.Handle(errors.New(strings.Repeat("z", 10<<20)))
 	if len(lines) != 2 || len(lines[1]) > 1100 || !strings.HasSuffix(lines[1], "…") {
 		t.Errorf("%d bytes", len(lines[len(lines)-1]))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -16,13 +17,13 @@ import (
 // It logs the same error once a minute, with its number of times, and at most a few errors in a
 // minute, with the number of others. It never uses the exporters, because they may be the cause.
 type errorLogger struct {
-	log    *slog.Logger            // that waits for nobody
-	site   guard.Site              // of errors' methods
-	mu     sync.Mutex              // never held while foreign code runs
-	errors map[string]*loggedError // by text without numbers, because ports and counts differ
-	minute time.Time               // start of the current minute
-	lines  int                     // in this minute
-	muted  int                     // errors that no line counts
+	log    *slog.Logger                 // that waits for nobody
+	mu     sync.Mutex                   // never held while foreign code runs
+	sites  map[reflect.Type]*guard.Site // of errors' methods, by type, so one that blocks mutes no other
+	errors map[string]*loggedError      // by text without numbers, because ports and counts differ
+	minute time.Time                    // start of the current minute
+	lines  int                          // in this minute
+	muted  int                          // errors that no line counts
 }
 
 type loggedError struct {
@@ -39,13 +40,41 @@ const (
 // Handle logs an error, without a lock. Error is foreign code, and so is the log handler, which may
 // call OpenTelemetry's error handler again.
 func (c *errorLogger) Handle(err error) {
-	text, failed := guard.Ask(&c.site, func() string { return guard.Cut(errorText(err)) })
+	text, failed := guard.Ask(c.site(err), func() string { return guard.Cut(errorText(err)) })
 	if failed != nil {
 		text = fmt.Sprintf("an error of type %T, without a text: its method %v", err, failed)
 	}
 	if attrs := c.count(text); attrs != nil {
 		c.log.Warn("OpenTelemetry: "+text, attrs...)
 	}
+}
+
+// site returns the site of an error's type, without the wrappers of fmt.Errorf. Types that are too
+// many share one.
+func (c *errorLogger) site(err error) *guard.Site {
+	t := unwrappedType(err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sites == nil {
+		c.sites = map[reflect.Type]*guard.Site{}
+	}
+	if c.sites[t] == nil && len(c.sites) >= maxErrors {
+		t = nil
+	}
+	if c.sites[t] == nil {
+		c.sites[t] = new(guard.Site)
+	}
+	return c.sites[t]
+}
+
+var wrapper = reflect.TypeOf(fmt.Errorf("%w", errors.ErrUnsupported))
+
+// unwrappedType calls no foreign method.
+func unwrappedType(err error) reflect.Type {
+	for reflect.TypeOf(err) == wrapper && errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
+	}
+	return reflect.TypeOf(err)
 }
 
 // count counts an error. It returns the attributes of its line, or nil if there shall be no line.

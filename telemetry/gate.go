@@ -159,7 +159,7 @@ func (x gatedSpanExporter) ExportSpans(ctx context.Context, spans []sdktrace.Rea
 	return err
 }
 
-// gatedLogs cuts every log record, and lets it into the queue.
+// gatedLogs cuts every log record, and lets it into the queue. Those of other bridges are copied.
 type gatedLogs struct {
 	sdklog.Processor
 	gate *gate
@@ -169,6 +169,9 @@ type gatedLogs struct {
 func (p gatedLogs) OnEmit(ctx context.Context, r *sdklog.Record) error {
 	if !p.gate.enter() || !p.gate.fits(p.cut(r)+itemMemory) {
 		return nil
+	}
+	if r.InstrumentationScope().Name != scopeName {
+		ownRecord(r)
 	}
 	return p.Processor.OnEmit(ctx, r)
 }

@@ -3,8 +3,6 @@ package telemetry
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"reflect"
@@ -26,7 +24,7 @@ import (
 type converter struct {
 	bounds     bounds
 	attributes []attribute.KeyValue
-	err        error // the last error that is an attribute, for exception.message and exception.type
+	err        error // the first error that is an attribute, for exception.message and exception.type
 	depth      int   // of groups
 }
 
@@ -37,8 +35,10 @@ func (c *converter) add(a slog.Attr) {
 	v := a.Value
 	if v.Kind() == slog.KindAny && c.depth == 0 {
 		if err, ok := v.Any().(error); ok {
-			c.err = recordedErrorOf(err, c.bounds)
-			return
+			if c.err == nil {
+				c.err = recordedErrorOf(err, c.bounds)
+				return
+			} // a second one is an attribute
 		}
 	}
 	v = v.Resolve() // catches panics
@@ -70,13 +70,13 @@ func (c *converter) add(a slog.Attr) {
 	c.attributes = append(c.attributes, attribute.KeyValue{Key: attribute.Key(a.Key), Value: value})
 }
 
-// own copies the texts, because a short one may be a part of a large one, as a path is of a request's
-// first line. It makes one allocation.
+// own copies the keys and the texts, because a short one may be a part of a large one, as a path is
+// of a request's first line, and a key is of a query. It makes one allocation.
 func (c *converter) own(body string) (own string) {
 	sum := len(body)
-	for n := range c.attributes {
-		if v := &c.attributes[n].Value; v.Type() == attribute.STRING {
-			sum += len(v.AsString())
+	for _, kv := range c.attributes {
+		if sum += len(kv.Key); kv.Value.Type() == attribute.STRING {
+			sum += len(kv.Value.AsString())
 		}
 	}
 	if sum == 0 {
@@ -85,16 +85,23 @@ func (c *converter) own(body string) (own string) {
 	var texts strings.Builder
 	texts.Grow(sum)
 	texts.WriteString(body)
-	for n := range c.attributes {
-		if v := &c.attributes[n].Value; v.Type() == attribute.STRING {
-			texts.WriteString(v.AsString())
+	for _, kv := range c.attributes {
+		texts.WriteString(string(kv.Key))
+		if kv.Value.Type() == attribute.STRING {
+			texts.WriteString(kv.Value.AsString())
 		}
 	}
-	own, rest := texts.String()[:len(body)], texts.String()[len(body):]
+	rest := texts.String()
+	take := func(size int) (text string) {
+		text, rest = rest[:size], rest[size:]
+		return text
+	}
+	own = take(len(body))
 	for n := range c.attributes {
-		if v := &c.attributes[n].Value; v.Type() == attribute.STRING {
-			size := len(v.AsString())
-			*v, rest = attribute.StringValue(rest[:size]), rest[size:]
+		kv := &c.attributes[n]
+		kv.Key = attribute.Key(take(len(kv.Key)))
+		if kv.Value.Type() == attribute.STRING {
+			kv.Value = attribute.StringValue(take(len(kv.Value.AsString())))
 		}
 	}
 	return own
@@ -208,7 +215,7 @@ func (e recordedError) Error() string     { return e.text }
 func (e recordedError) ErrorType() string { return e.kind }
 
 func recordedErrorOf(err error, b bounds) error {
-	return recordedError{b.text(messageOf(err)), exceptionType(err)}
+	return recordedError{strings.Clone(b.text(messageOf(err))), exceptionType(err)}
 }
 
 // messageOf returns the text of an error, as slog's handlers write it.
@@ -227,8 +234,6 @@ func panicText(v any, failed error) string {
 	return "!PANIC: " + failed.(*guard.Fault).Value
 }
 
-var wrapper = reflect.TypeOf(fmt.Errorf("%w", errors.ErrUnsupported))
-
 // exceptionType returns exception.type, as the SDK has it.
 func exceptionType(err error) (kind string) {
 	if t, ok := err.(interface{ ErrorType() string }); ok {
@@ -236,13 +241,10 @@ func exceptionType(err error) (kind string) {
 			return reflect.TypeOf(err).String()
 		}
 		if kind != "" {
-			return shorten(kind, nameLimit)
+			return strings.Clone(shorten(kind, nameLimit))
 		}
 	}
-	for reflect.TypeOf(err) == wrapper && errors.Unwrap(err) != nil {
-		err = errors.Unwrap(err)
-	}
-	t := reflect.TypeOf(err)
+	t := unwrappedType(err)
 	if t.PkgPath() != "" && t.Name() != "" {
 		return t.PkgPath() + "." + t.Name()
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,9 +16,14 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // memoryLimit is what an endpoint may cost.
@@ -31,7 +37,9 @@ func worstRequests() [][]byte {
 	request := func(method, target, host, headers string) []byte {
 		return []byte(method + " " + target + " HTTP/1.1\r\nHost: " + host + "\r\n" + headers + "\r\n")
 	}
-	return [][]byte{
+	// Its key and value are parts of a query. Each of these holds 900 KB, so there are many.
+	parts := request("GET", "/?tenant=blue&"+long, "orders", "")
+	return append(slices.Repeat([][]byte{parts}, 8), [][]byte{
 		request("GET", "/"+long, "orders", ""),
 		request("GET", "/?"+long, "orders", ""),
 		request("GET", "/", long, ""),
@@ -44,7 +52,7 @@ func worstRequests() [][]byte {
 		request("GET", "/", "orders", traceparent+"Tracestate: a=1"+strings.Repeat(",", 900<<10)+"\r\n"),
 		request("GET", "/", "orders", traceparent+"Baggage: k="+long+"\r\n"),
 		request("GET", "/", "orders", "Traceparent: "+long+"\r\n"),
-	}
+	}...)
 }
 
 // footprint is what a service needs after its requests, in bytes, and the items that wait or are lost.
@@ -167,6 +175,22 @@ func (s noHandler) WithGroup(string) slog.Handler           { return s }
 func sendWorst(t *testing.T, tel *Telemetry) {
 	srv := httptest.NewServer(tel.Instrument(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		tel.Logger.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "query", r.URL.RawQuery, "proto", r.Proto, "host", r.Host, "agent", r.UserAgent())
+		for key, values := range r.URL.Query() {
+			if len(key) < 100 { // a part of the query, and so of the request's first line
+				tel.Logger.WithGroup(key).ErrorContext(r.Context(), "refused", key, values[0], slog.Group(key, key, 1), "error", errors.New(values[0]), "cause", errors.New(values[0]))
+				trace.SpanFromContext(r.Context()).SetAttributes(attribute.Int(key, 1))
+				_, span := tel.TracerProvider.Tracer("test").Start(r.Context(), values[0], trace.WithAttributes(attribute.Int(key, 1)))
+				span.AddEvent(key, trace.WithAttributes(attribute.Int(key, 1)))
+				span.End()
+				if tel.logs == nil {
+					continue
+				}
+				var foreign log.Record
+				foreign.SetBody(attribute.StringValue(values[0]))
+				foreign.AddAttributes(attribute.Int(key, 1))
+				tel.logs.Logger("another bridge").Emit(r.Context(), foreign)
+			}
+		}
 	})))
 	defer srv.Close()
 	conn, err := net.Dial("tcp", srv.Listener.Addr().String())

@@ -2,9 +2,7 @@ package telemetry
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"reflect"
 	"sync"
 	"time"
 
@@ -134,20 +132,9 @@ func faultOf(err error) *fault {
 	return &fault{how: "exit", text: "ends its goroutine"}
 }
 
-var wrapError = reflect.TypeOf(fmt.Errorf("%w", errors.ErrUnsupported))
-
 // typeOf returns the type of an error without the wrappers of fmt.Errorf. It calls none of its
 // methods.
-func typeOf(err error) string {
-	for reflect.TypeOf(err) == wrapError {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			break
-		}
-		err = inner
-	}
-	return reflect.TypeOf(err).String()
-}
+func typeOf(err error) string { return unwrappedType(err).String() }
 
 // faults counts and reports faults. They happen while the SDK holds a lock, so they are told on
 // another goroutine, because a log handler may block.

@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"strings"
+
 	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 )
@@ -25,6 +27,19 @@ func (b bounds) cut(r *sdklog.Record) int {
 	})
 	r.SetAttributes(attributes...)
 	return recordSize(r)
+}
+
+// ownRecord copies the texts of a record, because a short one may be a part of a large one.
+func ownRecord(r *sdklog.Record) {
+	r.SetEventName(strings.Clone(r.EventName()))
+	r.SetSeverityText(strings.Clone(r.SeverityText()))
+	r.SetBody(owned(r.Body()))
+	attributes := make([]attribute.KeyValue, 0, r.AttributesLen())
+	r.WalkAttributes(func(kv attribute.KeyValue) bool {
+		attributes = append(attributes, attribute.KeyValue{Key: attribute.Key(strings.Clone(string(kv.Key))), Value: owned(kv.Value)})
+		return true
+	})
+	r.SetAttributes(attributes...)
 }
 
 // body returns the limits of a body. A variable never makes it shorter, because it is no attribute.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -95,6 +96,6 @@ func (h *recorder) WithGroup(name string) slog.Handler {
 		return h
 	}
 	next := *h
-	next.groups = append(slices.Clip(h.groups), group{name: name})
+	next.groups = append(slices.Clip(h.groups), group{name: strings.Clone(name)})
 	return &next
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unique"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
@@ -85,10 +86,7 @@ func (r spanRules) ended(s sdktrace.ReadOnlySpan) *endedSpan {
 	}
 	e.status.Description = strings.Clone(shorten(e.status.Description, nameLimit))
 	request := e.kind == trace.SpanKindServer && e.scope.Name == otelhttp.ScopeName
-	if !request {
-		e.name = strings.Clone(e.name)
-	}
-	e.name = shorten(e.name, nameLimit)
+	e.name = unique.Make(shorten(e.name, nameLimit)).Value() // a copy, and one for all spans of a name
 	e.size = 200 + len(e.name) + len(e.status.Description) + len(e.context.TraceState().String())
 
 	var size, dropped int
@@ -153,11 +151,12 @@ func (r spanRules) links(e *endedSpan, links []sdktrace.Link) {
 	}
 }
 
-// own copies the texts of values, all into one allocation. request says that they are of otelhttp's
-// span of a request.
+// own copies the keys, and the texts of values, these all into one allocation. request says that they
+// are of otelhttp's span of a request.
 func (r spanRules) own(attributes []attribute.KeyValue, request bool) {
 	sum := 0
 	for n, kv := range attributes {
+		attributes[n].Key = unique.Make(kv.Key).Value() // a copy, and one for all spans
 		switch kv.Value.Type() {
 		case attribute.STRING:
 			if text, ok := r.known(kv, request); ok {
@@ -200,8 +199,10 @@ func (r spanRules) known(kv attribute.KeyValue, request bool) (string, bool) {
 		return text, false
 	}
 	switch kv.Key {
-	case "http.request.method", "http.route", "url.scheme", "error.type":
+	case "http.request.method", "url.scheme", "error.type":
 		return text, true
+	case "http.route": // some routers have paths of clients here
+		return unique.Make(text).Value(), true
 	case "server.address":
 		if text == r.service {
 			return r.service, true

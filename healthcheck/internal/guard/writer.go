@@ -165,8 +165,8 @@ func (w *Writer) await(l *line, over <-chan struct{}) (done bool) {
 	select {
 	case <-l.done:
 		return true
-	default:
-		w.stuck = true
+	default: // a line behind it only waits
+		w.stuck = w.stuck || w.waiting[0] == l
 		return false
 	}
 }
