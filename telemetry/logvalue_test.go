@@ -228,6 +228,11 @@ func same(raw json.RawMessage, v attribute.Value) bool {
 	case attribute.FLOAT64:
 		f, err := strconv.ParseFloat(string(raw), 64)
 		return err == nil && f == v.AsFloat64()
+	case attribute.INT64:
+		var at time.Time // of a group, in nanoseconds
+		if json.Unmarshal(raw, &at) == nil {
+			return at.UnixNano() == v.AsInt64()
+		}
 	case attribute.SLICE:
 		var all []json.RawMessage
 		if json.Unmarshal(raw, &all) != nil || all == nil || len(all) != len(v.AsSlice()) {
