@@ -47,6 +47,7 @@ func (d *delivery) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, erro
 	s, err := d.from.snapshot(ctx, age)
 	if err != nil {
 		d.outcome.of(ctx, func(context.Context) error { return err }) // counts and tells it
+		d.outcome.lose(1, exportError(err))                           // one at least
 		return nil, err
 	}
 	return s.ScopeMetrics, nil

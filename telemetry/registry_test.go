@@ -262,6 +262,24 @@ func TestFaultyCollector(t *testing.T) {
 	}
 }
 
+// TestFaultyRegistryIsCounted: what Config.Registry does not export is lost, so the check named
+// telemetry, the panel and the alert see it.
+func TestFaultyRegistryIsCounted(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	hang := make(chan struct{})
+	close(hang)
+	reg.MustRegister(faulty{prometheus.NewDesc("broken", "", nil, nil), hang}) // its metric is an error
+	tel, _ := start(t, Config{Registry: reg}, nil)
+	for _, p := range tel.native {
+		if _, err := p.Produce(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, lost := tel.outcomes.metrics.losses(); lost["registry_error"] != 1 {
+		t.Errorf("lost: %v", lost)
+	}
+}
+
 // producer is a source of one gauge.
 type producer struct{ value int64 }
 

@@ -267,7 +267,10 @@ func (t *Telemetry) serveMetrics(cfg Config, metrics *collection, res *resource.
 		return &cfgerrors.Error{Field: "Registry", Problem: guard.Text(err)}
 	}
 	t.registry, t.evidence = cfg.Registry, promhealth.Extend(metrics, cfg.Registry)
-	t.native = []sdkmetric.Producer{&foreign{all: cfg.Registry, limit: gatherLimit, report: t.errorLogger.Handle}}
+	t.native = []sdkmetric.Producer{&foreign{all: cfg.Registry, limit: gatherLimit, report: func(err error) {
+		t.outcomes.uncollected("registry_error")
+		t.errorLogger.Handle(err)
+	}}}
 	return nil
 }
 
