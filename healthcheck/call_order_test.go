@@ -287,6 +287,7 @@ func TestFailedStart(t *testing.T) {
 		if n := len(k.Verdict().Results); n != 3 {
 			t.Errorf("%d are judged, want 3", n)
 		}
+		wait(500 * time.Millisecond) // not when the Monitor collects too
 		calls.Store(0)
 		if got := k.metric("queue.length", conventions.Queue.String("jobs")); got != 1 || calls.Load() != 1 {
 			t.Errorf("queue.length is %v after %d calls", got, calls.Load())

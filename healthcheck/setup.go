@@ -176,7 +176,9 @@ func (m *Monitor) connect(r *running) error {
 		} else if err != nil {
 			return notCollected(err)
 		}
-		if len(r.collector.Metric("health.lifecycle.status")) > 0 {
+		var taken bool
+		r.collector.Last("health.lifecycle.status", func(all []evidence.Metric) { taken = len(all) > 0 })
+		if taken {
 			return errOtherMonitor
 		}
 	}
@@ -263,14 +265,19 @@ func (m *Monitor) bindAll(r *running) error {
 
 // cumulative checks by our own counter that the reader belongs to the provider and is cumulative.
 func (r *running) cumulative() error {
-	all := r.collector.Metric("health.probe.requests")
-	if len(all) == 0 {
-		return &cfgerrors.Error{Field: "Reader", Problem: "does not have the metrics of MeterProvider: is it the reader of another provider, or does a view drop health.*?"}
-	}
-	for _, own := range all {
-		if _, _, err := evidence.Points(own.Data); err != nil {
-			return &cfgerrors.Error{Field: "Reader", Problem: err.Error()}
+	problem := "does not have the metrics of MeterProvider: is it the reader of another provider, or does a view drop health.*?"
+	r.collector.Last("health.probe.requests", func(all []evidence.Metric) {
+		if len(all) > 0 {
+			problem = ""
 		}
+		for _, own := range all {
+			if _, _, err := evidence.Points(own.Data); err != nil {
+				problem = err.Error()
+			}
+		}
+	})
+	if problem != "" {
+		return &cfgerrors.Error{Field: "Reader", Problem: problem}
 	}
 	return nil
 }

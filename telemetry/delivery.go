@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"sync/atomic"
 	"time"
@@ -45,7 +46,10 @@ func (d *delivery) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, erro
 		age = 0
 	}
 	s, err := d.from.snapshot(ctx, age)
-	if err != nil {
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		return nil, err // the reader ends, and its last export has all counts
+	case err != nil:
 		d.outcome.of(ctx, func(context.Context) error { return err }) // counts and tells it
 		d.outcome.lose(1, exportError(err))                           // one at least
 		return nil, err

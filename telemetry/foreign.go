@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,10 +20,12 @@ import (
 // collector costs its own families, and a hanging one costs all until it returns. They are exported
 // without waiting longer than a limit, and with half of the time left for the export.
 type foreign struct {
-	all     prometheus.Gatherer
-	limit   time.Duration
-	running atomic.Bool
-	report  func(error)
+	all    prometheus.Gatherer
+	limit  time.Duration
+	report func(error)
+
+	mu        sync.Mutex
+	gathering chan struct{} // closed at the end of the one in progress; nil if there is none
 }
 
 // Produce implements sdkmetric.Producer.
@@ -44,8 +45,17 @@ func (f *foreign) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error
 }
 
 func (f *foreign) gather(ctx context.Context) []*dto.MetricFamily {
-	if !f.running.CompareAndSwap(false, true) {
-		f.report(errors.New("Config.Registry is not exported, because a collector in it has not returned"))
+	allowed := f.limit
+	if end, ok := ctx.Deadline(); ok {
+		allowed = min(allowed, time.Until(end)/2)
+	}
+	limit := time.NewTimer(allowed)
+	defer limit.Stop()
+	ended, free := f.enter(ctx, limit.C)
+	if !free {
+		if ctx.Err() == nil {
+			f.report(errors.New("Config.Registry is not exported, because a collector in it has not returned"))
+		}
 		return nil
 	}
 	own := begin()
@@ -57,16 +67,10 @@ func (f *foreign) gather(ctx context.Context) []*dto.MetricFamily {
 			if failed := faultOf(err); failed != nil { // without its text, which comes from the collectors and may contain a password
 				f.report(fmt.Errorf("Config.Registry is exported in part, because Gather %s", failed.text))
 			}
-			f.running.Store(false) // before the reader can ask again
+			f.leave(ended) // before the reader can ask again
 			gathered <- families
 		})
 	}()
-	allowed := f.limit
-	if end, ok := ctx.Deadline(); ok {
-		allowed = min(allowed, time.Until(end)/2)
-	}
-	limit := time.NewTimer(allowed)
-	defer limit.Stop()
 	select {
 	case families := <-gathered:
 		return own.without(present(families))
@@ -75,6 +79,36 @@ func (f *foreign) gather(ctx context.Context) []*dto.MetricFamily {
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// enter begins a gathering as soon as the one before has ended, such as that of a flush.
+func (f *foreign) enter(ctx context.Context, limit <-chan time.Time) (ended chan struct{}, free bool) {
+	for {
+		f.mu.Lock()
+		before := f.gathering
+		if before == nil {
+			ended = make(chan struct{})
+			f.gathering = ended
+		}
+		f.mu.Unlock()
+		if before == nil {
+			return ended, true
+		}
+		select {
+		case <-before:
+		case <-limit:
+			return nil, false
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+}
+
+func (f *foreign) leave(ended chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gathering = nil
+	close(ended)
 }
 
 // ownMetric is a metric of a pipeline of this package in a registry. The registry may give it a

@@ -55,7 +55,7 @@ var ours = map[string]string{
 	"checks: clientOf": "inside a check", "checks: conn.Close": "inside a check", "checks: resp.Body.Close": "inside a check", "checks: end": "inside a check",
 
 	// Functions of ours in variables.
-	"collect: c.done": "Monitor.collected", "collect: limits": "Monitor.boundaries", "healthcheck: apply": "of start", "healthcheck: before": "of a queue",
+	"collect: c.done": "Monitor.collected", "collect: f": "of connect and cumulative", "collect: limits": "Monitor.boundaries", "healthcheck: apply": "of start", "healthcheck: before": "of a queue",
 	"healthcheck: cancel": "of a context", "healthcheck: e.end": "of bind", "healthcheck: end": "of a queue", "healthcheck: f": "of observe",
 	"healthcheck: h.remove": "of Heartbeat", "healthcheck: m.drain": "of New", "healthcheck: m.stop": "of New", "healthcheck: r.cancel": "of a context",
 	"healthcheck: r.release": "of claim", "healthcheck: release": "of claim", "healthcheck: stay": "of a context", "healthcheck: undo": "of package lifecycle",

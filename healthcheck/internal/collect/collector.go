@@ -79,8 +79,13 @@ func (c *Collector) all() []*evidence.Sampler {
 	return c.samplers
 }
 
-// Metric returns the metrics of a name in the last collection. Call it before Loop.
-func (c *Collector) Metric(name string) []evidence.Metric { return evidence.NewCatalog(c.rm)[name] }
+// Last calls f with the metrics of a name in the last collection. It waits for the one in progress,
+// because Loop begins when Start has waited long enough.
+func (c *Collector) Last(name string, f func([]evidence.Metric)) {
+	c.semaphore <- struct{}{}
+	defer func() { <-c.semaphore }()
+	f(evidence.NewCatalog(c.rm)[name])
+}
 
 // Loop collects until ctx is done.
 func (c *Collector) Loop(ctx context.Context) {
