@@ -298,8 +298,9 @@ func (t *Telemetry) abandon() {
 // closeLimit is how long Close waits for the last export.
 const closeLimit = 3 * time.Second
 
-// Close is Shutdown within 3 s. If data could not be exported, it logs that. The error also says
-// how many of our own log lines the handler of Config.Logger has not written.
+// Close is Shutdown within 3 s. A log handler that is stuck may cost another second. If data could
+// not be exported, it logs that. The error also says how many of our own log lines the handler of
+// Config.Logger has not written.
 func (t *Telemetry) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()

@@ -4,8 +4,9 @@
 //
 // There are two forms. [Inline] is for code that has no reason to block, on the goroutine of a user.
 // [Site.Run] and [Ask] are for the rest: a goroutine and a deadline, and at most one call left
-// behind. [Do] is for callers with a goroutine and a deadline of their own. Texts are cut to [MaxText]. Package guard holds no lock while foreign code runs, and does
-// not know the purpose of that code.
+// behind. [Do] is for callers with a goroutine and a deadline of their own. Texts are cut to
+// [MaxText]. Package guard holds no lock while foreign code runs, and does not know the purpose of
+// that code.
 package guard
 
 import (

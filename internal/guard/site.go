@@ -24,16 +24,16 @@ var left atomic.Int64
 // Left returns how many calls of all sites are left behind now.
 func Left() int64 { return left.Load() }
 
-// Run runs f on another goroutine and returns within Limit. f must not write what the caller reads;
-// use Ask for an answer.
+// Run runs f on another goroutine and returns within Limit, and within twice Limit if another call of
+// the Site is in progress. f must not write what the caller reads; use Ask for an answer.
 func (s *Site) Run(f func()) error {
 	_, err := Ask(s, func() struct{} { f(); return struct{}{} })
 	return err
 }
 
-// Ask runs f on another goroutine and returns its answer, or a Fault within Limit. There is no pool
-// of goroutines or timers: it saves nothing, looks like a leak in users' tests, and would leave
-// the bubble of testing/synctest.
+// Ask runs f on another goroutine and returns its answer, or a Fault, in the time of Run. There is no
+// pool of goroutines or timers: it saves nothing, looks like a leak in users' tests, and would
+// leave the bubble of testing/synctest.
 func Ask[T any](s *Site, f func() T) (answer T, err error) {
 	limit := time.NewTimer(Limit)
 	defer limit.Stop()
