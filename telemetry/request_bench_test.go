@@ -4,6 +4,7 @@ package telemetry
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,7 +25,7 @@ import (
 //
 //	go test ./telemetry -run '^$' -bench Instrument -benchtime 61x
 func BenchmarkInstrument(b *testing.B) {
-	for _, over := range []string{"serve", "loopback"} {
+	for _, over := range []string{"serve", "loopback", "loopback_http2"} {
 		for _, s := range samplings {
 			b.Run(fmt.Sprintf("%s/%s", over, s.name), func(b *testing.B) {
 				all := []*contender{
@@ -32,7 +33,7 @@ func BenchmarkInstrument(b *testing.B) {
 					{name: "otelhttp", handler: otelhttpAlone(b, s.name, itemsMux())},
 					{name: "ours", handler: instrument(b, s.name, itemsMux())},
 				}
-				takeTurns(b, all, over == "loopback")
+				takeTurns(b, all, over)
 				b.ReportMetric(low(all[2].cpu)/low(all[1].cpu), "ours/otelhttp")
 				b.ReportMetric(low(all[0].cpu)/low(all[1].cpu), "bare/otelhttp")
 			})
@@ -47,14 +48,14 @@ func BenchmarkPromhttp(b *testing.B) {
 	mux := http.NewServeMux()
 	mux.Handle("/items/{id}", promhttp.InstrumentHandlerDuration(duration.MustCurryWith(prometheus.Labels{"route": "/items/{id}"}), itemsMux()))
 	all := []*contender{{name: "promhttp", handler: mux}, {name: "ours", handler: instrument(b, "no_endpoint", itemsMux())}}
-	takeTurns(b, all, false)
+	takeTurns(b, all, "serve")
 	b.ReportMetric(low(all[1].cpu)/low(all[0].cpu), "ours/promhttp")
 }
 
 // takeTurns lets the contenders take turns.
-func takeTurns(b *testing.B, all []*contender, loopback bool) {
+func takeTurns(b *testing.B, all []*contender, over string) {
 	for _, c := range all {
-		c.prepare(b, loopback)
+		c.prepare(b, over)
 	}
 	for n := range b.N {
 		for m := range all {
@@ -77,10 +78,26 @@ type contender struct {
 	cpu, allocs []float64 // for a request, by round
 }
 
-func (c *contender) prepare(b *testing.B, loopback bool) {
-	w, r := &lightWriter{h: http.Header{}}, itemRequest()
-	c.request = func() { c.handler.ServeHTTP(w, r) }
-	if loopback {
+func (c *contender) prepare(b *testing.B, over string) {
+	switch over {
+	case "serve":
+		w, r := &lightWriter{h: http.Header{}}, itemRequest()
+		c.request = func() { c.handler.ServeHTTP(w, r) }
+	case "loopback_http2": // the client of net/http is the greater part
+		srv := httptest.NewUnstartedServer(c.handler)
+		srv.EnableHTTP2 = true
+		srv.StartTLS()
+		b.Cleanup(srv.Close)
+		client := srv.Client()
+		c.request = func() {
+			res, err := client.Get(srv.URL + "/items/1")
+			if err != nil {
+				b.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+		}
+	case "loopback":
 		srv := httptest.NewServer(c.handler)
 		b.Cleanup(srv.Close)
 		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
