@@ -241,7 +241,11 @@ func (w *world) probeDiffers(path, probe string, want answer) error {
 			return fmt.Errorf("%s has the unit %q; the model says %q", name, got.ObservedUnit, c.unit)
 		}
 		if c.value == c.value && (got.ObservedValue == nil || !near(*got.ObservedValue, c.value)) {
-			return fmt.Errorf("%s has the value %v; the model says %v", name, got.ObservedValue, c.value)
+			seen := "none"
+			if got.ObservedValue != nil {
+				seen = fmt.Sprint(*got.ObservedValue)
+			}
+			return fmt.Errorf("%s has the value %s; the model says %v", name, seen, c.value)
 		}
 	}
 	return nil
