@@ -183,7 +183,7 @@ func (m *model) observeFlow(r ruled, s sample) (state string, value float64) {
 			}
 			grown := 0
 			switch {
-			case !was && o.at-seen > window: // its first value, or the first after a long time
+			case !was && o.at-seen > max(window, 5*time.Minute): // its first value; PromQL looks back as long
 			case v < before:
 				grown = v
 			default:
