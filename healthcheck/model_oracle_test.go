@@ -202,6 +202,7 @@ func (m *model) until(now time.Duration) {
 			m.samples = append(m.samples, s)
 			m.judge(at)
 		}
+		m.judge(at + early)
 		m.judge(at + poked) // a little early, but no operation comes before it
 	}
 }

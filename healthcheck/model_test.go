@@ -70,10 +70,12 @@ func shrink(p plan, err error, run func(plan) error) (plan, error) {
 }
 
 // Events have scheduled times within a second, so that their order is never a race: collections,
-// files and judgements at .00, a requested judgement at .30, an operation at .32, the comparison at
+// files and judgements at .00, requested judgements at .01 (a gap in the evidence begins there, and
+// not with the end of some run) and .30, an operation at .32, the comparison at
 // .36. Runs of checks begin between .50 and .64, or .00 and .14. They end at once, in 100 ms, or by
 // their timeout of 1 s.
 const (
+	early    = 10 * time.Millisecond
 	poked    = 300 * time.Millisecond
 	operated = 320 * time.Millisecond
 	compared = 360 * time.Millisecond
@@ -101,6 +103,8 @@ func play(t *testing.T, dir string, p plan) (steps int, err error) {
 		for n, o := range p.ops {
 			for range o.wait {
 				second += time.Second
+				w.until(second + early)
+				w.poke()
 				w.until(second + poked)
 				w.poke()
 				if o.wait <= 4 && !compare() {
@@ -113,6 +117,8 @@ func play(t *testing.T, dir string, p plan) (steps int, err error) {
 				return
 			}
 			second += time.Second
+			w.until(second + early)
+			w.poke()
 			w.until(second + poked)
 			w.poke()
 			w.until(second + operated)
