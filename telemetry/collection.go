@@ -28,10 +28,11 @@ type collection struct {
 	faults    *faults
 	delivery  *delivery // by OTLP; nil if it has a reader of its own, or nothing is exported
 
-	mu     sync.Mutex
-	begun  int     // number of flights
-	flight *flight // in progress; nil if none
-	landed *flight // the last one that has ended; nil if none
+	mu        sync.Mutex
+	begun     int     // number of flights
+	forgotten int     // number of the last flight that only those get who wait for it
+	flight    *flight // in progress; nil if none
+	landed    *flight // the last one that has ended; nil if none
 }
 
 // snapshot has the metrics of one moment. Nobody changes it, and it lives as long as somebody reads
@@ -65,15 +66,15 @@ func newCollection(cfg Config, res *resource.Resource, faults *faults) *collecti
 // Snapshot returns a snapshot that has begun after the call. healthcheck and promhealth find it by
 // its name.
 func (c *collection) Snapshot(ctx context.Context) (*metricdata.ResourceMetrics, error) {
-	return c.snapshot(ctx, 0)
+	return c.snapshot(ctx, 0, nil)
 }
 
-// snapshot returns a snapshot that was at most as old as age when it was called.
-func (c *collection) snapshot(ctx context.Context, age time.Duration) (*snapshot, error) {
+// snapshot returns a snapshot that was at most as old as age when it was called, and is not known.
+func (c *collection) snapshot(ctx context.Context, age time.Duration, known *snapshot) (*snapshot, error) {
 	c.mu.Lock()
 	needed := c.begun + 1
 	for _, f := range []*flight{c.flight, c.landed} {
-		if f != nil && age > 0 && time.Since(f.began) <= age {
+		if f != nil && f.number > c.forgotten && age > 0 && time.Since(f.began) <= age && (known == nil || f.result != known) {
 			needed = f.number
 		}
 	}
@@ -97,6 +98,13 @@ func (c *collection) snapshot(ctx context.Context, age time.Duration) (*snapshot
 		}
 		c.mu.Lock()
 	}
+}
+
+// forget makes the next reader collect, even if it takes an older snapshot.
+func (c *collection) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forgotten = c.begun
 }
 
 // fly collects. It has a goroutine of its own, because a filter of a view may do anything.

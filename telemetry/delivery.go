@@ -18,19 +18,17 @@ type delivery struct {
 	from    *collection
 	reader  exportingReader
 	outcome *outcome
-	age     time.Duration // of an exported snapshot, at most
-	flushes atomic.Int32  // in progress
+	last    *snapshot    // exported; only the reader uses it, one export at a time
+	flushes atomic.Int32 // in progress
 }
 
 // deliveryAge is how old an exported snapshot may be. The Monitor makes one every second, and on a
-// busy machine a little later. An interval that is shorter than that must not export one twice.
-func deliveryAge(interval time.Duration) time.Duration {
-	return min(1500*time.Millisecond, interval/2)
-}
+// busy machine a little later.
+const deliveryAge = 1500 * time.Millisecond
 
 // deliver makes the collection export by a reader. others have metrics that only OTLP gets.
 func (c *collection) deliver(x sdkmetric.Exporter, res *resource.Resource, out *outcome, interval time.Duration, others []sdkmetric.Producer) {
-	d := &delivery{from: c, outcome: out, age: deliveryAge(interval)}
+	d := &delivery{from: c, outcome: out}
 	options := []sdkmetric.PeriodicReaderOption{sdkmetric.WithInterval(interval), sdkmetric.WithProducer(d)}
 	for _, p := range others {
 		options = append(options, sdkmetric.WithProducer(p))
@@ -41,11 +39,11 @@ func (c *collection) deliver(x sdkmetric.Exporter, res *resource.Resource, out *
 }
 
 func (d *delivery) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
-	age := d.age
+	age := deliveryAge
 	if d.flushes.Load() > 0 {
 		age = 0
 	}
-	s, err := d.from.snapshot(ctx, age)
+	s, err := d.from.snapshot(ctx, age, d.last)
 	switch {
 	case err != nil && errors.Is(ctx.Err(), context.Canceled):
 		return nil, err // the reader ends, and its last export has all counts
@@ -54,6 +52,7 @@ func (d *delivery) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, erro
 		d.outcome.lose(1, exportError(err))                           // one at least
 		return nil, err
 	}
+	d.last = s
 	return s.ScopeMetrics, nil
 }
 

@@ -49,5 +49,8 @@ func (t *Telemetry) startHealth(ctx context.Context, health *healthcheck.Monitor
 		return err
 	}
 	t.health = health
+	if c, ok := t.Reader.(*collection); ok {
+		c.forget() // its snapshot says that the service starts, and an export would take it
+	}
 	return nil
 }

@@ -217,12 +217,13 @@ func TestShortInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := &exported{}
 		tel, _ := start(t, Config{Health: healthcheck.New(healthcheck.Config{})}, nil)
-		exportTo(t, tel, x, 500*time.Millisecond)
 		var asked atomic.Int64
 		must(tel.MeterProvider.Meter("test").Int64ObservableGauge("asked", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(asked.Add(1))
 			return nil
 		})))
+		time.Sleep(1100 * time.Millisecond) // the last judgement knows it
+		exportTo(t, tel, x, 500*time.Millisecond)
 		last := 0.0
 		for n := range 20 {
 			time.Sleep(500 * time.Millisecond)
@@ -234,6 +235,52 @@ func TestShortInterval(t *testing.T) {
 			last = v
 		}
 	})
+}
+
+// TestExportOfEachJudgement: with an interval as long as that of the judgements, each judgement is exported,
+// no matter when in a second the exports come.
+func TestExportOfEachJudgement(t *testing.T) {
+	for after := 20 * time.Millisecond; after < time.Second; after += 90 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			tel, _ := start(t, Config{Health: healthcheck.New(healthcheck.Config{})}, nil)
+			time.Sleep(after)
+			exportTo(t, tel, &exported{}, time.Second)
+			var asked atomic.Int64
+			must(tel.MeterProvider.Meter("test").Int64ObservableGauge("asked", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+				o.Observe(asked.Add(1))
+				return nil
+			})))
+			time.Sleep(20*time.Second + time.Millisecond)
+			synctest.Wait()
+			if n := asked.Load(); n < 20 || n > 21 {
+				t.Errorf("%v between them: %d collections for 20 judgements and 20 exports", after, n)
+			}
+		})
+	}
+}
+
+// TestFirstExport: the collection that Start waits for says that the service starts. It is not
+// exported after that.
+func TestFirstExport(t *testing.T) {
+	tel, _ := start(t, Config{Health: healthcheck.New(healthcheck.Config{})}, nil)
+	s, err := tel.Reader.(*collection).snapshot(t.Context(), time.Hour, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sm := range s.ScopeMetrics {
+		for _, m := range sm.Metrics {
+			if m.Name != "health.lifecycle.status" {
+				continue
+			}
+			for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
+				if state, _ := p.Attributes.Value("health.lifecycle.state"); (p.Value == 1) != (state.AsString() == "running") {
+					t.Errorf("%s is %d", state.AsString(), p.Value)
+				}
+			}
+			return
+		}
+	}
+	t.Error("no lifecycle")
 }
 
 // TestSingleFlight: those who ask during a collection share the next one, because the present one
@@ -274,12 +321,12 @@ func TestSingleFlight(t *testing.T) {
 		if n := asked.Load(); n != 2 {
 			t.Errorf("asked %d times; want 2", n)
 		}
-		again, err := c.snapshot(t.Context(), time.Second)
+		again, err := c.snapshot(t.Context(), time.Second, nil)
 		if err != nil || asked.Load() != 2 {
 			t.Errorf("an export does not take the snapshot of this second: %v", err)
 		}
 		time.Sleep(time.Second + 1)
-		if later, _ := c.snapshot(t.Context(), time.Second); later == again {
+		if later, _ := c.snapshot(t.Context(), time.Second, nil); later == again {
 			t.Error("an export takes an old snapshot")
 		}
 	})
