@@ -108,7 +108,7 @@ kind: PodMonitor
 metadata: { name: demo }
 spec:
   selector: { matchLabels: { app.kubernetes.io/name: demo } }
-  podMetricsEndpoints: [{ port: admin }]
+  podMetricsEndpoints: [{ port: admin, interval: 5s }]
 `
 
 // good is the otlp overlay with a HorizontalPodAutoscaler and alerts.
@@ -158,6 +158,8 @@ func TestBroken(t *testing.T) {
 		{name: "memory", old: "value: 230MiB", new: "value: 1GiB", want: []string{"GOMEMLIMIT 1GiB is not below the memory limit of 256Mi"}},
 		{name: "both", old: "---\napiVersion: autoscaling/v2", new: strings.TrimPrefix(scraped, "\n") + "---\napiVersion: autoscaling/v2",
 			want: []string{"Deployment demo: exports twice: PodMonitor demo scrapes it, and OTEL_EXPORTER_OTLP_ENDPOINT makes it push"}},
+		{name: "a drain that a scrape can miss", old: "---\napiVersion: autoscaling/v2", new: strings.Replace(strings.TrimPrefix(scraped, "\n"), "5s", "15s", 1) + "---\napiVersion: autoscaling/v2",
+			want: []string{"exports twice", "demo drains for 10s, less than two scrapes of PodMonitor demo (15s each): its end may look like a kill"}},
 		{name: "both, with an annotation", old: "  template:\n    metadata:\n", new: "  template:\n    metadata:\n      annotations: { prometheus.io/scrape: \"true\" }\n",
 			want: []string{"its annotation asks for scrapes"}},
 		{name: "a budget of zero", old: "maxUnavailable: 1\n  selector", new: "maxUnavailable: 0\n  selector", want: []string{"no pod of Deployment demo can ever be evicted"}},

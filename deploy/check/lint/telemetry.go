@@ -12,10 +12,12 @@ type monitor struct {
 	Metadata meta
 	Spec     struct {
 		Selector  selector
-		Pods      []struct{ Port string } `yaml:"podMetricsEndpoints"`
-		Endpoints []struct{ Port string }
+		Pods      []endpoint `yaml:"podMetricsEndpoints"`
+		Endpoints []endpoint
 	}
 }
+
+type endpoint struct{ Port, Interval string }
 
 // lintTelemetry finds workloads that push and are scraped. Every series would exist twice under
 // different labels, and every sum would double.
@@ -46,6 +48,24 @@ func (s system) lintTelemetry(w workload, find finder) {
 			if m.Kind == "PodMonitor" && !w.hasPort(e.Port) {
 				find("has no port %q, but PodMonitor %s scrapes it", e.Port, m.Metadata.Name)
 			}
+			w.lintDrain(m, e, find)
+		}
+	}
+}
+
+// lintDrain finds a drain that a scrape can miss. The alerts tell an orderly end from a kill by it.
+func (w workload) lintDrain(m monitor, e endpoint, find finder) {
+	interval, err := time.ParseDuration(e.Interval)
+	if err != nil {
+		return // Prometheus' own interval
+	}
+	for _, c := range w.Spec.Template.Spec.Containers {
+		said, has := c.arg("drain")
+		if !has {
+			continue
+		}
+		if drain, err := time.ParseDuration(said); err == nil && drain < 2*interval {
+			find("%s drains for %v, less than two scrapes of %s %s (%v each): its end may look like a kill", c.Name, drain, m.Kind, m.Metadata.Name, interval)
 		}
 	}
 }
