@@ -151,7 +151,7 @@ func (s story) test() testGroup {
 			board = "health-service?var-job=shop%2Forders"
 		}
 		test.Exp = append(test.Exp, testAlarm{a.pairs(), map[string]string{
-			"summary": a.summary, "description": a.description, "dashboard_url": "/d/" + board,
+			"summary": a.summary, "description": a.description, "dashboard_url": grafana + "/d/" + board,
 			"runbook_url": "https://github.com/otelhealth/otelhealth/blob/main/docs/runbooks/" + s.alert + ".md",
 		}})
 	}
@@ -203,11 +203,13 @@ func promtool(t *testing.T, args ...string) {
 	}
 }
 
+const grafana = "https://grafana.example"
+
 // generated returns the rules for a set of flags.
 func generated(t *testing.T, args ...string) (file string) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := run(append([]string{"-only", "rules", "-out", dir}, args...)); err != nil {
+	if err := run(append([]string{"-only", "rules", "-out", dir, "-grafana", grafana + "/"}, args...)); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "alerts", "otelhealth.yaml")

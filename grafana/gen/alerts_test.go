@@ -33,14 +33,16 @@ func readinessStories() []story {
 	}
 	startingOne := alarm{"severity=warning instance=1 " + jobOnly, "An instance does not get past its start.",
 		"1 of shop/orders has been starting for a quarter of an hour.", ""}
-	maintained := alarm{"severity=warning instance=1 " + jobOnly, "An instance has been in maintenance for more than four hours.",
-		"1 of shop/orders has taken no traffic for four hours, because somebody said so.", ""}
+	const tooLong = "Instances have been in maintenance for more than four hours."
+	maintained := alarm{"severity=warning instance=1 " + jobOnly, tooLong, "1 of shop/orders has taken no traffic for four hours, because somebody said so.", ""}
+	mostMaintained := alarm{"severity=warning " + jobOnly, tooLong, "66.67% of the instances of shop/orders have taken no traffic for four hours, because somebody said so.", ""}
 	// Crashes every minute, under a new name each time.
 	var loop [][2]string
 	for i := range 20 {
 		before := fmt.Sprintf("gone %d, ", 40+2*i)
 		loop = append(loop, pod(of(fmt.Sprint("x", i)), before+"starting 2, gone 100", before+"fail 2, gone 100")...)
 	}
+	others := fleetOf(2, 2, "running 60", "pass 60")
 	again := func(turn string) string { return strings.Repeat(turn+", gone 9, ", 7) + turn }
 	return []story{
 		{"none of three is ready", fleetOf(1, 3, "running 40", "pass 20, fail 20"), "12m", "HealthNoReadyInstance", []alarm{none}},
@@ -66,13 +68,14 @@ func readinessStories() []story {
 		{"one is killed and replaced", join(pod(of(1), "running 40, gone 60", "pass 40, gone 60"), pod(of(4), "gone 41, starting 1, running 60", "gone 41, fail 1, pass 60"),
 			fleetOf(2, 2, "running 100", "pass 100")), "30m", "HealthCapacityLow", nil},
 
-		{"not ready, and all checks pass", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "database", "core", "unknown 60")), "12m", "HealthInstanceNotReady", []alarm{unready}},
-		{"not ready, and a check fails that takes nobody out", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "database", "core", "unknown 60"), checked(of(1), "latency", "auxiliary", "fail 60")),
+		{"not ready, and all checks pass", join(pod(of(1), "running 60", "fail 60"), others, checked(of(1), "database", "core", "unknown 60")), "12m", "HealthInstanceNotReady", []alarm{unready}},
+		{"not ready, and a check fails that takes nobody out", join(pod(of(1), "running 60", "fail 60"), others, checked(of(1), "database", "core", "unknown 60"), checked(of(1), "latency", "auxiliary", "fail 60")),
 			"12m", "HealthInstanceNotReady", []alarm{unready}},
-		{"not ready, and an operator has made a check take it out", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "latency", "auxiliary", "fail 60"),
+		{"not ready, and an operator has made a check take it out", join(pod(of(1), "running 60", "fail 60"), others, checked(of(1), "latency", "auxiliary", "fail 60"),
 			sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="not-ready"}`, "1x60")), "20m", "HealthInstanceNotReady", nil},
-		{"not ready, and a check says why", join(pod(of(1), "running 60", "fail 60"), checked(of(1), "database", "core", "fail 60")), "20m", "HealthInstanceNotReady", nil},
-		{"not ready, and it is starting", pod(of(1), "starting 60", "fail 60"), "20m", "HealthInstanceNotReady", nil},
+		{"not ready, and a check says why", join(pod(of(1), "running 60", "fail 60"), others, checked(of(1), "database", "core", "fail 60")), "20m", "HealthInstanceNotReady", nil},
+		{"all are not ready, and no check says why", fleetOf(1, 3, "running 60", "fail 60"), "20m", "HealthInstanceNotReady", nil},
+		{"not ready, and it is starting", join(pod(of(1), "starting 60", "fail 60"), others), "20m", "HealthInstanceNotReady", nil},
 
 		{"all are starting", fleetOf(1, 2, "starting 60", "fail 60"), "12m", "HealthStartingTooLong", []alarm{starting("0%")}},
 		{"the successors of nine of ten are starting", join(fleetOf(1, 9, "running 40, draining 2, gone 60", "pass 40, fail 2, gone 60"), pod(of(10), "running 102", "pass 102"),
@@ -87,7 +90,8 @@ func readinessStories() []story {
 			"30m", "HealthStartingTooLong", []alarm{startingOne}},
 		{"most fail, and one is starting for a while", join(pod(of(1), "starting 15, running 60", "fail 15, pass 60"), fleetOf(2, 3, "running 75", "fail 75")), "12m", "HealthStartingTooLong", nil},
 
-		{"maintenance for four hours", pod(of(1), "maintenance 600", "fail 600"), "4h2m", "HealthMaintenanceTooLong", []alarm{maintained}},
+		{"maintenance for four hours", join(pod(of(1), "maintenance 600", "fail 600"), fleetOf(2, 2, "running 600", "pass 600")), "4h2m", "HealthMaintenanceTooLong", []alarm{maintained}},
+		{"maintenance of most for four hours", join(fleetOf(1, 2, "maintenance 600", "fail 600"), pod(of(3), "running 600", "pass 600")), "4h2m", "HealthMaintenanceTooLong", []alarm{mostMaintained}},
 		{"maintenance for less", pod(of(1), "running 30, maintenance 600", "pass 30, fail 600"), "4h2m", "HealthMaintenanceTooLong", nil},
 	}
 }
@@ -99,7 +103,7 @@ func checkStories() []story {
 		"Check database fails on 1 of shop/orders, and not on most others.", ""}
 	down := func(severity, share, consequence string) alarm {
 		return alarm{"severity=" + severity + " health_check_name=database " + jobOnly, "A check fails on most instances of a service.",
-			"Check database fails on " + share + " of the instances of shop/orders: what they share is down. " + consequence, ""}
+			"Check database fails, hangs or flaps on " + share + " of the instances of shop/orders: what they share is down. " + consequence, ""}
 	}
 	stale := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "A check no longer runs, or its evidence is old.",
 		"Check database on 1 of shop/orders says nothing new; what it said last may be wrong by now.", ""}
@@ -112,9 +116,9 @@ func checkStories() []story {
 		return join(ready(1), sample("health_check_last_run_timestamp_seconds{"+l+"}", values), sample("health_check_interval_seconds{"+l+"}", "10x100"),
 			sample("health_check_timeout_seconds{"+l+"}", "2x100"))
 	}
-	transitions := func(life, values string) [][2]string {
-		l := of(1) + `,health_check_name="database",health_check_state=`
-		return join(pod(of(1), life, strings.NewReplacer("running", "pass", "maintenance", "fail").Replace(life)),
+	transitions := func(id int, life, values string) [][2]string {
+		l := of(id) + `,health_check_name="database",health_check_state=`
+		return join(pod(of(id), life, strings.NewReplacer("running", "pass", "maintenance", "fail").Replace(life)),
 			sample("health_check_transitions_total{"+l+`"pass"}`, values), sample("health_check_transitions_total{"+l+`"fail"}`, values))
 	}
 	const core, aux = "Such a check takes instances out of service.", "Such a check takes no instance out of service."
@@ -131,18 +135,24 @@ func checkStories() []story {
 			"13m", "HealthDependencyDown", []alarm{down("critical", "66.67%", core)}},
 		{"an auxiliary check fails on both", join(ready(2), database(1, "auxiliary", "pass 20, fail 80"), database(2, "auxiliary", "pass 20, fail 80")),
 			"13m", "HealthDependencyDown", []alarm{down("warning", "100%", aux)}},
+		{"a core check hangs on two of three", join(ready(3), database(1, "core", "pass 20, stale 80"), database(2, "core", "pass 20, stale 80"), database(3, "core", "pass 100")),
+			"13m", "HealthDependencyDown", []alarm{down("critical", "66.67%", core)}},
+		{"an auxiliary check flaps on both", join(transitions(1, "running 100", "0+0.1x100"), transitions(2, "running 100", "0+0.1x100"), database(1, "auxiliary", "pass 100"), database(2, "auxiliary", "pass 100")),
+			"40m", "HealthDependencyDown", []alarm{down("warning", "100%", aux)}},
 		{"a check fails on one of two", join(ready(2), database(1, "core", "fail 100"), database(2, "core", "pass 100")), "20m", "HealthDependencyDown", nil},
 		{"a check fails on all that drain", join(fleetOf(1, 3, "draining 100", "fail 100"), database(1, "core", "fail 100"), database(2, "core", "fail 100")),
 			"20m", "HealthDependencyDown", nil},
 
 		{"a check has not run for minutes", last("300x100"), "10m", "HealthCheckStale", []alarm{stale}},
 		{"a check says that it is stale", join(last("0+30x100"), database(1, "core", "pass 10, stale 90")), "8m", "HealthCheckStale", []alarm{stale}},
+		{"a check hangs on both", join(ready(2), database(1, "core", "pass 20, stale 80"), database(2, "core", "pass 20, stale 80")), "20m", "HealthCheckStale", nil},
 		{"a check runs", join(last("0+30x100"), database(1, "core", "pass 100")), "20m", "HealthCheckStale", nil},
 		{"a check does not run in maintenance", join(pod(of(2), "maintenance 100", "fail 100"), checked(of(2), "database", "core", "stale 100")), "20m", "HealthCheckStale", nil},
 
-		{"a check flaps", transitions("running 100", "0+0.1x100"), "40m", "HealthCheckFlapping", []alarm{flaps}},
-		{"a check changes its state now and then", transitions("running 100", "0+0.04x100"), "40m", "HealthCheckFlapping", nil},
-		{"a check flaps in maintenance", transitions("maintenance 100", "0+0.1x100"), "40m", "HealthCheckFlapping", nil},
+		{"a check flaps", transitions(1, "running 100", "0+0.1x100"), "40m", "HealthCheckFlapping", []alarm{flaps}},
+		{"a check changes its state now and then", transitions(1, "running 100", "0+0.04x100"), "40m", "HealthCheckFlapping", nil},
+		{"a check flaps on both", join(transitions(1, "running 100", "0+0.1x100"), transitions(2, "running 100", "0+0.1x100")), "40m", "HealthCheckFlapping", nil},
+		{"a check flaps in maintenance", transitions(1, "maintenance 100", "0+0.1x100"), "40m", "HealthCheckFlapping", nil},
 
 		{"an override for an hour", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="show"}`, "1x200"), "62m", "HealthOverrideLeftOn", []alarm{override}},
 		{"an override for less", sample("health_check_override{"+of(1)+`,health_check_name="latency",health_check_effect="show"}`, "_x20 1x200"), "62m", "HealthOverrideLeftOn", nil},
@@ -162,7 +172,7 @@ func budgetStories() (list []story) {
 	}
 	http := func(code string, bad float64, rate float64) [][2]string {
 		line := "http_server_request_duration_seconds_count{" + of(1) + `,http_response_status_code="`
-		return join(sample(line+`200"}`, fmt.Sprintf("0+%gx800", rate*(1-bad))), sample(line+code+`"}`, fmt.Sprintf("0+%gx800", rate*bad)))
+		return join(pod(of(1), "running 800", "pass 800"), sample(line+`200"}`, fmt.Sprintf("0+%gx800", rate*(1-bad))), sample(line+code+`"}`, fmt.Sprintf("0+%gx800", rate*bad)))
 	}
 	spent := func(pass, fail string) [][2]string {
 		line := "health_probe_state_duration_seconds_total{" + of(1) + `,health_probe_name="readiness",health_probe_state="`
@@ -183,6 +193,22 @@ func budgetStories() (list []story) {
 		{"HttpSlowBudgetBurn", "More requests are slow than the objective allows.", "requests took longer than 0.5 s", "99%",
 			slow, [4]float64{.5, .1, .04, .02}, [4]string{"50%", "10%", "4%", "2%"}, .005},
 	}
+	// Beside a thousand requests a minute, an instance a minute that answers 50 with 500, and dies.
+	crashing := func() [][2]string {
+		lines := join(pod(of(1), "running 200", "pass 200"), sample(`http_server_request_duration_seconds_count{`+of(1)+`,http_response_status_code="200"}`, "0+500x200"))
+		for i := range 100 {
+			l := of(fmt.Sprint("x", i))
+			before := fmt.Sprintf("gone %d, ", 2*i+1)
+			lines = join(lines, pod(l, before+"running 1, gone 1", before+"pass 1, gone 1"),
+				sample(`health_probe_state_duration_seconds_total{`+l+`,health_probe_name="readiness",health_probe_state="pass"}`, fmt.Sprintf("_x%d 20", 2*i)),
+				sample(`http_server_request_duration_seconds_count{`+l+`,http_response_status_code="500"}`, fmt.Sprintf("_x%d 50", 2*i)))
+		}
+		return lines
+	}
+	gap := join(pod(of(1), "running 20, gone 25, running 100", "pass 20, gone 25, pass 100"),
+		spent("600000x19 _x25 600000x100", "0x19 _x25 0x100"),
+		sample(`http_server_request_duration_seconds_count{`+of(1)+`,http_response_status_code="200"}`, "1000000+100x19 _x25 1005000+100x100"),
+		sample(`http_server_request_duration_seconds_count{`+of(1)+`,http_response_status_code="500"}`, "90000x19 _x25 90000x100"))
 	at := [4]string{"10m", "30m", "80m", "4h"}
 	severity := [4]string{"critical", "critical", "warning", "warning"}
 	factor, lasts := [4]string{"14.4", "6", "3", "1"}, [4]string{"two days", "five days", "ten days", "thirty days"}
@@ -202,6 +228,12 @@ func budgetStories() (list []story) {
 		story{"not ready in a drain", join(spent("0+30x99 3000x99", "0x99 0+30x99"), pod(of(1), "running 100, draining 100", "pass 800")), "80m", "HealthReadyBudgetBurn", nil},
 		story{"a full queue answers 503", http("503", .5, 10000), "4h", "HttpErrorBudgetBurn", nil},
 		story{"one of two requests in five minutes fails", http("500", .5, .05), "30m", "HttpErrorBudgetBurn", nil},
+		story{"another team's requests fail", http("500", .5, 10000)[7:], "30m", "HttpErrorBudgetBurn", nil},
+		story{"each of many answers its first requests with 500 and dies", crashing(), "60m", "HttpErrorBudgetBurn", []alarm{{
+			"severity=critical long=1h short=5m " + jobOnly, kinds[1].summary,
+			"4.824% of requests were answered 5xx (503 not counted) in the last 1h, of shop/orders. The objective is 99.9%; at 14.4 times the rate it allows, a budget for thirty days lasts two days.",
+			"health-slo?var-job=shop%2Forders"}}},
+		story{"what an old instance counted is not new after a gap", gap, "30m", "HttpErrorBudgetBurn", nil},
 		story{"no boundary at half a second", http("500", 0, 1000), "4h", "HttpSlowBudgetBurn", nil},
 	)
 }
@@ -230,8 +262,7 @@ func queueStories() []story {
 			sample("queue_wait_duration_seconds_count{"+l+"}", taken))
 	}
 	const works, stands = "0+300x100", "7x100"
-	drains := join(stateSet("health_lifecycle_status", of(1), "health_lifecycle_state", "starting running maintenance draining", "draining 100"),
-		queue(1, "95x100", stands)[7:])
+	drains := join(pod(of(1), "draining 100", "fail 100"), queue(1, "95x100", stands)[7:])
 	const one, all = "severity=warning instance=1 queue_name=jobs " + jobOnly, "severity=critical queue_name=jobs " + jobOnly
 	return []story{
 		{"one of three queues is full", join(queue(1, "95x100", works), queue(2, "5x100", works), queue(3, "5x100", works)), "6m", "QueueNearlyFull", []alarm{{
@@ -255,6 +286,8 @@ func queueStories() []story {
 		{"both queues stand", join(queue(1, "5x100", stands), queue(2, "5x100", stands)), "12m", "QueueStalled", []alarm{{
 			all, "Nothing is taken from a queue of a service.",
 			"In queue jobs of shop/orders 10 items wait, and for five minutes no instance has taken any.", ""}}},
+		{"another team's queue stands", sample(`queue_length{job="celery",instance="1",queue="mail"}`, "196x100"), "20m", "QueueStalled", nil},
+		{"a queue of this name is another team's", queue(1, "5x100", stands)[7:], "20m", "QueueStalled", nil},
 		{"a queue is empty", queue(1, "0x100", stands), "20m", "QueueStalled", nil},
 		{"a queue moves", queue(1, "50x100", works), "20m", "QueueStalled", nil},
 		{"a queue stands in a drain", drains, "20m", "QueueStalled", nil},
@@ -278,10 +311,16 @@ func pipelineStories() []story {
 	second := strings.NewReplacer(`"c"`, `"d"`)
 	unsteady := sample("otelcol_process_uptime_seconds_total"+c, "0+30x10 _x6 0+30x10 _x6 0+30x10 _x6 0+30x60")
 	twice := sample("otelcol_process_uptime_seconds_total"+c, "0+30x10 _x6 0+30x10 _x6 0+30x80")
-	var other [][2]string // a queue beside one that works
+	other := func(name string) (lines [][2]string) {
+		for i := range 2 {
+			lines = append(lines, pod(fmt.Sprintf(`job="shop/%s",instance="%d"`, name, i), "running 40, gone 60", "pass 40, gone 60")...)
+		}
+		return lines
+	}
+	var otherQueue [][2]string // beside one that works
 	full := join(sample("otelcol_process_uptime_seconds_total"+c, "0+30x100"), sample("otelcol_exporter_queue_size"+q, "0x39 100+100x60"), sample("otelcol_exporter_sent_metric_points_total"+c, "0+500x39 20000x60"))
 	for _, l := range full {
-		other = append(other, [2]string{second.Replace(l[0]), l[1]})
+		otherQueue = append(otherQueue, [2]string{second.Replace(l[0]), l[1]})
 	}
 	refuses := join(collector, sample("otelcol_exporter_enqueue_failed_metric_points_total"+c, "0+100x100"))
 	lost := func(reason, values string) [][2]string {
@@ -291,16 +330,25 @@ func pipelineStories() []story {
 		return sample("telemetry_export_failures_total{"+of(1)+`,telemetry_signal="traces",error_type="Unavailable"}`, values)
 	}
 	return []story{
-		{"a service falls silent", join(gone, collector), "24m", "HealthTelemetryAbsent", []alarm{silent}},
-		{"a service falls silent, with no collector", gone, "24m", "HealthTelemetryAbsent", []alarm{silent}},
+		{"a service falls silent", join(gone, collector), "26m", "HealthTelemetryAbsent", []alarm{silent}},
+		{"a service falls silent, with no collector", gone, "26m", "HealthTelemetryAbsent", []alarm{silent}},
 		{"a service is scaled to zero", join(fleetOf(1, 2, "running 40, draining 2, gone 60", "pass 40, fail 2, gone 60"), collector), "24m", "HealthTelemetryAbsent", nil},
 		{"all fall silent with the collector", join(gone, dead), "26m", "HealthTelemetryAbsent", nil},
 		{"the collector's queue stands", join(gone, full), "26m", "HealthTelemetryAbsent", nil},
+		{"three services fall silent at once", join(gone, other("carts"), other("pay"), collector), "24m", "HealthTelemetryAbsent", nil},
 		{"one of two is heard", join(pod(of(1), "running 40, gone 60", "pass 40, gone 60"), pod(of(2), "running 100", "pass 100"), collector), "26m", "HealthTelemetryAbsent", nil},
 
+		{"three services fall silent at once", join(gone, other("carts"), other("pay"), collector), "24m", "TelemetryPipelineDown", []alarm{{
+			"severity=critical reason=cut", "Many services have fallen silent at once.",
+			"Nothing is heard of 3 services, and they did not end in order. They can't reach the collector, or what they run on is gone.", "health-telemetry"}}},
+		{"two services fall silent at once", join(gone, other("carts"), collector), "24m", "TelemetryPipelineDown", nil},
+		{"the backend rejects", join(collector, sample("otelcol_exporter_send_failed_metric_points_total"+c, "0+100x100")), "20m", "TelemetryPipelineDown", []alarm{{
+			"severity=warning reason=rejected job=otel-collector", "The backend rejects metrics.",
+			"The backend of otel-collector rejects metrics for good, 1k points in five minutes. A service that sends them may be in no dashboard and no alert.", board}}},
+		{"the backend rejected once", join(collector, sample("otelcol_exporter_send_failed_metric_points_total"+c, "0x20 100x80")), "16m", "TelemetryPipelineDown", nil},
 		{"the collector falls silent", dead, "24m", "TelemetryPipelineDown", []alarm{deaf}},
 		{"the queue stands", full, "26m", "TelemetryPipelineDown", []alarm{stuck}},
-		{"one of two queues stands", join(collector, other), "26m", "TelemetryPipelineDown", []alarm{stuckOne}},
+		{"one of two queues stands", join(collector, otherQueue), "26m", "TelemetryPipelineDown", []alarm{stuckOne}},
 		{"the queue refuses", refuses, "10m", "TelemetryPipelineDown", []alarm{stuck}},
 		{"the collector works", collector, "30m", "TelemetryPipelineDown", nil},
 		{"the collector comes and goes", unsteady, "28m", "TelemetryPipelineDown", []alarm{{
@@ -310,11 +358,13 @@ func pipelineStories() []story {
 		{"one collector replaces another", join(dead, sample(`otelcol_process_uptime_seconds_total{job="otel-collector",instance="d"}`, "_x41 0+30x60")), "30m", "TelemetryPipelineDown", nil},
 
 		{"exports fail", failures("0+1x100"), "30m", "TelemetryExportFailing", []alarm{{
-			"severity=warning instance=1 telemetry_signal=traces error_type=Unavailable " + jobOnly, "An instance can't hand over its telemetry.",
-			"1 of shop/orders failed to export traces 30 times in a quarter of an hour: Unavailable.", "health-telemetry?var-job=shop%2Forders"}}},
+			"severity=warning telemetry_signal=traces error_type=Unavailable " + jobOnly, "Instances of a service can't hand over their telemetry.",
+			"1 instances of shop/orders fail to export traces: Unavailable.", "health-telemetry?var-job=shop%2Forders"}}},
+		{"exports failed while the collector was away", failures("0x20 _x8 17x80"), "22m", "TelemetryExportFailing", nil},
 		{"a queue is full", lost("queue_full", "0+100x100"), "30m", "TelemetryItemsLost", []alarm{{
-			"severity=warning instance=1 telemetry_signal=traces error_type=queue_full " + jobOnly, "An instance makes more telemetry than its collector takes.",
-			"1 of shop/orders lost 3k items of traces in a quarter of an hour before any export: queue_full.", "health-telemetry?var-job=shop%2Forders"}}},
+			"severity=warning telemetry_signal=traces error_type=queue_full " + jobOnly, "Instances of a service make more telemetry than their collector takes.",
+			"1 instances of shop/orders lose traces before any export: queue_full.", "health-telemetry?var-job=shop%2Forders"}}},
+		{"a queue was full while the collector was away", lost("queue_full", "0x20 _x8 900x80"), "22m", "TelemetryItemsLost", nil},
 		{"items of failed exports are lost", lost("Unavailable", "0+100x100"), "30m", "TelemetryItemsLost", nil},
 		{"an export failed once", failures("0x50 1x60"), "30m", "TelemetryExportFailing", nil},
 	}
@@ -324,27 +374,46 @@ func pipelineStories() []story {
 func canaryStories() []story {
 	var all []alarm
 	var there [][2]string
+	more := map[string]string{"health_probe_status": `health_probe_name="readiness",`, "http_server_request_duration_seconds_bucket": `le="0.5",`}
 	for _, l := range []string{
 		"readiness health_probe_status health_lifecycle_status",
+		"lifecycle health_lifecycle_status",
 		"checks health_check_status health_check_info",
 		"ready-budget health_probe_state_duration_seconds_total health_lifecycle_status",
 		"error-budget http_server_request_duration_seconds_count",
 		"slow-budget http_server_request_duration_seconds_bucket",
 		"requests http_server_oldest_request_age_seconds",
 		"queues queue_length queue_capacity queue_wait_duration_seconds_count",
-		"pipeline otelcol_process_uptime_seconds_total telemetry_export_last_success_timestamp_seconds",
+		"silence telemetry_export_last_success_timestamp_seconds",
+		"collectors otelcol_process_uptime_seconds_total",
 	} {
 		f := strings.Fields(l)
 		for _, m := range f[1:] {
 			all = append(all, alarm{"severity=warning rule_group=otelhealth-" + f[0] + " metric=" + m, "The rules of a group see nothing.",
-				"No series is called " + m + ", so no alert of otelhealth-" + f[0] + " can fire.", "health-telemetry"})
-			there = append(there, [2]string{m + "{" + of(1) + "}", "1x60"})
+				"No service with health metrics has a series called " + m + ", so no alert of otelhealth-" + f[0] + " can fire.", "health-telemetry"})
+			there = append(there, [2]string{m + "{" + more[m] + of(1) + "}", "1x60"})
 		}
 	}
 	slices.SortFunc(there, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+	there = slices.Compact(there)
+	foreign := slices.Clone(there)
+	for n, l := range foreign {
+		if strings.HasPrefix(l[0], "queue_") {
+			foreign[n][0] = strings.ReplaceAll(l[0], "shop/orders", "celery")
+		}
+	}
+	var queues []alarm // of another team only
+	for _, a := range all {
+		if strings.Contains(a.labels, "otelhealth-queues") {
+			queues = append(queues, a)
+		}
+	}
+	scraped := slices.DeleteFunc(append(slices.Clone(there), [2]string{"up{" + of(1) + "}", "1x60"}), func(l [2]string) bool { return strings.HasPrefix(l[0], "otelcol") })
 	return []story{
+		{"queues are another team's", foreign, "12m", "HealthRulesBlind", queues},
+		{"services are scraped, and there is no collector", scraped, "12m", "HealthRulesBlind", nil},
 		{"nothing is there", nil, "12m", "HealthRulesBlind", all},
-		{"everything is there", slices.Compact(there), "12m", "HealthRulesBlind", nil},
+		{"everything is there", there, "12m", "HealthRulesBlind", nil},
 	}
 }
 
@@ -372,6 +441,7 @@ func TestNativeBudgets(t *testing.T) {
 		"{{schema:0 sum:10 count:10 buckets:[5 5] offset:-1}}+{{schema:0 sum:10 count:10 buckets:[5 5] offset:-1}}x80")
 	idle := sample("http_server_request_duration_seconds{"+of(2)+`,http_response_status_code="200"}`,
 		"{{schema:0 sum:10 count:10 buckets:[5 5] offset:-1}}x80")
+	half, idle = join(pod(of(1), "running 80", "pass 80"), half), join(pod(of(2), "running 80", "pass 80"), idle)
 	s := story{"half are slow", join(half, idle), "10m", "HttpSlowBudgetBurn", nil}
 	for _, b := range budgetStories() {
 		if b.alert == s.alert && len(b.raised) > 0 && s.raised == nil {
@@ -385,7 +455,7 @@ func TestNativeBudgets(t *testing.T) {
 // TestAlertsAreTested: each alert, with each severity and window, has a story in which it fires and
 // one in which it doesn't.
 func TestAlertsAreTested(t *testing.T) {
-	for _, g := range rules(dialect{series: known(t)}, "") {
+	for _, g := range rules(dialect{settings: usual(), series: known(t)}, "") {
 		for _, r := range g.rules {
 			if r.alert == "" {
 				continue

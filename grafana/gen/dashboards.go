@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
@@ -123,7 +124,7 @@ func (b board) variableList(d dialect) (list []cog.Builder[dashboard.VariableMod
 		dashboard.NewDatasourceVariableBuilder("datasource").Label("Metrics").Type("prometheus").Description("A Prometheus, or what speaks as one."),
 		dashboard.NewDatasourceVariableBuilder("traces").Label("Traces").Type("tempo").Description("A Tempo. Only the rows of traces, which are folded, want one."))
 	for n, l := range d.group {
-		v := many(values(l, l, "Keeps jobs of one name apart.", groupSelector(d.group[:n]), l)).AllValue(".*")
+		v := many(values(variableOf(l), l, "Keeps jobs of one name apart.", groupSelector(d.group[:n]), l)).AllValue(".*")
 		list = append(list, v)
 	}
 	group := groupSelector(d.group)
@@ -152,9 +153,14 @@ func (b board) variableList(d dialect) (list []cog.Builder[dashboard.VariableMod
 func groupSelector(group []string) string {
 	q := "health_probe_status{"
 	for _, l := range group {
-		q += fmt.Sprintf(`%s=~"$%[1]s",`, l)
+		q += fmt.Sprintf(`%q=~"$%s",`, l, variableOf(l))
 	}
 	return q + "}"
+}
+
+// variableOf is the name of a label's variable. Grafana allows letters, digits and underscores.
+func variableOf(label string) string {
+	return regexp.MustCompile(`\W`).ReplaceAllString(label, "_")
 }
 
 func option(text, value string) dashboard.VariableOption {

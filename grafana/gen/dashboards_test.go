@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the files instead of comparing th
 
 // shipped is the dialect of the committed files.
 func shipped(t *testing.T) dialect {
-	return dialect{names: otlptranslator.UnderscoreEscapingWithSuffixes, series: known(t)}
+	return dialect{settings: usual(), names: otlptranslator.UnderscoreEscapingWithSuffixes, series: known(t)}
 }
 
 // TestDashboards: the committed files equal the generated ones.

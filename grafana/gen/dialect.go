@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,10 +17,13 @@ import (
 // naming. For other namings the code rewrites the parsed query, so it never replaces text that only
 // looks like a name.
 type dialect struct {
-	names  otlptranslator.TranslationStrategyOption
-	group  []string // labels that separate the jobs of clusters, in every by and on
-	native bool     // histograms are native
-	series series
+	names    otlptranslator.TranslationStrategyOption
+	group    []string // labels that separate the jobs of clusters, in every by and on
+	native   bool     // histograms are native
+	series   series
+	settings settings
+
+	selector []*labels.Matcher // of the services' series, such as those of a team
 }
 
 // placeholders are Grafana's variables in the place of PromQL durations.
@@ -80,7 +84,7 @@ func (d dialect) check(expr parser.Expr) error {
 			return nil
 		}
 		for _, m := range v.LabelMatchers {
-			if !d.series.has(v.Name, m.Name) {
+			if !d.series.has(v.Name, m.Name) && !slices.Contains(d.group, m.Name) {
 				problems = append(problems, fmt.Sprintf("%s has no label %s", v.Name, m.Name))
 			}
 		}
@@ -120,8 +124,12 @@ func (d dialect) rewrite(expr parser.Expr) (parser.Expr, error) {
 				m.Include = d.labels(m.Include)
 			}
 		case *parser.VectorSelector:
+			_, _, own := d.series.of(n.Name)
 			if err := d.rename(n); err != nil && first == nil {
 				first = err
+			}
+			if own || n.Name == "target_info" {
+				n.LabelMatchers = append(n.LabelMatchers, d.selector...)
 			}
 		}
 		return nil
@@ -141,6 +149,28 @@ func (d dialect) grouped(by []string) []string {
 		}
 	}
 	return out
+}
+
+// by returns "by" with the group's labels, for an aggregation over all jobs.
+func (d dialect) by() string { return "by " + d.groups() }
+
+// on returns "on" with the group's labels, for a match over all jobs.
+func (d dialect) on() string { return "on " + d.groups() }
+
+func (d dialect) groups() string {
+	var quoted []string
+	for _, l := range d.group {
+		quoted = append(quoted, strconv.Quote(l)) // a name may have dots
+	}
+	return "(" + strings.Join(quoted, ", ") + ")"
+}
+
+// reference is a label in a template.
+func reference(label string) string {
+	if model.LegacyValidation.IsValidLabelName(label) {
+		return "$labels." + label
+	}
+	return fmt.Sprintf("(index $labels %q)", label)
 }
 
 func (d dialect) labels(list []string) []string {

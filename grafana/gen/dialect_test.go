@@ -50,7 +50,7 @@ func TestDialects(t *testing.T) {
 
 // TestRefused: no panel and no rule may read an unknown metric.
 func TestRefused(t *testing.T) {
-	d := dialect{names: otlptranslator.UnderscoreEscapingWithSuffixes, series: known(t)}
+	d := dialect{settings: usual(), names: otlptranslator.UnderscoreEscapingWithSuffixes, series: known(t)}
 	for q, want := range map[string]string{
 		`health_check_statuss`:                                  `nothing emits "health_check_statuss"`,
 		`health_check_status{health_probe_name="readiness"}`:    "no label health_probe_name",

@@ -104,6 +104,8 @@ func page(alert, text string) string {
 			return "the runbook has no text under " + heading
 		case heading == "Diagnosis" && !strings.Contains(body, "```"):
 			return "the diagnosis has no command"
+		case regexp.MustCompile(`\bPOD\b`).MatchString(body) && !strings.Contains(body, "COLLECTOR-POD") && !strings.Contains(text, "custom-columns=NAME:.metadata.name,UID:.metadata.uid"):
+			return "it does not say how to find the pod of an instance"
 		case strings.Contains(body, "kill -QUIT") && !(strings.Contains(body, "kubectl get pod POD -w") && strings.Contains(body, "logs --previous POD -c CONTAINER")):
 			return "the diagnosis must show how to read a dump before the restart"
 		}
@@ -112,13 +114,20 @@ func page(alert, text string) string {
 }
 
 func selected(expr parser.Expr) (names []string) {
+	for _, v := range vectorsOf(expr) {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+func vectorsOf(expr parser.Expr) (list []*parser.VectorSelector) {
 	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
 		if v, ok := n.(*parser.VectorSelector); ok {
-			names = append(names, v.Name)
+			list = append(list, v)
 		}
 		return nil
 	})
-	return names
+	return list
 }
 
 func dialectsOfRules(t *testing.T) []dialect {
@@ -126,10 +135,10 @@ func dialectsOfRules(t *testing.T) []dialect {
 	native := s
 	native.native = true
 	return []dialect{
-		{names: otlptranslator.UnderscoreEscapingWithSuffixes, series: s},
-		{names: otlptranslator.UnderscoreEscapingWithoutSuffixes, series: s},
-		{names: otlptranslator.NoUTF8EscapingWithSuffixes, series: s, group: []string{"cluster", "namespace"}},
-		{names: otlptranslator.NoTranslation, series: native, native: true},
+		{settings: usual(), names: otlptranslator.UnderscoreEscapingWithSuffixes, series: s},
+		{settings: usual(), names: otlptranslator.UnderscoreEscapingWithoutSuffixes, series: s},
+		{settings: usual(), names: otlptranslator.NoUTF8EscapingWithSuffixes, series: s, group: []string{"k8s.cluster.name", "namespace"}},
+		{settings: usual(), names: otlptranslator.NoTranslation, series: native, native: true},
 	}
 }
 
@@ -185,7 +194,7 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"# " + alert, "## Impact", "```", "kubectl get pod POD -w", " -c CONTAINER"} {
+	for _, part := range []string{"# " + alert, "## Impact", "```", "kubectl get pod POD -w", " -c CONTAINER", "custom-columns"} {
 		if page(alert, strings.ReplaceAll(string(text), part, "")) == "" {
 			t.Errorf("a runbook without %q passes", part)
 		}
@@ -241,7 +250,7 @@ func TestRulesAreGenerated(t *testing.T) {
 
 // TestPromtoolChecks runs promtool on the shipped rules and on the rules of each naming.
 func TestPromtoolChecks(t *testing.T) {
-	for _, args := range [][]string{nil, {"-names", "mimir"}, {"-names", "utf8", "-group-labels", "cluster,namespace"}, {"-names", "otel", "-histograms", "native"}} {
+	for _, args := range [][]string{nil, {"-names", "mimir"}, {"-names", "utf8", "-group-labels", "k8s.cluster.name,namespace"}, {"-names", "otel", "-histograms", "native"}, {"-group-labels", "k8s_cluster_name"}, {"-selector", `team=~"a|b"`}} {
 		promtool(t, "check", "rules", "--lint=all", "--lint-fatal", generated(t, args...))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/otlptranslator"
 )
 
@@ -45,9 +46,12 @@ func run(args []string) error {
 	alerts := flags.String("rules", "alerts", "`directory` of the rules, relative to -out")
 	desired := flags.String("desired", "", "`PromQL` for the desired number of instances by job, such as "+
 		`label_join(kube_deployment_spec_replicas, "job", "/", "namespace", "deployment")`)
+	selector := flags.String("selector", "", "`matchers` of the services' series, such as 'namespace=~\"shop|pay\"'")
+	var l settings
+	l.flags(flags)
 	var b bases
 	flags.StringVar(&b.runbooks, "runbooks", repository+"docs/runbooks/", "`URL` of the runbooks; gen appends NAME.md")
-	flags.StringVar(&b.dashboards, "grafana", "", "`URL` of Grafana; gen appends /d/…")
+	flags.StringVar(&b.dashboards, "grafana", "", "`URL` of Grafana; gen appends /d/…; without it alerts have no link to a dashboard")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -66,10 +70,20 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	d := dialect{names: naming, native: *histograms == "native", series: s}
+	d := dialect{names: naming, native: *histograms == "native", series: s, settings: l}
 	d.series.native = d.native
 	if *groups != "" {
 		d.group = strings.Split(*groups, ",")
+	}
+	for _, label := range d.group {
+		if label == "" || naming.ShouldEscape() && !model.LegacyValidation.IsValidLabelName(label) {
+			return fmt.Errorf("-group-labels: %q is not a label with these names", label)
+		}
+	}
+	if *selector != "" {
+		if d.selector, err = promQL.ParseMetricSelector("{" + *selector + "}"); err != nil {
+			return fmt.Errorf("-selector: %w", err)
+		}
 	}
 	if *only != "dashboards" {
 		if err := writeRules(filepath.Join(*out, *alerts), d, b, *desired); err != nil {

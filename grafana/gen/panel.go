@@ -231,8 +231,8 @@ func (q query) build(d dialect, ref string, tabular bool) (variants.Dataquery, e
 func (d dialect) fill(q string) string {
 	group, none := "", ""
 	for _, l := range d.group {
-		group += fmt.Sprintf(`%s=~"$%[1]s",`, l)
-		none += fmt.Sprintf(`%s=~"$%[1]s|",`, l)
+		group += fmt.Sprintf(`%q=~"$%s",`, l, variableOf(l))
+		none += fmt.Sprintf(`%q=~"$%s|",`, l, variableOf(l))
 	}
 	return strings.NewReplacer(
 		"@own", group+`job=~"$job",instance=~"$instance"`,
@@ -278,10 +278,11 @@ func (l link) url(d dialect, from string) string {
 	u := "/d/" + l.uid + "?${datasource:queryparam}&${traces:queryparam}"
 	vars := l.vars
 	for _, g := range d.group { // a job's value also has the labels of the group
+		v := variableOf(g)
 		if slices.Contains(l.vars, "job=job") {
-			g += "=" + g
+			v += "=" + g
 		}
-		vars = append(slices.Clip(vars), g)
+		vars = append(slices.Clip(vars), v)
 	}
 	for _, v := range vars {
 		if name, label, ok := strings.Cut(v, "="); ok {

@@ -84,7 +84,7 @@ func TestPanels(t *testing.T) {
 			at(svc, 10, "A", "14m", why(1)), at(svc, 10, "B", "14m", why(.5)), at(svc, 10, "C", "14m", why(600000))),
 		story("half of the requests get 503, half of the time is bad", join(budgets, requests("200", "0+100x60"), requests("503", "0+100x60")),
 			orders(slo, 2, "A", 1-.5/.01), orders(slo, 3, "A", 1), orders(slo, 4, "A", 1), orders(slo, 10, "A", .5/.01), orders(slo, 11, "A", 0), at(svc, 21, "A", "14m", number(0))),
-		story("half of the requests get 500", join(requests("200", "0+100x60"), requests("500", "0+100x60")),
+		story("half of the requests get 500", join(pod(of(1), "running 60", "pass 60"), requests("200", "0+100x60"), requests("500", "0+100x60")),
 			orders(slo, 3, "A", .5), orders(slo, 4, "A", 1-.5/.001), orders(slo, 11, "A", .5/.001), orders(fleet, 20, "E", .5), at(svc, 21, "A", "14m", number(.5))),
 		story("the rules see nothing", nil, at(fleet, 22, "A", "14m", testSample{`{alertname="HealthRulesBlind",severity="warning"}`, float64(canaries(t))})),
 	})
@@ -106,7 +106,7 @@ func canaries(t *testing.T) (n int) {
 // TestObjectives: each dashboard draws a burn rate with the budget of its alert.
 func TestObjectives(t *testing.T) {
 	d := shipped(t)
-	for n, o := range []objective{readyObjective, d.errorObjective(), d.slowObjective()} {
+	for n, o := range []objective{d.readyObjective(), d.errorObjective(), d.slowObjective()} {
 		g := d.budgetRules(o)
 		for _, b := range burns {
 			limit := fmt.Sprintf("%s_rate%s > %g * %g", o.ratio, b.long, b.factor, o.budget)

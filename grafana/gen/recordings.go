@@ -42,6 +42,9 @@ var (
 // those with another last state. A scale to zero and a rollout lose none. A process that crashes
 // again and again is lost each time under a new name. max1h bounds that number. It ignores the
 // surge of a rollout, because a surge is shorter than five minutes.
+//
+// A scrape may miss the drain. But the target of a pod that ended in order vanishes, and that of a
+// killed one stays and is down. So of scraped jobs only instances that are down are lost.
 func (d dialect) instances(desired string) []rule {
 	out := []rule{
 		{record: "job:health_instances:count",
@@ -52,16 +55,30 @@ func (d dialect) instances(desired string) []rule {
 			expr: "sum by (job) (" + lifecycle("running") + ")"},
 		{record: "job:health_instances_starting:count",
 			expr: "sum by (job) (" + lifecycle("starting") + ")"},
+		// An instance of a crash loop is heard for two minutes after its end, so it does not count
+		// before it is five minutes old.
+		{record: "job:health_instances_settled:count",
+			expr: "count by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness"}`) + ` and on (job, instance) health_probe_status{health_probe_name="readiness"} offset 5m)`},
 		{record: "job:health_instances:max1h",
-			expr: "max_over_time(min_over_time(job:health_instances:count[5m])[1h:1m])"},
-		{record: "job:health_instances_lost:count1h", expr: lost("1h")},
-		// 1 means: no instance is in service or starting, and as many have said so as there were. A
-		// crash with a replacement before that does not turn a scale to zero or a maintenance into
-		// an outage.
+			expr: "max_over_time(min_over_time(job:health_instances_settled:count[5m])[1h:1m])"},
+		{record: "job:health_scraped:group",
+			expr: `group by (job) (up and on (job, instance) health_probe_status{health_probe_name="readiness"})`},
+		{record: "job:health_instances_down:count",
+			expr: "count by (job) (" + gone("1h") + " and on (job, instance) up == 0)"},
+		{record: "job:health_instances_lost:count1h", expr: lost("1h", "max_over_time(job:health_instances_down:count[1h])")},
+		// Lost and not replaced. A replacement makes the job complete again.
+		{record: "job:health_instances_missing:count",
+			expr: "(" + lost("5m", "job:health_instances_down:count") + " or last_over_time(job:health_instances_missing:count[" + fresh + "]))" +
+				" unless on (job) (job:health_instances_in_service:count >= on (job) job:health_instances:max1h)" +
+				" and on (job) last_over_time(job:health_instances:count[" + remembered + "])"},
+		// 1 means: no instance is in service or starting, as many have said so as there were, and
+		// none was killed without a replacement. An earlier crash does not turn a scale to zero or
+		// a maintenance into an outage, and an earlier rollout does not hide a killed successor.
 		{record: "job:health_instances_left:bool",
 			expr: "(job:health_instances_in_service:count + on (job) job:health_instances_starting:count == bool 0) * on (job) (" +
 				`(count by (job) (max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[1h])) == 1)` +
-				" or 0 * job:health_instances_in_service:count) >= bool on (job) job:health_instances:max1h)"},
+				" or 0 * job:health_instances_in_service:count) >= bool on (job) job:health_instances:max1h)" +
+				" unless on (job) job:health_instances_missing:count"},
 	}
 	const recent = "(job:health_instances_in_service:count + on (job) (job:health_instances_lost:count1h or 0 * job:health_instances_in_service:count))"
 	expected := recent + " < on (job) job:health_instances:max1h or job:health_instances:max1h and on (job) job:health_instances_in_service:count"
@@ -75,11 +92,16 @@ func (d dialect) instances(desired string) []rule {
 			expr: "clamp_max(job:health_instances_ready:count / on (job) (job:health_instances_expected:count > 0), 1)"})
 }
 
-// lost counts a job's instances whose last state in the window is old and not a planned one.
-func lost(window string) string {
-	return `count by (job) (
-		(max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[` + window + `])) == 0)
+// gone are the instances whose last state in the window is old and not a planned one.
+func gone(window string) string {
+	return `((max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[` + window + `])) == 0)
 		unless on (job, instance) ` + lifecycle("starting|running|maintenance|draining") + ")"
+}
+
+// lost counts a job's instances that are gone. Of a scraped job it is the number of those that are
+// down.
+func lost(window, down string) string {
+	return "(count by (job) (" + gone(window) + ") unless on (job) last_over_time(job:health_scraped:group[1h]) or " + down + ")"
 }
 
 // An objective is a share of good time or good requests. The budget is the rest. The rules record
@@ -96,26 +118,35 @@ type objective struct {
 	summary  string
 	what     string // the subject of the share
 	inputs   []string
+	most     string // recorded share of the instances that take part; if given, a page needs most
 }
 
 // Leave out instances that were not running at some time in the window.
 const notOut5m = ` unless on (job, instance) max by (job, instance) (max_over_time(health_lifecycle_status{health_lifecycle_state!="running"}[5m])) == 1`
 
-var readyObjective = objective{
-	group: "otelhealth-ready-budget", alert: "HealthReadyBudgetBurn", ratio: "job:health_ready:error_ratio",
-	bad: "job:health_ready_failed:rate5m", all: "job:health_ready_observed:rate5m",
-	// If one of ten instances is down, the other nine carry the load and no request fails.
-	budget:  .01,
-	summary: "Instances are not ready for more time than the objective allows.",
-	what:    "the instances' time in service was spent not ready",
-	inputs:  []string{"health_probe_state_duration_seconds_total", "health_lifecycle_status"},
-	record: []rule{
-		{record: "job:health_ready_observed:rate5m",
-			expr: `sum by (job) (sum by (job, instance) (rate(health_probe_state_duration_seconds_total{health_probe_name="readiness"}[5m]))` + notOut5m + ")"},
-		{record: "job:health_ready_failed:rate5m",
-			expr: `sum by (job) (sum by (job, instance) (rate(health_probe_state_duration_seconds_total{health_probe_name="readiness",health_probe_state="fail"}[5m]))` + notOut5m + `)
-				or 0 * job:health_ready_observed:rate5m`},
-	},
+func (d dialect) readyObjective() objective {
+	const spent = `health_probe_state_duration_seconds_total{health_probe_name="readiness"`
+	each := func(more string) string {
+		return "(sum by (job, instance) (rate(" + spent + more + "}[5m]))" + notOut5m + ")"
+	}
+	const failed = `,health_probe_state="fail"`
+	return objective{
+		group: "otelhealth-ready-budget", alert: "HealthReadyBudgetBurn", ratio: "job:health_ready:error_ratio",
+		bad: "job:health_ready_failed:rate5m", all: "job:health_ready_observed:rate5m",
+		// If one of ten instances is down, the other nine carry the load and no request fails.
+		budget:  budget(d.settings.ready),
+		summary: "Instances are not ready for more time than the objective allows.",
+		what:    "the instances' time in service was spent not ready",
+		inputs:  []string{"health_probe_state_duration_seconds_total", "health_lifecycle_status"},
+		// A minority that is not ready is a ticket, and other alerts raise it.
+		most: "job:health_ready_affected:ratio5m",
+		record: []rule{
+			{record: "job:health_ready_observed:rate5m", expr: "sum by (job) " + each("")},
+			{record: "job:health_ready_failed:rate5m", expr: "sum by (job) " + each(failed) + " or 0 * job:health_ready_observed:rate5m"},
+			{record: "job:health_ready_affected:ratio5m",
+				expr: "(count by (job) (" + each(failed) + " > 0) or 0 * job:health_ready_observed:rate5m) / on (job) count by (job) " + each("")},
+		},
+	}
 }
 
 // counts is the rate of a histogram's events.
@@ -124,6 +155,24 @@ func (d dialect) counts(metric, matchers, window string) string {
 		return fmt.Sprintf("histogram_count(rate(%s{%s}[%s]))", metric, matchers, window)
 	}
 	return fmt.Sprintf("rate(%s_count{%s}[%s])", metric, matchers, window)
+}
+
+// growth is the rate by job of a series of a histogram over five minutes, with what a new series
+// begins with. rate() does not see that, so it would miss every error of a process that answers some
+// and dies. A series is new if its instance is, or if the instance was heard before without it. So
+// what a process has counted for days is not new after a gap. f makes a number of a histogram.
+func growth(series string, f func(string) string) string {
+	const born = `max by (job, instance) (health_lifecycle_status offset 5m) or
+		sum by (job, instance) (last_over_time(health_probe_state_duration_seconds_total{health_probe_name="readiness"}[5m])) < 600`
+	return "sum by (job) (" + f("(last_over_time("+series+"[5m]) unless "+series+" offset 5m and on (job, instance) ("+born+"))") + " / 300 or " + f("rate("+series+"[5m])") + ")" + ours
+}
+
+// requests is the growth of a histogram's count.
+func (d dialect) requests(metric, matchers string) string {
+	if d.native {
+		return growth(metric+"{"+matchers+"}", func(h string) string { return "histogram_count(" + h + ")" })
+	}
+	return growth(metric+"_count{"+matchers+"}", func(n string) string { return n })
 }
 
 // percent formats the objective.
@@ -138,14 +187,14 @@ func (d dialect) errorObjective() objective {
 	return objective{
 		group: "otelhealth-error-budget", alert: "HttpErrorBudgetBurn", ratio: "job:http_server_requests:error_ratio",
 		bad: "job:http_server_requests_failed:rate5m", all: "job:http_server_requests:rate5m",
-		budget: .001, atLeast: 10,
+		budget: budget(d.settings.errors), atLeast: 10,
 		summary: "More requests fail than the objective allows.",
 		what:    "requests were answered 5xx (503 not counted)",
 		inputs:  []string{d.part(m, "_count")},
 		record: []rule{
-			{record: "job:http_server_requests:rate5m", expr: "sum by (job) (" + d.counts(m, "", "5m") + ")"},
+			{record: "job:http_server_requests:rate5m", expr: d.requests(m, "")},
 			{record: "job:http_server_requests_failed:rate5m",
-				expr: "sum by (job) (" + d.counts(m, failedRequests, "5m") + ") or 0 * job:http_server_requests:rate5m"},
+				expr: d.requests(m, failedRequests) + " or 0 * job:http_server_requests:rate5m"},
 		},
 	}
 }
@@ -154,23 +203,27 @@ func (d dialect) errorObjective() objective {
 // boundary a histogram has no slow requests here, rather than only slow ones.
 func (d dialect) slowObjective() objective {
 	const m = "http_server_request_duration_seconds"
-	fast := fmt.Sprintf(`rate(%s_bucket{le="0.5"}[5m])`, m)
+	fast := growth(m+`_bucket{le="0.5"}`, func(n string) string { return n })
+	boundary := m + `_bucket{le="0.5"}`
 	if d.native { // without requests the fraction is NaN
-		n := d.counts(m, "", "5m")
-		fast = fmt.Sprintf("(histogram_fraction(0, 0.5, rate(%s[5m])) * %s >= 0 or 0 * %s)", m, n, n)
+		boundary = m
+		fast = growth(m, func(h string) string {
+			n := "histogram_count(" + h + ")"
+			return "(histogram_fraction(0, 0.5, " + h + ") * " + n + " >= 0 or 0 * " + n + ")"
+		})
 	}
 	return objective{
 		group: "otelhealth-slow-budget", alert: "HttpSlowBudgetBurn", ratio: "job:http_server_slow:ratio",
 		bad: "job:http_server_slow:rate5m", all: "job:http_server_slow_observed:rate5m",
-		budget: .01, atLeast: 10,
+		budget: budget(d.settings.slow), atLeast: 10,
 		summary: "More requests are slow than the objective allows.",
 		what:    "requests took longer than 0.5 s",
-		inputs:  []string{d.part(m, "_bucket")},
+		inputs:  []string{boundary},
 		record: []rule{
 			// Not job:http_server_requests:rate5m, because another group records it, and it may be
 			// one evaluation late.
-			{record: "job:http_server_slow_observed:rate5m", expr: "sum by (job) (" + d.counts(m, "", "5m") + ")"},
-			{record: "job:http_server_slow:rate5m", expr: "clamp_min(job:http_server_slow_observed:rate5m - on (job) sum by (job) (" + fast + "), 0)"},
+			{record: "job:http_server_slow_observed:rate5m", expr: d.requests(m, "")},
+			{record: "job:http_server_slow:rate5m", expr: "clamp_min(job:http_server_slow_observed:rate5m - on (job) (" + fast + "), 0)"},
 		},
 	}
 }
@@ -183,7 +236,8 @@ func (d dialect) part(metric, part string) string {
 }
 
 // burns are the multi-window burn rates of the SRE workbook. Each has a speed of the burn, a long
-// window to be significant, and a short one to end the alert soon.
+// window to be significant, and a short one to end the alert soon. None waits for long, because an
+// outage that ends meanwhile would be told first after its end.
 var burns = []struct {
 	long, short string
 	factor      float64
@@ -192,9 +246,31 @@ var burns = []struct {
 	gone        string
 }{
 	{"1h", "5m", 14.4, 2 * time.Minute, "critical", "two days"},
-	{"6h", "30m", 6, 15 * time.Minute, "critical", "five days"},
-	{"1d", "2h", 3, time.Hour, "warning", "ten days"},
-	{"3d", "6h", 1, 3 * time.Hour, "warning", "thirty days"},
+	{"6h", "30m", 6, 2 * time.Minute, "critical", "five days"},
+	{"1d", "2h", 3, 5 * time.Minute, "warning", "ten days"},
+	{"3d", "6h", 1, 5 * time.Minute, "warning", "thirty days"},
+}
+
+// told are the pages of a service that explain a burn.
+const told = "HealthNoReadyInstance|HealthCapacityLow|HealthDependencyDown|HealthStartingTooLong|HealthTelemetryAbsent"
+
+// untold leaves out a burn if its cause was told in the short window: by another page, or by a
+// faster burn. So no burn is first heard after the end of an outage that was.
+func untold(alert string, n int) string {
+	firing := func(matchers string) string {
+		return " unless on (job) max_over_time(ALERTS{alertstate=\"firing\"," + matchers + "}[" + burns[n].short + "])"
+	}
+	text := firing(`alertname=~"` + told + `",severity="critical"`)
+	switch own := `alertname="` + alert + `",`; {
+	case burns[n].severity == "warning":
+		text += firing(own + `severity="critical"`)
+		if burns[n-1].severity == "warning" {
+			text += firing(own + `long="` + burns[n-1].long + `"`)
+		}
+	case n > 0:
+		text += firing(own + `long="` + burns[n-1].long + `"`)
+	}
+	return text
 }
 
 // windows are all windows of the burn rates. Five minutes are recorded.
@@ -219,12 +295,16 @@ func (d dialect) budgetRules(o objective) group {
 		}
 		g.rules = append(g.rules, rule{record: o.ratio + "_rate" + w, expr: expr})
 	}
-	for _, b := range burns {
+	for n, b := range burns {
 		limit := fmt.Sprintf("%g * %g", b.factor, o.budget)
 		expr := fmt.Sprintf("%s_rate%s > %s and on (job) %s_rate%s > %s", o.ratio, b.long, limit, o.ratio, b.short, limit)
 		if o.atLeast > 0 {
 			expr += fmt.Sprintf(" and on (job) sum_over_time(%s[%s]) * %g >= %d", o.bad, b.long, every.Seconds(), o.atLeast)
 		}
+		if o.most != "" && b.severity == "critical" {
+			expr += fmt.Sprintf(" and on (job) avg_over_time(%s[%s]) > 0.5", o.most, b.short)
+		}
+		expr += untold(o.alert, n)
 		g.rules = append(g.rules, rule{alert: o.alert, expr: expr, wait: b.wait, severity: b.severity,
 			labels:  [][2]string{{"long", b.long}, {"short", b.short}},
 			summary: o.summary, dashboard: "health-slo",

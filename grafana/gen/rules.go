@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -47,9 +46,9 @@ const (
 // rules returns all groups, in the order of evaluation.
 func rules(d dialect, desired string) []group {
 	return []group{
-		d.readinessRules(desired), d.checkRules(),
-		d.budgetRules(readyObjective), d.budgetRules(d.errorObjective()), d.budgetRules(d.slowObjective()),
-		d.requestRules(), d.queueRules(), d.pipelineRules(desired),
+		d.readinessRules(desired), d.lifecycleRules(), d.checkRules(),
+		d.budgetRules(d.readyObjective()), d.budgetRules(d.errorObjective()), d.budgetRules(d.slowObjective()),
+		d.requestRules(), d.queueRules(), d.silenceRules(desired), d.collectorRules(),
 	}
 }
 
@@ -137,12 +136,15 @@ func (r rule) write(y *strings.Builder, d dialect, b bases) error {
 
 // annotations are an alert's annotations, in this dialect.
 func (r rule) annotations(d dialect, b bases) [][2]string {
-	return [][2]string{
+	list := [][2]string{
 		{"summary", r.summary},
 		{"description", d.template(r.description)},
 		{"runbook_url", b.runbooks + r.alert + ".md"},
-		{"dashboard_url", b.dashboards + d.link(r)},
 	}
+	if b.dashboards != "" { // a relative link leads nowhere from a mail
+		list = append(list, [2]string{"dashboard_url", strings.TrimSuffix(b.dashboards, "/") + d.link(r)})
+	}
+	return list
 }
 
 // pretty formats a rule's query. A long one gets several lines.
@@ -158,55 +160,6 @@ func (d dialect) pretty(r rule) (text string, err error) {
 		return "", err
 	}
 	return parser.Prettify(expr), nil
-}
-
-var labelInTemplate = regexp.MustCompile(`\$labels\.(\w+)`)
-
-// template adds the group's labels to a job, and uses this dialect's label names.
-func (d dialect) template(text string) string {
-	if len(d.group) > 0 {
-		var more []string
-		for _, l := range d.group {
-			more = append(more, "{{ $labels."+l+" }}")
-		}
-		text = strings.Replace(text, "{{ $labels.job }}", "{{ $labels.job }} ("+strings.Join(more, ", ")+")", 1)
-	}
-	return labelInTemplate.ReplaceAllStringFunc(text, func(l string) string {
-		if name := d.label(strings.TrimPrefix(l, "$labels.")); strings.Contains(name, ".") {
-			return fmt.Sprintf("(index $labels %q)", name)
-		}
-		return l
-	})
-}
-
-// link returns the URL of the alert's dashboard. A job's name contains a slash.
-func (d dialect) link(r rule) string {
-	if r.dashboard == "" {
-		r.dashboard = "health-service"
-	}
-	link := "/d/" + r.dashboard
-	if !strings.Contains(r.description, "$labels.job") {
-		return link
-	}
-	link += "?var-job={{ $labels.job | urlQueryEscape }}"
-	for _, l := range d.group {
-		link += fmt.Sprintf("&var-%s={{ $labels.%s | urlQueryEscape }}", l, l)
-	}
-	return link
-}
-
-// canary fires if a group's rules can't, because their metrics don't exist. Then the names have
-// another translation, or nothing exports them.
-func (d dialect) canary(group string, metrics ...string) rule {
-	var absent []string
-	for _, m := range metrics {
-		absent = append(absent, fmt.Sprintf(`label_replace(absent(%s), "metric", "%s", "", "")`, m, d.metric(m)))
-	}
-	return rule{alert: "HealthRulesBlind", expr: strings.Join(absent, " or "), wait: 10 * time.Minute, severity: "warning",
-		labels:      [][2]string{{"rule_group", group}},
-		summary:     "The rules of a group see nothing.",
-		description: "No series is called {{ $labels.metric }}, so no alert of " + group + " can fire.",
-		dashboard:   "health-telemetry"}
 }
 
 // block formats a text of several lines. The 2 is the indentation, because the text may begin with

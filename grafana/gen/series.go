@@ -22,6 +22,7 @@ type series struct {
 var foreign = map[string]string{
 	"ALERTS":      "gauge",
 	"target_info": "gauge",
+	"up":          "gauge",
 
 	"otelcol_exporter_queue_size":                         "gauge",
 	"otelcol_exporter_queue_capacity":                     "gauge",

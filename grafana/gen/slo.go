@@ -9,7 +9,7 @@ func slo(d dialect) board {
 		down  = `sum by (job) (increase(health_probe_state_duration_seconds_total{@own,health_probe_name="readiness",health_probe_state="fail"}[$__range]))`
 		asked = `sum by (job) (increase(http_server_request_duration_seconds_count{@own}[$__range]))`
 	)
-	ready, errors, slow := readyObjective, d.errorObjective(), d.slowObjective()
+	ready, errors, slow := d.readyObjective(), d.errorObjective(), d.slowObjective()
 	bad := func(o objective) string {
 		return fmt.Sprintf("sum_over_time(%s{@job}[$__range]) / on (job) (sum_over_time(%s{@job}[$__range]) > 0)", o.bad, o.all)
 	}
