@@ -1,0 +1,135 @@
+package pager
+
+import (
+	"fmt"
+	"time"
+)
+
+// A scene is something that happens to a service, or to its way to Prometheus.
+type scene struct {
+	name, what string
+	over       time.Duration // when its cause ends; 0: it lasts, or nothing happens
+	until      time.Duration // how long to listen; 0: an hour after the event, or half an hour after over
+	storm      bool          // tried with 200 pods, too
+	only       way           // pushed or scraped; if empty: both
+	clusters   bool          // only with rules that separate clusters
+	alone      bool          // not beside other scenes, because it is about all services or their silence
+	build      func(w *world, n int)
+}
+
+type way string
+
+const (
+	pushed  way = "pushed"
+	scraped way = "scraped"
+)
+
+const orders = "shop/orders"
+
+// all lets one thing befall every pod.
+func all(behave func(time.Duration, *condition)) func(*world, int) {
+	return func(w *world, n int) { w.pods = pods(n, orders, behave) }
+}
+
+// some lets it befall those that are chosen.
+func some(chosen func(i, n int) bool, behave func(time.Duration, *condition)) func(*world, int) {
+	return func(w *world, n int) {
+		w.pods = pods(n, orders, nil)
+		for i, p := range w.pods {
+			if chosen(i, n) {
+				p.behave = behave
+			}
+		}
+	}
+}
+
+func one(i, n int) bool { return i == n/2 }
+
+// end lets those that are chosen end in order, spread over a time.
+func end(chosen func(i, n int) bool, spread time.Duration) func(*world, int) {
+	return func(w *world, n int) {
+		w.pods = pods(n, orders, nil)
+		for i, p := range w.pods {
+			if chosen(i, n) {
+				p.ending(time.Duration(i*37%n) * spread / time.Duration(n))
+			}
+		}
+	}
+}
+
+// killed kills those that are chosen, and nothing replaces them.
+func killed(chosen func(i, n int) bool) func(*world, int) {
+	return func(w *world, n int) {
+		w.pods = pods(n, orders, nil)
+		for i, p := range w.pods {
+			if chosen(i, n) {
+				p.dies(time.Duration(i%15) * time.Second)
+			}
+		}
+	}
+}
+
+// rollout replaces all pods, a tenth at a time, some times in a row.
+func rollout(starting time.Duration, times int) func(*world, int) {
+	return func(w *world, n int) {
+		old := pods(n, orders, nil)
+		w.pods = old
+		at := time.Duration(0)
+		for v := range times {
+			var next []*pod
+			for i := 0; i < n; i += max(1, n/10) {
+				for j := i; j < min(n, i+max(1, n/10)); j++ {
+					next = append(next, successor(orders, fmt.Sprintf("uid-v%d-%03d.app", v+2, j), at, starting, j))
+					old[j].ending(at + starting + 35*time.Second)
+				}
+				at += starting + 10*time.Second
+			}
+			w.pods = append(w.pods, next...)
+			old = next
+			at += 2 * time.Minute
+		}
+	}
+}
+
+// services are many, with three pods each.
+func services(n int, more ...func(*world)) func(*world, int) {
+	return func(w *world, _ int) {
+		for i := range n {
+			for j, p := range pods(3, fmt.Sprintf("shop/service-%02d", i), nil) {
+				p.id = fmt.Sprintf("uid-%02d-%d.app", i, j)
+				w.pods = append(w.pods, p)
+			}
+		}
+		for _, f := range more {
+			f(w)
+		}
+	}
+}
+
+// then changes the world of a scene.
+func then(build func(*world, int), change func(*world)) func(*world, int) {
+	return func(w *world, n int) { build(w, n); change(w) }
+}
+
+// two services, the second with five pods.
+func two(w *world, n int) {
+	w.pods = pods(n, orders, nil)
+	for i, p := range pods(5, "shop/pay", nil) {
+		p.id = fmt.Sprintf("uid-pay-%d.app", i)
+		w.pods = append(w.pods, p)
+	}
+}
+
+func everybody(int, int) bool { return true }
+func nine(i, _ int) bool      { return i%10 != 0 }
+
+const (
+	half  = 30 * time.Minute
+	hours = 6 * time.Hour
+)
+
+func failing(c *condition) { c.database = "fail" }
+func hanging(c *condition) { c.database = "stale" }
+func away(from, to time.Duration) func(time.Duration, string) bool {
+	return func(at time.Duration, _ string) bool { return at >= from && at < to }
+}

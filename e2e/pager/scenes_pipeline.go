@@ -1,0 +1,120 @@
+package pager
+
+import "time"
+
+// pipelineScenes happen between the pods and Prometheus.
+func pipelineScenes() []scene {
+	const ten = 10 * time.Minute
+	offFor := func(d time.Duration, faster int) func(*world) {
+		return func(w *world) { w.serverOff, w.catchUp = during(0, d), faster }
+	}
+	cutAll := func(from, to time.Duration) func(*world) {
+		return func(w *world) { w.cut = func(at time.Duration, _ *pod) bool { return during(from, to)(at) } }
+	}
+	collectors := func(spells ...time.Duration) func(*world) { // from and to in turn
+		return func(w *world) {
+			w.early = warm - spells[0]
+			w.collectorOff = func(at time.Duration, _ string) bool {
+				for n := 0; n < len(spells); n += 2 {
+					if at >= spells[n] && at < spells[n+1] {
+						return true
+					}
+				}
+				return false
+			}
+		}
+	}
+	return []scene{
+		{name: "prometheus-away", what: "Prometheus is away for ten minutes", over: ten, build: then(two, offFor(ten, 0))},
+		{name: "catch-up", what: "the same, and the collector's queue is sent four times as fast as it came", over: ten, only: pushed, build: then(two, offFor(ten, 4))},
+		{name: "catch-up-later", what: "the same, 15 s later", over: ten, only: pushed, build: then(two, offFor(ten+tick, 4))},
+		{name: "catch-up-slow", what: "the same, twice as fast as it came", over: ten, only: pushed, build: then(two, offFor(ten, 2))},
+		{name: "catch-up-fast", what: "the same, eleven times as fast as it came", over: ten, only: pushed, build: then(two, offFor(ten, 11))},
+		{name: "catch-up-one", what: "the same, four times as fast, of one service alone", over: ten, only: pushed, build: then(all(nil), offFor(ten, 4))},
+		{name: "prometheus-away-rollout", what: "Prometheus is away for ten minutes in the middle of a rollout", over: 12 * time.Minute,
+			build: then(rollout(time.Minute, 1), func(w *world) { w.serverOff = during(2*time.Minute, 12*time.Minute) })},
+
+		{name: "collector-2min", what: "all collectors are away for two minutes, not the first time", over: 2 * time.Minute, storm: true, only: pushed,
+			build: then(all(nil), collectors(-half, -half+time.Minute, 0, 2*time.Minute))},
+		{name: "collector-5min", what: "all collectors are away for five minutes, not the first time", over: 5 * time.Minute, storm: true, only: pushed,
+			build: then(all(nil), collectors(-half, -half+time.Minute, 0, 5*time.Minute))},
+		{name: "collector", what: "all collectors are away for half an hour", over: half, storm: true, only: pushed, build: then(two, collectors(0, half))},
+		{name: "collector-twice", what: "all collectors are away for two minutes, and later for ten", over: ten, only: pushed, build: then(two, collectors(-half, -half+2*time.Minute, 0, ten))},
+
+		{name: "cut-off", what: "20 services are cut off from a live collector for 15 minutes", over: 15 * time.Minute, build: then(services(20), cutAll(0, 15*time.Minute))},
+		{name: "cut-off-most", what: "20 of 25 services are cut off", over: 15 * time.Minute, build: then(services(25), func(w *world) {
+			w.cut = func(at time.Duration, p *pod) bool { return during(0, 15*time.Minute)(at) && p.job < "shop/service-20" }
+		})},
+		{name: "cut-off-one", what: "one of 20 services is cut off for 15 minutes", over: 15 * time.Minute, build: then(services(20), func(w *world) {
+			w.cut = func(at time.Duration, p *pod) bool {
+				return during(0, 15*time.Minute)(at) && p.job == "shop/service-07"
+			}
+		})},
+		{name: "gap", what: "nothing of the only service arrives for ten minutes", over: ten, storm: true, build: then(all(nil), cutAll(0, ten))},
+		{name: "miss", what: "one export of all is missed; exports are a minute apart", only: pushed, build: then(all(nil), func(w *world) {
+			w.minutely = true
+			cutAll(0, time.Minute)(w)
+		})},
+		{name: "deaf", what: "every pod fails to export its traces for half an hour", over: half, storm: true, build: func(w *world, n int) {
+			w.pods = pods(n, orders, nil)
+			for _, p := range w.pods {
+				p.behave = func(at time.Duration, c *condition) {
+					if at >= 0 && at < half && at%time.Minute == p.offset {
+						p.counters["failed traces"]++
+					}
+				}
+			}
+		}},
+		{name: "delta", what: "a service exports delta temporality, which Prometheus refuses", only: pushed, build: func(w *world, n int) {
+			two(w, n)
+			for _, p := range pods(3, "shop/delta", func(at time.Duration, c *condition) { c.refused = at >= 0 }) {
+				p.id = "delta-" + p.id
+				p.start = 0
+				w.pods = append(w.pods, p)
+			}
+		}},
+
+		{name: "others", what: "other teams' `queue_length` and HTTP histogram, of which 2 % are 500 and a third is slow", build: func(w *world, n int) {
+			w.pods = pods(n, orders, nil)
+			for _, p := range pods(3, "team-b/java", func(_ time.Duration, c *condition) { c.errors, c.slow, c.idle, c.queue = .02, .3, true, 95 }) {
+				p.id, p.noHealth = "java-"+p.id, true
+				w.pods = append(w.pods, p)
+			}
+			w.foreign = []point{{"queue.length", []string{"job", "celery-exporter", "instance", "10.0.0.7:9808", "queue", "mail"}, 196, -1}}
+		}},
+		{name: "two-clusters", what: "of two clusters with a service of the same name, one's database is down", over: half, only: pushed, clusters: true,
+			build: func(w *world, n int) { inClusters(w, n, within(0, half, failing)) }},
+		{name: "two-clusters-collector", what: "of two clusters one's collector is away for half an hour, and in the other all pods are killed", over: half, only: pushed, clusters: true,
+			build: func(w *world, n int) {
+				inClusters(w, n, nil)
+				w.collectorOff = func(at time.Duration, cluster string) bool { return cluster == "west" && during(0, half)(at) }
+				for _, p := range w.pods {
+					if p.cluster == "east" {
+						p.dies(ten)
+					}
+				}
+			}},
+	}
+}
+
+// inClusters are two clusters. What is given befalls the one in the west.
+func inClusters(w *world, n int, west func(time.Duration, *condition)) {
+	w.pods = pods(n, orders, nil)
+	for _, p := range w.pods {
+		p.cluster = "east"
+	}
+	for _, p := range pods(n, orders, west) {
+		p.cluster = "west"
+		w.pods = append(w.pods, p)
+	}
+	w.clusters = []string{"east", "west"}
+}
+
+func scenes() (list []scene) {
+	list = append(append(list, serviceScenes()...), lifeScenes()...)
+	for _, s := range pipelineScenes() {
+		s.alone = true
+		list = append(list, s)
+	}
+	return list
+}
