@@ -71,6 +71,6 @@ func serviceScenes() []scene {
 		{name: "maintenance-long", alone: true, what: "maintenance of all for five hours", over: 5 * time.Hour, storm: true, build: all(within(0, 5*time.Hour, func(c *condition) { c.life = "maintenance" }))},
 		{name: "maintenance-one", what: "maintenance of one pod for an hour, while its database is down", over: time.Hour,
 			build: some(one, within(0, time.Hour, func(c *condition) { c.life, c.database = "maintenance", "fail" }))},
-		{name: "override", what: "an operator's override is left on for 75 minutes", over: 75 * time.Minute, storm: true, build: all(within(0, 75*time.Minute, func(c *condition) { c.override = true }))},
+		{name: "override", what: "an operator's override is left on for 65 minutes", over: 65 * time.Minute, storm: true, build: all(within(0, 65*time.Minute, func(c *condition) { c.override = true }))},
 	}
 }

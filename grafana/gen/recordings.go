@@ -143,8 +143,9 @@ func (d dialect) readyObjective() objective {
 		record: []rule{
 			{record: "job:health_ready_observed:rate5m", expr: "sum by (job) " + each("")},
 			{record: "job:health_ready_failed:rate5m", expr: "sum by (job) " + each(failed) + " or 0 * job:health_ready_observed:rate5m"},
+			// Of all in service. A successor was not running for five minutes, but it serves.
 			{record: "job:health_ready_affected:ratio5m",
-				expr: "(count by (job) (" + each(failed) + " > 0) or 0 * job:health_ready_observed:rate5m) / on (job) count by (job) " + each("")},
+				expr: "(count by (job) (" + each(failed) + " > 0) or 0 * job:health_ready_observed:rate5m) / on (job) (job:health_instances_in_service:count > 0)"},
 		},
 	}
 }
