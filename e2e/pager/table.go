@@ -132,6 +132,8 @@ type variant struct {
 	bad bool
 }
 
+func (r row) played(v variant) bool { _, ok := r[v]; return ok }
+
 // table formats the rows.
 func table(list []scene, rows map[string]row) string {
 	var b strings.Builder
@@ -150,6 +152,8 @@ func table(list []scene, rows map[string]row) string {
 			base, other = r[variant{scraped, false}], "this is scraped"
 		case s.only == pushed:
 			other = "—"
+		case !r.played(variant{scraped, false}):
+			other = "—"
 		case !slices.Equal(base, r[variant{scraped, false}]):
 			other = cell(r[variant{scraped, false}])
 		}
@@ -157,7 +161,9 @@ func table(list []scene, rows map[string]row) string {
 		if s.only == scraped {
 			with.way = scraped
 		}
-		if got := r[with]; !slices.Equal(base, got) {
+		if got := r[with]; !r.played(with) {
+			bad = "—"
+		} else if !slices.Equal(base, got) {
 			bad = cell(got)
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", s.what, cell(base), other, bad)
