@@ -1,17 +1,24 @@
 package pager
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/config/common"
 	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/featurecontrol"
+	"github.com/prometheus/alertmanager/matcher/compat"
 	"github.com/prometheus/alertmanager/pkg/labels"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/rules"
 )
+
+// utf8 lets configurations have label names with dots, as Alertmanager does at its start.
+var utf8 sync.Once
 
 // alertmanager has the routes and the inhibitions of a configuration.
 type alertmanager struct {
@@ -20,6 +27,7 @@ type alertmanager struct {
 }
 
 func newAlertmanager(file string) (*alertmanager, error) {
+	utf8.Do(func() { compat.InitFromFlags(slog.New(slog.DiscardHandler), featurecontrol.NoopFlags{}) })
 	c, err := config.LoadFile(file)
 	if err != nil {
 		return nil, err
