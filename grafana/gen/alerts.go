@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -41,10 +41,10 @@ func (d dialect) lifecycleRules() group {
 	// would be 100 %.
 	const startsFail = "job:health_instances_ready:count / on (job) (" + starting + " + on (job) job:health_instances_in_service:count) < 0.5" +
 		" and on (job) (job:health_instances_ready:count < on (job) " + starting + ")"
-	// Most instances in maintenance are one decision of somebody.
-	const most = "sum by (job) (MAINTAINED) / on (job) job:health_instances:count > 0.5"
-	maintained := strings.Replace(most, "MAINTAINED", lifecycle("maintenance"), 1)
-	return group{"otelhealth-lifecycle", []rule{
+	// Many instances in maintenance are one decision of somebody.
+	out := "sum by (job) (" + lifecycle("maintenance") + ")"
+	maintained := out + " / on (job) (job:health_instances:count > 0) and on (job) (" + out + " > 0.5 * job:health_instances:count or " + out + fmt.Sprintf(" > %d)", few)
+	list := each(
 		// Only a check that takes an instance out of service can explain why the instance is not
 		// ready.
 		rule{alert: "HealthInstanceNotReady", severity: "warning", wait: 10 * time.Minute, keep: 5 * time.Minute,
@@ -54,6 +54,9 @@ func (d dialect) lifecycleRules() group {
 				fmt.Sprintf(" unless on (job) job:health_ready:ratio < %g", d.settings.critical), // then it is the service
 			summary:     "An instance is not ready, and no failing check says why.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} has not been ready for ten minutes, and none of its checks that take it out fails."},
+		"job", "Several instances are not ready, and no failing check says why.",
+		"{{ $value }} instances of {{ $labels.job }} have not been ready for ten minutes, and none of their checks that take them out fails.")
+	list = append(list, each(
 		// Other alerts exclude instances that are starting. These two find an instance that never
 		// gets further, and a service whose successors all hang in their start. A rollout has one
 		// or two starts at a time, beside instances that serve.
@@ -62,6 +65,8 @@ func (d dialect) lifecycleRules() group {
 				" unless on (job, instance) " + lifecycle("running") + " == 1 unless on (job) (" + startsFail + ")",
 			summary:     "An instance does not get past its start.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} has been starting for a quarter of an hour."},
+		"job", "Several instances do not get past their start.", "{{ $value }} instances of {{ $labels.job }} have been starting for a quarter of an hour.")...)
+	return group{"otelhealth-lifecycle", append(list,
 		rule{alert: "HealthStartingTooLong", severity: "critical", wait: 10 * time.Minute,
 			expr:        startsFail,
 			summary:     "A service does not get past its start.",
@@ -71,7 +76,7 @@ func (d dialect) lifecycleRules() group {
 			summary: "Instances have been in maintenance for more than four hours.",
 			description: "{{ if $labels.instance }}" + onInstance + " of " + ofJob + " has{{ else }}{{ $value | humanizePercentage }} of the instances of " + ofJob +
 				" have{{ end }} taken no traffic for four hours, because somebody said so."},
-		d.lost("otelhealth-lifecycle", "health_lifecycle_status")}}
+		d.lost("otelhealth-lifecycle", "health_lifecycle_status"))}
 }
 
 // share formats a limit in a summary.
@@ -124,7 +129,26 @@ func (d dialect) checkRules() group {
 	}
 	inAll := " / on (job) group_left () sum by (job) (" + lifecycle("running") + ")"
 	const flaps = "sum by (" + perCheck + ") (increase(health_check_transitions_total[30m])) > 6"
-	return group{"otelhealth-checks", []rule{
+	const jobCheck = "job, health_check_name"
+	failing := each(rule{alert: "HealthCheckFailing", severity: "warning", wait: 5 * time.Minute, keep: 5 * time.Minute,
+		expr:        last(perCheck, `health_check_status{health_check_state="fail"}`) + " == 1" + inService + notFleetWide,
+		summary:     "A check fails on an instance.",
+		description: "Check {{ $labels.health_check_name }} fails on {{ $labels.instance }} of {{ $labels.job }}, and not on most others."},
+		jobCheck, "A check fails on several instances.",
+		"Check {{ $labels.health_check_name }} fails on {{ $value }} instances of {{ $labels.job }}, and not on most others.")
+	stale := each(rule{alert: "HealthCheckStale", severity: "warning", wait: 2 * time.Minute, keep: 5 * time.Minute,
+		expr:        hung() + inService + notFleetWide,
+		summary:     "A check no longer runs, or its evidence is old.",
+		description: "Check {{ $labels.health_check_name }} on {{ $labels.instance }} of {{ $labels.job }} says nothing new; what it said last may be wrong by now."},
+		jobCheck, "A check no longer runs on several instances, or its evidence is old.",
+		"Check {{ $labels.health_check_name }} on {{ $value }} instances of {{ $labels.job }} says nothing new; what it said last may be wrong by now.")
+	flapping := each(rule{alert: "HealthCheckFlapping", severity: "warning", wait: 2 * time.Minute, keep: 15 * time.Minute,
+		expr:        flaps + inService + "unless on (job, health_check_name) (" + wasFleetWide + ")",
+		summary:     "A check changes its state again and again.",
+		description: "Check {{ $labels.health_check_name }} on {{ $labels.instance }} of {{ $labels.job }} has changed its state {{ $value | humanize }} times in half an hour."},
+		jobCheck, "A check changes its state again and again on several instances.",
+		"Check {{ $labels.health_check_name }} on {{ $value }} instances of {{ $labels.job }} has changed its state more than six times in half an hour.")
+	return group{"otelhealth-checks", slices.Concat([]rule{
 		// Divide by all instances in service, not by those with the check. During a rollout only
 		// the first new instance has a new check, and it would be 100 %.
 		{record: "job_check:health_check_failing:ratio",
@@ -132,34 +156,15 @@ func (d dialect) checkRules() group {
 		// The counter, because samples of the state miss most changes.
 		{record: "job_check:health_check_flapping:ratio",
 			expr: "count by (job, health_check_name) (" + flaps + inService + ")" + inAll},
-		{alert: "HealthCheckFailing", severity: "warning", wait: 5 * time.Minute, keep: 5 * time.Minute,
-			expr:        last(perCheck, `health_check_status{health_check_state="fail"}`) + " == 1" + inService + notFleetWide,
-			summary:     "A check fails on an instance.",
-			description: "Check {{ $labels.health_check_name }} fails on {{ $labels.instance }} of {{ $labels.job }}, and not on most others."},
 		shared("critical", "core|vital", "Such a check takes instances out of service."),
 		shared("warning", "auxiliary|informational", "Such a check takes no instance out of service."),
-		{alert: "HealthCheckStale", severity: "warning", wait: 2 * time.Minute, keep: 5 * time.Minute,
-			expr:        hung() + inService + notFleetWide,
-			summary:     "A check no longer runs, or its evidence is old.",
-			description: "Check {{ $labels.health_check_name }} on {{ $labels.instance }} of {{ $labels.job }} says nothing new; what it said last may be wrong by now."},
-		{alert: "HealthCheckFlapping", severity: "warning", wait: 2 * time.Minute, keep: 15 * time.Minute,
-			expr:        flaps + inService + "unless on (job, health_check_name) (" + wasFleetWide + ")",
-			summary:     "A check changes its state again and again.",
-			description: "Check {{ $labels.health_check_name }} on {{ $labels.instance }} of {{ $labels.job }} has changed its state {{ $value | humanize }} times in half an hour."},
+	}, failing, stale, flapping, []rule{
 		{alert: "HealthOverrideLeftOn", severity: "warning", wait: time.Hour,
 			expr:        last("job, health_check_name, health_check_effect", "health_check_override") + " == 1",
 			summary:     "An operator's override has been on for an hour.",
 			description: "For an hour, failing of check {{ $labels.health_check_name }} of {{ $labels.job }} has had the effect {{ $labels.health_check_effect }}, by an operator's override."},
 		d.lost("otelhealth-checks", "health_check_status", "health_check_info"),
-	}}
-}
-
-// both makes a warning for an instance and a page for the service. Only the one that fits fires.
-func both(instance, service rule, on string) []rule {
-	instance.severity, service.severity = "warning", "critical"
-	instance.alert = service.alert
-	instance.expr = "(" + instance.expr + ")" + notOut + "unless on (" + on + ") (" + service.expr + ")"
-	return []rule{instance, service}
+	})}
 }
 
 func (d dialect) requestRules() group {
@@ -172,7 +177,8 @@ func (d dialect) requestRules() group {
 		rule{alert: "HttpRequestsHung", wait: 2 * time.Minute, keep: 2 * time.Minute,
 			expr:        "avg by (job) ((" + age + notOut + ") > bool 60) > 0.5",
 			summary:     "Requests hang on most instances of a service.",
-			description: "On {{ $value | humanizePercentage }} of the instances of {{ $labels.job }} a request has been waiting for more than a minute. What never ends is in no latency."}, "job"),
+			description: "On {{ $value | humanizePercentage }} of the instances of {{ $labels.job }} a request has been waiting for more than a minute. What never ends is in no latency."},
+		"job", "Requests hang on several instances.", "On {{ $value }} instances of {{ $labels.job }} a request has been waiting for more than a minute."),
 		d.lost("otelhealth-requests", "http_server_oldest_request_age_seconds"))}
 }
 
@@ -185,30 +191,39 @@ func (d dialect) queueRules() group {
 		return "sum by (" + by + ") (" + d.counts("queue_wait_duration_seconds", "", "5m") + ") > 0"
 	}
 	share := length + " / on (" + perQueue + ") (" + capacity + " > 0)"
+	full := "sum by (" + jobQueue + ") (" + length + notOut + ") / on (" + jobQueue + ") sum by (" + jobQueue + ") (" + capacity + notOut + "> 0)"
+	stands := "(" + waiting + " > 0 unless on (" + perQueue + ") " + taken(perQueue) + ")" + notOut
 	rules := both(
 		rule{wait: 5 * time.Minute, keep: 5 * time.Minute,
 			expr:        share + " > 0.9",
 			summary:     "A queue of an instance is nearly full.",
 			description: "Queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full."},
 		rule{alert: "QueueNearlyFull", wait: 5 * time.Minute, keep: 5 * time.Minute,
-			expr: "sum by (" + jobQueue + ") (" + length + notOut + ") / on (" + jobQueue + ") sum by (" + jobQueue + ") (" +
-				capacity + notOut + "> 0) > 0.9",
-			summary:     "A queue is nearly full on all instances of a service.",
-			description: "Queue {{ $labels.queue_name }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full on all instances together; what comes when it is full is refused."}, jobQueue)
+			// One that is idle beside those that are full helps nobody.
+			expr:        full + " and on (" + jobQueue + ") (" + full + " > 0.9 or avg by (" + jobQueue + ") ((" + share + notOut + ") > bool 0.9) > 0.5)",
+			summary:     "A queue is nearly full on most instances of a service.",
+			description: "Queue {{ $labels.queue_name }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full on all instances together, and nearly full on most; what comes when it is full is refused."},
+		jobQueue, "A queue is nearly full on several instances.", "Queue {{ $labels.queue_name }} is more than 90% full on {{ $value }} instances of {{ $labels.job }}.")
 	// Below 30 % the forecast of a volatile queue means nothing.
-	rules = append(rules, rule{alert: "QueuePredictedFull", severity: "warning", wait: 5 * time.Minute, keep: 5 * time.Minute,
+	rules = append(rules, each(rule{alert: "QueuePredictedFull", severity: "warning", wait: 5 * time.Minute, keep: 5 * time.Minute,
 		expr: "max by (" + perQueue + ") (predict_linear(queue_length{queue_name!=\"\"}[15m], 1800)) > on (" + perQueue + ") (" + capacity + " > 0)" +
 			" and on (" + perQueue + ") (" + share + " > 0.3 <= 0.9)" + notOut,
 		summary:     "A queue will be full within half an hour.",
-		description: "As queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} has grown for a quarter of an hour, it will hold {{ $value | humanize }} items in half an hour, which is more than it can."})
+		description: "As queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} has grown for a quarter of an hour, it will hold {{ $value | humanize }} items in half an hour, which is more than it can."},
+		jobQueue, "A queue will be full within half an hour on several instances.",
+		"As queue {{ $labels.queue_name }} of {{ $labels.job }} has grown for a quarter of an hour, it will be full on {{ $value }} instances in half an hour.")...)
 	rules = append(rules, both(
 		rule{wait: 5 * time.Minute, keep: 2 * time.Minute,
 			expr:        waiting + " > 0 unless on (" + perQueue + ") " + taken(perQueue),
 			summary:     "Nothing is taken from a queue of an instance.",
 			description: "In queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} items wait, and for five minutes none has been taken."},
 		rule{alert: "QueueStalled", wait: 5 * time.Minute, keep: 10 * time.Minute, // until the queue is no longer nearly full
-			expr:        "sum by (" + jobQueue + ") (" + waiting + notOut + ") > 0 unless on (" + jobQueue + ") " + taken(jobQueue),
-			summary:     "Nothing is taken from a queue of a service.",
-			description: "In queue {{ $labels.queue_name }} of {{ $labels.job }} {{ $value | humanize }} items wait, and for five minutes no instance has taken any."}, jobQueue)...)
+			expr: "sum by (" + jobQueue + ") (" + waiting + notOut + ") > 0 and on (" + jobQueue + ") (" +
+				"count by (" + jobQueue + ") (" + stands + ") / on (" + jobQueue + ") count by (" + jobQueue + ") (" + length + notOut + ") > 0.5" +
+				" or group by (" + jobQueue + ") (" + length + ") unless on (" + jobQueue + ") " + taken(jobQueue) + ")",
+			summary:     "Nothing is taken from a queue on most instances of a service.",
+			description: "In queue {{ $labels.queue_name }} of {{ $labels.job }} {{ $value | humanize }} items wait, and for five minutes most instances have taken none."},
+		jobQueue, "Nothing is taken from a queue on several instances.",
+		"In queue {{ $labels.queue_name }} on {{ $value }} instances of {{ $labels.job }} items wait, and for five minutes none has been taken there.")...)
 	return group{"otelhealth-queues", append(rules, d.canary("otelhealth-queues", "queue_length", "queue_capacity", d.part("queue_wait_duration_seconds", "_count")))}
 }

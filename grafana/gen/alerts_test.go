@@ -15,7 +15,7 @@ const (
 
 // stories have for every alert a case in which it fires, and one in which it doesn't.
 func stories() []story {
-	return slices.Concat(readinessStories(), checkStories(), budgetStories(), requestStories(), queueStories(), pipelineStories(), canaryStories())
+	return slices.Concat(readinessStories(), checkStories(), budgetStories(), requestStories(), queueStories(), severalStories(), pipelineStories(), canaryStories())
 }
 
 func readinessStories() []story {
@@ -268,8 +268,11 @@ func queueStories() []story {
 		{"one of three queues is full", join(queue(1, "95x100", works), queue(2, "5x100", works), queue(3, "5x100", works)), "6m", "QueueNearlyFull", []alarm{{
 			one, "A queue of an instance is nearly full.", "Queue jobs on 1 of shop/orders is 95% full.", ""}}},
 		{"all queues are full", join(queue(1, "92x100", works), queue(2, "98x100", works)), "6m", "QueueNearlyFull", []alarm{{
-			all, "A queue is nearly full on all instances of a service.",
-			"Queue jobs of shop/orders is 95% full on all instances together; what comes when it is full is refused.", ""}}},
+			all, "A queue is nearly full on most instances of a service.",
+			"Queue jobs of shop/orders is 95% full on all instances together, and nearly full on most; what comes when it is full is refused.", ""}}},
+		{"two of three queues are full", join(queue(1, "95x100", works), queue(2, "95x100", works), queue(3, "5x100", works)), "6m", "QueueNearlyFull", []alarm{{
+			all, "A queue is nearly full on most instances of a service.",
+			"Queue jobs of shop/orders is 65% full on all instances together, and nearly full on most; what comes when it is full is refused.", ""}}},
 		{"a queue is half full", queue(1, "50x100", works), "20m", "QueueNearlyFull", nil},
 		{"a full queue drains", drains, "20m", "QueueNearlyFull", nil},
 
@@ -284,14 +287,95 @@ func queueStories() []story {
 			one, "Nothing is taken from a queue of an instance.",
 			"In queue jobs on 1 of shop/orders items wait, and for five minutes none has been taken.", ""}}},
 		{"both queues stand", join(queue(1, "5x100", stands), queue(2, "5x100", stands)), "12m", "QueueStalled", []alarm{{
-			all, "Nothing is taken from a queue of a service.",
-			"In queue jobs of shop/orders 10 items wait, and for five minutes no instance has taken any.", ""}}},
+			all, "Nothing is taken from a queue on most instances of a service.",
+			"In queue jobs of shop/orders 10 items wait, and for five minutes most instances have taken none.", ""}}},
+		{"two of three queues stand", join(queue(1, "5x100", stands), queue(2, "5x100", stands), queue(3, "0x100", works)), "12m", "QueueStalled", []alarm{{
+			all, "Nothing is taken from a queue on most instances of a service.",
+			"In queue jobs of shop/orders 10 items wait, and for five minutes most instances have taken none.", ""}}},
+		{"one of three queues stands, and the others are idle", join(queue(1, "5x100", stands), queue(2, "0x100", stands), queue(3, "0x100", stands)), "12m", "QueueStalled", []alarm{{
+			all, "Nothing is taken from a queue on most instances of a service.",
+			"In queue jobs of shop/orders 5 items wait, and for five minutes most instances have taken none.", ""}}},
 		{"another team's queue stands", sample(`queue_length{job="celery",instance="1",queue="mail"}`, "196x100"), "20m", "QueueStalled", nil},
 		{"a queue of this name is another team's", queue(1, "5x100", stands)[7:], "20m", "QueueStalled", nil},
 		{"a queue is empty", queue(1, "0x100", stands), "20m", "QueueStalled", nil},
 		{"a queue moves", queue(1, "50x100", works), "20m", "QueueStalled", nil},
 		{"a queue stands in a drain", drains, "20m", "QueueStalled", nil},
 	}
+}
+
+// severalStories befall four of ten instances. They have one alert, and not one each.
+func severalStories() (list []story) {
+	befall := func(alert, at, labels, summary, description string, one, other func(id int) [][2]string) {
+		var input [][2]string
+		for id := 1; id <= 10; id++ {
+			if id <= 4 {
+				input = append(input, one(id)...)
+			} else {
+				input = append(input, other(id)...)
+			}
+		}
+		list = append(list, story{"four of ten: " + alert, input, at, alert, []alarm{{strings.TrimSpace("severity=warning instances=several "+labels) + " " + jobOnly, summary, description, ""}}})
+	}
+	well := func(id int) [][2]string { return pod(of(id), "running 140", "pass 140") }
+	with := func(more func(id int) [][2]string) func(int) [][2]string {
+		return func(id int) [][2]string { return join(well(id), more(id)) }
+	}
+	check := func(story string) func(int) [][2]string {
+		return with(func(id int) [][2]string { return checked(of(id), "database", "auxiliary", story) })
+	}
+	queue := func(length, taken string) func(int) [][2]string {
+		return with(func(id int) [][2]string {
+			l := of(id) + `,queue_name="jobs"`
+			return join(sample("queue_length{"+l+"}", length), sample("queue_capacity{"+l+"}", "100x140"), sample("queue_wait_duration_seconds_count{"+l+"}", taken))
+		})
+	}
+	unready := func(id int) [][2]string { return pod(of(id), "running 140", "pass 20, fail 120") }
+	starting := func(id int) [][2]string { return pod(of(id), "starting 140", "fail 140") }
+	age := func(values string) func(int) [][2]string {
+		return with(func(id int) [][2]string {
+			return sample("http_server_oldest_request_age_seconds{"+of(id)+"}", values)
+		})
+	}
+	flaps := with(func(id int) [][2]string {
+		return sample("health_check_transitions_total{"+of(id)+`,health_check_name="database",health_check_state="fail"}`, "0+0.2x140")
+	})
+	const of4, name, jobs = "4 instances of shop/orders", "health_check_name=database", "queue_name=jobs"
+	befall("HealthInstanceNotReady", "40m", "", "Several instances are not ready, and no failing check says why.",
+		of4+" have not been ready for ten minutes, and none of their checks that take them out fails.", unready, well)
+	befall("HealthStartingTooLong", "40m", "", "Several instances do not get past their start.", of4+" have been starting for a quarter of an hour.", starting, well)
+	befall("HealthCheckFailing", "40m", name, "A check fails on several instances.", "Check database fails on "+of4+", and not on most others.", check("pass 20, fail 120"), check("pass 140"))
+	befall("HealthCheckStale", "40m", name, "A check no longer runs on several instances, or its evidence is old.",
+		"Check database on "+of4+" says nothing new; what it said last may be wrong by now.", check("pass 20, stale 120"), check("pass 140"))
+	befall("HealthCheckFlapping", "60m", name, "A check changes its state again and again on several instances.",
+		"Check database on "+of4+" has changed its state more than six times in half an hour.", flaps, well)
+	befall("HttpRequestsHung", "20m", "", "Requests hang on several instances.", "On "+of4+" a request has been waiting for more than a minute.", age("100x140"), age("0x140"))
+	befall("QueueNearlyFull", "20m", jobs, "A queue is nearly full on several instances.", "Queue jobs is more than 90% full on "+of4+".", queue("95x140", "0+300x140"), queue("5x140", "0+300x140"))
+	befall("QueuePredictedFull", "20m", jobs, "A queue will be full within half an hour on several instances.",
+		"As queue jobs of shop/orders has grown for a quarter of an hour, it will be full on 4 instances in half an hour.", queue("35+1x140", "0+300x140"), queue("5x140", "0+300x140"))
+	befall("QueueStalled", "20m", jobs, "Nothing is taken from a queue on several instances.",
+		"In queue jobs on "+of4+" items wait, and for five minutes none has been taken there.", queue("5x140", "7x140"), queue("5x140", "0+300x140"))
+	maintained := func(id int) [][2]string { return pod(of(id), "maintenance 600", "fail 600") }
+	befall("HealthMaintenanceTooLong", "4h2m", "", "Instances have been in maintenance for more than four hours.",
+		"40% of the instances of shop/orders have taken no traffic for four hours, because somebody said so.", maintained, func(id int) [][2]string { return pod(of(id), "running 600", "pass 600") })
+	list[len(list)-1].raised[0].labels = "severity=warning " + jobOnly
+	// The number goes up and down around the limit every two minutes. Everybody has an alert.
+	var moving [][2]string
+	for id := 1; id <= 10; id++ {
+		switch {
+		case id <= 3:
+			moving = append(moving, check("pass 20, fail 120")(id)...)
+		case id == 4:
+			moving = append(moving, check("pass 20"+strings.Repeat(", fail 4, pass 4", 14))(id)...)
+		default:
+			moving = append(moving, check("pass 140")(id)...)
+		}
+	}
+	var three []alarm
+	for id := 1; id <= 3; id++ {
+		three = append(three, alarm{fmt.Sprintf("severity=warning instance=%d health_check_name=database %s", id, jobOnly), "A check fails on an instance.",
+			fmt.Sprintf("Check database fails on %d of shop/orders, and not on most others.", id), ""})
+	}
+	return append(list, story{"three or four of ten", moving, "40m", "HealthCheckFailing", three})
 }
 
 func pipelineStories() []story {
@@ -322,6 +406,12 @@ func pipelineStories() []story {
 	for _, l := range full {
 		otherQueue = append(otherQueue, [2]string{second.Replace(l[0]), l[1]})
 	}
+	manyQueues := collector // four beside it stand
+	for i := range 4 {
+		for _, l := range full {
+			manyQueues = join(manyQueues, sample(strings.Replace(l[0], `"c"`, fmt.Sprintf(`"d%d"`, i), 1), l[1]))
+		}
+	}
 	refuses := join(collector, sample("otelcol_exporter_enqueue_failed_metric_points_total"+c, "0+100x100"))
 	lost := func(reason, values string) [][2]string {
 		return sample("telemetry_items_lost_total{"+of(1)+`,telemetry_signal="traces",error_type="`+reason+`"}`, values)
@@ -349,6 +439,8 @@ func pipelineStories() []story {
 		{"the collector falls silent", dead, "24m", "TelemetryPipelineDown", []alarm{deaf}},
 		{"the queue stands", full, "26m", "TelemetryPipelineDown", []alarm{stuck}},
 		{"one of two queues stands", join(collector, otherQueue), "26m", "TelemetryPipelineDown", []alarm{stuckOne}},
+		{"four of five queues stand", manyQueues, "26m", "TelemetryPipelineDown", []alarm{{"severity=warning reason=queue instances=several job=otel-collector",
+			"Several of the collectors do not get rid of their metrics.", "The queues of metrics of 4 instances of otel-collector do not move. Instances that send to them are heard late, and look dead.", board}}},
 		{"the queue refuses", refuses, "10m", "TelemetryPipelineDown", []alarm{stuck}},
 		{"the collector works", collector, "30m", "TelemetryPipelineDown", nil},
 		{"the collector comes and goes", unsteady, "28m", "TelemetryPipelineDown", []alarm{{

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,7 +26,7 @@ func (d dialect) collectorRules() group {
 	const byJob, onJob, byEach, onEach = "by (job)", "on (job)", "by (" + perInstance + ")", "on (" + perInstance + ")"
 	refused := counted("otelcol_exporter_enqueue_failed_metric_points_total")
 	service := "health_probe_status" // pushed services need a collector, scraped ones don't
-	return group{"otelhealth-collectors", []rule{
+	return group{"otelhealth-collectors", slices.Concat([]rule{
 		// If the queue is not empty and nobody is heard, what arrives is old: Prometheus was away.
 		{record: "all:telemetry_blind:group",
 			expr: fmt.Sprintf("%s or %s or (%s unless %s group %s (job:health_instances:count)) or 0 * group %s (last_over_time(%s[%s]))",
@@ -40,11 +41,13 @@ func (d dialect) collectorRules() group {
 			expr:        stuck(byJob, onJob) + " or " + refused,
 			summary:     "The collector does not get rid of its metrics.",
 			description: "{{ $labels.job }} lives, but its queue of metrics does not move or is full. What waits arrives late; what a full queue refuses is lost."},
-		{alert: "TelemetryPipelineDown", severity: "warning", wait: 2 * time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
-			labels:      [][2]string{{"reason", "queue"}},
-			expr:        stuck(byEach, onEach) + " unless on (job) (" + stuck(byJob, onJob) + " or " + refused + ")",
-			summary:     "One of several collectors does not get rid of its metrics.",
-			description: "The queue of metrics of {{ $labels.instance }} of {{ $labels.job }} does not move. Instances that send to it are heard late, and look dead."},
+	}, each(rule{alert: "TelemetryPipelineDown", severity: "warning", wait: 2 * time.Minute, keep: 2 * time.Minute, dashboard: toThePipeline,
+		labels:      [][2]string{{"reason", "queue"}},
+		expr:        stuck(byEach, onEach) + " unless on (job) (" + stuck(byJob, onJob) + " or " + refused + ")",
+		summary:     "One of several collectors does not get rid of its metrics.",
+		description: "The queue of metrics of {{ $labels.instance }} of {{ $labels.job }} does not move. Instances that send to it are heard late, and look dead."},
+		"job", "Several of the collectors do not get rid of their metrics.",
+		"The queues of metrics of {{ $value }} instances of {{ $labels.job }} do not move. Instances that send to them are heard late, and look dead."), []rule{
 		// Delta temporality, or a sample that is too old. Who was never heard is not missed.
 		{alert: "TelemetryPipelineDown", severity: "warning", wait: 5 * time.Minute, keep: 5 * time.Minute, dashboard: toThePipeline,
 			labels:      [][2]string{{"reason", "rejected"}},
@@ -59,7 +62,7 @@ func (d dialect) collectorRules() group {
 			summary:     "The collectors come and go.",
 			description: "In half an hour it began or ended {{ $value }} times that nothing got through. Services that are lost meanwhile are told late or never."},
 		d.blindness("otelhealth-collectors", fmt.Sprintf(`label_replace(absent(%s) unless on () group(up and on (job, instance) %s), "metric", "%s", "", "")`, up, service, d.metric(up))),
-	}}
+	})}
 }
 
 // without selects what lacks the clusters' labels.

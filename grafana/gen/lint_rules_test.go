@@ -85,7 +85,8 @@ func ruleProblems(d dialect, groups []group, pages fs.FS) (problems []string) {
 	return problems
 }
 
-// page checks a runbook: four headings in order, text under each, and a command in the diagnosis.
+// page checks a runbook: four headings in order, text under each, and in the diagnosis a command and
+// the way from an instance to its pod.
 func page(alert, text string) string {
 	if !strings.HasPrefix(text, "# "+alert+"\n") {
 		return "the runbook's title is not " + alert
@@ -104,7 +105,8 @@ func page(alert, text string) string {
 			return "the runbook has no text under " + heading
 		case heading == "Diagnosis" && !strings.Contains(body, "```"):
 			return "the diagnosis has no command"
-		case regexp.MustCompile(`\bPOD\b`).MatchString(body) && !strings.Contains(body, "COLLECTOR-POD") && !strings.Contains(text, "custom-columns=NAME:.metadata.name,UID:.metadata.uid"):
+		case heading == "Diagnosis" && alert != "HealthRulesBlind" && !strings.Contains(body, "COLLECTOR-POD: ") && // that is about no instance
+			!strings.Contains(body, "custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,UID:.metadata.uid"):
 			return "it does not say how to find the pod of an instance"
 		case strings.Contains(body, "kill -QUIT") && !(strings.Contains(body, "kubectl get pod POD -w") && strings.Contains(body, "logs --previous POD -c CONTAINER")):
 			return "the diagnosis must show how to read a dump before the restart"

@@ -30,7 +30,7 @@ func (d dialect) template(text string) string {
 	return text
 }
 
-// who looks up pod, node and version of an instance. It is a query in the text and no join in the
+// who looks up pod, namespace, node and version of an instance. It is a query in the text and no join in the
 // rule, because a join fails if an instance has two of them, and then nobody is alerted.
 func (d dialect) who() string {
 	matchers, values := "job=%q,instance=%q", "$labels.job $labels.instance"
@@ -39,7 +39,7 @@ func (d dialect) who() string {
 		values += " " + reference(l)
 	}
 	text := fmt.Sprintf("{{ range printf `topk(1, target_info{%s})` %s | query }}", matchers, values)
-	for _, l := range [][2]string{{"pod", "k8s_pod_name"}, {"node", "k8s_node_name"}, {"version", "service_version"}} {
+	for _, l := range [][2]string{{"pod", "k8s_pod_name"}, {"namespace", "k8s_namespace_name"}, {"node", "k8s_node_name"}, {"version", "service_version"}} {
 		name := l[1]
 		if !d.names.ShouldEscape() {
 			name = strings.ReplaceAll(name, "_", ".")

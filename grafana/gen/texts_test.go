@@ -8,7 +8,7 @@ import (
 // TestTexts: the text names the pod, also by other names and with clusters, and an instance without
 // target_info has none.
 func TestTexts(t *testing.T) {
-	const about = `service_version="1.2",k8s_pod_name="orders-7d9",k8s_node_name="node-3"`
+	const about = `service_version="1.2",k8s_pod_name="orders-7d9",k8s_namespace_name="shop",k8s_node_name="node-3"`
 	fails := func(more string) [][2]string {
 		return join(pod(of(1)+more, "running 100", "pass 100"), checked(of(1)+more, "database", "core", "fail 100"),
 			pod(of(2)+more, "running 100", "pass 100"), checked(of(2)+more, "database", "core", "pass 100"))
@@ -17,7 +17,7 @@ func TestTexts(t *testing.T) {
 		return []alarm{{"severity=warning instance=1 health_check_name=database " + more + jobOnly, "A check fails on an instance.",
 			"Check database fails on 1" + who + " of shop/orders" + cluster + ", and not on most others.", ""}}
 	}
-	const named = ", pod orders-7d9, node node-3, version 1.2"
+	const named = ", pod orders-7d9, namespace shop, node node-3, version 1.2"
 	testRules(t, generated(t), sampleStep, []testGroup{
 		story{"its pod is known", join(fails(""), sample("target_info{"+of(1)+","+about+"}", "1x100")), "8m", "HealthCheckFailing", want(named, "", "")}.test(),
 		story{"it has had two versions", join(fails(""), sample("target_info{"+of(1)+","+about+"}", "1x100"), sample("target_info{"+of(1)+","+about+`,host_arch="arm64"}`, "1x100")),
@@ -30,7 +30,7 @@ func TestTexts(t *testing.T) {
 	lines := join(fails(west), sample("target_info{"+of(1)+west+","+about+"}", "1x100"), sample("target_info{"+of(1)+`,k8s_cluster_name="east",k8s_pod_name="another"}`, "1x100"))
 	d := dialect{settings: usual(), names: namings["utf8"], series: known(t)}
 	for n, l := range lines {
-		series := strings.NewReplacer("service_version", `"service.version"`, "k8s_pod_name", `"k8s.pod.name"`, "k8s_node_name", `"k8s.node.name"`, "k8s_cluster_name", `"k8s.cluster.name"`).Replace(l[0])
+		series := strings.NewReplacer("service_version", `"service.version"`, "k8s_pod_name", `"k8s.pod.name"`, "k8s_namespace_name", `"k8s.namespace.name"`, "k8s_node_name", `"k8s.node.name"`, "k8s_cluster_name", `"k8s.cluster.name"`).Replace(l[0])
 		name, labels, _ := strings.Cut(series, "{")
 		for short, long := range d.series.labels {
 			labels = strings.ReplaceAll(labels, short+"=", `"`+long+`"=`)
