@@ -22,6 +22,6 @@ func each(r rule, by, summary, description string) []rule {
 func both(instance, service rule, on, summary, description string) []rule {
 	instance.severity, service.severity = "warning", "critical"
 	instance.alert = service.alert
-	instance.expr = "(" + instance.expr + ")" + notOut + "unless on (" + on + ") (" + service.expr + ")"
+	instance.expr += " unless on (" + on + ") (" + service.expr + ")"
 	return append(each(instance, on, summary, description), service)
 }

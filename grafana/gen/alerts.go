@@ -13,7 +13,7 @@ func (d dialect) readinessRules(desired string) group {
 	// Exports can be a minute apart. If a job is cut off, its instances go missing one by one
 	// within that minute. Then the job is silent, and that is another alert's subject. The
 	// survivors of other faults export within that minute.
-	const heard = ` and on (job) group by (job) (last_over_time(health_probe_status{health_probe_name="readiness"}[75s]))`
+	const heard = ` and on (job) group by (job) (last_over_time(health_probe_status{health_probe_name="readiness",health_probe_state="pass"}[75s]))`
 	return group{"otelhealth-readiness", append(d.instances(desired),
 		rule{alert: "HealthNoReadyInstance", severity: "critical", wait: time.Minute, keep: 2 * time.Minute,
 			expr:        d.noReady(desired),
@@ -42,20 +42,19 @@ func (d dialect) lifecycleRules() group {
 	const startsFail = "job:health_instances_ready:count / on (job) (" + starting + " + on (job) job:health_instances_in_service:count) < 0.5" +
 		" and on (job) (job:health_instances_ready:count < on (job) " + starting + ")"
 	// Many instances in maintenance are one decision of somebody.
-	out := "sum by (job) (" + lifecycle("maintenance") + ")"
-	maintained := out + " / on (job) (job:health_instances:count > 0) and on (job) (" + out + " > 0.5 * job:health_instances:count or " + out + fmt.Sprintf(" > %d)", few)
-	list := each(
-		// Only a check that takes an instance out of service can explain why the instance is not
-		// ready.
+	const out = "job:health_instances_maintained:count"
+	maintained := out + " / on (job) (job:health_instances:count > 0) and on (job) (" + out + " > on (job) 0.5 * job:health_instances:count or " + out + fmt.Sprintf(" > %d)", few)
+	// Only a check that takes an instance out of service can explain why the instance is not ready.
+	const unready = "job_instance:health_unexplained:group"
+	list := append([]rule{{record: out, expr: "sum by (job) (" + lifecycle("maintenance") + ")"}, {record: unready, expr: "group by (job, instance) (" + last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + " == 0" + inService +
+		"unless on (job, instance) (" + last(perCheck, `health_check_status{health_check_state=~"fail|stale"}`) + " == 1 and on (" + perCheck + ") (" +
+		last(perCheck, `health_check_info{health_check_role=~"core|vital"}`) + " or " + last(perCheck, `health_check_override{health_check_effect="not-ready"}`) + ") == 1)" + ")"}}, each(
 		rule{alert: "HealthInstanceNotReady", severity: "warning", wait: 10 * time.Minute, keep: 5 * time.Minute,
-			expr: last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + " == 0" + inService +
-				"unless on (job, instance) (" + last(perCheck, `health_check_status{health_check_state=~"fail|stale"}`) + " == 1 and on (" + perCheck + ") (" +
-				last(perCheck, `health_check_info{health_check_role=~"core|vital"}`) + " or " + last(perCheck, `health_check_override{health_check_effect="not-ready"}`) + ") == 1)" +
-				fmt.Sprintf(" unless on (job) job:health_ready:ratio < %g", d.settings.critical), // then it is the service
+			expr:        unready + fmt.Sprintf(" unless on (job) job:health_ready:ratio < %g", d.settings.critical), // then it is the service
 			summary:     "An instance is not ready, and no failing check says why.",
 			description: "{{ $labels.instance }} of {{ $labels.job }} has not been ready for ten minutes, and none of its checks that take it out fails."},
 		"job", "Several instances are not ready, and no failing check says why.",
-		"{{ $value }} instances of {{ $labels.job }} have not been ready for ten minutes, and none of their checks that take them out fails.")
+		"{{ $value }} instances of {{ $labels.job }} have not been ready for ten minutes, and none of their checks that take them out fails.")...)
 	list = append(list, each(
 		// Other alerts exclude instances that are starting. These two find an instance that never
 		// gets further, and a service whose successors all hang in their start. A rollout has one
@@ -128,34 +127,40 @@ func (d dialect) checkRules() group {
 			description: "Check {{ $labels.health_check_name }} fails, hangs or flaps on {{ $value | humanizePercentage }} of the instances of {{ $labels.job }}: what they share is down. " + consequence}
 	}
 	inAll := " / on (job) group_left () sum by (job) (" + lifecycle("running") + ")"
-	const flaps = "sum by (" + perCheck + ") (increase(health_check_transitions_total[30m])) > 6"
-	const jobCheck = "job, health_check_name"
+	const (
+		jobCheck = "job, health_check_name"
+		fails    = "job_instance_check:health_check_fails:max"
+		hangs    = "job_instance_check:health_check_hangs:max"
+		flaps    = "job_instance_check:health_check_flaps:increase30m"
+	)
 	failing := each(rule{alert: "HealthCheckFailing", severity: "warning", wait: 5 * time.Minute, keep: 5 * time.Minute,
-		expr:        last(perCheck, `health_check_status{health_check_state="fail"}`) + " == 1" + inService + notFleetWide,
+		expr:        fails + " " + notFleetWide,
 		summary:     "A check fails on an instance.",
 		description: "Check {{ $labels.health_check_name }} fails on {{ $labels.instance }} of {{ $labels.job }}, and not on most others."},
 		jobCheck, "A check fails on several instances.",
 		"Check {{ $labels.health_check_name }} fails on {{ $value }} instances of {{ $labels.job }}, and not on most others.")
 	stale := each(rule{alert: "HealthCheckStale", severity: "warning", wait: 2 * time.Minute, keep: 5 * time.Minute,
-		expr:        hung() + inService + notFleetWide,
+		expr:        hangs + " " + notFleetWide,
 		summary:     "A check no longer runs, or its evidence is old.",
 		description: "Check {{ $labels.health_check_name }} on {{ $labels.instance }} of {{ $labels.job }} says nothing new; what it said last may be wrong by now."},
 		jobCheck, "A check no longer runs on several instances, or its evidence is old.",
 		"Check {{ $labels.health_check_name }} on {{ $value }} instances of {{ $labels.job }} says nothing new; what it said last may be wrong by now.")
 	flapping := each(rule{alert: "HealthCheckFlapping", severity: "warning", wait: 2 * time.Minute, keep: 15 * time.Minute,
-		expr:        flaps + inService + "unless on (job, health_check_name) (" + wasFleetWide + ")",
+		expr:        flaps + " unless on (job, health_check_name) (" + wasFleetWide + ")",
 		summary:     "A check changes its state again and again.",
 		description: "Check {{ $labels.health_check_name }} on {{ $labels.instance }} of {{ $labels.job }} has changed its state {{ $value | humanize }} times in half an hour."},
 		jobCheck, "A check changes its state again and again on several instances.",
 		"Check {{ $labels.health_check_name }} on {{ $value }} instances of {{ $labels.job }} has changed its state more than six times in half an hour.")
 	return group{"otelhealth-checks", slices.Concat([]rule{
+		{record: fails, expr: last(perCheck, `health_check_status{health_check_state="fail"}`) + " == 1" + inService},
+		{record: hangs, expr: hung() + inService},
+		// The counter, because samples of the state miss most changes.
+		{record: flaps, expr: "sum by (" + perCheck + ") (increase(health_check_transitions_total[30m])) > 6" + inService},
 		// Divide by all instances in service, not by those with the check. During a rollout only
 		// the first new instance has a new check, and it would be 100 %.
 		{record: "job_check:health_check_failing:ratio",
-			expr: "count by (job, health_check_name) ((" + last(perCheck, `health_check_status{health_check_state="fail"}`) + " == 1 or " + hung() + ")" + inService + ")" + inAll},
-		// The counter, because samples of the state miss most changes.
-		{record: "job_check:health_check_flapping:ratio",
-			expr: "count by (job, health_check_name) (" + flaps + inService + ")" + inAll},
+			expr: "count by (job, health_check_name) (" + fails + " or " + hangs + ")" + inAll},
+		{record: "job_check:health_check_flapping:ratio", expr: "count by (job, health_check_name) (" + flaps + ")" + inAll},
 		shared("critical", "core|vital", "Such a check takes instances out of service."),
 		shared("warning", "auxiliary|informational", "Such a check takes no instance out of service."),
 	}, failing, stale, flapping, []rule{
@@ -168,17 +173,17 @@ func (d dialect) checkRules() group {
 }
 
 func (d dialect) requestRules() group {
-	age := last(perInstance, "http_server_oldest_request_age_seconds")
-	return group{"otelhealth-requests", append(both(
+	const age = "job_instance:http_server_oldest_request_age_seconds:max"
+	return group{"otelhealth-requests", append(append([]rule{{record: age, expr: last(perInstance, "http_server_oldest_request_age_seconds") + notOut}}, both(
 		rule{wait: 2 * time.Minute, keep: 2 * time.Minute,
 			expr:        age + " > 60",
 			summary:     "A request has hung on an instance for more than a minute.",
 			description: "The oldest request that {{ $labels.instance }} of {{ $labels.job }} has not answered is {{ $value | humanizeDuration }} old."},
 		rule{alert: "HttpRequestsHung", wait: 2 * time.Minute, keep: 2 * time.Minute,
-			expr:        "avg by (job) ((" + age + notOut + ") > bool 60) > 0.5",
+			expr:        "avg by (job) (" + age + " > bool 60) > 0.5",
 			summary:     "Requests hang on most instances of a service.",
 			description: "On {{ $value | humanizePercentage }} of the instances of {{ $labels.job }} a request has been waiting for more than a minute. What never ends is in no latency."},
-		"job", "Requests hang on several instances.", "On {{ $value }} instances of {{ $labels.job }} a request has been waiting for more than a minute."),
+		"job", "Requests hang on several instances.", "On {{ $value }} instances of {{ $labels.job }} a request has been waiting for more than a minute.")...),
 		d.lost("otelhealth-requests", "http_server_oldest_request_age_seconds"))}
 }
 
@@ -186,44 +191,51 @@ func (d dialect) queueRules() group {
 	const perQueue, jobQueue = "job, instance, queue_name", "job, queue_name"
 	// Other teams have metrics of these names, too, with other labels.
 	length, capacity := "("+last(perQueue, `queue_length{queue_name!=""}`)+ours+")", "("+last(perQueue, `queue_capacity{queue_name!=""}`)+ours+")"
+	const (
+		fill    = "job_instance_queue:queue_fill:ratio"
+		taken   = "job_queue:queue_taken:rate5m"
+		stalled = "job_instance_queue:queue_stalled:length"
+	)
 	waiting := "(min by (" + perQueue + `) (min_over_time(queue_length{queue_name!=""}[5m]))` + ours + ")"
-	taken := func(by string) string {
-		return "sum by (" + by + ") (" + d.counts("queue_wait_duration_seconds", "", "5m") + ") > 0"
+	took := func(by string) string {
+		return "sum by (" + by + ") (" + d.counts("queue_wait_duration_seconds", "", "5m") + ")"
 	}
-	share := length + " / on (" + perQueue + ") (" + capacity + " > 0)"
-	full := "sum by (" + jobQueue + ") (" + length + notOut + ") / on (" + jobQueue + ") sum by (" + jobQueue + ") (" + capacity + notOut + "> 0)"
-	stands := "(" + waiting + " > 0 unless on (" + perQueue + ") " + taken(perQueue) + ")" + notOut
+	const fillOfAll = "avg by (" + jobQueue + ") (" + fill + ")"
+	recorded := []rule{
+		{record: fill, expr: length + " / on (" + perQueue + ") (" + capacity + " > 0)" + notOut},
+		{record: taken, expr: took(jobQueue) + ours},
+		{record: stalled, expr: "(" + waiting + " > 0 unless on (" + perQueue + ") " + took(perQueue) + " > 0)" + notOut},
+	}
 	rules := both(
 		rule{wait: 5 * time.Minute, keep: 5 * time.Minute,
-			expr:        share + " > 0.9",
+			expr:        fill + " > 0.9",
 			summary:     "A queue of an instance is nearly full.",
 			description: "Queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full."},
 		rule{alert: "QueueNearlyFull", wait: 5 * time.Minute, keep: 5 * time.Minute,
 			// One that is idle beside those that are full helps nobody.
-			expr:        full + " and on (" + jobQueue + ") (" + full + " > 0.9 or avg by (" + jobQueue + ") ((" + share + notOut + ") > bool 0.9) > 0.5)",
+			expr:        fillOfAll + " and on (" + jobQueue + ") (" + fillOfAll + " > 0.9 or avg by (" + jobQueue + ") (" + fill + " > bool 0.9) > 0.5)",
 			summary:     "A queue is nearly full on most instances of a service.",
-			description: "Queue {{ $labels.queue_name }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full on all instances together, and nearly full on most; what comes when it is full is refused."},
+			description: "Queue {{ $labels.queue_name }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full on average over the instances, and nearly full on most; what comes when it is full is refused."},
 		jobQueue, "A queue is nearly full on several instances.", "Queue {{ $labels.queue_name }} is more than 90% full on {{ $value }} instances of {{ $labels.job }}.")
 	// Below 30 % the forecast of a volatile queue means nothing.
 	rules = append(rules, each(rule{alert: "QueuePredictedFull", severity: "warning", wait: 5 * time.Minute, keep: 5 * time.Minute,
-		expr: "max by (" + perQueue + ") (predict_linear(queue_length{queue_name!=\"\"}[15m], 1800)) > on (" + perQueue + ") (" + capacity + " > 0)" +
-			" and on (" + perQueue + ") (" + share + " > 0.3 <= 0.9)" + notOut,
+		expr: "max by (" + perQueue + ") (predict_linear(queue_length{queue_name!=\"\"}[15m], 1800)) > on (" + perQueue + ") (" + last(perQueue, `queue_capacity{queue_name!=""}`) + " > 0)" +
+			" and on (" + perQueue + ") (" + fill + " > 0.3 <= 0.9)",
 		summary:     "A queue will be full within half an hour.",
 		description: "As queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} has grown for a quarter of an hour, it will hold {{ $value | humanize }} items in half an hour, which is more than it can."},
 		jobQueue, "A queue will be full within half an hour on several instances.",
 		"As queue {{ $labels.queue_name }} of {{ $labels.job }} has grown for a quarter of an hour, it will be full on {{ $value }} instances in half an hour.")...)
 	rules = append(rules, both(
 		rule{wait: 5 * time.Minute, keep: 2 * time.Minute,
-			expr:        waiting + " > 0 unless on (" + perQueue + ") " + taken(perQueue),
+			expr:        stalled,
 			summary:     "Nothing is taken from a queue of an instance.",
 			description: "In queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} items wait, and for five minutes none has been taken."},
 		rule{alert: "QueueStalled", wait: 5 * time.Minute, keep: 10 * time.Minute, // until the queue is no longer nearly full
-			expr: "sum by (" + jobQueue + ") (" + waiting + notOut + ") > 0 and on (" + jobQueue + ") (" +
-				"count by (" + jobQueue + ") (" + stands + ") / on (" + jobQueue + ") count by (" + jobQueue + ") (" + length + notOut + ") > 0.5" +
-				" or group by (" + jobQueue + ") (" + length + ") unless on (" + jobQueue + ") " + taken(jobQueue) + ")",
+			expr: "sum by (" + jobQueue + ") (" + stalled + ") and on (" + jobQueue + ") (count by (" + jobQueue + ") (" + stalled + ") / on (" + jobQueue +
+				") count by (" + jobQueue + ") (" + fill + ") > 0.5 or group by (" + jobQueue + ") (" + stalled + ") unless on (" + jobQueue + ") " + taken + " > 0)",
 			summary:     "Nothing is taken from a queue on most instances of a service.",
 			description: "In queue {{ $labels.queue_name }} of {{ $labels.job }} {{ $value | humanize }} items wait, and for five minutes most instances have taken none."},
 		jobQueue, "Nothing is taken from a queue on several instances.",
 		"In queue {{ $labels.queue_name }} on {{ $value }} instances of {{ $labels.job }} items wait, and for five minutes none has been taken there.")...)
-	return group{"otelhealth-queues", append(rules, d.canary("otelhealth-queues", "queue_length", "queue_capacity", d.part("queue_wait_duration_seconds", "_count")))}
+	return group{"otelhealth-queues", append(append(recorded, rules...), d.canary("otelhealth-queues", "queue_length", "queue_capacity", d.part("queue_wait_duration_seconds", "_count")))}
 }

@@ -269,10 +269,10 @@ func queueStories() []story {
 			one, "A queue of an instance is nearly full.", "Queue jobs on 1 of shop/orders is 95% full.", ""}}},
 		{"all queues are full", join(queue(1, "92x100", works), queue(2, "98x100", works)), "6m", "QueueNearlyFull", []alarm{{
 			all, "A queue is nearly full on most instances of a service.",
-			"Queue jobs of shop/orders is 95% full on all instances together, and nearly full on most; what comes when it is full is refused.", ""}}},
+			"Queue jobs of shop/orders is 95% full on average over the instances, and nearly full on most; what comes when it is full is refused.", ""}}},
 		{"two of three queues are full", join(queue(1, "95x100", works), queue(2, "95x100", works), queue(3, "5x100", works)), "6m", "QueueNearlyFull", []alarm{{
 			all, "A queue is nearly full on most instances of a service.",
-			"Queue jobs of shop/orders is 65% full on all instances together, and nearly full on most; what comes when it is full is refused.", ""}}},
+			"Queue jobs of shop/orders is 65% full on average over the instances, and nearly full on most; what comes when it is full is refused.", ""}}},
 		{"a queue is half full", queue(1, "50x100", works), "20m", "QueueNearlyFull", nil},
 		{"a full queue drains", drains, "20m", "QueueNearlyFull", nil},
 
@@ -466,7 +466,8 @@ func pipelineStories() []story {
 func canaryStories() []story {
 	var all []alarm
 	var there [][2]string
-	more := map[string]string{"health_probe_status": `health_probe_name="readiness",`, "http_server_request_duration_seconds_bucket": `le="0.5",`}
+	more := map[string]string{"health_probe_status": `health_probe_name="readiness",health_probe_state="pass",`,
+		"health_lifecycle_status": `health_lifecycle_state="running",`, "health_check_status": `health_check_state="pass",`, "http_server_request_duration_seconds_bucket": `le="0.5",`}
 	for _, l := range []string{
 		"readiness health_probe_status health_lifecycle_status",
 		"lifecycle health_lifecycle_status",

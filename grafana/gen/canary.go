@@ -20,11 +20,18 @@ func (d dialect) canary(group string, selectors ...string) rule {
 	return d.blindness(group, strings.Join(absent, " or "))
 }
 
+// oneState chooses one state of a metric that has all of them, because that is cheaper.
+var oneState = map[string]string{
+	"health_lifecycle_status": `{health_lifecycle_state="running"}`,
+	"health_probe_status":     `{health_probe_name="readiness",health_probe_state="pass"}`,
+	"health_check_status":     `{health_check_state="pass"}`,
+}
+
 // lost fires in the same way for a metric that only health services have.
 func (d dialect) lost(group string, metrics ...string) rule {
 	var absent []string
 	for _, m := range metrics {
-		absent = append(absent, fmt.Sprintf(`label_replace(absent(%s), "metric", "%s", "", "")`, m, d.metric(m)))
+		absent = append(absent, fmt.Sprintf(`label_replace(absent(%s), "metric", "%s", "", "")`, m+oneState[m], d.metric(m)))
 	}
 	return d.blindness(group, strings.Join(absent, " or "))
 }

@@ -21,19 +21,15 @@ const (
 	perCheck    = "job, instance, health_check_name"
 )
 
-func lifecycle(states string) string {
-	is := "="
-	if strings.Contains(states, "|") {
-		is = "=~"
-	}
-	return last(perInstance, fmt.Sprintf("health_lifecycle_status{health_lifecycle_state%s%q}", is, states))
+func lifecycle(state string) string {
+	return last(perInstance, fmt.Sprintf("health_lifecycle_status{health_lifecycle_state=%q}", state))
 }
 
 // inService keeps the instances that take traffic. notOut drops those that don't, and keeps
-// instances without a lifecycle metric.
+// instances without a lifecycle metric. An instance exports all states, so one of them is enough.
 var (
 	inService = " and on (job, instance) " + lifecycle("running") + " == 1 "
-	notOut    = " unless on (job, instance) " + lifecycle("starting|maintenance|draining") + " == 1 "
+	notOut    = " unless on (job, instance) " + lifecycle("running") + " == 0 "
 )
 
 // instances are counts by job.
@@ -48,7 +44,7 @@ var (
 func (d dialect) instances(desired string) []rule {
 	out := []rule{
 		{record: "job:health_instances:count",
-			expr: "count by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness"}`) + ")"},
+			expr: "count by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state="pass"}`) + ")"},
 		{record: "job:health_instances_ready:count",
 			expr: "sum by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + ")"},
 		{record: "job:health_instances_in_service:count", // running, so not starting, in maintenance or draining
@@ -58,11 +54,11 @@ func (d dialect) instances(desired string) []rule {
 		// An instance of a crash loop is heard for two minutes after its end, so it does not count
 		// before it is five minutes old.
 		{record: "job:health_instances_settled:count",
-			expr: "count by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness"}`) + ` and on (job, instance) health_probe_status{health_probe_name="readiness"} offset 5m)`},
+			expr: "count by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state="pass"}`) + ` and on (job, instance) health_probe_status{health_probe_name="readiness",health_probe_state="pass"} offset 5m)`},
 		{record: "job:health_instances:max1h",
 			expr: "max_over_time(min_over_time(job:health_instances_settled:count[5m])[1h:1m])"},
 		{record: "job:health_scraped:group",
-			expr: `group by (job) (up and on (job, instance) health_probe_status{health_probe_name="readiness"})`},
+			expr: `group by (job) (up and on (job, instance) health_probe_status{health_probe_name="readiness",health_probe_state="pass"})`},
 		{record: "job:health_instances_down:count",
 			expr: "count by (job) (" + gone("1h") + " and on (job, instance) up == 0)"},
 		{record: "job:health_instances_lost:count1h", expr: lost("1h", "max_over_time(job:health_instances_down:count[1h])")},
@@ -95,7 +91,7 @@ func (d dialect) instances(desired string) []rule {
 // gone are the instances whose last state in the window is old and not a planned one.
 func gone(window string) string {
 	return `((max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[` + window + `])) == 0)
-		unless on (job, instance) ` + lifecycle("starting|running|maintenance|draining") + ")"
+		unless on (job, instance) ` + lifecycle("running") + ")"
 }
 
 // lost counts a job's instances that are gone. Of a scraped job it is the number of those that are
@@ -122,7 +118,7 @@ type objective struct {
 }
 
 // Leave out instances that were not running at some time in the window.
-const notOut5m = ` unless on (job, instance) max by (job, instance) (max_over_time(health_lifecycle_status{health_lifecycle_state!="running"}[5m])) == 1`
+const notOut5m = ` unless on (job, instance) min by (job, instance) (min_over_time(health_lifecycle_status{health_lifecycle_state="running"}[5m])) == 0`
 
 func (d dialect) readyObjective() objective {
 	const spent = `health_probe_state_duration_seconds_total{health_probe_name="readiness"`
@@ -163,7 +159,7 @@ func (d dialect) counts(metric, matchers, window string) string {
 // and dies. A series is new if its instance is, or if the instance was heard before without it. So
 // what a process has counted for days is not new after a gap. f makes a number of a histogram.
 func growth(series string, f func(string) string) string {
-	const born = `max by (job, instance) (health_lifecycle_status offset 5m) or
+	const born = `max by (job, instance) (health_lifecycle_status{health_lifecycle_state="running"} offset 5m) or
 		sum by (job, instance) (last_over_time(health_probe_state_duration_seconds_total{health_probe_name="readiness"}[5m])) < 600`
 	return "sum by (job) (" + f("(last_over_time("+series+"[5m]) unless "+series+" offset 5m and on (job, instance) ("+born+"))") + " / 300 or " + f("rate("+series+"[5m])") + ")" + ours
 }
