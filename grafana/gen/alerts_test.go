@@ -217,7 +217,7 @@ func budgetStories() (list []story) {
 		for n := range at {
 			list = append(list, story{fmt.Sprintf("%s: %s is bad", k.alert, k.read[n]), k.input(k.shares[n]), at[n], k.alert, []alarm{{
 				fmt.Sprintf("severity=%s long=%s short=%s %s", severity[n], long[n], short[n], jobOnly), k.summary,
-				fmt.Sprintf("%s of %s in the last %s, of shop/orders. The objective is %s; at %s times the rate it allows, a budget for thirty days lasts %s.",
+				fmt.Sprintf("shop/orders: %s of %s in the last %s. The objective is %s. This is at least %s times the rate that it allows, so the budget of thirty days is gone within %s.",
 					k.read[n], k.what, long[n], k.objective, factor[n], lasts[n]), "health-slo?var-job=shop%2Forders"}}})
 		}
 		list = append(list, story{k.alert + ": little is bad", k.input(k.quiet), "4h", k.alert, nil})
@@ -231,7 +231,7 @@ func budgetStories() (list []story) {
 		story{"another team's requests fail", http("500", .5, 10000)[7:], "30m", "HttpErrorBudgetBurn", nil},
 		story{"each of many answers its first requests with 500 and dies", crashing(), "60m", "HttpErrorBudgetBurn", []alarm{{
 			"severity=critical long=1h short=5m " + jobOnly, kinds[1].summary,
-			"4.824% of requests were answered 5xx (503 not counted) in the last 1h, of shop/orders. The objective is 99.9%; at 14.4 times the rate it allows, a budget for thirty days lasts two days.",
+			"shop/orders: 4.824% of requests were answered 5xx (503 not counted) in the last 1h. The objective is 99.9%. This is at least 14.4 times the rate that it allows, so the budget of thirty days is gone within two days.",
 			"health-slo?var-job=shop%2Forders"}}},
 		story{"what an old instance counted is not new after a gap", gap, "30m", "HttpErrorBudgetBurn", nil},
 		story{"no boundary at half a second", http("500", 0, 1000), "4h", "HttpSlowBudgetBurn", nil},
@@ -379,8 +379,8 @@ func severalStories() (list []story) {
 }
 
 func pipelineStories() []story {
-	silent := alarm{"severity=critical " + jobOnly, "A service has fallen silent without taking its leave.",
-		"Nothing is heard of shop/orders, while the pipeline works. 2 instances went without draining: they were killed, or can't export.", ""}
+	silent := alarm{"severity=critical " + jobOnly, "A service has fallen silent without an orderly shutdown.",
+		"No metrics of shop/orders arrive, though the way to Prometheus works. 2 instances vanished without an orderly shutdown: they were killed, or they live and can't export.", ""}
 	const board = "health-telemetry?var-job=otel-collector"
 	deaf := alarm{"severity=critical reason=silent job=otel-collector", "The collector has fallen silent.",
 		"otel-collector was heard of in the last day and is not now. Nothing that goes through it arrives, and no alert on that can be trusted.", board}
@@ -430,7 +430,7 @@ func pipelineStories() []story {
 
 		{"three services fall silent at once", join(gone, other("carts"), other("pay"), collector), "24m", "TelemetryPipelineDown", []alarm{{
 			"severity=critical reason=cut", "Many services have fallen silent at once.",
-			"Nothing is heard of 3 services, and they did not end in order. They can't reach the collector, or what they run on is gone.", "health-telemetry"}}},
+			"No metrics of 3 services arrive, and they had no orderly shutdown. They can't reach the collector, or the nodes they run on are gone.", "health-telemetry"}}},
 		{"two services fall silent at once", join(gone, other("carts"), collector), "24m", "TelemetryPipelineDown", nil},
 		{"the backend rejects", join(collector, sample("otelcol_exporter_send_failed_metric_points_total"+c, "0+100x100")), "20m", "TelemetryPipelineDown", []alarm{{
 			"severity=warning reason=rejected job=otel-collector", "The backend rejects metrics.",

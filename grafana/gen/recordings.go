@@ -305,7 +305,7 @@ func (d dialect) budgetRules(o objective) group {
 		g.rules = append(g.rules, rule{alert: o.alert, expr: expr, wait: b.wait, severity: b.severity,
 			labels:  [][2]string{{"long", b.long}, {"short", b.short}},
 			summary: o.summary, dashboard: "health-slo",
-			description: fmt.Sprintf("{{ $value | humanizePercentage }} of %s in the last %s, of {{ $labels.job }}. The objective is %s; at %g times the rate it allows, a budget for thirty days lasts %s.",
+			description: fmt.Sprintf("{{ $labels.job }}: {{ $value | humanizePercentage }} of %s in the last %s. The objective is %s. This is at least %g times the rate that it allows, so the budget of thirty days is gone within %s.",
 				o.what, b.long, o.percent(), b.factor, b.gone)})
 	}
 	g.rules = append(g.rules, d.canary(o.group, o.inputs...))
