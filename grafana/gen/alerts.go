@@ -204,7 +204,9 @@ func (d dialect) queueRules() group {
 	recorded := []rule{
 		{record: fill, expr: length + " / on (" + perQueue + ") (" + capacity + " > 0)" + notOut},
 		{record: taken, expr: took(jobQueue) + ours},
-		{record: stalled, expr: "(" + waiting + " > 0 unless on (" + perQueue + ") " + took(perQueue) + " > 0)" + notOut},
+		// Instances that are there, and were minutes ago. In a crash loop most are dead or new.
+		{record: stalled, expr: "(" + waiting + " > 0 unless on (" + perQueue + ") " + took(perQueue) + " > 0) and on (" + perQueue + ") " + last(perQueue, `queue_length{queue_name!=""}`) +
+			" and on (" + perQueue + ") max by (" + perQueue + `) (last_over_time(queue_length{queue_name!=""}[2m] offset 3m))` + notOut},
 	}
 	rules := both(
 		rule{wait: 5 * time.Minute, keep: 5 * time.Minute,

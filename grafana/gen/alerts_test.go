@@ -256,13 +256,20 @@ func requestStories() []story {
 }
 
 func queueStories() []story {
-	queue := func(id int, length, taken string) [][2]string {
+	queue := func(id any, length, taken string) [][2]string {
 		l := of(id) + `,queue_name="jobs"`
 		return join(pod(of(id), "running 100", "pass 100"), sample("queue_length{"+l+"}", length), sample("queue_capacity{"+l+"}", "100x100"),
 			sample("queue_wait_duration_seconds_count{"+l+"}", taken))
 	}
 	const works, stands = "0+300x100", "7x100"
 	drains := join(pod(of(1), "draining 100", "fail 100"), queue(1, "95x100", stands)[7:])
+	crashing := queue("well", "5x100", works) // beside one that lives a minute, again and again
+	for i := range 50 {
+		l := of(fmt.Sprint("x", i))
+		before := fmt.Sprintf("gone %d, ", 2*i+1)
+		crashing = join(crashing, pod(l, before+"running 2, gone 1", before+"pass 2, gone 1"),
+			sample("queue_length{"+l+`,queue_name="jobs"}`, fmt.Sprintf("_x%d 5 5", 2*i)), sample("queue_capacity{"+l+`,queue_name="jobs"}`, fmt.Sprintf("_x%d 100 100", 2*i)))
+	}
 	const one, all = "severity=warning instance=1 queue_name=jobs " + jobOnly, "severity=critical queue_name=jobs " + jobOnly
 	return []story{
 		{"one of three queues is full", join(queue(1, "95x100", works), queue(2, "5x100", works), queue(3, "5x100", works)), "6m", "QueueNearlyFull", []alarm{{
@@ -295,6 +302,7 @@ func queueStories() []story {
 		{"one of three queues stands, and the others are idle", join(queue(1, "5x100", stands), queue(2, "0x100", stands), queue(3, "0x100", stands)), "12m", "QueueStalled", []alarm{{
 			all, "Nothing is taken from a queue on most instances of a service.",
 			"In queue jobs of shop/orders 5 items wait, and for five minutes most instances have taken none.", ""}}},
+		{"each instance takes nothing and dies", crashing, "30m", "QueueStalled", nil},
 		{"another team's queue stands", sample(`queue_length{job="celery",instance="1",queue="mail"}`, "196x100"), "20m", "QueueStalled", nil},
 		{"a queue of this name is another team's", queue(1, "5x100", stands)[7:], "20m", "QueueStalled", nil},
 		{"a queue is empty", queue(1, "0x100", stands), "20m", "QueueStalled", nil},
