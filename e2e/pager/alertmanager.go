@@ -2,6 +2,7 @@ package pager
 
 import (
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -53,11 +54,12 @@ func (am *alertmanager) inhibited(alert model.LabelSet, firing []model.LabelSet)
 // A notification is a group of alerts with one receiver.
 type notification struct {
 	page  bool
-	alert string          // its alertname
+	alert string // its alertname
+	job   string
 	began []time.Duration // more than one, if it ended in between
 	until time.Duration
 	most  int // alerts at once
-	texts map[string]bool
+	said  map[string]bool
 }
 
 // heard are the notifications, by group.
@@ -95,7 +97,7 @@ func (am *alertmanager) deliver(firing []*rules.Alert) (out []delivery) {
 			for _, name := range by {
 				key += "|" + string(l[model.LabelName(name)])
 			}
-			out = append(out, delivery{l, route.RouteOpts.Receiver == "pager", key, firing[n].Annotations.Get("description")})
+			out = append(out, delivery{l, route.RouteOpts.Receiver == "pager", key, firing[n].Annotations.Get("summary") + " " + firing[n].Annotations.Get("description")})
 		}
 	}
 	return out
@@ -107,7 +109,7 @@ func (h heard) listen(list []delivery, now time.Duration) {
 	for _, d := range list {
 		x := h[d.key]
 		if x == nil {
-			x = &notification{page: d.page, alert: string(d.labels["alertname"]), texts: map[string]bool{}}
+			x = &notification{page: d.page, alert: string(d.labels["alertname"]), job: string(d.labels["job"]), said: map[string]bool{}}
 			h[d.key] = x
 		}
 		if len(x.began) == 0 || now-x.until > 5*time.Minute { // Alertmanager's group_interval
@@ -116,18 +118,35 @@ func (h heard) listen(list []delivery, now time.Duration) {
 		x.until = now
 		count[d.key]++
 		x.most = max(x.most, count[d.key])
-		x.texts[d.text] = true
+		x.said[d.text] = true
 	}
 }
+
+// texts are what the notifications say.
+func (h heard) texts() (list []string) {
+	for key, x := range h {
+		for text := range x.said {
+			list = append(list, key+": "+text)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// unnamed is an instance in a text without the name of its pod.
+var unnamed = regexp.MustCompile(`uid-[\w-]+\.app(?:$|[^,\w]|,[^ ]|, [^p])`)
 
 // broken returns a text of a notification that lacks a value.
 func (h heard) broken() string {
 	for _, x := range h {
-		for text := range x.texts {
+		for text := range x.said {
 			for _, sign := range []string{"<no value>", "error expanding", "  ", " .", " ,", "of :", "()"} {
 				if strings.Contains(text, sign) {
 					return text
 				}
+			}
+			if unnamed.MatchString(text) {
+				return text
 			}
 		}
 	}

@@ -16,7 +16,7 @@ type point struct {
 var lives = []string{"starting", "running", "maintenance", "draining"}
 
 // export returns everything that the rules read of a pod.
-func (p *pod) export(now, drain time.Duration) (out []point, c condition) {
+func (p *pod) export(now time.Duration) (out []point, c condition) {
 	if p.counters == nil {
 		p.counters, p.before, p.last = map[string]float64{}, map[string]string{}, p.start
 		if lived := (now - p.start).Seconds(); lived > 3600 { // it was well before
@@ -25,7 +25,7 @@ func (p *pod) export(now, drain time.Duration) (out []point, c condition) {
 	}
 	passed := max(0, (now - p.last).Seconds())
 	p.last = now
-	c = p.at(now, drain)
+	c = p.at(now)
 	put := func(value float64, name string, attrs ...string) { out = append(out, point{name, attrs, value, -1}) }
 	if !p.noHealth {
 		p.health(c, now, passed, put)
@@ -42,9 +42,12 @@ func (p *pod) export(now, drain time.Duration) (out []point, c condition) {
 		if failed, ok := p.counters["failed "+signal]; ok {
 			put(failed, "telemetry.export.failures", "telemetry.signal", signal, "error.type", "Unavailable")
 		}
+		if lost, ok := p.counters["lost "+signal]; ok {
+			put(lost, "telemetry.items.lost", "telemetry.signal", signal, "error.type", "queue_full")
+		}
 	}
 	put(float64(epoch.Add(now).Unix())-15, "telemetry.export.last_success.timestamp", "telemetry.signal", "metrics")
-	put(1, "target_info", "service.version", p.version, "k8s.pod.name", p.name, "k8s.node.name", "node-1")
+	put(1, "target_info", "service.version", p.version, "k8s.pod.name", p.name, "k8s.namespace.name", "shop", "k8s.node.name", "node-1")
 	return out, c
 }
 

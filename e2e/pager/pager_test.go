@@ -4,9 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -18,42 +15,16 @@ import (
 var (
 	update = flag.Bool("update", false, "write docs/alerts.md")
 	given  = flag.String("rules", "", "`directory` of other rules, to print their table")
+	only   = flag.String("scene", "", "the `names` of scenes to play alone, and to print their texts")
+	full   = flag.Bool("full", false, "every scene by both ways, with a bad pod and with each naming, and the storm with 200 pods")
 )
 
 const (
 	root = "../.."
 	few  = 10
-	many = 200
+	more = 24
+	many = 200 // with -full
 )
-
-// rules are generated once for each dialect.
-var generated = struct {
-	sync.Mutex
-	dirs map[string]string
-}{dirs: map[string]string{}}
-
-func rulesOf(t *testing.T, d dialect) string {
-	t.Helper()
-	generated.Lock()
-	defer generated.Unlock()
-	if dir := generated.dirs[d.name]; dir != "" {
-		return dir
-	}
-	if *given != "" && d.name == "default" {
-		return *given
-	}
-	dir, err := os.MkdirTemp(scratch, d.name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gen := exec.Command("go", append([]string{"run", ".", "-only", "rules", "-out", dir}, d.args...)...)
-	gen.Dir = filepath.Join(root, "grafana", "gen")
-	if out, err := gen.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", d.args, err, out)
-	}
-	generated.dirs[d.name] = filepath.Join(dir, "alerts")
-	return generated.dirs[d.name]
-}
 
 var scratch string
 
@@ -63,140 +34,10 @@ func TestMain(m *testing.M) {
 	if scratch, err = os.MkdirTemp("", "pager"); err != nil {
 		panic(err)
 	}
-	debug.SetGCPercent(800) // many short queries
+	debug.SetGCPercent(1600) // many short queries
 	code := m.Run()
 	os.RemoveAll(scratch)
 	os.Exit(code)
-}
-
-// A pack is the scenes of one world. Each has a service of its own.
-type pack []scene
-
-// packs puts the scenes together that don't disturb each other, because rules cost most by their
-// number.
-func packs() (list []pack) {
-	var together pack
-	for _, s := range scenes() {
-		if s.alone {
-			list = append(list, pack{s})
-		} else {
-			together = append(together, s)
-		}
-	}
-	return append([]pack{together}, list...)
-}
-
-func (p pack) name() string {
-	if len(p) > 1 {
-		return "together"
-	}
-	return p[0].name
-}
-
-// played are the results of packs, because several tests need the same.
-var played sync.Map
-
-type result struct {
-	sync.Once
-	heard map[string]heard // by scene
-	ended time.Duration
-}
-
-// play runs the scenes of a pack, once for all tests.
-func play(t *testing.T, d dialect, p pack, v variant, n int) *result {
-	t.Helper()
-	known, _ := played.LoadOrStore(fmt.Sprint(d.name, p.name(), v, n), &result{})
-	r := known.(*result)
-	r.Do(func() { r.perform(t, d, p, v, n) })
-	if r.heard == nil {
-		t.Fatal("it failed in another test")
-	}
-	return r
-}
-
-func (r *result) perform(t *testing.T, d dialect, p pack, v variant, n int) {
-	t.Helper()
-	dir := rulesOf(t, d)
-	in, err := readInstruments(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	am, err := newAlertmanager(filepath.Join(dir, "alertmanager", "alertmanager.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{dialect: d, instruments: in, scraped: v.way == scraped, drain: 35 * time.Second, clusters: []string{"", ""}, early: warm}
-	if v.bad {
-		w.early += 6 * time.Minute
-	}
-	heards := map[string]heard{}
-	for _, s := range p {
-		heards[s.name] = heard{}
-		before := w.pods
-		w.pods = nil
-		s.build(w, n)
-		if v.bad {
-			bad := pods(1, w.pods[0].job, within(-w.early+time.Minute, forever, failing))[0]
-			bad.id, bad.name, bad.cluster = "uid-bad.app", "app-bad", w.pods[0].cluster
-			w.pods = append(w.pods, bad)
-		}
-		for _, pod := range w.pods {
-			if len(p) > 1 {
-				pod.job = "shop/" + s.name
-			}
-			if d.group != "" && !s.clusters { // one cluster of several
-				pod.cluster, w.clusters = "west", []string{"west", "west"}
-			}
-		}
-		w.pods = append(before, w.pods...)
-		w.over, w.until = max(w.over, s.over), max(w.until, s.last())
-	}
-	if len(p) > 1 { // some never fall quiet
-		w.until = w.over + 15*time.Minute
-	}
-	if w.server, err = newServer(t.TempDir(), filepath.Join(dir, "otelhealth.yaml")); err != nil {
-		t.Fatal(err)
-	}
-	defer w.server.db.Close()
-	if err := w.run(am, func(list []delivery, now time.Duration) {
-		for _, s := range p {
-			heards[s.name].listen(slices.DeleteFunc(slices.Clone(list), func(d delivery) bool {
-				job := string(d.labels["job"])
-				return len(p) > 1 && job != "" && job != "shop/"+s.name
-			}), now)
-		}
-	}); err != nil {
-		t.Fatal(err)
-	}
-	r.heard, r.ended = heards, w.ended
-}
-
-func (s scene) last() time.Duration {
-	switch {
-	case s.until != 0:
-		return s.until
-	case s.over != 0:
-		return s.over + 45*time.Minute
-	}
-	return 30 * time.Minute
-}
-
-// ways are the ways of the data that a scene has.
-func (s scene) ways() []way {
-	if s.only != "" {
-		return []way{s.only}
-	}
-	return []way{pushed, scraped}
-}
-
-func (p pack) variants() (list []variant) {
-	for _, w := range p[0].ways() {
-		list = append(list, variant{w, false})
-	}
-	if len(p) == 1 && p[0].over > 2*time.Hour { // it is about long windows, and they don't depend on the way
-		return list[:1]
-	}
-	return append(list, variant{list[0].way, true})
 }
 
 // TestPager plays every scene with the default names, and compares what is heard with the table.
@@ -204,38 +45,32 @@ func TestPager(t *testing.T) {
 	const page = root + "/docs/alerts.md"
 	rows := map[string]row{}
 	var lock sync.Mutex
-	var took time.Duration
 	var list []scene
 	for _, s := range scenes() {
-		if *given == "" || !s.clusters {
+		if (*given == "" || !s.clusters) && s.chosen() {
 			list = append(list, s)
 			rows[s.name] = row{}
 		}
 	}
-	missing := 0
 	t.Run("scenes", func(t *testing.T) {
-		for _, p := range packs() {
-			d := dialects[0]
-			if p[0].clusters {
-				if *given != "" {
-					continue
+		for _, v := range []variant{{pushed, false}, {scraped, false}, {pushed, true}, {scraped, true}} {
+			for _, p := range packs(v, func(s scene) bool { return rows[s.name] != nil && s.plays(v) }) {
+				d := dialects[0]
+				if p.scenes[0].clusters {
+					d = dialects[2]
 				}
-				d = dialects[2]
-			}
-			for _, v := range p.variants() {
-				missing++
-				t.Run(fmt.Sprint(p.name(), "/", v.way, "/", v.bad), func(t *testing.T) {
+				t.Run(fmt.Sprint(p.name, "/", v.way, "/", v.bad), func(t *testing.T) {
 					t.Parallel()
-					begun := time.Now()
-					r := play(t, d, p, v, few)
+					r := play(t, d, p, few)
 					lock.Lock()
 					defer lock.Unlock()
-					missing--
-					took += time.Since(begun)
-					for _, s := range p {
+					for _, s := range p.scenes {
 						h := r.heard[s.name]
 						rows[s.name][v] = h.lines(r.ended)
 						t.Logf("%s: %q", s.name, rows[s.name][v])
+						if *only != "" {
+							t.Logf("%s", strings.Join(h.texts(), "\n"))
+						}
 						if *given == "" {
 							for _, problem := range h.excess(s, v.bad) {
 								t.Errorf("%s: %s", s.name, problem)
@@ -246,14 +81,9 @@ func TestPager(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("%d scenes, %v of %d processors", len(list), took.Round(time.Second), runtime.GOMAXPROCS(0))
-	got := table(list, rows)
-	if *given != "" {
-		fmt.Print(got)
+	if *given != "" || *only != "" {
+		fmt.Print(table(list, rows, map[string][]string{}))
 		return
-	}
-	if missing > 0 {
-		return // -run chose some
 	}
 	text, err := os.ReadFile(page)
 	if err != nil {
@@ -262,6 +92,7 @@ func TestPager(t *testing.T) {
 	const begin, end = "<!-- table -->\n", "<!-- /table -->\n"
 	head, rest, _ := strings.Cut(string(text), begin)
 	want, foot, ok := strings.Cut(rest, end)
+	got := table(list, rows, cells(want)) // what is not played stays
 	switch {
 	case !ok:
 		t.Fatalf("%s has no %s", page, begin)
@@ -274,56 +105,64 @@ func TestPager(t *testing.T) {
 	}
 }
 
-// TestStorm plays what befalls everybody with 200 pods. The number of pods must not change who is
-// woken, and by what.
+// chosen reports whether the flag chooses the scene.
+func (s scene) chosen() bool {
+	return *only == "" || slices.Contains(strings.Split(*only, ","), s.name)
+}
+
+// TestStorm plays what befalls many pods with more of them. The number of pods must not change who
+// is woken, and by what.
 func TestStorm(t *testing.T) {
-	if *given != "" {
-		t.Skip("of other rules only the table")
+	if *given != "" || *only != "" {
+		t.Skip("only the table")
 	}
-	for _, s := range scenes() {
-		if !s.storm || s.over > time.Hour {
-			continue
+	n := more
+	if *full {
+		n = many
+	}
+	for _, v := range []variant{{pushed, false}, {scraped, false}} {
+		for _, p := range packs(v, func(s scene) bool {
+			return s.storm && s.over <= time.Hour && v == s.base() && (*full || s.cheap())
+		}) {
+			t.Run(p.name, func(t *testing.T) {
+				t.Parallel()
+				got := play(t, dialects[0], p, n)
+				for _, s := range p.scenes {
+					h := got.heard[s.name]
+					for _, problem := range h.excess(s, false) {
+						t.Errorf("%s: %s", s.name, problem)
+					}
+					if got, want := h.alerts(), play(t, dialects[0], s.pack(), few).heard[s.name].alerts(); got != want {
+						t.Errorf("%s: %d pods: %s, %d pods: %s", s.name, n, got, few, want)
+					}
+				}
+			})
 		}
-		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
-			v := variant{s.ways()[0], false}
-			h := play(t, dialects[0], pack{s}, v, many).heard[s.name]
-			for _, problem := range h.excess(s, false) {
-				t.Error(problem)
-			}
-			if got, want := h.alerts(), play(t, dialects[0], s.pack(), v, few).heard[s.name].alerts(); got != want {
-				t.Errorf("%d pods: %s, %d pods: %s", many, got, few, want)
-			}
-		})
 	}
 }
 
-// pack is the pack that has the scene.
+// pack is the pack of TestPager that has the scene.
 func (s scene) pack() pack {
-	for _, p := range packs() {
-		if slices.ContainsFunc(p, func(x scene) bool { return x.name == s.name }) {
+	for _, p := range packs(s.base(), func(x scene) bool { return x.plays(s.base()) }) {
+		if slices.ContainsFunc(p.scenes, func(x scene) bool { return x.name == s.name }) {
 			return p
 		}
 	}
-	return nil
+	panic("no pack has " + s.name)
 }
 
-// TestDialects plays most scenes with each naming. The same must be heard.
+// TestDialects plays scenes with each naming. The same must be heard.
 func TestDialects(t *testing.T) {
-	if *given != "" {
-		t.Skip("of other rules only the table")
+	if *given != "" || *only != "" {
+		t.Skip("only the table")
 	}
-	chosen := []string{"together", "killed", "successor-killed", "collector-2min", "catch-up", "cut-off", "delta", "others"}
-	for _, p := range packs() {
-		if !slices.Contains(chosen, p.name()) {
-			continue
-		}
+	for _, p := range packs(variant{pushed, false}, func(s scene) bool { return !s.clusters && (s.naming || *full) }) {
 		for _, d := range dialects[1:] {
-			t.Run(p.name()+"/"+d.name, func(t *testing.T) {
+			t.Run(p.name+"/"+d.name, func(t *testing.T) {
 				t.Parallel()
-				v := p.variants()[0]
-				got, want := play(t, d, p, v, few), play(t, dialects[0], p, v, few)
-				for _, s := range p {
+				got := play(t, d, p, few)
+				for _, s := range p.scenes {
+					want := play(t, dialects[0], s.pack(), few)
 					if got, want := got.heard[s.name].lines(got.ended), want.heard[s.name].lines(want.ended); !slices.Equal(got, want) {
 						t.Errorf("%s: heard %q, with the default names %q", s.name, got, want)
 					}

@@ -2,6 +2,7 @@ package pager
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -29,20 +30,26 @@ type pod struct {
 	offset                          time.Duration // of its exports
 	behave                          func(at time.Duration, c *condition)
 	noHealth                        bool // another team's service
+	drain                           time.Duration
+	minutely                        bool                     // exports are a minute apart
+	cut                             func(time.Duration) bool // its data does not arrive
 
 	counters map[string]float64
 	before   map[string]string // states of checks
 	last     time.Duration
 	done     bool
-	series   map[string]*series
+	series   known
 }
 
-const forever = 1000 * time.Hour
+const (
+	forever = 1000 * time.Hour
+	drain   = 35 * time.Second
+)
 
 // pods returns n pods that have run for days.
 func pods(n int, job string, behave func(at time.Duration, c *condition)) (list []*pod) {
 	for i := range n {
-		list = append(list, &pod{job: job, id: fmt.Sprintf("uid-%03d.app", i), name: fmt.Sprintf("app-5d8f-%03d", i), version: "1.0",
+		list = append(list, &pod{job: job, id: fmt.Sprintf("uid-%03d.app", i), name: fmt.Sprintf("app-5d8f-%03d", i), version: "1.0", drain: drain,
 			start: -72 * time.Hour, offset: time.Duration(i%15) * time.Second, behave: behave})
 	}
 	return list
@@ -50,7 +57,7 @@ func pods(n int, job string, behave func(at time.Duration, c *condition)) (list 
 
 // successor returns a pod that begins at start, and is ready after starting.
 func successor(job, id string, start, starting time.Duration, i int) *pod {
-	return &pod{job: job, id: id, name: "app-6c-" + id, version: "2.0", start: start, starting: starting, offset: time.Duration(i%15) * time.Second}
+	return &pod{job: job, id: id, name: "app-6c-" + strings.TrimSuffix(strings.TrimPrefix(id, "uid-"), ".app"), version: "2.0", drain: drain, start: start, starting: starting, offset: time.Duration(i%15) * time.Second}
 }
 
 // ending lets a pod drain until at.
@@ -69,7 +76,7 @@ func within(from, to time.Duration, change func(*condition)) func(time.Duration,
 }
 
 // at returns the condition of the pod. Orderly ends drain before.
-func (p *pod) at(now, drain time.Duration) condition {
+func (p *pod) at(now time.Duration) condition {
 	c := condition{life: "running", database: "pass", cache: "pass", rate: 5, queue: 2}
 	if p.behave != nil {
 		p.behave(now, &c)
@@ -77,7 +84,7 @@ func (p *pod) at(now, drain time.Duration) condition {
 	if now < p.start+p.starting {
 		c.life = "starting"
 	}
-	if p.ends && !p.killed && now >= p.end-drain {
+	if p.ends && !p.killed && now >= p.end-p.drain {
 		c.life = "draining"
 	}
 	if c.readiness == "" {

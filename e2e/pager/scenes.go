@@ -9,11 +9,17 @@ import (
 type scene struct {
 	name, what string
 	over       time.Duration // when its cause ends; 0: it lasts, or nothing happens
-	until      time.Duration // how long to listen; 0: an hour after the event, or half an hour after over
-	storm      bool          // tried with 200 pods, too
+	until      time.Duration // how long to listen; 0: half an hour after the event, or 45 min after over
+	storm      bool          // tried with more pods, too
 	only       way           // pushed or scraped; if empty: both
 	clusters   bool          // only with rules that separate clusters
-	alone      bool          // not beside other scenes, because it is about all services or their silence
+	naming     bool          // tried with every naming
+	quiet      []string      // jobs of which nothing may be heard
+	services   int           // how many it befalls, if more than one
+	alone      bool          // not beside other scenes, because it is about all services
+	silent     bool          // its service falls silent: beside two of these, that is another alert
+	lone       bool          // a bad pod beside it would be half of the fleet
+	ends       bool          // the way of the data matters, because pods end or are cut off
 	build      func(w *world, n int)
 }
 
@@ -26,9 +32,9 @@ const (
 
 const orders = "shop/orders"
 
-// all lets one thing befall every pod.
+// all lets one thing befall every pod. Half as many are enough, because they are all alike.
 func all(behave func(time.Duration, *condition)) func(*world, int) {
-	return func(w *world, n int) { w.pods = pods(n, orders, behave) }
+	return func(w *world, n int) { w.pods = pods(n/2, orders, behave) }
 }
 
 // some lets it befall those that are chosen.
@@ -91,11 +97,42 @@ func rollout(starting time.Duration, times int) func(*world, int) {
 	}
 }
 
-// services are many, with three pods each.
+// each changes every pod of a scene.
+func each(build func(*world, int), change func(*pod)) func(*world, int) {
+	return func(w *world, n int) {
+		build(w, n)
+		for _, p := range w.pods {
+			change(p)
+		}
+	}
+}
+
+// cut lets nothing of some pods arrive between two times.
+func cut(pods []*pod, chosen func(*pod) bool, from, to time.Duration) {
+	for _, p := range pods {
+		if chosen(p) {
+			p.cut = during(from, to)
+		}
+	}
+}
+
+// cutOff lets nothing of a scene's pods arrive.
+func cutOff(build func(*world, int), from, to time.Duration) func(*world, int) {
+	return each(build, func(p *pod) { p.cut = during(from, to) })
+}
+
+func minutely(p *pod) { p.minutely = true }
+func hurried(p *pod)  { p.drain = 10 * time.Second }
+
+// services are many, with two pods each. The first has four, so a bad one beside it is no cause.
 func services(n int, more ...func(*world)) func(*world, int) {
 	return func(w *world, _ int) {
 		for i := range n {
-			for j, p := range pods(3, fmt.Sprintf("shop/service-%02d", i), nil) {
+			size := 2
+			if i == 0 {
+				size = 4
+			}
+			for j, p := range pods(size, fmt.Sprintf("shop/service-%02d", i), nil) {
 				p.id = fmt.Sprintf("uid-%02d-%d.app", i, j)
 				w.pods = append(w.pods, p)
 			}
@@ -111,10 +148,10 @@ func then(build func(*world, int), change func(*world)) func(*world, int) {
 	return func(w *world, n int) { build(w, n); change(w) }
 }
 
-// two services, the second with five pods.
+// two services, the second with three pods.
 func two(w *world, n int) {
-	w.pods = pods(n, orders, nil)
-	for i, p := range pods(5, "shop/pay", nil) {
+	w.pods = pods(n/2, orders, nil)
+	for i, p := range pods(3, "shop/pay", nil) {
 		p.id = fmt.Sprintf("uid-pay-%d.app", i)
 		w.pods = append(w.pods, p)
 	}
@@ -130,6 +167,3 @@ const (
 
 func failing(c *condition) { c.database = "fail" }
 func hanging(c *condition) { c.database = "stale" }
-func away(from, to time.Duration) func(time.Duration, string) bool {
-	return func(at time.Duration, _ string) bool { return at >= from && at < to }
-}

@@ -11,13 +11,9 @@ func lifeScenes() []scene {
 		{name: "rollout", what: "a rollout, a tenth at a time", build: rollout(time.Minute, 1)},
 		{name: "rollout-five", what: "five rollouts in a row", build: rollout(30*time.Second, 5), until: 55 * time.Minute},
 		{name: "rollout-slow", what: "a rollout in which each start takes four minutes", build: rollout(4*time.Minute, 1), until: 55 * time.Minute},
-		{name: "rollout-minutely", alone: true, what: "a rollout; exports are a minute apart", only: pushed, build: then(rollout(time.Minute, 1), func(w *world) { w.minutely = true })},
-		{name: "rollout-single", alone: true, what: "two rollouts of the only pod; exports are a minute apart, and one of all is missed", only: pushed,
-			build: func(w *world, _ int) {
-				rollout(time.Minute, 2)(w, 1)
-				w.minutely = true
-				w.cut = func(at time.Duration, _ *pod) bool { return during(half, half+time.Minute)(at) }
-			}},
+		{name: "rollout-minutely", what: "a rollout; exports are a minute apart", only: pushed, build: each(rollout(time.Minute, 1), minutely)},
+		{name: "rollout-single", lone: true, what: "two rollouts of the only pod; exports are a minute apart, and one of all is missed", only: pushed,
+			build: cutOff(each(func(w *world, _ int) { rollout(time.Minute, 2)(w, 1) }, minutely), half, half+time.Minute)},
 		{name: "rollout-bad", what: "the new version's check fails on the first tenth, and the rollout hangs there", storm: true, build: func(w *world, n int) {
 			w.pods = pods(n, orders, nil)
 			for i := range max(1, n/10) {
@@ -29,28 +25,28 @@ func lifeScenes() []scene {
 		{name: "scale-down", what: "three of four pods are scaled away", build: end(func(i, _ int) bool { return i%4 != 0 }, 5*time.Minute)},
 		{name: "scale-down-90", what: "nine of ten pods are scaled away", build: end(nine, 5*time.Minute), until: 75 * time.Minute},
 		{name: "scale-to-zero", what: "all pods are scaled away", build: end(everybody, time.Minute), until: 75 * time.Minute},
-		{name: "scale-down-unseen", alone: true, what: "nine of ten pods are scaled away, and the drain is shorter than a scrape", only: scraped, until: 75 * time.Minute,
-			build: then(end(nine, 5*time.Minute), func(w *world) { w.drain = 10 * time.Second })},
-		{name: "scale-to-zero-unseen", alone: true, what: "all pods are scaled away, and the drain is shorter than a scrape", only: scraped, until: 75 * time.Minute,
-			build: then(end(everybody, time.Minute), func(w *world) { w.drain = 10 * time.Second })},
-		{name: "killed-half", what: "half of the pods are killed", build: killed(func(i, _ int) bool { return i%2 == 0 }), storm: true},
-		{name: "killed-most", what: "nine of ten pods are killed", build: killed(nine), storm: true},
-		{name: "killed", alone: true, what: "all pods are killed", build: killed(everybody), storm: true},
-		{name: "successor-killed", alone: true, what: "the last predecessor drains, and its successor is killed at the same time", until: 75 * time.Minute, build: func(w *world, _ int) {
+		{name: "scale-down-unseen", what: "nine of ten pods are scaled away, and the drain is shorter than a scrape", only: scraped, until: 75 * time.Minute,
+			build: each(end(nine, 5*time.Minute), hurried)},
+		{name: "scale-to-zero-unseen", what: "all pods are scaled away, and the drain is shorter than a scrape", only: scraped, until: 75 * time.Minute,
+			build: each(end(everybody, time.Minute), hurried)},
+		{name: "killed-half", what: "half of the pods are killed", build: killed(func(i, _ int) bool { return i%2 == 0 }), until: 75 * time.Minute, storm: true},
+		{name: "killed-most", what: "nine of ten pods are killed", build: killed(nine), until: 75 * time.Minute, storm: true},
+		{name: "killed", silent: true, what: "all pods are killed", build: killed(everybody), until: 75 * time.Minute, storm: true},
+		{name: "successor-killed", silent: true, what: "the last predecessor drains, and its successor is killed at the same time", until: 75 * time.Minute, build: func(w *world, _ int) {
 			w.pods = pods(1, orders, nil)
 			next := successor(orders, "uid-v2.app", 0, 20*time.Second, 7)
 			w.pods[0].ending(80 * time.Second)
 			next.dies(35 * time.Second)
 			w.pods = append(w.pods, next)
 		}},
-		{name: "successor-killed-later", alone: true, what: "the same, and its successor is killed after ten minutes", build: func(w *world, _ int) {
+		{name: "successor-killed-later", silent: true, until: 75 * time.Minute, what: "the same, and its successor is killed after ten minutes", build: func(w *world, _ int) {
 			w.pods = pods(1, orders, nil)
 			next := successor(orders, "uid-v2.app", 0, 20*time.Second, 7)
 			w.pods[0].ending(80 * time.Second)
 			next.dies(10 * time.Minute)
 			w.pods = append(w.pods, next)
 		}},
-		{name: "starts-hang", what: "nine of ten pods are replaced, and their successors hang in their start", storm: true, build: func(w *world, n int) {
+		{name: "starts-hang", naming: true, what: "nine of ten pods are replaced, and their successors hang in their start", storm: true, build: func(w *world, n int) {
 			end(nine, time.Minute)(w, n)
 			for i := range n {
 				if nine(i, n) {

@@ -1,15 +1,15 @@
 package pager
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // pipelineScenes happen between the pods and Prometheus.
 func pipelineScenes() []scene {
 	const ten = 10 * time.Minute
 	offFor := func(d time.Duration, faster int) func(*world) {
 		return func(w *world) { w.serverOff, w.catchUp = during(0, d), faster }
-	}
-	cutAll := func(from, to time.Duration) func(*world) {
-		return func(w *world) { w.cut = func(at time.Duration, _ *pod) bool { return during(from, to)(at) } }
 	}
 	collectors := func(spells ...time.Duration) func(*world) { // from and to in turn
 		return func(w *world) {
@@ -41,20 +41,15 @@ func pipelineScenes() []scene {
 		{name: "collector", what: "all collectors are away for half an hour", over: half, storm: true, only: pushed, build: then(two, collectors(0, half))},
 		{name: "collector-twice", what: "all collectors are away for two minutes, and later for ten", over: ten, only: pushed, build: then(two, collectors(-half, -half+2*time.Minute, 0, ten))},
 
-		{name: "cut-off", what: "20 services are cut off from a live collector for 15 minutes", over: 15 * time.Minute, build: then(services(20), cutAll(0, 15*time.Minute))},
+		{name: "cut-off", what: "20 services are cut off from a live collector for 15 minutes", over: 15 * time.Minute, build: cutOff(services(20), 0, 15*time.Minute)},
 		{name: "cut-off-most", what: "20 of 25 services are cut off", over: 15 * time.Minute, build: then(services(25), func(w *world) {
-			w.cut = func(at time.Duration, p *pod) bool { return during(0, 15*time.Minute)(at) && p.job < "shop/service-20" }
+			cut(w.pods, func(p *pod) bool { return p.job < "shop/service-20" }, 0, 15*time.Minute)
 		})},
 		{name: "cut-off-one", what: "one of 20 services is cut off for 15 minutes", over: 15 * time.Minute, build: then(services(20), func(w *world) {
-			w.cut = func(at time.Duration, p *pod) bool {
-				return during(0, 15*time.Minute)(at) && p.job == "shop/service-07"
-			}
+			cut(w.pods, func(p *pod) bool { return p.job == "shop/service-07" }, 0, 15*time.Minute)
 		})},
-		{name: "gap", what: "nothing of the only service arrives for ten minutes", over: ten, storm: true, build: then(all(nil), cutAll(0, ten))},
-		{name: "miss", what: "one export of all is missed; exports are a minute apart", only: pushed, build: then(all(nil), func(w *world) {
-			w.minutely = true
-			cutAll(0, time.Minute)(w)
-		})},
+		{name: "gap", silent: true, what: "nothing of the only service arrives for ten minutes", over: ten, storm: true, build: cutOff(all(nil), 0, ten)},
+		{name: "miss", what: "one export of all is missed; exports are a minute apart", only: pushed, build: cutOff(each(all(nil), minutely), 0, time.Minute)},
 		{name: "deaf", what: "every pod fails to export its traces for half an hour", over: half, storm: true, build: func(w *world, n int) {
 			w.pods = pods(n, orders, nil)
 			for _, p := range w.pods {
@@ -63,6 +58,12 @@ func pipelineScenes() []scene {
 						p.counters["failed traces"]++
 					}
 				}
+			}
+		}},
+		{name: "items-lost", what: "every pod makes more log records than its collector takes, for half an hour", over: half, storm: true, build: func(w *world, n int) {
+			w.pods = pods(n, orders, nil)
+			for _, p := range w.pods {
+				p.behave = within(0, half, func(*condition) { p.counters["lost logs"] += 40 })
 			}
 		}},
 		{name: "delta", what: "a service exports delta temporality, which Prometheus refuses", only: pushed, build: func(w *world, n int) {
@@ -111,9 +112,14 @@ func inClusters(w *world, n int, west func(time.Duration, *condition)) {
 }
 
 func scenes() (list []scene) {
-	list = append(append(list, serviceScenes()...), lifeScenes()...)
+	for _, s := range lifeScenes() {
+		s.ends = true
+		list = append(list, s)
+	}
+	list = slices.Concat(serviceScenes(), list, fleetScenes())
 	for _, s := range pipelineScenes() {
-		s.alone = true
+		s.alone = s.alone || !slices.Contains([]string{"gap", "miss", "deaf", "items-lost"}, s.name)
+		s.ends = true
 		list = append(list, s)
 	}
 	return list

@@ -14,20 +14,20 @@ func serviceScenes() []scene {
 	}
 	return []scene{
 		{name: "none", what: "nothing", build: all(nil)},
-		{name: "none-minutely", alone: true, what: "nothing; exports are a minute apart", only: pushed, build: then(all(nil), func(w *world) { w.minutely = true })},
+		{name: "none-minutely", what: "nothing; exports are a minute apart", only: pushed, build: each(all(nil), minutely)},
 
 		{name: "database", what: "the database refuses everybody for half an hour, and what is asked gets 500", over: half, until: hours, storm: true,
 			build: all(within(0, half, func(c *condition) { c.database, c.errors, c.rate = "fail", 1, .2 }))},
-		{name: "database-hangs", what: "the database hangs for everybody for half an hour", over: half, until: hours, storm: true, build: all(within(0, half, hanging))},
+		{name: "database-hangs", naming: true, what: "the database hangs for everybody for half an hour", over: half, until: hours, storm: true, build: all(within(0, half, hanging))},
 		{name: "database-unknown", what: "a core check has no evidence on any pod for 40 minutes", over: 40 * time.Minute, until: 2 * time.Hour, storm: true,
 			build: all(within(0, 40*time.Minute, func(c *condition) { c.database = "unknown" }))},
 		{name: "cache", what: "an auxiliary cache refuses everybody for half an hour", over: half, storm: true, build: all(within(0, half, func(c *condition) { c.cache = "fail" }))},
 		{name: "cache-hangs", what: "the cache hangs for everybody for half an hour", over: half, storm: true, build: all(within(0, half, func(c *condition) { c.cache = "stale" }))},
 		{name: "cache-flaps", what: "the cache comes and goes for everybody for 45 minutes", over: 45 * time.Minute, storm: true, build: all(everyOther)},
-		{name: "database-zone", what: "the database refuses four of ten pods for half an hour", over: half, storm: true,
+		{name: "database-zone", naming: true, what: "the database refuses four of ten pods for half an hour", over: half, storm: true,
 			build: some(func(i, _ int) bool { return i%5 < 2 }, within(0, half, failing))},
 
-		{name: "one-bad", alone: true, what: "one pod's check fails for four hours", over: 4 * time.Hour, storm: true, build: some(one, within(0, 4*time.Hour, failing))},
+		{name: "one-bad", what: "one pod's check fails for four hours", over: 4 * time.Hour, storm: true, build: some(one, within(0, 4*time.Hour, failing))},
 		{name: "one-unready", what: "one pod is not ready for an hour, and no check says why", over: time.Hour,
 			build: some(one, within(0, time.Hour, func(c *condition) { c.database = "unknown" }))},
 		{name: "one-errors", what: "one pod answers 500 to all for an hour", over: time.Hour, until: hours, build: some(one, within(0, time.Hour, func(c *condition) { c.errors = 1 }))},
@@ -37,9 +37,9 @@ func serviceScenes() []scene {
 					c.readiness = "fail"
 				}
 			})},
-		{name: "errors", what: "half of all requests get 500 for half an hour", over: half, until: 8 * time.Hour, build: all(within(0, half, func(c *condition) { c.errors = .5 }))},
-		{name: "errors-slowly", alone: true, what: "1.3 % of all requests get 500 for 200 minutes", over: 200 * time.Minute, until: 12 * time.Hour, build: all(within(0, 200*time.Minute, func(c *condition) { c.errors = .013 }))},
-		{name: "slow", what: "half of all requests are slow for half an hour", over: half, until: 8 * time.Hour, build: all(within(0, half, func(c *condition) { c.slow = .5 }))},
+		{name: "errors", naming: true, what: "half of all requests get 500 for half an hour", over: half, until: 8 * time.Hour, build: all(within(0, half, func(c *condition) { c.errors = .5 }))},
+		{name: "errors-slowly", what: "1.3 % of all requests get 500 for 200 minutes", over: 200 * time.Minute, until: 12 * time.Hour, build: all(within(0, 200*time.Minute, func(c *condition) { c.errors = .013 }))},
+		{name: "slow", naming: true, what: "half of all requests are slow for half an hour", over: half, until: 8 * time.Hour, build: all(within(0, half, func(c *condition) { c.slow = .5 }))},
 		{name: "errors-burst", what: "each pod answers 500 for 15 s, one after the other", build: func(w *world, n int) {
 			w.pods = pods(n, orders, nil)
 			for i, p := range w.pods {
@@ -58,17 +58,19 @@ func serviceScenes() []scene {
 					w.pods = append(w.pods, p)
 				}
 			}},
-		{name: "hung", what: "requests hang on every pod for half an hour", over: half, storm: true, build: all(func(at time.Duration, c *condition) {
+		{name: "hung", naming: true, what: "requests hang on every pod for half an hour", over: half, storm: true, build: all(func(at time.Duration, c *condition) {
 			if at >= 0 && at < half {
 				c.hung = at
 			}
 		})},
-		{name: "queue-stands", what: "nothing is taken from the queue of any pod for half an hour", over: half, storm: true,
+		{name: "queue-stands", naming: true, what: "nothing is taken from the queue of any pod for half an hour", over: half, storm: true,
 			build: all(within(0, half, func(c *condition) { c.idle, c.queue = true, 40 }))},
+		{name: "queue-one", what: "nothing is taken from the queue of one pod for half an hour", over: half,
+			build: some(one, within(0, half, func(c *condition) { c.idle, c.queue = true, 40 }))},
 
 		{name: "maintenance", what: "maintenance of all for an hour, while the database is down", over: time.Hour, storm: true,
 			build: all(within(0, time.Hour, func(c *condition) { c.life, c.database = "maintenance", "fail" }))},
-		{name: "maintenance-long", alone: true, what: "maintenance of all for five hours", over: 5 * time.Hour, storm: true, build: all(within(0, 5*time.Hour, func(c *condition) { c.life = "maintenance" }))},
+		{name: "maintenance-long", what: "maintenance of all for five hours", over: 5 * time.Hour, storm: true, build: all(within(0, 5*time.Hour, func(c *condition) { c.life = "maintenance" }))},
 		{name: "maintenance-one", what: "maintenance of one pod for an hour, while its database is down", over: time.Hour,
 			build: some(one, within(0, time.Hour, func(c *condition) { c.life, c.database = "maintenance", "fail" }))},
 		{name: "override", what: "an operator's override is left on for 65 minutes", over: 65 * time.Minute, storm: true, build: all(within(0, 65*time.Minute, func(c *condition) { c.override = true }))},

@@ -23,10 +23,15 @@ func (h heard) excess(s scene, bad bool) (problems []string) {
 		if bad && x.alert == "HealthCheckFailing" {
 			continue
 		}
-		if x.page {
-			pages++
+		if x.page { // each alert of a group counts
+			pages += x.most
 		} else {
-			tickets++
+			tickets += x.most
+		}
+		for _, job := range s.quiet {
+			if x.job == job {
+				problems = append(problems, key+" is about another service")
+			}
 		}
 		for _, at := range x.began {
 			if s.over > 0 && at > s.over+grace {
@@ -34,10 +39,11 @@ func (h heard) excess(s scene, bad bool) (problems []string) {
 			}
 		}
 	}
-	if pages > mostPages {
+	services := max(1, s.services)
+	if pages > mostPages*services {
 		problems = append(problems, fmt.Sprintf("%d pages", pages))
 	}
-	if tickets > mostTickets {
+	if tickets > mostTickets*services {
 		problems = append(problems, fmt.Sprintf("%d tickets", tickets))
 	}
 	if text := h.broken(); text != "" {
@@ -134,39 +140,65 @@ type variant struct {
 
 func (r row) played(v variant) bool { _, ok := r[v]; return ok }
 
-// table formats the rows.
-func table(list []scene, rows map[string]row) string {
+// base is the variant of the first column.
+func (s scene) base() variant {
+	if s.only != "" {
+		return variant{s.only, false}
+	}
+	return variant{pushed, false}
+}
+
+// has reports whether the scene has a variant. Long windows don't depend on the way of the data.
+func (s scene) has(v variant) bool {
+	switch {
+	case s.only != "" && s.only != v.way:
+		return false
+	case v == s.base():
+		return true
+	case s.over > 2*time.Hour, v.bad && s.lone:
+		return false
+	}
+	return !v.bad || v.way == s.base().way
+}
+
+// cells are the cells of a table, by the first of each line.
+func cells(table string) map[string][]string {
+	all := map[string][]string{}
+	for line := range strings.Lines(table) {
+		if f := strings.Split(strings.TrimSuffix(strings.TrimPrefix(line, "| "), " |\n"), " | "); len(f) == 4 {
+			all[f[0]] = f
+		}
+	}
+	return all
+}
+
+// table formats the rows. A cell that was not played is as before.
+func table(list []scene, rows map[string]row, before map[string][]string) string {
 	var b strings.Builder
 	b.WriteString("| what happens | you hear | if it is scraped | with one bad pod beside |\n|---|---|---|---|\n")
 	for _, s := range list {
-		r := rows[s.name]
-		cell := func(lines []string) string {
-			if len(lines) == 0 {
+		r, base := rows[s.name], s.base()
+		cell := func(n int, v variant) string {
+			lines := r[v]
+			switch old := before[s.what]; {
+			case !s.has(v):
+				return "—"
+			case !r.played(v) && len(old) == 4:
+				return old[n]
+			case !r.played(v):
+				return "not played"
+			case v != base && slices.Equal(lines, r[base]):
+				return "the same"
+			case len(lines) == 0:
 				return "nothing"
 			}
 			return strings.Join(lines, "<br>")
 		}
-		base, other, bad := r[variant{pushed, false}], "the same", "the same"
-		switch {
-		case s.only == scraped:
-			base, other = r[variant{scraped, false}], "this is scraped"
-		case s.only == pushed:
-			other = "—"
-		case !r.played(variant{scraped, false}):
-			other = "—"
-		case !slices.Equal(base, r[variant{scraped, false}]):
-			other = cell(r[variant{scraped, false}])
-		}
-		with := variant{pushed, true}
+		other := cell(2, variant{scraped, false})
 		if s.only == scraped {
-			with.way = scraped
+			other = "this is scraped"
 		}
-		if got := r[with]; !r.played(with) {
-			bad = "—"
-		} else if !slices.Equal(base, got) {
-			bad = cell(got)
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", s.what, cell(base), other, bad)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", s.what, cell(1, base), other, cell(3, variant{base.way, true}))
 	}
 	return b.String()
 }

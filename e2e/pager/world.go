@@ -2,8 +2,10 @@ package pager
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -20,15 +22,14 @@ type world struct {
 	instruments instruments
 	scraped     bool // or pushed, through a collector
 	pods        []*pod
-	drain       time.Duration
-	minutely    bool          // exports are a minute apart
-	early       time.Duration // how long before the event it begins; at least warm
-	over, until time.Duration // when the last cause ends; how long to listen at most
-	ended       time.Duration // when it did
+	ends        []time.Duration // of causes
+	coarse      bool            // most rules are evaluated every minute while nothing begins or ends
+	early       time.Duration   // how long before the event it begins; at least warm
+	over, until time.Duration   // when the last cause ends; how long to listen at most
+	ended       time.Duration   // when it did
 
 	clusters     []string // of the collectors, one each
 	collectorOff func(at time.Duration, cluster string) bool
-	cut          func(at time.Duration, p *pod) bool // its data does not arrive
 	serverOff    func(at time.Duration) bool
 	catchUp      int // how much faster than it came a queue is sent; 0: at once
 	foreign      []point
@@ -39,7 +40,8 @@ type world struct {
 	arrived    int      // samples, in this tick
 	offAt, on  time.Duration
 	wasOff     bool
-	others     map[string]*series
+	others     known
+	names      map[string]string // of metrics, in this dialect
 }
 
 type collector struct {
@@ -47,7 +49,7 @@ type collector struct {
 	born         time.Duration
 	runs         bool
 	sent, failed float64
-	series       map[string]*series
+	series       known
 }
 
 func never(time.Duration) bool { return false }
@@ -62,9 +64,9 @@ func (w *world) run(am *alertmanager, heard func([]delivery, time.Duration)) err
 	if w.serverOff == nil {
 		w.serverOff = never
 	}
-	w.others = map[string]*series{}
+	w.others, w.names = known{}, map[string]string{}
 	for _, cluster := range w.clusters {
-		w.collectors = append(w.collectors, &collector{cluster: cluster, series: map[string]*series{}})
+		w.collectors = append(w.collectors, &collector{cluster: cluster, series: known{}})
 	}
 	if err := w.seed(); err != nil {
 		return err
@@ -84,7 +86,7 @@ func (w *world) run(am *alertmanager, heard func([]delivery, time.Duration)) err
 			continue
 		}
 		for _, f := range w.foreign {
-			arrived = append(arrived, w.translate(f, w.others, "", now, nil)...)
+			arrived = w.translate(arrived, f, w.others, "", now, nil)
 		}
 		if err := w.server.write(arrived); err != nil {
 			return err
@@ -99,7 +101,7 @@ func (w *world) run(am *alertmanager, heard func([]delivery, time.Duration)) err
 				return err
 			}
 		}
-		firing, pending := w.server.evaluate(next)
+		firing, pending := w.server.evaluate(next, w.due(next))
 		heard(am.deliver(firing), next)
 		w.ended = next
 		if len(firing)+pending > 0 {
@@ -113,6 +115,15 @@ func (w *world) run(am *alertmanager, heard func([]delivery, time.Duration)) err
 		return fmt.Errorf("%s: %w", rule, err)
 	}
 	return nil
+}
+
+// due reports whether all rules are evaluated now.
+func (w *world) due(now time.Duration) bool {
+	busy := now >= -2*time.Minute && now <= 15*time.Minute
+	for _, end := range w.ends {
+		busy = busy || now >= end && now <= end+6*time.Minute
+	}
+	return !w.coarse || busy || now%(2*every) == 0
 }
 
 // export lets each pod export or be scraped, and returns what arrives now.
@@ -137,17 +148,17 @@ func (w *world) export(now time.Duration) []sample {
 				continue
 			}
 			at, p.done = p.end, true // the last word
-		} else if w.minutely && (now/tick+time.Duration(p.offset.Seconds()))%4 != 0 {
+		} else if p.minutely && (now/tick+time.Duration(p.offset.Seconds()))%4 != 0 {
 			continue
 		}
-		points, c := p.export(at, w.drain)
+		points, c := p.export(at)
 		switch {
 		case c.refused:
 			w.collectors[0].failed += float64(len(points))
 			continue
 		case w.serverOff(now) && w.scraped:
 			continue
-		case w.cut != nil && w.cut(now, p), c.deaf, !w.scraped && w.collectorOff != nil && w.collectorOff(now, p.cluster):
+		case p.cut != nil && p.cut(now), c.deaf, !w.scraped && w.collectorOff != nil && w.collectorOff(now, p.cluster):
 			p.fails()
 			if w.scraped {
 				out = append(out, w.vanish(p, at, 0)...)
@@ -158,7 +169,7 @@ func (w *world) export(now time.Duration) []sample {
 			points = append(points, point{"up", nil, 1, -1})
 		}
 		for _, x := range points {
-			out = append(out, w.translate(x, p.all(), p.job, at, p)...)
+			out = w.translate(out, x, p.all(), p.job, at, p)
 		}
 	}
 	if w.scraped || w.catchUp == 0 && !w.serverOff(now) && len(w.queue) == 0 {
@@ -197,7 +208,7 @@ func (w *world) ownMetrics(now time.Duration) (out []sample) {
 			continue
 		}
 		if !c.runs {
-			c.runs, c.born, c.sent, c.failed, c.series = true, now, 0, 0, map[string]*series{}
+			c.runs, c.born, c.sent, c.failed, c.series = true, now, 0, 0, known{}
 		}
 		if w.serverOff(now) {
 			continue // lost
@@ -214,7 +225,7 @@ func (w *world) ownMetrics(now time.Duration) (out []sample) {
 			points = append(points, point{"otelcol_exporter_send_failed_metric_points", []string{"exporter", "otlp_http/prometheus"}, c.failed, -1})
 		}
 		for _, x := range points {
-			out = append(out, w.translate(x, c.series, "otel-collector", at, self)...)
+			out = w.translate(out, x, c.series, "otel-collector", at, self)
 		}
 	}
 	return out
@@ -222,49 +233,55 @@ func (w *world) ownMetrics(now time.Duration) (out []sample) {
 
 // vanish writes the staleness markers of a failed scrape, and up.
 func (w *world) vanish(p *pod, at time.Duration, up float64) (out []sample) {
-	for key, s := range p.all() {
-		if key[:2] != "up" {
+	for id, s := range p.all() {
+		if id.name != "up" {
 			out = append(out, sample{series: s, at: millis(at), value: stale})
 		}
 	}
-	return append(out, w.translate(point{"up", nil, up, -1}, p.all(), p.job, at, p)...)
+	return w.translate(out, point{"up", nil, up, -1}, p.all(), p.job, at, p)
 }
 
-func (p *pod) all() map[string]*series {
+func (p *pod) all() known {
 	if p.series == nil {
-		p.series = map[string]*series{}
+		p.series = known{}
 	}
 	return p.series
 }
 
-// translate makes the samples of a point, by the dialect's names.
-func (w *world) translate(x point, known map[string]*series, job string, at time.Duration, p *pod) []sample {
-	name := w.dialect.metric(w.instruments, x.name)
-	one := func(name string, value float64, more ...string) sample {
-		key := name
-		for _, a := range append(x.attrs[:len(x.attrs):len(x.attrs)], more...) {
-			key += "|" + a
-		}
-		s := known[key]
+// translate appends the samples of a point to out, by the dialect's names.
+func (w *world) translate(out []sample, x point, seen known, job string, at time.Duration, p *pod) []sample {
+	name, ok := w.names[x.name]
+	if !ok {
+		name = w.dialect.metric(w.instruments, x.name)
+		w.names[x.name] = name
+	}
+	one := func(part string, value float64, le string) sample {
+		id := identity{name: x.name, part: part, le: le}
+		copy(id.attrs[:], x.attrs)
+		s := seen[id]
 		if s == nil {
-			s = &series{labels: w.labels(name, job, p, append(x.attrs[:len(x.attrs):len(x.attrs)], more...))}
-			known[key] = s
+			attrs := slices.Clone(x.attrs)
+			if le != "" {
+				attrs = append(attrs, "le", le)
+			}
+			s = &series{labels: w.labels(name+part, job, p, attrs)}
+			seen[id] = s
 		}
 		return sample{series: s, at: millis(at), value: value}
 	}
 	switch {
 	case x.slow < 0:
-		return []sample{one(name, x.value)}
+		return append(out, one("", x.value, ""))
 	case w.dialect.native:
-		s := one(name, 0)
+		s := one("", 0, "")
 		s.counts = durations(x.value, x.slow)
-		return []sample{s}
+		return append(out, s)
 	}
-	return []sample{one(name+"_count", x.value), one(name+"_bucket", x.value-x.slow, "le", "0.5"), one(name+"_bucket", x.value, "le", "+Inf")}
+	return append(out, one("_count", x.value, ""), one("_bucket", x.value-x.slow, "0.5"), one("_bucket", x.value, "+Inf"))
 }
 
 func (w *world) labels(name, job string, p *pod, attrs []string) labels.Labels {
-	b := labels.NewBuilder(labels.FromStrings(labels.MetricName, name))
+	b := labels.NewBuilder(labels.FromStrings(model.MetricNameLabel, name))
 	for n := 0; n < len(attrs); n += 2 {
 		b.Set(w.dialect.label(attrs[n]), attrs[n+1])
 	}
