@@ -20,7 +20,8 @@ func (d dialect) canary(group string, selectors ...string) rule {
 	return d.blindness(group, strings.Join(absent, " or "))
 }
 
-// oneState chooses one state of a metric that has all of them, because that is cheaper.
+// oneState chooses one state of a metric that has all of them, because that is cheaper. group drops
+// the labels that absent would take from it.
 var oneState = map[string]string{
 	"health_lifecycle_status": `{health_lifecycle_state="running"}`,
 	"health_probe_status":     `{health_probe_name="readiness",health_probe_state="pass"}`,
@@ -31,7 +32,7 @@ var oneState = map[string]string{
 func (d dialect) lost(group string, metrics ...string) rule {
 	var absent []string
 	for _, m := range metrics {
-		absent = append(absent, fmt.Sprintf(`label_replace(absent(%s), "metric", "%s", "", "")`, m+oneState[m], d.metric(m)))
+		absent = append(absent, fmt.Sprintf(`label_replace(absent(group(%s)), "metric", "%s", "", "")`, m+oneState[m], d.metric(m)))
 	}
 	return d.blindness(group, strings.Join(absent, " or "))
 }
