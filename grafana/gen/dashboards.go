@@ -17,7 +17,7 @@ import (
 // board is a dashboard in our form.
 type board struct {
 	uid, title, about string
-	from              string // start of the time range
+	from, refresh     string // start of the time range; how often to ask again, at most once a point of it
 	variables         []string
 	busy              bool // many transitions, so they are hidden at first
 	rows              []row
@@ -64,7 +64,7 @@ func (b board) build(d dialect) (dashboard.Dashboard, error) {
 		return dashboard.Dashboard{}, err
 	}
 	out, err := dashboard.NewDashboardBuilder(b.title).Uid(b.uid).Description(b.about).Tags([]string{"health-otel"}).
-		Readonly().Tooltip(dashboard.DashboardCursorSyncCrosshair).Refresh("30s").Time(b.from, "now").Timezone("browser").
+		Readonly().Tooltip(dashboard.DashboardCursorSyncCrosshair).Refresh(b.refresh).Time(b.from, "now").Timezone("browser").
 		Variables(variables).Annotations(annotations).
 		Link(dashboard.NewDashboardLinkBuilder("Health").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{"health-otel"}).
 			AsDropdown(true).IncludeVars(true).KeepTime(true)).
@@ -117,9 +117,10 @@ func (b board) variableList(d dialect) (list []cog.Builder[dashboard.VariableMod
 			Query(dashboard.StringOrMap{Map: map[string]any{"query": q, "refId": name, "qryType": 1}}).Definition(q).
 			Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Sort(dashboard.VariableSortNaturalAsc)
 	}
-	many := func(v *dashboard.QueryVariableBuilder) *dashboard.QueryVariableBuilder {
-		return v.Multi(true).IncludeAll(true).AllValue(".+").Current(option("All", "$__all"))
+	some := func(v *dashboard.QueryVariableBuilder) *dashboard.QueryVariableBuilder {
+		return v.Multi(true).IncludeAll(true).Current(option("All", "$__all"))
 	}
+	many := func(v *dashboard.QueryVariableBuilder) *dashboard.QueryVariableBuilder { return some(v).AllValue(".+") }
 	list = append(list,
 		dashboard.NewDatasourceVariableBuilder("datasource").Label("Metrics").Type("prometheus").Description("A Prometheus, or what speaks as one."),
 		dashboard.NewDatasourceVariableBuilder("traces").Label("Traces").Type("tempo").Description("A Tempo. Only the rows of traces, which are folded, want one."))
@@ -129,7 +130,7 @@ func (b board) variableList(d dialect) (list []cog.Builder[dashboard.VariableMod
 	}
 	group := groupSelector(d.group)
 	list = append(list,
-		many(values("job", "Service", "service.namespace/service.name", group, "job")),
+		some(values("job", "Service", "service.namespace/service.name", group, "job")), // All is the list, because other teams have jobs, too
 		many(values("instance", "Instance", "service.instance.id", "health_probe_status{@job}", "instance")))
 	for _, name := range b.variables {
 		switch name {
@@ -174,14 +175,15 @@ func (b board) annotationList(d dialect) (list []cog.Builder[dashboard.Annotatio
 		name, expr, title, text, color string
 		on, exact                      bool
 	}{
-		{"Transitions of checks", `health_check_last_transition_timestamp_seconds{@own} * 1000`,
-			"{{health_check_name}} changed", "{{job}} {{instance}}", "purple", b.busy, true},
-		{"Alerts firing", `ALERTS{alertstate="firing",@alerts}`,
-			"{{alertname}}", "{{severity}} {{job}} {{instance}} {{health_check_name}}", "red", true, false},
-		// A new process, perhaps of another version, or a restart under the old name.
-		{"Restarts", `(target_info{@own} unless on (job, instance, service_version) target_info{@own} offset $__interval) or on (job, instance) ` +
-			`resets(health_probe_state_duration_seconds_total{@own,health_probe_name="liveness",health_probe_state="pass"}[$__rate_interval]) > 0`,
-			"{{instance}} started", "{{job}} {{service_version}}", "blue", true, false},
+		{"Transitions of checks", `max by (job, health_check_name) (health_check_last_transition_timestamp_seconds{@own}) * 1000`,
+			"{{health_check_name}} changed", "{{job}}", "purple", b.busy, true},
+		{"Alerts firing", `group by (alertname, severity, job) (ALERTS{alertstate="firing",@alerts})`,
+			"{{alertname}}", "{{severity}} {{job}}", "red", true, false},
+		// A process that is younger than a step, and than its first export. Its age says so, because
+		// after a gap in the data everything would look new. All of a service are one mark.
+		{"Restarts", `count by (job, service_version) ((sum by (job, instance) (health_probe_state_duration_seconds_total{@own,health_probe_name="readiness"}) < $__interval_ms / 1000 + 60)` +
+			` * on (job, instance) group_left (service_version) (topk by (job, instance) (1, target_info{@own}) or on (job, instance) group by (job, instance) (` + eachInstance + `)))`,
+			"{{job}} {{service_version}} started", "instances of {{job}} began within this time", "blue", true, false},
 	} {
 		expr, err := d.expr(a.expr)
 		if err != nil {

@@ -27,10 +27,11 @@ type dialect struct {
 }
 
 // placeholders are Grafana's variables in the place of PromQL durations.
-var placeholders = map[string]string{
-	"$__rate_interval": "7d1h1m1s",
-	"$__range":         "7d2h2m2s",
-	"$__interval":      "7d3h3m3s",
+var placeholders = [][2]string{ // a longer name first
+	{"$__rate_interval", "7d1h1m1s"},
+	{"$__range", "7d2h2m2s"},
+	{"$__interval_ms", "7030303"},
+	{"$__interval", "7d3h3m3s"},
 }
 
 var promQL = parser.NewParser(parser.Options{})
@@ -53,8 +54,8 @@ func (d dialect) query(q string) (string, error) {
 
 func parse(q string) (parser.Expr, error) {
 	text := q
-	for v, stand := range placeholders {
-		text = strings.ReplaceAll(text, v, stand)
+	for _, p := range placeholders {
+		text = strings.ReplaceAll(text, p[0], p[1])
 	}
 	expr, err := promQL.ParseExpr(text)
 	if err != nil {
@@ -64,8 +65,8 @@ func parse(q string) (parser.Expr, error) {
 }
 
 func restore(q string) string {
-	for v, stand := range placeholders {
-		q = strings.ReplaceAll(q, stand, v)
+	for _, p := range placeholders {
+		q = strings.ReplaceAll(q, p[1], p[0])
 	}
 	return q
 }
@@ -122,6 +123,13 @@ func (d dialect) rewrite(expr parser.Expr) (parser.Expr, error) {
 			if m := n.VectorMatching; m != nil && m.On {
 				m.MatchingLabels = d.labels(d.grouped(m.MatchingLabels))
 				m.Include = d.labels(m.Include)
+			}
+		case *parser.Call:
+			if n.Func.Name == "label_replace" { // its third argument is a value
+				for _, arg := range []int{1, 3} {
+					l := n.Args[arg].(*parser.StringLiteral)
+					l.Val = d.label(l.Val)
+				}
 			}
 		case *parser.VectorSelector:
 			_, _, own := d.series.of(n.Name)

@@ -13,12 +13,6 @@ var (
 	failing    = "(" + last(perCheck, `health_check_status{@own,health_check_state="fail"}`) + " == 1" + leaving + ")"
 )
 
-// seen are the jobs of the time range, heard the current jobs.
-const (
-	seen  = `group by (job) (last_over_time(health_probe_status{@own}[$__range]))`
-	heard = `group by (job) (last_over_time(health_probe_status{@own}[` + fresh + `]))`
-)
-
 const readyAbout = "Instances that answer 200 at /ready; all that send data; and how many of the whole service are expected, as the alerts have it: more than send data means that some have gone. " +
 	"Those that drain are not counted. The last reads the recording rules in grafana/alerts."
 
@@ -42,7 +36,7 @@ func fleet() board {
 			links: []link{allServices}, queries: []query{{expr: expr, legend: title, instant: true}}}
 	}
 	return board{
-		uid: "health-fleet", title: "Health / Fleet", from: "now-1h",
+		uid: "health-fleet", title: "Health / Fleet", from: "now-1h", refresh: "30s",
 		about: "All services at a glance: who is ready, who is not, and who says nothing.",
 		rows: []row{
 			{id: 100, title: "Now", panels: []panel{
@@ -52,8 +46,8 @@ func fleet() board {
 					`count(`+readyShare+` < 1 and `+readyShare+` > 0) or 0 * count(`+heard+`)`, yellow),
 				count(3, "Services down", "Services without a single ready instance, whatever the reason: maintenance counts.",
 					`count(`+readyShare+` == 0) or 0 * count(`+heard+`)`, red),
-				count(4, "Services silent", "Services that sent data within the time range, and nothing in the last two minutes. Whether they run is not known.",
-					`count(`+seen+` unless `+heard+`) or 0 * count(`+seen+`)`, purple),
+				count(4, "Services silent", "Services that sent data within the time range, and nothing in the last two minutes. Whether they run is not known. One that drained as a whole is not among them.",
+					`count(`+silentJobs+`) or 0 * count(`+seen+`)`, purple),
 				count(5, "Checks failing", "Checks that fail on at least one instance, each counted once a service.",
 					`count(group by (job, health_check_name) (`+failing+`)) or 0 * count(`+heard+`)`, orange),
 				{id: 6, title: "Instances ready", about: readyAbout, unit: "short", w: 4, h: 4, view: plain(),
@@ -63,7 +57,7 @@ func fleet() board {
 				{id: 10, title: "Readiness of services", w: 24, h: 8, view: timeline(), states: shareStates, unit: "percentunit", noData: "no telemetry",
 					about: "The smallest share that was ready, in each step, of the instances that should be in service: those that have gone are missed. Blue: none should be, for maintenance, a start or a drain. Grey: there was no data. Reads the recording rules in grafana/alerts, as the alerts do.",
 					links: []link{toService}, queries: []query{{legend: "{{job}}",
-						expr: `min by (job) (min_over_time(job:health_ready:ratio{@job}[$__rate_interval])) or 2 + 0 * max by (job) (max_over_time(job:health_instances:count{@job}[$__rate_interval])) or 0 * max by (job) (last_over_time(job:health_instances:count{@job}[$__range])) - 1`}}},
+						expr: orSilent(`min by (job) (min_over_time(job:health_ready:ratio{@job}[$__rate_interval])) or 2 + 0 * max by (job) (max_over_time(job:health_instances:count{@job}[$__rate_interval]))`, "job", "job:health_instances:count{@job}")}}},
 				{id: 11, title: "Instances not ready", about: "Instances that send data and are neither ready nor draining, by service.", unit: "short", w: 12, h: 8, view: stacked(),
 					links: []link{toService}, queries: []query{{legend: "{{job}}",
 						expr: `count by (job) (` + ready + ` == 0) or 0 * ` + heard}}},
@@ -75,20 +69,20 @@ func fleet() board {
 			}},
 			{id: 102, title: "Services", panels: []panel{
 				{id: 20, title: "Services", w: 24, h: 10, view: rows("Ready", false), unit: "short",
-					about: "Each service now, the worst first. A click on a service leads to its own dashboard.",
+					about: "Each service of the time range, the worst first. One that has fallen silent is not ready for all that is known. A click on a service leads to its own dashboard.",
 					queries: []query{
-						{expr: readyShare, instant: true},
+						{expr: readyShare + " or 0 * " + silentJobs + " - 1 or 0 * " + endedJobs + " + 2", instant: true},
 						{expr: `count by (job) (` + ready + `) or 0 * ` + heard, instant: true},
 						{expr: `count by (job) (group by (job, health_check_name) (` + failing + `)) or 0 * ` + heard, instant: true},
 						{expr: `sum by (job) (rate(http_server_request_duration_seconds_count{@own}[$__rate_interval]))`, instant: true},
 						{expr: errorShare("by (job)"), instant: true},
-						{expr: `histogram_quantile(0.99, sum by (le, job) (rate(http_server_request_duration_seconds_bucket{@own}[$__rate_interval])))`, instant: true},
+						{expr: quantiles("http_server_request_duration_seconds", "@own", "job", "", .99)[0].expr, instant: true},
 						{expr: `max by (job) (queue_length{@own} / on (job, instance, queue_name) (queue_capacity{@own} > 0))`, instant: true},
-						{expr: `time() - max by (job) (timestamp(health_probe_status{@own}))`, instant: true},
+						{expr: `time() - ` + lastHeard("job"), instant: true},
 					},
 					columns: []column{
 						{field: "job", title: "Service", link: &link{title: "Open the service", uid: "health-service", vars: []string{"job=job"}}},
-						{field: "A", title: "Ready", unit: "percentunit", steps: []step{{0, red}, {.01, yellow}, {1, green}}},
+						{field: "A", title: "Ready", unit: "percentunit", steps: []step{{0, red}, {.01, yellow}, {1, green}}, states: []state{silent, {2, 2, "ended", blue}}},
 						{field: "B", title: "Instances", unit: "short"},
 						{field: "C", title: "Failing checks", unit: "short", steps: []step{{0, green}, {1, orange}}},
 						{field: "D", title: "Requests", unit: "reqps"},
@@ -101,23 +95,30 @@ func fleet() board {
 					unit: "percentunit", w: 12, h: 10, view: bars(), min: ptr(0), max: ptr(1), decimals: ptr(1), steps: []step{{0, green}, {.001, yellow}, {.1, red}},
 					links: []link{{title: "Check", uid: "health-check", vars: []string{"job=job", "check=health_check_name"}}},
 					queries: []query{{instant: true, legend: "{{job}} {{health_check_name}}",
-						expr: `topk(10, avg by (job, health_check_name) (avg_over_time(health_check_status{@own,health_check_state="fail"}[$__range])))`}}},
-				{id: 22, title: "Alerts firing", about: "What Prometheus' rules say now; the rules are in grafana/alerts. Empty, too, where no rules are loaded.", unit: "short",
-					w: 12, h: 10, view: rows("Severity", false), noData: "none", links: []link{allServices},
-					queries: []query{{instant: true, expr: `count by (alertname, severity, job, instance) (ALERTS{alertstate="firing",@alerts})`}},
+						expr: `topk(10, sum by (job, health_check_name) (sum_over_time(health_check_status{@own,health_check_state="fail"}[$__range])) / sum by (job, health_check_name) (count_over_time(health_check_status{@own,health_check_state="fail"}[$__range])))`}}},
+				{id: 22, title: "Alerts firing", about: "What our rules in Prometheus say now; they are in grafana/alerts.", unit: "short",
+					w: 12, h: 10, view: rows("Severity", false), noData: "no rule records anything", links: []link{allServices},
+					queries: []query{{instant: true, expr: firing}},
 					columns: []column{{field: "alertname", title: "Alert"},
 						{field: "severity", title: "Severity", words: map[string]string{"critical": red, "warning": yellow, "info": blue}},
 						{field: "job", title: "Service", link: &link{title: "Open the service", uid: "health-service", vars: []string{"job=job"}}},
-						{field: "instance", title: "Instance"}}},
+						{field: "who", title: "Pod or instance"}}},
 			}},
 		},
 	}
 }
 
-// errorShare is the alerts' error ratio now. It is 0 if there are requests without errors.
+// firing are the alerts with the pod of each. There is a line, too, if the rules run and none fires.
+const firing = `count by (alertname, severity, job, who) (ALERTS{alertstate="firing",@alerts} * on (job, instance) group_left (who) (` +
+	`label_replace(group by (job, instance, k8s_pod_name) (topk by (job, instance) (1, target_info{@own,k8s_pod_name!=""})), "who", "$1", "k8s_pod_name", "(.+)") or on (job, instance) ` +
+	`label_replace(group by (job, instance) (ALERTS{alertstate="firing",@alerts}), "who", "$1", "instance", "(.*)"))) or ` +
+	`label_replace(0 * count(job:health_instances:count{@job}), "alertname", "no alert fires", "", "") unless on () group(ALERTS{alertstate="firing",@alerts})`
+
+// errorShare is the alerts' error ratio now. It is 0 if there are requests without errors, and
+// absent without requests.
 func errorShare(by string) string {
 	total := `sum ` + by + ` (rate(http_server_request_duration_seconds_count{@own}[$__rate_interval]))`
-	return `(sum ` + by + ` (rate(http_server_request_duration_seconds_count{@own,` + failedRequests + `}[$__rate_interval])) or 0 * ` + total + `) / ` + total
+	return `(sum ` + by + ` (rate(http_server_request_duration_seconds_count{@own,` + failedRequests + `}[$__rate_interval])) or 0 * ` + total + `) / (` + total + ` > 0)`
 }
 
 func ptr(f float64) *float64 { return &f }

@@ -100,7 +100,7 @@ var broken = []struct {
 	{"no data", "no word for null", "stat", func(_, p object) { defaults(p)["mappings"] = []any{defaults(p)["mappings"].([]any)[0]} }},
 	{"no data", "no word for -1", "state-timeline", func(_, p object) { delete(list(defaults(p)["mappings"])[0]["options"].(object), "-1") }},
 	{"no data", "silence is drawn as the last state", "state-timeline", func(_, p object) {
-		expr(p, func(q string) string { q, _, _ = strings.Cut(q, " or 0 * max"); return q })
+		expr(p, func(q string) string { q, _, _ = strings.Cut(q, " or 0 * (min by"); return q })
 	}},
 	{"thresholds", "80", "timeseries", func(_, p object) {
 		defaults(p)["thresholds"] = object{"steps": []any{object{"value": nil, "color": "green"}, object{"value": 80, "color": "red"}}}
@@ -145,12 +145,51 @@ var broken = []struct {
 			}
 		}
 	}},
+	{"refresh", "of a point", "stat", func(b, _ object) { b["refresh"] = "1s" }},
+	{"refresh", "when nobody looks any more", "stat", func(b, _ object) { b["refresh"] = "1h" }},
+	{"quantiles", "the median as p5", "timeseries", func(_, p object) {
+		t := target(p)
+		t["expr"], t["legendFormat"] = `histogram_quantile(0.5, sum by (le) (rate(queue_wait_duration_seconds_bucket{instance=~"$instance",job=~"$job"}[$__rate_interval])))`, "p5"
+	}},
+	{"axis", "of an idle percentage", "timeseries", func(_, p object) {
+		defaults(p)["unit"] = "percentunit"
+		delete(defaults(p)["custom"].(object), "axisSoftMax")
+	}},
+	{"room", "a table below", "timeseries", func(_, p object) {
+		l := p["options"].(object)["legend"].(object)
+		l["displayMode"], l["placement"] = "table", "bottom"
+	}},
+	{"room", "many small names", "stat", func(_, p object) {
+		target(p)["legendFormat"] = "{{health_check_state}}"
+	}},
+	{"averages", "of averages", "timeseries", func(_, p object) {
+		expr(p, func(string) string {
+			return `avg(avg_over_time(health_check_status{job=~"$job",instance=~"$instance"}[$__rate_interval]))`
+		})
+	}},
+	{"who", "a UID", "state-timeline", func(_, p object) { target(p)["legendFormat"] = "{{instance}}" }},
+	{"who", "a mark for each instance", "stat", func(b, _ object) {
+		for _, a := range list(b["annotations"].(object)["list"]) {
+			a["titleFormat"] = "{{instance}} started"
+		}
+	}},
+	{"alerts", "of others", "stat", func(b, _ object) {
+		for _, a := range list(b["annotations"].(object)["list"]) {
+			a["expr"] = onlyOurs.ReplaceAllString(a["expr"].(string), "ALERTS{")
+		}
+	}},
+	{"cost", "raw series of a month", "stat", func(b, _ object) { b["time"].(object)["from"] = "now-30d" }},
+	{"interval", "the range at each step", "state-timeline", func(_, p object) {
+		expr(p, func(q string) string { return strings.ReplaceAll(q, " @ end()", "") })
+	}},
 	{"annotations", "transitions at the step", "stat", func(b, _ object) {
 		for _, a := range list(b["annotations"].(object)["list"]) {
 			a["useValueForTime"] = false
 		}
 	}},
 }
+
+var onlyOurs = regexp.MustCompile(`ALERTS\{alertname=~"[^"]*",`)
 
 var instantly = regexp.MustCompile(`last_over_time\(([^\[]*)\[2m\]\)`)
 

@@ -7,12 +7,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 	"unicode"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -23,6 +25,7 @@ import (
 // doc has the fields of a dashboard's JSON that the rules read.
 type doc struct {
 	Uid, Title, Description, Refresh string
+	Time                             struct{ From string }
 	Editable                         *bool
 	GraphTooltip                     int
 	Tags                             []string
@@ -47,9 +50,11 @@ type docPanel struct {
 	FieldConfig              struct {
 		Defaults struct {
 			Unit, NoValue string
+			Min, Max      *float64
 			Mappings      []docMapping
 			Thresholds    *docThresholds
 			Links         []docLink
+			Custom        struct{ AxisSoftMax *float64 }
 		}
 		Overrides []struct {
 			Matcher    struct{ ID, Options string }
@@ -61,7 +66,11 @@ type docPanel struct {
 	}
 	Options struct {
 		TextMode, ColorMode, ShowValue, ValueMode string
-		Legend                                    struct{ ShowLegend, Show *bool }
+		Text                                      struct{ TitleSize *float64 }
+		Legend                                    struct {
+			ShowLegend, Show       *bool
+			DisplayMode, Placement string
+		}
 	}
 	folded bool // in a folded row
 }
@@ -94,6 +103,7 @@ type (
 	}
 	docAnnotation struct {
 		Name, Expr      string
+		TitleFormat     string
 		Datasource      docSource
 		UseValueForTime bool
 	}
@@ -130,6 +140,14 @@ var lintRules = []lintRule{
 	{"ids", lintIDs},
 	{"text", lintText},
 	{"annotations", lintAnnotations},
+	{"refresh", lintRefresh},
+	{"quantiles", lintQuantiles},
+	{"axis", lintAxis},
+	{"room", lintRoom},
+	{"averages", lintAverages},
+	{"who", lintWho},
+	{"alerts", lintAlerts},
+	{"cost", lintCost},
 }
 
 // lint returns the findings in some of the files, by rule.
@@ -166,7 +184,10 @@ var recorded = regexp.MustCompile(`^job:(health_instances:count|health_instances
 	`(health_ready:error_ratio|http_server_requests:error_ratio|http_server_slow:ratio)_rate(5m|30m|1h|2h|6h|1d|3d))$`)
 
 // bare are counters whose own value means something.
-var bare = []string{"otelcol_process_uptime_seconds_total"}
+var bare = []string{
+	"otelcol_process_uptime_seconds_total",
+	"health_probe_state_duration_seconds_total", // over all states, the age of a process
+}
 
 // TestLint runs every rule on every panel of the shipped dashboards.
 func TestLint(t *testing.T) {
@@ -289,8 +310,8 @@ func lintIdentity(s set, file string, d *doc, report func(string, ...any)) {
 	if d.Editable == nil || *d.Editable {
 		report("it is editable, but Grafana loses edits at the next start")
 	}
-	if d.GraphTooltip != 1 || d.Refresh != "30s" || !slices.Contains(d.Tags, "health-otel") || d.Title == "" || d.Description == "" {
-		report("crosshair %d, refresh %q, tags %q, title %q, description %q", d.GraphTooltip, d.Refresh, d.Tags, d.Title, d.Description)
+	if d.GraphTooltip != 1 || !slices.Contains(d.Tags, "health-otel") || d.Title == "" || d.Description == "" {
+		report("crosshair %d, tags %q, title %q, description %q", d.GraphTooltip, d.Tags, d.Title, d.Description)
 	}
 }
 
@@ -305,7 +326,7 @@ func lintVariables(_ set, _ string, d *doc, report func(string, ...any)) {
 			report("variable %s does not follow the time range", v.Name)
 		}
 		all := ".+"
-		if v.Name == "service" { // it has the names of all chosen jobs
+		if v.Name == "service" || v.Name == "job" { // only what has health metrics
 			all = ""
 		}
 		if v.Type == "query" && (v.Multi != v.IncludeAll || v.Multi && v.AllValue != all) {
@@ -320,7 +341,7 @@ func lintVariables(_ set, _ string, d *doc, report func(string, ...any)) {
 			report("no variable %s of many values", name)
 		}
 	}
-	used := regexp.MustCompile(`\$\{?(\w+)`)
+	used := regexp.MustCompile(`\$\{?([A-Za-z_]\w*)`) // $1 is of a regular expression
 	text, err := json.Marshal(d)
 	if err != nil {
 		report("%v", err)
@@ -463,11 +484,16 @@ func lintCounters(_ set, _ string, d *doc, report func(string, ...any)) {
 		}
 		walk(q.expr, func(v *parser.VectorSelector, _ *parser.MatrixSelector, call *parser.Call) {
 			kind, _ := known.kind(v.Name)
-			if growth := call != nil && slices.Contains([]string{"rate", "increase", "irate", "resets"}, call.Func.Name); kind == "counter" && !growth && !slices.Contains(bare, v.Name) {
+			if growth := call != nil && slices.Contains([]string{"rate", "increase", "irate", "resets"}, call.Func.Name); kind == "counter" && !growth && !slices.Contains(bare, v.Name) && !began(v, call) {
 				report("%s: %s is a counter", q.where, v.Name)
 			}
 		})
 	}
+}
+
+// began tells whether a selector is part of finding a new series, whose first value is its growth.
+func began(v *parser.VectorSelector, call *parser.Call) bool {
+	return v.OriginalOffsetExpr != nil || v.OriginalOffset != 0 || call != nil && call.Func.Name == "last_over_time"
 }
 
 // lintFresh: a tile or a table of the current state must use fresh data only, as the rules do. An
@@ -554,8 +580,8 @@ func missing(expr string, fleet bool) (list []string) {
 }
 
 // lintIntervals: a window must follow the zoom, and is never shorter than four exports. A total
-// over the time range belongs in an instant query, not in a line. A state may look over the range,
-// because it shows since when there is silence. Forecasts and fresh data use fixed windows, because
+// over the time range belongs in an instant query, not in a line. A line may look over the range with
+// @ end(), which Prometheus evaluates once. Forecasts and fresh data use fixed windows, because
 // the zoom must not change them.
 func lintIntervals(_ set, _ string, d *doc, report func(string, ...any)) {
 	look := func(where, expr string, instant bool) {
@@ -564,15 +590,15 @@ func lintIntervals(_ set, _ string, d *doc, report func(string, ...any)) {
 				return
 			}
 			window := restore(m.Range.String())
-			for name, stand := range placeholders {
-				if w, err := parse("up[" + stand + "]"); err == nil && w.(*parser.MatrixSelector).Range == m.Range {
-					window = name
+			for _, p := range placeholders {
+				if w, err := parse("up[" + p[1] + "]"); err == nil && w.(*parser.MatrixSelector).Range == m.Range {
+					window = p[0]
 				}
 			}
 			ok := window == "$__rate_interval"
 			switch fn := call.Func.Name; {
 			case window == "$__range":
-				ok = instant || fn == "last_over_time" || strings.HasPrefix(v.Name, "job:")
+				ok = instant || v.StartOrEnd == parser.END || strings.HasPrefix(v.Name, "job:")
 			case fn == "last_over_time" && m.Range == 2*time.Minute:
 				ok = true
 			case fn == "predict_linear" || fn == "deriv":
@@ -583,7 +609,19 @@ func lintIntervals(_ set, _ string, d *doc, report func(string, ...any)) {
 			}
 		})
 	}
-	d.each(func(where string, _ docPanel, t docTarget) { look(where, t.Expr, t.Instant) })
+	d.each(func(where string, _ docPanel, t docTarget) {
+		look(where, t.Expr, t.Instant)
+		expr, err := parse(t.Expr)
+		if err != nil || t.Instant {
+			return
+		}
+		parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+			if s, ok := n.(*parser.SubqueryExpr); ok && s.StartOrEnd != parser.END {
+				report("%s: a subquery at each step: %s", where, restore(s.String()))
+			}
+			return nil
+		})
+	})
 	for _, a := range d.Annotations.List {
 		look("annotation "+a.Name, a.Expr, false)
 	}
@@ -619,6 +657,10 @@ func grouping(expr string) (list []string) {
 		switch n := n.(type) {
 		case *parser.AggregateExpr:
 			list = append(list, n.Grouping...)
+		case *parser.Call:
+			if n.Func.Name == "label_replace" {
+				list = append(list, n.Args[1].(*parser.StringLiteral).Val)
+			}
 		case *parser.VectorSelector:
 			if strings.HasPrefix(n.Name, "job:") {
 				list = append(list, "job")
@@ -660,7 +702,7 @@ func lintNoData(_ set, _ string, d *doc, report func(string, ...any)) {
 				report("%s does not map -1, silence", p.where())
 			}
 			for _, t := range p.Targets {
-				if !strings.Contains(t.Expr, "or vector(-1)") && !strings.Contains(t.Expr, "[$__range])) - 1") {
+				if !strings.Contains(t.Expr, "or vector(-1)") && !strings.Contains(t.Expr, "<= time()) - 1") {
 					report("%s %s is never -1", p.where(), t.RefID)
 				}
 			}
@@ -836,12 +878,114 @@ func lintText(_ set, _ string, d *doc, report func(string, ...any)) {
 	}
 }
 
+// lintRefresh: a refresh within one point of the range draws the same again.
+func lintRefresh(_ set, _ string, d *doc, report func(string, ...any)) {
+	span, err := model.ParseDuration(strings.TrimPrefix(d.Time.From, "now-"))
+	if err != nil {
+		report("time range %q", d.Time.From)
+	}
+	every, err := model.ParseDuration(d.Refresh)
+	if err != nil || every < span/1000 || every > span/60 {
+		report("a range of %s is asked for each %q", span, d.Refresh)
+	}
+}
+
+var quantileOf = regexp.MustCompile(`^histogram_quantile\((0\.\d+),`)
+
+// lintQuantiles: the legend says which quantile it is.
+func lintQuantiles(_ set, _ string, d *doc, report func(string, ...any)) {
+	d.each(func(where string, p docPanel, t docTarget) {
+		m := quantileOf.FindStringSubmatch(t.Expr)
+		if m == nil || p.Type == "table" {
+			return
+		}
+		q, err := strconv.ParseFloat(m[1], 64)
+		if name, _, _ := strings.Cut(t.LegendFormat, " "); err != nil || name != fmt.Sprintf("p%g", 100*q) {
+			report("%s: the quantile %s is called %q", where, m[1], t.LegendFormat)
+		}
+	})
+}
+
+// lintAxis: the axis of an idle percentage must not end at 10,000 %.
+func lintAxis(_ set, _ string, d *doc, report func(string, ...any)) {
+	for _, p := range d.all() {
+		if f := p.FieldConfig.Defaults; p.Type == "timeseries" && f.Unit == "percentunit" && f.Max == nil && f.Custom.AxisSoftMax == nil {
+			report("%s: nothing bounds the axis", p.where())
+		}
+	}
+}
+
+// lintRoom: names must have room. Below a graph a table has two rows of six.
+func lintRoom(_ set, _ string, d *doc, report func(string, ...any)) {
+	for _, p := range d.all() {
+		many := len(p.Targets) > 1 || len(p.Targets) == 1 && strings.Contains(p.Targets[0].LegendFormat, "{{")
+		if p.Type == "stat" && many && p.Options.Text.TitleSize == nil {
+			report("%s: names of many values are as small as they must be", p.where())
+		}
+		if l := p.Options.Legend; p.Type == "timeseries" && l.DisplayMode == "table" && l.Placement != "right" {
+			report("%s: the legend is a table at the %s", p.where(), l.Placement)
+		}
+	}
+}
+
+// lintAverages: an average of averages over time gives a minute as much weight as a day.
+func lintAverages(_ set, _ string, d *doc, report func(string, ...any)) {
+	d.each(func(where string, _ docPanel, t docTarget) {
+		walk(t.Expr, func(v *parser.VectorSelector, m *parser.MatrixSelector, call *parser.Call) {
+			if call != nil && call.Func.Name == "avg_over_time" {
+				report("%s: averages of %s", where, v.Name)
+			}
+		})
+	})
+}
+
+// lintWho: a legend has the pod, or what else people know, because an instance is a UID.
+func lintWho(_ set, _ string, d *doc, report func(string, ...any)) {
+	d.each(func(where string, p docPanel, t docTarget) {
+		if strings.Contains(t.LegendFormat, "{{instance}}") && !strings.Contains(t.Expr, "otelcol_") {
+			report("%s: the legend %q has the instance", where, t.LegendFormat)
+		}
+	})
+	for _, a := range d.Annotations.List {
+		if strings.Contains(a.TitleFormat, "{{instance}}") || !strings.Contains(a.Expr, "by (") {
+			report("annotation %s: a mark for each instance", a.Name)
+		}
+	}
+}
+
+// lintAlerts: the alerts are ours. Another team's Watchdog fires always.
+func lintAlerts(_ set, _ string, d *doc, report func(string, ...any)) {
+	for _, q := range d.queries() {
+		for _, v := range selectors(q.expr) {
+			if v.Name != "ALERTS" {
+				continue
+			}
+			i := slices.IndexFunc(v.LabelMatchers, func(m *labels.Matcher) bool { return m.Name == "alertname" })
+			if i < 0 || v.LabelMatchers[i].Matches("Watchdog") || !v.LabelMatchers[i].Matches("HealthNoReadyInstance") {
+				report("%s: alerts of others", q.where)
+			}
+		}
+	}
+}
+
+// lintCost: a range of many days reads recorded series only, because the raw ones are too many.
+func lintCost(_ set, _ string, d *doc, report func(string, ...any)) {
+	long := strings.HasSuffix(d.Time.From, "d")
+	d.each(func(where string, _ docPanel, t docTarget) {
+		walk(t.Expr, func(v *parser.VectorSelector, m *parser.MatrixSelector, _ *parser.Call) {
+			if long && !strings.HasPrefix(v.Name, "job:") {
+				report("%s: reads %s over %s", where, v.Name, d.Time.From)
+			}
+		})
+	})
+}
+
 func lintAnnotations(_ set, _ string, d *doc, report func(string, ...any)) {
 	exact, alerts, restarts := false, false, false
 	for _, a := range d.Annotations.List {
 		exact = exact || a.UseValueForTime && strings.Contains(a.Expr, "last_transition_timestamp_seconds") && strings.HasSuffix(a.Expr, "* 1000")
-		alerts = alerts || strings.Contains(a.Expr, `ALERTS{alertstate="firing"`)
-		restarts = restarts || strings.Contains(a.Expr, "target_info")
+		alerts = alerts || strings.Contains(a.Expr, "ALERTS{")
+		restarts = restarts || strings.Contains(a.Expr, "health_probe_state_duration_seconds_total")
 	}
 	if !exact || !alerts || !restarts {
 		report("transitions at their time %v, alerts %v, restarts %v", exact, alerts, restarts)

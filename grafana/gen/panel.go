@@ -36,7 +36,9 @@ type panel struct {
 	links              []link // for each value; in a table, for the whole table
 	columns            []column
 	min, max           *float64
+	soft               *float64 // the axis reaches at least this value; see [panel.axis]
 	decimals           *float64
+	log                bool     // a logarithmic axis
 	dashed             []string // regular expressions for series that are limits, not measurements
 }
 
@@ -190,12 +192,45 @@ func (p panel) build(d dialect) (dashboard.Panel, error) {
 	if p.columns != nil {
 		p.tabulate(d, &out)
 	}
+	p.axis(out)
+	p.sizes(out)
 	for _, re := range p.dashed {
 		out.FieldConfig.Overrides = append(out.FieldConfig.Overrides, override("byRegexp", "/"+re+"/",
 			"custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{8, 8}}, "custom.fillOpacity", 0, "custom.lineWidth", 2,
 			"custom.stacking", map[string]any{"mode": "none", "group": re}))
 	}
 	return out, nil
+}
+
+// axis sets the axis and the legend of lines. A legend with numbers is beside a wide panel. Below it
+// there would be room for two rows. Without a soft maximum the axis of an idle percentage ends at
+// 10,000 %.
+func (p panel) axis(out dashboard.Panel) {
+	o, ok := out.Options.(*timeseries.Options)
+	if !ok {
+		return
+	}
+	if p.w < 12 {
+		o.Legend.DisplayMode, o.Legend.Calcs = common.LegendDisplayModeList, []string{}
+	} else {
+		o.Legend.Placement = common.LegendPlacementRight
+	}
+	custom := out.FieldConfig.Defaults.Custom.(*timeseries.FieldConfig)
+	switch {
+	case p.log:
+		custom.ScaleDistribution = &common.ScaleDistributionConfig{Type: common.ScaleDistributionLog, Log: ptr(10)}
+	case p.soft != nil:
+		custom.AxisSoftMax = p.soft
+	case p.max == nil && p.unit != "s" && p.unit != "bytes" && p.unit != "Bps":
+		custom.AxisSoftMax = ptr(1)
+	}
+}
+
+// sizes sets the text sizes of a tile with many values. Otherwise names are eight pixels high.
+func (p panel) sizes(out dashboard.Panel) {
+	if o, ok := out.Options.(*stat.Options); ok && (len(p.queries) > 1 || strings.Contains(p.queries[0].legend, "{{")) {
+		o.Text = &common.VizTextDisplayOptions{TitleSize: ptr(14), ValueSize: ptr(26)}
+	}
 }
 
 func (q query) build(d dialect, ref string, tabular bool) (variants.Dataquery, error) {
@@ -237,10 +272,23 @@ func (d dialect) fill(q string) string {
 	return strings.NewReplacer(
 		"@own", group+`job=~"$job",instance=~"$instance"`,
 		"@job", group+`job=~"$job"`,
-		"@alerts", none+`job=~"$job|"`, // the rules' own alerts have no job
+		"@alerts", none+fmt.Sprintf(`alertname=~%q,job=~"$job|"`, strings.Join(d.alertNames(), "|")), // the rules' own alerts have no job
 		"@check", group+`job=~"$job",instance=~"$instance",health_check_name=~"$check"`,
 		"@collector", group+`job=~"$collector"`,
 	).Replace(q)
+}
+
+// alertNames are the names of our alerts. A Prometheus has others, too, and one fires always.
+func (d dialect) alertNames() (names []string) {
+	for _, g := range rules(d, "") {
+		for _, r := range g.rules {
+			if r.alert != "" {
+				names = append(names, r.alert)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // expr returns a panel's query in the user's naming.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -31,13 +32,16 @@ var words = map[string]string{"pass": green, "warn": yellow, "unknown": purple, 
 func now(selector string) string    { return "last_over_time(" + selector + "[" + fresh + "])" }
 func during(selector string) string { return "max_over_time(" + selector + "[$__rate_interval])" }
 
-// worst returns a number for the worst state of the selected series.
+// worst returns a number for the worst state of the selected series. Each arm is a number and a
+// selector. The worst one comes first, and only states that were entered pass the comparison. So
+// the arms after it compare few series.
 func worst(by string, read func(string) string, arms ...string) string {
 	for n, arm := range arms {
 		number, selector, _ := strings.Cut(arm, " ")
-		arms[n] = number + " * " + read(selector)
+		arms[n] = fmt.Sprintf("%s * (max by (%s) (%s) > 0)", number, by, read(selector))
 	}
-	return fmt.Sprintf("max%s (%s)", by, strings.Join(arms, " or "))
+	slices.Reverse(arms)
+	return "(" + strings.Join(arms, " or ") + ")"
 }
 
 // checkState is the state of checks. more narrows the selection.
@@ -65,21 +69,16 @@ func readyState(by string, read func(string) string) string {
 // worstReady is the worst state of the instances in service. If there are none, it is the planned
 // state of the others.
 func worstReady() string {
-	each := readyState(" by (job, instance)", now)
+	each := readyState(perInstance, now)
 	return fmt.Sprintf("max(%s <= 5) or max(%s)", each, each)
 }
 
-// orSilent is -1 if there was data in the range, but there is none now.
-func orSilent(query, by, selector string) string {
-	return fmt.Sprintf("%s or 0 * max%s (last_over_time(%s[$__range])) - 1", query, by, selector)
-}
-
-// quantiles returns the quantiles of a histogram, with exemplars.
-func quantiles(histogram, selector, by, legend string, of ...string) (list []query) {
+// quantiles returns the quantiles of a histogram, with exemplars. A step without events has none.
+func quantiles(histogram, selector, by, legend string, of ...float64) (list []query) {
 	for _, q := range of {
 		list = append(list, query{
-			expr:      fmt.Sprintf("histogram_quantile(%s, sum by (%s) (rate(%s_bucket{%s}[$__rate_interval])))", q, strings.Trim("le, "+by, ", "), histogram, selector),
-			legend:    "p" + strings.TrimPrefix(q, "0.") + legend,
+			expr:      fmt.Sprintf("histogram_quantile(%g, sum by (%s) (rate(%s_bucket{%s}[$__rate_interval]))) >= 0", q, strings.Trim("le, "+by, ", "), histogram, selector),
+			legend:    fmt.Sprintf("p%g%s", 100*q, legend),
 			exemplars: true,
 		})
 	}

@@ -39,7 +39,9 @@ var foreign = map[string]string{
 
 // readSeries reads the tables of instruments in the packages' tests.
 func readSeries(root string) (series, error) {
-	s := series{own: map[string]instrument{}, labels: map[string]string{}}
+	s := series{own: map[string]instrument{}, labels: map[string]string{ // of target_info
+		"k8s_pod_name": "k8s.pod.name", "k8s_namespace_name": "k8s.namespace.name", "k8s_node_name": "k8s.node.name", "service_version": "service.version",
+	}}
 	for _, pkg := range []string{"healthcheck", "telemetry"} {
 		table, err := os.ReadFile(filepath.Join(root, pkg, "testdata", "instruments.txt"))
 		if err != nil {

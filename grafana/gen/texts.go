@@ -40,11 +40,7 @@ func (d dialect) who() string {
 	}
 	text := fmt.Sprintf("{{ range printf `topk(1, target_info{%s})` %s | query }}", matchers, values)
 	for _, l := range [][2]string{{"pod", "k8s_pod_name"}, {"namespace", "k8s_namespace_name"}, {"node", "k8s_node_name"}, {"version", "service_version"}} {
-		name := l[1]
-		if !d.names.ShouldEscape() {
-			name = strings.ReplaceAll(name, "_", ".")
-		}
-		text += fmt.Sprintf("{{ with label %q . }}, %s {{ . }}{{ end }}", name, l[0])
+		text += fmt.Sprintf("{{ with label %q . }}, %s {{ . }}{{ end }}", d.label(l[1]), l[0])
 	}
 	return text + "{{ end }}"
 }
