@@ -28,8 +28,8 @@ func TestDashboards(t *testing.T) {
 	addrs, dir := servers.FreeAddrs(t, 5), t.TempDir()
 	groups := regexp.MustCompile(`(?m)^( +interval:) .*$`)
 	config := laidOut(t, dir, func(rules string) string { return groups.ReplaceAllString(rules, "$1 1s") })
-	// An alert without a wait.
-	const alert = `groups: [{name: test, interval: 1s, rules: [{alert: HealthTest, expr: 'health_check_status{health_check_state="fail"} == 1', labels: {severity: warning}}]}]`
+	// An alert without a wait, under the name of one of ours, because panels show no others.
+	const alert = `groups: [{name: test, interval: 1s, rules: [{alert: HealthCheckFailing, expr: 'health_check_status{health_check_state="fail"} == 1', labels: {severity: warning}}]}]`
 	if err := os.WriteFile(filepath.Join(dir, "grafana", "alerts", "test.yaml"), []byte(alert), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -167,9 +167,10 @@ type filling []string
 // everything is Grafana's value for All, with a range and a zoom for a test: data comes 30 times as
 // often as usual.
 var everything = filling{
-	"$__rate_interval", "15s", "$__range", "600s", "$__interval", "5s",
+	"$__rate_interval", "15s", "$__range", "600s", "$__interval_ms", "5000", "$__interval", "5s",
 	"$instance", ".+", "$job", "shop/orders|shop/carts", "$check", ".+", "$latency", "latency", "$collector", ".+",
 	"[2m]", "[5s]", // the window of fresh data
+	":5m]", ":5s]", // the lookback
 }
 
 func (f filling) with(pairs ...string) filling {
@@ -291,6 +292,8 @@ func (s subject) hold(series [][]float64) error {
 	n, err := strconv.ParseFloat(number, 64)
 	near := func(v float64) bool { return math.Abs(v-n) < 1e-9 }
 	switch {
+	case s.holds == "any":
+		ok = true
 	case s.holds == "data":
 	case s.holds == ">0":
 		ok = slices.ContainsFunc(newest, func(v float64) bool { return v > 0 })

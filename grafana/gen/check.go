@@ -26,7 +26,7 @@ func check() board {
 					queries: []query{{instant: true, legend: "{{health_check_state}}", expr: "sum by (health_check_state) (" + last(perCheck+", health_check_state", "health_check_status{@check}") + ")"}}},
 				{id: 3, title: "Passed", about: "Share of the time range in which it passed, or only warned, over all selected instances.", unit: "percentunit", w: 4, h: 5, view: tile(), decimals: ptr(2),
 					steps: []step{{0, red}, {.99, yellow}, {.999, green}}, links: []link{toService}, queries: []query{{instant: true, legend: "passed",
-						expr: `sum(sum_over_time(health_check_status{@check,health_check_state=~"pass|warn"}[$__range])) / sum(count_over_time(` + eachCheck + `[$__range]))`}}},
+						expr: `sum(sum_over_time(health_check_status{@check,health_check_state=~"pass|warn"}[$__range])) / sum(count_over_time(` + eachCheck + `[$__range])) and on () count(` + now(eachCheck) + `)`}}},
 				{id: 4, title: "Last change", about: "When a check last entered another state, on any selected instance.", unit: "dateTimeFromNow", w: 4, h: 5, view: plain(), states: []state{silent, {0, 0, "never", "text"}}, steps: []step{{0, "text"}},
 					links: []link{toService}, queries: []query{{instant: true, legend: "changed",
 						expr: "1000 * max(" + now("health_check_last_transition_timestamp_seconds{@check}") + ") or 0 * count(" + now(eachCheck) + ") or vector(-1)"}}},

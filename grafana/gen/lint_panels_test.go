@@ -179,7 +179,7 @@ var unmatched = map[string]string{
 }
 
 // recorded are the recording rules that panels may read.
-var recorded = regexp.MustCompile(`^job:(health_instances:count|health_instances_ready:count|health_instances_expected:count|health_ready:ratio|health_instances:max1h|` +
+var recorded = regexp.MustCompile(`^job:(health_instances:count|health_instances_ready:count|health_instances_expected:count|health_ready:ratio|health_instances:max1h|health_silent:count|` +
 	`(health_ready_failed|health_ready_observed|http_server_requests_failed|http_server_requests):rate5m|` +
 	`(health_ready:error_ratio|http_server_requests:error_ratio|http_server_slow:ratio)_rate(5m|30m|1h|2h|6h|1d|3d))$`)
 
