@@ -29,8 +29,8 @@ func slo(d dialect) board {
 	toService := link{title: "Service", uid: "health-service", vars: []string{"job=job"}}
 	good := func(o objective) []step { return []step{{0, red}, {1 - o.budget, green}} }
 	room := []step{{0, red}, {1e-9, yellow}, {.25, green}}
-	worst := func(id uint32, title, about, expr string, decimals float64, steps []step) panel {
-		return panel{id: id, title: title, about: about, unit: "percentunit", w: 6, h: 5, view: tile().TextMode(common.BigValueTextModeValueAndName), steps: steps, decimals: &decimals, noData: noBudget,
+	worst := func(id uint32, title, about, expr, noData string, decimals float64, steps []step) panel {
+		return panel{id: id, title: title, about: about, unit: "percentunit", w: 6, h: 5, view: tile().TextMode(common.BigValueTextModeValueAndName), steps: steps, decimals: &decimals, noData: noData,
 			links: []link{toService}, queries: []query{{instant: true, legend: "{{job}}", expr: "bottomk(1, " + expr + ")"}}}
 	}
 	burn := func(id uint32, title, about string, o objective) panel {
@@ -49,10 +49,10 @@ func slo(d dialect) board {
 		rows: []row{
 			{id: 100, title: "Over the time range", panels: []panel{
 				worst(1, "Ready, worst service", "Share of the instances' time in service in which they were ready, from a counter of seconds: outages between two exports are in it. Maintenance, draining and starting are not, as in the alerts, whose recording rules it reads. Silence of a whole service is: nobody knows of anything that was ready.",
-					share(ready), 2, good(ready)),
-				worst(2, "Least readiness budget", "What is left of the time that may be not ready, at an objective of "+ready.percent()+". Below 0 %, it is missed. Maintenance, draining and starting cost nothing here.", left(ready), 0, room),
-				worst(3, "Without error, worst service", "Share of requests that were not answered 5xx. 503 is no error here, as in the alerts, whose recording rules it reads: a full queue and a drain answer it on purpose.", share(errors), 3, good(errors)),
-				worst(4, "Least request budget", "What is left of the requests that may fail, at an objective of "+errors.percent()+". Below 0 %, it is missed.", left(errors), 0, room),
+					share(ready), noBudget, 2, good(ready)),
+				worst(2, "Least readiness budget", "What is left of the time that may be not ready, at an objective of "+ready.percent()+". Below 0 %, it is missed. Maintenance, draining and starting cost nothing here.", left(ready), noBudget, 0, room),
+				worst(3, "Without error, worst service", "Share of requests that were not answered 5xx. 503 is no error here, as in the alerts, whose recording rules it reads: a full queue and a drain answer it on purpose.", share(errors), noRequests, 3, good(errors)),
+				worst(4, "Least request budget", "What is left of the requests that may fail, at an objective of "+errors.percent()+". Below 0 %, it is missed.", left(errors), noRequests, 0, room),
 				{id: 5, title: "Services", about: "All services with recorded series in the time range, the one with the least budget first.", unit: "short", w: 24, h: 8, view: rows("Readiness budget left", false), noData: noBudget,
 					queries: []query{
 						{instant: true, expr: share(ready)}, {instant: true, expr: left(ready)}, {instant: true, expr: total(unready)},
