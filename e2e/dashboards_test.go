@@ -27,7 +27,9 @@ func TestDashboards(t *testing.T) {
 	subjects := readSubjects(t, queries)
 	addrs, dir := servers.FreeAddrs(t, 5), t.TempDir()
 	groups := regexp.MustCompile(`(?m)^( +interval:) .*$`)
-	config := laidOut(t, dir, func(rules string) string { return groups.ReplaceAllString(rules, "$1 1s") })
+	config := laidOut(t, dir, func(rules string) string { // instances count after five minutes
+		return strings.ReplaceAll(groups.ReplaceAllString(rules, "$1 1s"), "offset 5m", "offset 5s")
+	})
 	// An alert without a wait, under the name of one of ours, because panels show no others.
 	const alert = `groups: [{name: test, interval: 1s, rules: [{alert: HealthCheckFailing, expr: 'health_check_status{health_check_state="fail"} == 1', labels: {severity: warning}}]}]`
 	if err := os.WriteFile(filepath.Join(dir, "grafana", "alerts", "test.yaml"), []byte(alert), 0o600); err != nil {

@@ -3,7 +3,9 @@ module github.com/otelhealth/otelhealth/e2e/pictures
 go 1.26.8
 
 require (
-	github.com/prometheus/alertmanager v0.34.1
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
+	github.com/otelhealth/otelhealth/e2e v0.0.0
 	github.com/prometheus/common v0.72.1
 	github.com/prometheus/otlptranslator v1.0.0
 	github.com/prometheus/prometheus v0.316.0
@@ -258,3 +260,5 @@ tool (
 	github.com/prometheus/prometheus/cmd/prometheus
 	github.com/prometheus/prometheus/cmd/promtool
 )
+
+replace github.com/otelhealth/otelhealth/e2e => ../

@@ -12,6 +12,7 @@ type world struct {
 	pods       []*pod
 	collectors []*collector
 	began      time.Time     // of the samples
+	until      time.Time     // if not now
 	days       time.Duration // of recorded series before them
 	skip       func(name string) bool
 }
@@ -54,7 +55,15 @@ func (w *world) play(s *store) error {
 	if err := w.remember(s); err != nil {
 		return err
 	}
-	for t := w.began; t.Before(now); t = t.Add(tick) {
+	return w.write(s)
+}
+
+// write writes the samples of the pods and the collectors.
+func (w *world) write(s *store) error {
+	if w.until.IsZero() {
+		w.until = now
+	}
+	for t := w.began; t.Before(w.until); t = t.Add(tick) {
 		a := &writer{app: s.db.Appender(context.Background()), skip: w.skip}
 		for _, p := range w.pods {
 			at := t.Add(p.offset)

@@ -37,7 +37,7 @@ func check() board {
 			{id: 101, title: "History", panels: []panel{
 				{id: 10, title: "State by instance", w: 24, h: 10, view: timeline(), states: checkStates, noData: "no telemetry", links: []link{toInstance},
 					about: "The worst state of each step, of the twenty that did not pass for most of the time range. Grey: there was no data.",
-					queries: []query{{legend: "{{who}} {{health_check_name}}", expr: named(worstRows(orSilent(checkState(perCheck, during, "@check"), perCheck, eachCheck), perCheck,
+					queries: []query{{legend: "{{who}} {{health_check_name}}", expr: named(worstOrSilent(checkState(perCheck, during, "@check"), perCheck, eachCheck,
 						"max by ("+perCheck+`) (sum_over_time(health_check_status{@check,health_check_state=~"fail|stale|unknown|warn"}[$__range] @ end()))`), eachCheck)}}},
 				{id: 11, title: "Transitions", about: "Changes by the new state, counted by the service itself, so none is too short to be seen. Many are flapping.", unit: "short", w: 12, h: 8, view: stacked(), min: ptr(0),
 					queries: []query{transitions, none(transitions, eachCheck)}},

@@ -16,7 +16,19 @@ func inRange(selector string) string { return "last_over_time(" + selector + "[$
 // orSilent is -1 where there is no data, from the first sample of the time range on. So what ended
 // before the range has no row.
 func orSilent(query, by, selector string) string {
-	return fmt.Sprintf("%s or 0 * (min by (%s) (min_over_time(timestamp(%s)[$__range:5m] @ end())) <= time()) - 1", query, by, selector)
+	return fmt.Sprintf("%s or 0 * (%s <= time()) - 1", query, begun(by, selector))
+}
+
+func begun(by, selector string) string {
+	return fmt.Sprintf("min by (%s) (min_over_time(timestamp(%s)[$__range:5m] @ end()))", by, selector)
+}
+
+// worstOrSilent is the same for the twenty rows with the highest score. More would not fit, and
+// twenty by the name would not show what matters. Other rows go before they are compared at each
+// step.
+func worstOrSilent(query, by, selector, score string) string {
+	chosen := fmt.Sprintf(" and on (%s) topk(20, %s)", by, score)
+	return fmt.Sprintf("%s%s or 0 * ((%s%s) <= time()) - 1", query, chosen, begun(by, selector), chosen)
 }
 
 // The jobs and instances of the time range.
@@ -58,10 +70,4 @@ func named(query, selector string) string {
 // described adds labels of target_info to each series of an instance.
 func described(query, labels, selector string) string {
 	return "(" + query + ") * on (job, instance) group_left (" + labels + ") (topk by (job, instance) (1, " + inRange("target_info{@own}") + ") or on (job, instance) group by (job, instance) (" + inRange(selector) + "))"
-}
-
-// worstRows keeps the rows with the highest score. More would not fit, and one by the name would not
-// show what matters.
-func worstRows(query, by, score string) string {
-	return fmt.Sprintf("(%s) and on (%s) topk(20, %s)", query, by, score)
 }

@@ -38,7 +38,7 @@ func during(selector string) string { return "max_over_time(" + selector + "[$__
 func worst(by string, read func(string) string, arms ...string) string {
 	for n, arm := range arms {
 		number, selector, _ := strings.Cut(arm, " ")
-		arms[n] = fmt.Sprintf("%s * (max by (%s) (%s) > 0)", number, by, read(selector))
+		arms[n] = fmt.Sprintf("%s * max by (%s) (%s > 0)", number, by, read(selector))
 	}
 	slices.Reverse(arms)
 	return "(" + strings.Join(arms, " or ") + ")"

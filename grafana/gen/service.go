@@ -92,7 +92,7 @@ func service() board {
 						expr: orSilent(checkState("health_check_name", during, "@own"), "health_check_name", `health_check_status{@own,health_check_state="pass"}`)}}},
 				{id: 12, title: "Instances", w: 24, h: 9, view: timeline(), states: readyStates, noData: "no telemetry",
 					about: "Readiness of the twenty instances that were not ready for most of the time range, the worst of each step; starting, draining and maintenance in place of the failure that they cause. Grey: there was no data.",
-					links: []link{toInstance}, queries: []query{{legend: "{{who}}", expr: named(worstRows(orSilent(readyState(perInstance, during), perInstance, eachInstance), perInstance,
+					links: []link{toInstance}, queries: []query{{legend: "{{who}}", expr: named(worstOrSilent(readyState(perInstance, during), perInstance, eachInstance,
 						`max by (job, instance) (sum_over_time(health_probe_status{@own,health_probe_name="readiness",health_probe_state="fail"}[$__range] @ end()))`), eachInstance)}}},
 				{id: 13, title: "Who they are", w: 24, h: 8, view: rows("State", true), unit: "short", links: []link{toPipeline},
 					about: "Each instance with its pod, node and version, as far as its resource says so: for kubectl. The silent ones come first: they sent data within the time range, ended without draining, and are heard no more.",
