@@ -14,8 +14,6 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/absence.txt instead of comparing it")
 
-const rulesFile = "../../grafana/alerts/otelhealth.yaml"
-
 var boards = []string{"health-fleet", "health-service", "health-check", "health-slo", "health-telemetry"}
 
 // started plays a scene of one service with three pods.
@@ -25,7 +23,7 @@ func started(t *testing.T, name string) *store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := open(t.TempDir(), rulesFile)
+	s, err := open(t.TempDir(), rules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +53,7 @@ func TestAbsence(t *testing.T) {
 	for _, name := range []string{"no-traffic", "dead", "never"} {
 		s := started(t, name)
 		for _, uid := range boards {
-			b, err := readBoard(filepath.Join("../../grafana/dashboards", uid+".json"))
+			b, err := readBoard(filepath.Join(dashboards, uid+".json"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,6 +21,13 @@ type board struct {
 	Time       struct{ From string }
 	Panels     []panel
 	Templating struct{ List []variable }
+
+	Annotations struct {
+		List []struct {
+			Name, Expr, IconColor   string
+			Enable, UseValueForTime bool
+		}
+	}
 }
 
 type variable struct{ Name, Type, Definition, AllValue, Regex string }
@@ -51,8 +58,8 @@ type panel struct {
 }
 
 type target struct {
-	RefID, Expr, Query, LegendFormat string
-	Instant                          bool
+	RefID, Expr, Query, LegendFormat, Format string
+	Instant                                  bool
 }
 
 type fieldConfig struct {

@@ -50,7 +50,7 @@ func TestCost(t *testing.T) {
 	}
 	var all []cost
 	for _, uid := range boards {
-		b, err := readBoard(filepath.Join("../../grafana/dashboards", uid+".json"))
+		b, err := readBoard(filepath.Join(dashboards, uid+".json"))
 		if err != nil {
 			t.Fatal(err)
 		}

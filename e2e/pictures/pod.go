@@ -9,13 +9,15 @@ import (
 )
 
 // now is the end of each scene, so that the same scene always gives the same picture.
-var now = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+var now = time.Date(2026, 11, 28, 12, 4, 0, 0, time.UTC)
 
 // ago is a time of a scene.
 func ago(d time.Duration) time.Time { return now.Add(-d) }
 
 // between tells whether a time is in a part of a scene.
-func between(t time.Time, from, to time.Duration) bool { return !t.Before(ago(from)) && t.Before(ago(to)) }
+func between(t time.Time, from, to time.Duration) bool {
+	return !t.Before(ago(from)) && t.Before(ago(to))
+}
 
 // A condition is the state of a pod at a moment.
 type condition struct {
@@ -47,7 +49,9 @@ const (
 	drain    = 35 * time.Second
 )
 
-func (p *pod) instance() string { return fmt.Sprintf("%08x-5d1c-4e0b-9a77-%s", hash(p.name), p.name[len(p.name)-1:]) }
+func (p *pod) instance() string {
+	return fmt.Sprintf("%08x-5d1c-4e0b-9a77-%s", hash(p.name), p.name[len(p.name)-1:])
+}
 
 func hash(s string) uint32 {
 	h := fnv.New32a()

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
-	"github.com/prometheus/prometheus/rules"
+	promrules "github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 )
@@ -21,11 +21,11 @@ type series struct {
 	ref    storage.SeriesRef
 }
 
-// store is Prometheus: its storage, its engine and its rules.
+// store is Prometheus: its storage, its engine and its promrules.
 type store struct {
 	db     *tsdb.DB
 	engine *promql.Engine
-	groups []*rules.Group
+	groups []*promrules.Group
 }
 
 const every = 30 * time.Second // between evaluations
@@ -44,8 +44,8 @@ func open(dir, file string) (*store, error) {
 	if file == "" {
 		return s, nil
 	}
-	m := rules.NewManager(&rules.ManagerOptions{QueryFunc: rules.EngineQueryFunc(s.engine, db), AppendableV2: db, Queryable: db, Context: context.Background(),
-		NotifyFunc: func(context.Context, string, ...*rules.Alert) {}, Logger: slog.New(slog.DiscardHandler), Parser: parser.NewParser(parser.Options{}),
+	m := promrules.NewManager(&promrules.ManagerOptions{QueryFunc: promrules.EngineQueryFunc(s.engine, db), AppendableV2: db, Queryable: db, Context: context.Background(),
+		NotifyFunc: func(context.Context, string, ...*promrules.Alert) {}, Logger: slog.New(slog.DiscardHandler), Parser: parser.NewParser(parser.Options{}),
 		OutageTolerance: time.Hour, ForGracePeriod: 10 * time.Minute})
 	groups, errs := m.LoadGroups(tick, labels.EmptyLabels(), "", nil, false, file)
 	if len(errs) > 0 {
@@ -57,7 +57,7 @@ func open(dir, file string) (*store, error) {
 		}
 		s.groups = append(s.groups, g)
 	}
-	slices.SortFunc(s.groups, func(a, b *rules.Group) int { return strings.Compare(a.Name(), b.Name()) })
+	slices.SortFunc(s.groups, func(a, b *promrules.Group) int { return strings.Compare(a.Name(), b.Name()) })
 	return s, nil
 }
 
@@ -115,4 +115,3 @@ func (w *writer) commit() error {
 	}
 	return w.app.Commit()
 }
-

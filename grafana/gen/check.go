@@ -16,7 +16,7 @@ func check() board {
 	toInstance := link{title: "Service, only this instance", uid: "health-service", vars: []string{"job", "instance=instance"}}
 	toService := link{title: "Service", uid: "health-service", vars: []string{"job", "instance"}}
 	return board{
-		uid: "health-check", title: "Health / Check", from: "now-6h", refresh: "1m", busy: true, variables: []string{"check", "service"},
+		uid: "health-check", title: "Health / Check", from: "now-6h", refresh: "1m", transitions: true, variables: []string{"check", "service"},
 		about: "One check, or a few: when it failed, how, and how near its time it runs to its timeout.",
 		rows: []row{
 			{id: 100, title: "Now", panels: []panel{

@@ -19,7 +19,7 @@ type board struct {
 	uid, title, about string
 	from, refresh     string // start of the time range; how often to ask again, at most once a point of it
 	variables         []string
-	busy              bool // many transitions, so they are hidden at first
+	transitions       bool // marks them; elsewhere they are too many, or a panel shows them
 	rows              []row
 }
 
@@ -176,9 +176,10 @@ func (b board) annotationList(d dialect) (list []cog.Builder[dashboard.Annotatio
 		on, exact                      bool
 	}{
 		{"Transitions of checks", `max by (job, health_check_name) (health_check_last_transition_timestamp_seconds{@own}) * 1000`,
-			"{{health_check_name}} changed", "{{job}}", "purple", b.busy, true},
-		{"Alerts firing", `group by (alertname, severity, job) (ALERTS{alertstate="firing",@alerts})`,
-			"{{alertname}}", "{{severity}} {{job}}", "red", true, false},
+			"{{health_check_name}} changed", "{{job}}", "purple", b.transitions, true},
+		// Where an alert begins. Regions of several alerts on each other would paint all panels red.
+		{"Alerts that begin", `group by (alertname, severity, job) (ALERTS{alertstate="firing",@alerts}) unless on (alertname, severity, job) ALERTS{alertstate="firing",@alerts} offset $__interval`,
+			"{{alertname}} fires", "{{severity}} {{job}}", "red", true, false},
 		// A process that is younger than a step, and than its first export. Its age says so, because
 		// after a gap in the data everything would look new. All of a service are one mark.
 		{"Restarts", `count by (job, service_version) ((sum by (job, instance) (health_probe_state_duration_seconds_total{@own,health_probe_name="readiness"}) < $__interval_ms / 1000 + 60)` +

@@ -38,7 +38,7 @@ type panel struct {
 	min, max           *float64
 	soft               *float64 // the axis reaches at least this value; see [panel.axis]
 	decimals           *float64
-	log                bool     // a logarithmic axis
+	log, symlog        bool     // a logarithmic axis; one that is linear up to 1
 	dashed             []string // regular expressions for series that are limits, not measurements
 }
 
@@ -202,15 +202,15 @@ func (p panel) build(d dialect) (dashboard.Panel, error) {
 	return out, nil
 }
 
-// axis sets the axis and the legend of lines. A legend with numbers is beside a wide panel. Below it
-// there would be room for two rows. Without a soft maximum the axis of an idle percentage ends at
+// axis sets the axis and the legend of lines. A legend with numbers is beside a panel of full width.
+// Below it there would be room for two rows, and beside a narrow one none for the lines. Without a soft maximum the axis of an idle percentage ends at
 // 10,000 %.
 func (p panel) axis(out dashboard.Panel) {
 	o, ok := out.Options.(*timeseries.Options)
 	if !ok {
 		return
 	}
-	if p.w < 12 {
+	if p.w < 24 {
 		o.Legend.DisplayMode, o.Legend.Calcs = common.LegendDisplayModeList, []string{}
 	} else {
 		o.Legend.Placement = common.LegendPlacementRight
@@ -219,6 +219,8 @@ func (p panel) axis(out dashboard.Panel) {
 	switch {
 	case p.log:
 		custom.ScaleDistribution = &common.ScaleDistributionConfig{Type: common.ScaleDistributionLog, Log: ptr(10)}
+	case p.symlog:
+		custom.ScaleDistribution = &common.ScaleDistributionConfig{Type: common.ScaleDistributionSymlog, Log: ptr(10), LinearThreshold: ptr(1)}
 	case p.soft != nil:
 		custom.AxisSoftMax = p.soft
 	case p.max == nil && p.unit != "s" && p.unit != "bytes" && p.unit != "Bps":
@@ -229,7 +231,12 @@ func (p panel) axis(out dashboard.Panel) {
 // sizes sets the text sizes of a tile with many values. Otherwise names are eight pixels high.
 func (p panel) sizes(out dashboard.Panel) {
 	if o, ok := out.Options.(*stat.Options); ok && (len(p.queries) > 1 || strings.Contains(p.queries[0].legend, "{{")) {
-		o.Text = &common.VizTextDisplayOptions{TitleSize: ptr(14), ValueSize: ptr(26)}
+		o.Text = &common.VizTextDisplayOptions{TitleSize: ptr(14), ValueSize: ptr(18)}
+		if o.ColorMode == common.BigValueColorModeNone { // a list: names left, values right
+			o.Orientation = common.VizOrientationHorizontal
+		} else {
+			o.Text.ValueSize = ptr(34)
+		}
 	}
 }
 

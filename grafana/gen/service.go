@@ -44,7 +44,7 @@ func service() board {
 	toInstance := link{title: "Only this instance", uid: "health-service", vars: []string{"job", "instance=instance"}}
 	toPipeline := link{title: "Telemetry pipeline", uid: "health-telemetry", vars: []string{"job", "instance"}}
 	return board{
-		uid: "health-service", title: "Health / Service", from: "now-1h", refresh: "30s", busy: true, variables: []string{"check", "latency", "service"},
+		uid: "health-service", title: "Health / Service", from: "now-1h", refresh: "30s", variables: []string{"check", "latency", "service"},
 		about: "One service: is it ready, and if not, why, since when, and how many of its instances share it.",
 		rows: []row{
 			{id: 100, title: "Verdict", panels: []panel{

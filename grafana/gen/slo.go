@@ -34,7 +34,7 @@ func slo(d dialect) board {
 			links: []link{toService}, queries: []query{{instant: true, legend: "{{job}}", expr: "bottomk(1, " + expr + ")"}}}
 	}
 	burn := func(id uint32, title, about string, o objective) panel {
-		p := panel{id: id, title: title, unit: "short", w: 24, h: 8, view: lines(), min: ptr(0), links: []link{toService}, noData: noBudget,
+		p := panel{id: id, title: title, unit: "short", w: 24, h: 8, view: lines(), min: ptr(0), symlog: true, links: []link{toService}, noData: noBudget,
 			about: about + " The objective is " + o.percent() + "; 1 spends the budget in just its time. Above 14.4 in both 5 min and 1 h, a fiftieth of 30 days' budget is gone in an hour, and somebody is paged; " +
 				"above 6 in 30 min and 6 h, too. Reads the recording rules of grafana/alerts.",
 			steps: []step{{0, "text"}, {1, yellow}, {6, orange}, {14.4, red}}}
