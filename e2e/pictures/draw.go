@@ -68,8 +68,10 @@ func (p picture) draw(b *browser, s *store, theme, out string) error {
 	if err != nil {
 		return err
 	}
-	if png, err = fewer(png); err != nil {
-		return err
+	if p.name != "" { // it is to be committed
+		if png, err = fewer(png); err != nil {
+			return err
+		}
 	}
 	from, err := source(p.board)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ var (
 var documented = []picture{
 	{name: "fleet", board: "health-fleet", scene: "incident", span: 2 * time.Hour, rows: []string{"Now", "History"}},
 	{name: "service", board: "health-service", scene: "incident", span: time.Hour, rows: []string{"Verdict", "Why"}, vars: orders},
-	{name: "slo", board: "health-slo", scene: "incident", span: 7 * 24 * time.Hour, rows: []string{"Over the time range", "Burn rates"}},
+	{name: "silent", board: "health-service", scene: "dead", span: time.Hour, rows: []string{"Verdict", "Why"}, vars: orders},
 }
 
 // everything is each dashboard in each scene, with all rows but those of traces.
@@ -64,15 +65,19 @@ func main() {
 func run() error {
 	docs := flag.Bool("docs", false, "draw the pictures of docs/images, in place of all")
 	out := flag.String("out", "", "`directory` of the pictures; if empty, docs/images or a temporary one")
-	only := flag.String("scene", "", "draw this `scene` only")
+	only := flag.String("only", "", "draw the pictures only whose name matches this `expression`, such as fleet-.*-dark")
 	flag.Parse()
 	list := everything()
 	if *docs {
 		list = documented
 	}
-	if *only != "" {
-		list = slices.DeleteFunc(list, func(p picture) bool { return p.scene != *only })
+	match, err := regexp.Compile(*only)
+	if err != nil {
+		return err
 	}
+	list = slices.DeleteFunc(list, func(p picture) bool {
+		return !slices.ContainsFunc(themes, func(theme string) bool { return match.MatchString(p.file(theme)) })
+	})
 	scratch, err := os.MkdirTemp("", "pictures")
 	if err != nil {
 		return err
@@ -110,6 +115,9 @@ func run() error {
 			}
 		}
 		for _, theme := range themes {
+			if !match.MatchString(p.file(theme)) {
+				continue
+			}
 			if err := p.draw(b, played, theme, *out); err != nil {
 				problems = append(problems, fmt.Errorf("%s: %w", p.file(theme), err))
 			}

@@ -61,7 +61,7 @@ func fleet() board {
 				{id: 11, title: "Instances not ready", about: "Instances that send data and are neither ready nor draining, by service.", unit: "short", w: 12, h: 8, view: stacked(),
 					links: []link{toService}, queries: []query{{legend: "{{job}}",
 						expr: `count by (job) (` + ready + ` == 0) or 0 * ` + heard}}},
-				{id: 12, title: "Instances, and the most of the last hour", unit: "short", w: 12, h: 8, view: lines(), dashed: []string{"most of"},
+				{id: 12, title: "Instances, and the most of the last hour", unit: "short", w: 12, h: 8, view: lines(), dashed: []string{"most of"}, unnamed: true,
 					about: "Where the line is below its dashed one, instances have gone: no ratio over those that are left shows that. Reads recording rules.",
 					links: []link{toService}, queries: []query{
 						{expr: `job:health_instances:count{@job}`, legend: "{{job}}"},

@@ -40,6 +40,7 @@ type panel struct {
 	decimals           *float64
 	log, symlog        bool     // a logarithmic axis; one that is linear up to 1
 	dashed             []string // regular expressions for series that are limits, not measurements
+	unnamed            bool     // the dashed are not in the legend
 }
 
 // query is a query in the default naming, with the placeholders of [dialect.fill].
@@ -99,7 +100,7 @@ func plain() *stat.PanelBuilder { return tile().ColorMode(common.BigValueColorMo
 func lines() *timeseries.PanelBuilder {
 	return timeseries.NewPanelBuilder().LineWidth(1).FillOpacity(5).ShowPoints(common.VisibilityModeAuto).
 		ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed)).
-		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassicByName)).
+		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassic)).
 		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeTable).Placement(common.LegendPlacementBottom).
 			ShowLegend(true).Calcs([]string{"lastNotNull", "max"})).
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))
@@ -197,7 +198,7 @@ func (p panel) build(d dialect) (dashboard.Panel, error) {
 	for _, re := range p.dashed {
 		out.FieldConfig.Overrides = append(out.FieldConfig.Overrides, override("byRegexp", "/"+re+"/",
 			"custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{8, 8}}, "custom.fillOpacity", 0, "custom.lineWidth", 2,
-			"custom.stacking", map[string]any{"mode": "none", "group": re}))
+			"custom.stacking", map[string]any{"mode": "none", "group": re}, "custom.hideFrom", map[string]bool{"legend": p.unnamed, "tooltip": false, "viz": false}))
 	}
 	return out, nil
 }

@@ -30,9 +30,9 @@ function Panel({ panel, data, look, left, top, width, height }) {
   </div>;
 }
 
-// cutLegends hides the rows of a legend that are cut at the edge, because nobody scrolls a picture.
+// cutLegends hides the entries of a legend that are cut at the edge, because nobody scrolls a picture.
 function cutLegends() {
-  for (const row of document.querySelectorAll('.u-legend tr, [class*="LegendTable"] tr, section table tbody tr')) {
+  for (const row of document.querySelectorAll('section table tbody tr, section li')) {
     const box = row.closest('section')?.getBoundingClientRect(), r = row.getBoundingClientRect();
     if (box && r.bottom > box.bottom - 2) row.style.visibility = 'hidden';
   }
