@@ -7,7 +7,7 @@ require (
 	github.com/chromedp/chromedp v0.23.0
 	github.com/otelhealth/otelhealth/e2e v0.0.0
 	github.com/prometheus/common v0.72.1
-	github.com/prometheus/otlptranslator v1.0.0
+	github.com/prometheus/otlptranslator v1.0.0 // indirect
 	github.com/prometheus/prometheus v0.316.0
 	go.yaml.in/yaml/v2 v2.4.4 // indirect
 )

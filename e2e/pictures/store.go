@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -90,7 +91,7 @@ func (w *writer) put(known map[string]*series, t time.Time, job, instance string
 		key := name + strings.Join(pairs, "|")
 		x := known[key]
 		if x == nil {
-			b := labels.NewBuilder(labels.FromStrings(append(pairs[:len(pairs):len(pairs)], labels.MetricName, name)...))
+			b := labels.NewBuilder(labels.FromStrings(append(pairs[:len(pairs):len(pairs)], model.MetricNameLabel, name)...))
 			if job != "" {
 				b.Set("job", job)
 			}
