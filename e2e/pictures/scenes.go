@@ -45,7 +45,7 @@ func fleet(w *world, of []service, befalls map[string]func(n int, t time.Time, c
 
 func well(w *world, of []service) {
 	blink := func(n int, t time.Time, c *condition) { // long ago
-		if n == 1 && between(t, 170*time.Minute, 168*time.Minute) {
+		if n == 1 && between(t, 138*time.Minute, 136*time.Minute) {
 			c.cache = "warn"
 		}
 	}
@@ -92,7 +92,7 @@ func incident(w *world, of []service) {
 			if n == 2 && between(t, 16*m, 0) {
 				c.cache = "fail"
 			}
-			if between(t, 170*m, 168*m) {
+			if between(t, 138*m, 136*m) {
 				c.cache = "warn"
 			}
 		},

@@ -50,7 +50,7 @@ func (s service) pods(generation, version string, change func(n int, t time.Time
 // play writes the samples of the world, and lets the rules run beside them.
 func (w *world) play(s *store) error {
 	if w.began.IsZero() {
-		w.began = ago(3 * time.Hour)
+		w.began = ago(140 * time.Minute)
 	}
 	if err := w.remember(s); err != nil {
 		return err

@@ -142,7 +142,7 @@ func TestPanels(t *testing.T) {
 		story("alerts of others", join(fleetOf(1, 2, "running 60", "pass 60"), sample(`ALERTS{alertname="Watchdog",alertstate="firing",severity="none"}`, "1x60")),
 			queryTest{asked(t, fleet, 22, "A") + ` unless on (alertname) ALERTS{alertname="HealthRulesBlind"}`, "5m", []testSample{{`{alertname="no alert fires"}`, 0}}},
 			queryTest{marked(t, "Alerts that begin"), "5m", []testSample{}}),
-		story("many instances fire one alert", sample(`ALERTS{alertname="QueueStalled",alertstate="firing",severity="warning",job="shop/orders",instance="1"}`, "_x9 1x60"),
+		story("many instances fire one alert", sample(`ALERTS{alertname="QueueStalled",alertstate="firing",severity="warning",job="shop/orders",instance="1"}`, "_x10 1x60"),
 			queryTest{marked(t, "Alerts that begin"), "5m", []testSample{{`{alertname="QueueStalled",severity="warning",job="shop/orders"}`, 1}}}),
 		story("a queue is full and does not grow, another is idle", join(queued("full", "100x60"), queued("idle", "0x60")),
 			at(svc, 32, "A", "14m", testSample{`{queue_name="full"}`, 1}, testSample{`{queue_name="idle"}`, 86400})),

@@ -53,7 +53,7 @@ func service() board {
 					links: []link{toPipeline}, queries: []query{{instant: true, legend: "readiness", expr: worstReady() + " or vector(-1)"}}},
 				{id: 2, title: "Instances ready", about: readyAbout, unit: "short", w: 4, h: 5, view: plain(),
 					links: []link{toPipeline}, queries: readyOf()},
-				{id: 3, title: "Liveness, worst instance", about: "A restart is what the kubelet answers a failure with: it means that work is pending and nothing moves.",
+				{id: 3, title: "Liveness", about: "Of the worst instance. A restart is what the kubelet answers a failure with: it means that work is pending and nothing moves.",
 					w: 4, h: 5, view: tile(), states: liveStates, noData: "no telemetry", links: []link{toPipeline},
 					queries: []query{{instant: true, legend: "liveness", expr: worst("", now,
 						`1 health_probe_status{@own,health_probe_name="liveness",health_probe_state="pass"}`,
