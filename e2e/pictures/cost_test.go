@@ -23,7 +23,7 @@ var full = flag.Bool("full", false, "TestCost with 200 pods, six generations and
 
 // most is what a query may cost, in plain sums. A query of all states of all checks reads two and a
 // half times as many series as the plain sum of all states of all probes.
-const most = 10
+const most = 14
 
 // TestCost asks a real Prometheus for each panel over a fleet of many pods, of which each was
 // replaced several times. No query may cost more than some plain sums over the same range. CPU time
@@ -42,7 +42,12 @@ func TestCost(t *testing.T) {
 	addrs := servers.FreeAddrs(t, 1)
 	servers.PrometheusWith(t, "../..", "testdata/prometheus.yaml", addrs[0], dir, "--storage.tsdb.retention.time=100d", "--query.timeout=5m")
 	p := &prometheus{t: t, url: "http://" + addrs[0]}
-	plain := p.cost("sum(health_probe_status)", span, span/720)
+	var sums []time.Duration
+	for range 9 {
+		sums = append(sums, p.cost("sum(health_probe_status)", span, span/720))
+	}
+	slices.Sort(sums)
+	plain := sums[len(sums)/2]
 	t.Logf("%d pods, %d generations, %v: a plain sum takes %v", pods, generations, span, plain)
 	type cost struct {
 		name string
