@@ -77,7 +77,9 @@ func (d dialect) instances(desired string) []rule {
 				" unless on (job) job:health_instances_missing:count"},
 	}
 	const recent = "(job:health_instances_in_service:count + on (job) (job:health_instances_lost:count1h or 0 * job:health_instances_in_service:count))"
-	expected := recent + " < on (job) job:health_instances:max1h or job:health_instances:max1h and on (job) job:health_instances_in_service:count"
+	// A job in its first five minutes has no max1h.
+	expected := recent + " < on (job) job:health_instances:max1h or job:health_instances:max1h and on (job) job:health_instances_in_service:count" +
+		" or job:health_instances_in_service:count unless on (job) job:health_instances:max1h"
 	if desired != "" { // instances in maintenance are desired, but not now
 		out = append(out, rule{record: "job:health_instances_desired:count", expr: fmt.Sprintf("max by (%s) (%s)", strings.Join(d.grouped([]string{"job"}), ", "), desired), foreign: true})
 		expected = "(job:health_instances_desired:count - on (job) (sum by (job) (" + lifecycle("maintenance") + ") or 0 * job:health_instances_desired:count)) or " + expected
