@@ -46,6 +46,7 @@ func readinessStories() []story {
 	again := func(turn string) string { return strings.Repeat(turn+", gone 9, ", 7) + turn }
 	return []story{
 		{"none of three is ready", fleetOf(1, 3, "running 40", "pass 20, fail 20"), "12m", "HealthNoReadyInstance", []alarm{none}},
+		{"a new service is never ready", fleetOf(1, 3, "running 20", "fail 20"), "3m", "HealthNoReadyInstance", []alarm{none}},
 		{"all crash again and again", join(fleetOf(1, 3, "running 40, gone 100", "pass 40, gone 100"), loop), "28m", "HealthNoReadyInstance", []alarm{none}},
 		{"all three are in maintenance", fleetOf(1, 3, "running 20, maintenance 20", "pass 20, fail 20"), "15m", "HealthNoReadyInstance", nil},
 		{"one of three is ready", join(fleetOf(1, 2, "running 40", "pass 20, fail 20"), pod(of(3), "running 40", "warn 40")), "15m", "HealthNoReadyInstance", nil},
