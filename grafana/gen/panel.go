@@ -72,6 +72,8 @@ type column struct {
 	link               *link
 	words              map[string]string // colours of a label's values
 	width              int
+	decimals           *float64
+	optional           bool // a service may have none, so nothing is not silence
 }
 
 // link leads to another dashboard.
@@ -435,8 +437,14 @@ func (c column) override(d dialect) dashboard.DashboardFieldConfigSourceOverride
 	if c.link != nil {
 		list = append(list, "links", []any{map[string]any{"title": c.link.title, "url": c.link.url(d, "__data.fields")}})
 	}
+	if c.decimals != nil {
+		list = append(list, "decimals", *c.decimals)
+	}
 	if c.states != nil {
 		list = append(list, "mappings", mappings(c.states, "no telemetry"))
+	}
+	if c.optional {
+		list = append(list, "noValue", "—", "mappings", mappings([]state{}, "—"))
 	}
 	if c.words != nil {
 		values := map[string]dashboard.ValueMappingResult{}

@@ -59,10 +59,10 @@ func slo(d dialect) board {
 						{instant: true, expr: share(errors)}, {instant: true, expr: left(errors)}, {instant: true, expr: total("sum_over_time(" + errors.all + "{@job}[$__range])")}},
 					columns: []column{
 						{field: "job", title: "Service", link: &link{title: "Open the service", uid: "health-service", vars: []string{"job=job"}}},
-						{field: "A", title: "Ready", unit: "percentunit", steps: good(ready)}, {field: "B", title: "Readiness budget left", unit: "percentunit", steps: room},
+						{field: "A", title: "Ready", unit: "percentunit", decimals: ptr(2), steps: good(ready)}, {field: "B", title: "Readiness budget left", unit: "percentunit", steps: room},
 						{field: "C", title: "Not ready, all instances", unit: "s"},
-						{field: "D", title: "Without error", unit: "percentunit", steps: good(errors)}, {field: "E", title: "Request budget left", unit: "percentunit", steps: room},
-						{field: "F", title: "Requests", unit: "short"},
+						{field: "D", title: "Without error", unit: "percentunit", decimals: ptr(3), optional: true, steps: good(errors)}, {field: "E", title: "Request budget left", unit: "percentunit", optional: true, steps: room},
+						{field: "F", title: "Requests", unit: "short", optional: true},
 					}},
 			}},
 			{id: 101, title: "Burn rates", panels: []panel{
