@@ -68,8 +68,8 @@ func (d dialect) lifecycleRules() group {
 	return group{"otelhealth-lifecycle", append(list,
 		rule{alert: "HealthStartingTooLong", severity: "critical", wait: 10 * time.Minute,
 			expr:        startsFail,
-			summary:     "A service does not get past its start.",
-			description: "For ten minutes instances of {{ $labels.job }} have been starting, and {{ $value | humanizePercentage }} of those that run or start are ready."},
+			summary:     "Most instances of a service do not get past their start.",
+			description: "For ten minutes more instances of {{ $labels.job }} have been starting than were ready: {{ $value | humanizePercentage }} of all are ready now."},
 		rule{alert: "HealthMaintenanceTooLong", severity: "warning", wait: 4 * time.Hour,
 			expr:    lifecycle("maintenance") + " == 1 unless on (job) (" + maintained + ") or " + maintained,
 			summary: "Instances have been in maintenance for more than four hours.",
@@ -124,7 +124,7 @@ func (d dialect) checkRules() group {
 			expr: fleetWide + " and on (job, health_check_name) max by (job, health_check_name) (last_over_time(health_check_info{health_check_role=~\"" +
 				roles + "\"}[" + fresh + "])) == 1",
 			summary:     "A check fails on most instances of a service.",
-			description: "Check {{ $labels.health_check_name }} fails, hangs or flaps on {{ $value | humanizePercentage }} of the instances of {{ $labels.job }}: what they share is down. " + consequence}
+			description: "Check {{ $labels.health_check_name }} fails, hangs or flaps on {{ $value | humanizePercentage }} of the instances of {{ $labels.job }}: something that they share is down or wrong. " + consequence}
 	}
 	inAll := " / on (job) group_left () sum by (job) (" + lifecycle("running") + ")"
 	const (
@@ -224,9 +224,9 @@ func (d dialect) queueRules() group {
 		expr: "max by (" + perQueue + ") (predict_linear(queue_length{queue_name!=\"\"}[15m], 1800)) > on (" + perQueue + ") (" + last(perQueue, `queue_capacity{queue_name!=""}`) + " > 0)" +
 			" and on (" + perQueue + ") (" + fill + " > 0.3 <= 0.9)",
 		summary:     "A queue will be full within half an hour.",
-		description: "As queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} has grown for a quarter of an hour, it will hold {{ $value | humanize }} items in half an hour, which is more than it can."},
+		description: "Queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} grows. At the pace of the last quarter of an hour it will hold {{ $value | printf \"%.0f\" }} items in half an hour. That is more than it can hold, and what comes then is refused."},
 		jobQueue, "A queue will be full within half an hour on several instances.",
-		"As queue {{ $labels.queue_name }} of {{ $labels.job }} has grown for a quarter of an hour, it will be full on {{ $value }} instances in half an hour.")...)
+		"Queue {{ $labels.queue_name }} of {{ $labels.job }} grows. At the pace of the last quarter of an hour it will be full on {{ $value }} instances in half an hour, and what comes then is refused.")...)
 	rules = append(rules, both(
 		rule{wait: 5 * time.Minute, keep: 2 * time.Minute,
 			expr:        stalled,

@@ -28,8 +28,8 @@ func readinessStories() []story {
 	unready := alarm{"severity=warning instance=1 " + jobOnly, "An instance is not ready, and no failing check says why.",
 		"1 of shop/orders has not been ready for ten minutes, and none of its checks that take it out fails.", ""}
 	starting := func(share string) alarm {
-		return alarm{"severity=critical " + jobOnly, "A service does not get past its start.",
-			"For ten minutes instances of shop/orders have been starting, and " + share + " of those that run or start are ready.", ""}
+		return alarm{"severity=critical " + jobOnly, "Most instances of a service do not get past their start.",
+			"For ten minutes more instances of shop/orders have been starting than were ready: " + share + " of all are ready now.", ""}
 	}
 	startingOne := alarm{"severity=warning instance=1 " + jobOnly, "An instance does not get past its start.",
 		"1 of shop/orders has been starting for a quarter of an hour.", ""}
@@ -104,7 +104,7 @@ func checkStories() []story {
 		"Check database fails on 1 of shop/orders, and not on most others.", ""}
 	down := func(severity, share, consequence string) alarm {
 		return alarm{"severity=" + severity + " health_check_name=database " + jobOnly, "A check fails on most instances of a service.",
-			"Check database fails, hangs or flaps on " + share + " of the instances of shop/orders: what they share is down. " + consequence, ""}
+			"Check database fails, hangs or flaps on " + share + " of the instances of shop/orders: something that they share is down or wrong. " + consequence, ""}
 	}
 	stale := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "A check no longer runs, or its evidence is old.",
 		"Check database on 1 of shop/orders says nothing new; what it said last may be wrong by now.", ""}
@@ -286,7 +286,7 @@ func queueStories() []story {
 
 		{"a queue grows", queue(1, "40+1x100", works), "15m", "QueuePredictedFull", []alarm{{
 			one, "A queue will be full within half an hour.",
-			"As queue jobs on 1 of shop/orders has grown for a quarter of an hour, it will hold 130 items in half an hour, which is more than it can.", ""}}},
+			"Queue jobs on 1 of shop/orders grows. At the pace of the last quarter of an hour it will hold 130 items in half an hour. That is more than it can hold, and what comes then is refused.", ""}}},
 		{"a queue is steady", queue(1, "60x100", works), "30m", "QueuePredictedFull", nil},
 		{"a queue grows, far below", queue(1, "0+1.45x60", works), "10m", "QueuePredictedFull", nil},
 		{"a queue has grown", queue(1, "40+1x57 97x40", works), "34m", "QueuePredictedFull", nil},
@@ -360,7 +360,7 @@ func severalStories() (list []story) {
 	befall("HttpRequestsHung", "20m", "", "Requests hang on several instances.", "On "+of4+" a request has been waiting for more than a minute.", age("100x140"), age("0x140"))
 	befall("QueueNearlyFull", "20m", jobs, "A queue is nearly full on several instances.", "Queue jobs is more than 90% full on "+of4+".", queue("95x140", "0+300x140"), queue("5x140", "0+300x140"))
 	befall("QueuePredictedFull", "20m", jobs, "A queue will be full within half an hour on several instances.",
-		"As queue jobs of shop/orders has grown for a quarter of an hour, it will be full on 4 instances in half an hour.", queue("35+1x140", "0+300x140"), queue("5x140", "0+300x140"))
+		"Queue jobs of shop/orders grows. At the pace of the last quarter of an hour it will be full on 4 instances in half an hour, and what comes then is refused.", queue("35+1x140", "0+300x140"), queue("5x140", "0+300x140"))
 	befall("QueueStalled", "20m", jobs, "Nothing is taken from a queue on several instances.",
 		"In queue jobs on "+of4+" items wait, and for five minutes none has been taken there.", queue("5x140", "7x140"), queue("5x140", "0+300x140"))
 	maintained := func(id int) [][2]string { return pod(of(id), "maintenance 600", "fail 600") }
@@ -389,7 +389,7 @@ func severalStories() (list []story) {
 
 func pipelineStories() []story {
 	silent := alarm{"severity=critical " + jobOnly, "A service has fallen silent without an orderly shutdown.",
-		"No metrics of shop/orders arrive, though the way to Prometheus works. 2 instances vanished without an orderly shutdown: they were killed, or they live and can't export.", ""}
+		"No metrics of shop/orders arrive, though the way to Prometheus works. Instances that vanished without an orderly shutdown: 2. They were killed, or they live and can't export. This alert ends after a day, even if nothing is better.", ""}
 	const board = "health-telemetry?var-job=otel-collector"
 	deaf := alarm{"severity=critical reason=silent job=otel-collector", "The collector has fallen silent.",
 		"otel-collector was heard of in the last day and is not now. Nothing that goes through it arrives, and no alert on that can be trusted.", board}

@@ -54,7 +54,7 @@ func (d dialect) silenceRules(desired string) group {
 		{alert: "HealthTelemetryAbsent", severity: "critical", wait: 90 * time.Second,
 			expr:        "job:health_silent:count unless " + d.on() + " (" + many + ")",
 			summary:     "A service has fallen silent without an orderly shutdown.",
-			description: "No metrics of {{ $labels.job }} arrive, though the way to Prometheus works. {{ $value }} instances vanished without an orderly shutdown: they were killed, or they live and can't export."},
+			description: "No metrics of {{ $labels.job }} arrive, though the way to Prometheus works. Instances that vanished without an orderly shutdown: {{ $value }}. They were killed, or they live and can't export. This alert ends after a day, even if nothing is better."},
 		{alert: "TelemetryExportFailing", severity: "warning", wait: 5 * time.Minute, keep: 10 * time.Minute, dashboard: "health-telemetry",
 			expr:        goesOn("telemetry_export_failures_total", "3"),
 			summary:     "Instances of a service can't hand over their telemetry.",
