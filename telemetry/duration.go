@@ -24,8 +24,9 @@ import (
 type duration struct {
 	histogram metric.Float64Histogram
 	service   string
-	all       bool // a view of the user may keep any attribute
-	others    metric.MeterProvider
+	all       bool                 // a view of the user may keep any attribute
+	sizes     bool                 // a view of the user has sizes of bodies
+	others    metric.MeterProvider // otelhttp's
 }
 
 // buckets are those of the semantic conventions, as in otelhttp.
@@ -45,7 +46,7 @@ func newDuration(mp metric.MeterProvider, service string, views []sdkmetric.View
 	var request httpconv.ServerRequestBodySize
 	var response httpconv.ServerResponseBodySize
 	if matches(views, requestBodySize, request.Unit(), request.Description()) || matches(views, responseBodySize, response.Unit(), response.Description()) {
-		d.others = sizes{mp}
+		d.sizes, d.others = true, sizes{mp}
 	}
 	return d, nil
 }

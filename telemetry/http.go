@@ -5,9 +5,9 @@ import (
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -47,15 +47,11 @@ var ownViews = []sdkmetric.View{
 // outside too if they stay open for long, such as event streams, because otherwise they are the
 // oldest request.
 func (t *Telemetry) Instrument(next http.Handler) http.Handler {
-	var tracers trace.TracerProvider = t.TracerProvider
-	if !t.spanDetails {
-		tracers = requestTracers{tracers}
-	}
 	in := &instrumented{
-		t: t, next: next,
+		t: t, next: next, propagator: shortcut(t.propagator),
 		otelhttp: otelhttp.NewMiddleware("",
-			otelhttp.WithMeterProvider(t.duration.others), otelhttp.WithTracerProvider(tracers),
-			otelhttp.WithPropagators(shortcut(t.propagator)),
+			otelhttp.WithMeterProvider(t.duration.others), otelhttp.WithTracerProvider(t.TracerProvider),
+			otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()), // it is not told the headers
 			otelhttp.WithSpanNameFormatter(t.routes.spanName),
 			otelhttp.WithServerName(t.service)), // otherwise server.address is the client's Host header
 	}
@@ -64,15 +60,17 @@ func (t *Telemetry) Instrument(next http.Handler) http.Handler {
 
 // instrumented is a handler of the user with everything around it.
 type instrumented struct {
-	t        *Telemetry
-	next     http.Handler
-	otelhttp func(http.Handler) http.Handler
+	t          *Telemetry
+	next       http.Handler
+	propagator propagation.TextMapPropagator
+	otelhttp   func(http.Handler) http.Handler
 }
 
 func (in *instrumented) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	req := &request{instrumented: in, server: w, outer: r, outerBody: r.Body, method: methodOf(r.Method), scheme: schemeOf(r)}
+	req := &request{instrumented: in, server: w, outer: r, method: methodOf(r.Method), scheme: schemeOf(r)}
 	in.t.inflight.enter(req)
 	defer req.end() // even if next ends the goroutine
-	in.otelhttp(req).ServeHTTP(lower{req}, r)
+	ctx := in.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	in.otelhttp(req).ServeHTTP(lower{req}, req.tell(ctx))
 	req.finish()
 }

@@ -1,7 +1,7 @@
 package telemetry
 
 import (
-	"io"
+	"context"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -25,10 +25,11 @@ type request struct {
 	server   http.ResponseWriter // net/http's, or that of a middleware around us
 	measured http.ResponseWriter // otelhttp's, which ends in server
 
-	outer     *http.Request // net/http's
-	outerBody io.ReadCloser
-	inner     *http.Request // otelhttp's copy, which the handler gets
-	body      body
+	outer *http.Request // net/http's
+	told  http.Request  // otelhttp's
+	inner *http.Request // the handler's; nil before otelhttp has called us
+	given http.Request  // inner
+	body  body
 
 	method method
 	scheme scheme
@@ -49,32 +50,59 @@ type request struct {
 	open           bool
 }
 
-// ServeHTTP is what otelhttp calls.
-func (req *request) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	req.measured, req.inner = w, r
-	if r.Body != nil && r.Body != http.NoBody {
-		// net/http looks at the type of its own request's body when it writes the header. otelhttp
-		// gives the original back only at the end. Until then a handler that answers without
-		// reading the body would wait for a client that waits for a 100 Continue.
-		req.outer.Body = req.outerBody
-		req.body.init(req, r.Body)
-		r.Body = &req.body
+// tell returns a request for otelhttp: only what it puts on a span that is exported. It makes
+// attributes of all that it sees, for every request, and nobody keeps the others. net/http's own
+// request stays as it is, because net/http looks at the type of its body when it writes the header.
+func (req *request) tell(ctx context.Context) *http.Request {
+	r := req.outer
+	told := http.Request{Method: r.Method, Proto: r.Proto, Host: r.Host, TLS: r.TLS, Pattern: r.Pattern, Body: r.Body}
+	if req.t.spanDetails {
+		told.Header, told.URL, told.RemoteAddr = r.Header, r.URL, r.RemoteAddr
+	}
+	req.told = *told.WithContext(ctx)
+	return &req.told
+}
+
+// ServeHTTP is what otelhttp calls, with its copy of what it was told.
+func (req *request) ServeHTTP(w http.ResponseWriter, told *http.Request) {
+	req.given = *req.outer.WithContext(told.Context())
+	req.measured, req.inner = w, &req.given
+	if b := told.Body; b != nil && b != http.NoBody {
+		req.body.init(req, b)
+		req.inner.Body = &req.body
 	}
 	out := req.writer()
-	defer req.recovered(out)
-	req.next.ServeHTTP(out, r) // the same request, because the mux writes its pattern into it
+	defer req.recovered(out, told)
+	req.next.ServeHTTP(out, req.inner) // this very request, because the mux writes its pattern into it
 	req.back = true
+}
+
+// hand leaves to otelhttp and net/http what they read after the handler. They have requests of their own.
+func (req *request) hand(span trace.Span, told *http.Request) {
+	if req.inner.MultipartForm != nil {
+		req.outer.MultipartForm = req.inner.MultipartForm // net/http removes its files
+	}
+	req.outer.Pattern = req.inner.Pattern // a middleware around us sees the route, as around a mux
+	if req.t.duration.sizes {
+		told.Method, told.Pattern = req.inner.Method, req.inner.Pattern
+		return
+	}
+	if req.inner.Pattern != "" && span.IsRecording() {
+		span.SetName(req.t.routes.spanName("", req.inner))
+	}
+	told.Pattern, told.Proto, told.Host = "", "", "" // otelhttp sorts and hashes the rest, and nobody records it
 }
 
 // recovered turns a panic into a 500 before otelhttp sees it, because otelhttp records nothing after
 // a panic.
-func (req *request) recovered(w http.ResponseWriter) {
+func (req *request) recovered(w http.ResponseWriter, told *http.Request) {
 	p := recover()
 	route := req.t.routes.of(req.inner.Pattern) // after the mux has routed
 	span := trace.SpanFromContext(req.inner.Context())
 	if route.path != "" && span.IsRecording() {
 		span.SetAttributes(route.attribute...)
 	}
+	req.hand(span, told)
 	if p != nil {
 		req.panicked(w, p, route)
 	}

@@ -27,9 +27,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// TestTemporaryFiles: net/http removes the files of a multipart form after the request.
+// TestTemporaryFiles: net/http removes the files of a multipart form after the request, also of a
+// handler that has panicked.
 func TestTemporaryFiles(t *testing.T) {
-	for _, p := range protocols {
+	for n, p := range slices.Concat(protocols[:], protocols[:]) {
 		dir := t.TempDir()
 		t.Setenv("TMPDIR", dir)
 		tel, _ := start(t, Config{}, nil)
@@ -40,6 +41,9 @@ func TestTemporaryFiles(t *testing.T) {
 			}
 			files, _ := os.ReadDir(dir)
 			made += len(files)
+			if n >= len(protocols) {
+				panic("of a test")
+			}
 		})), p.two)
 		form, contentType := multipartForm(11 << 20)
 		res, err := srv.Client().Post(srv.URL, contentType, form)
