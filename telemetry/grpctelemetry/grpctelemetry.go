@@ -5,7 +5,7 @@
 //	…
 //	server := grpc.NewServer(grpc.StatsHandler(calls))
 //
-// Spans and rpc.server.call.duration are those of [otelgrpc], which makes the spans, at less cost.
+// Spans and rpc.server.call.duration are those of [otelgrpc], which begins the spans, at less cost.
 // rpc.server.active_calls and rpc.server.oldest_call.age show calls that hang: these have no
 // duration yet, so a histogram never shows them. Calls of grpc.health.v1.Health are left out, or
 // the probes would be the service's traffic.
@@ -20,6 +20,7 @@ import (
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/otel"
+	otelcodes "go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
@@ -27,6 +28,7 @@ import (
 	"go.opentelemetry.io/otel/semconv/v1.43.0/rpcconv"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 )
 
 // A Config says where a handler records. The zero Config uses OpenTelemetry's globals.
@@ -66,22 +68,23 @@ func NewServerHandler(c Config) (stats.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{duration: duration.Inst()}
+	h := &handler{propagator: c.Propagator, duration: duration.Inst()}
 	if err := h.inFlight.register(meters.Meter(ScopeName, metric.WithSchemaURL(semconv.SchemaURL))); err != nil {
 		return nil, err
 	}
-	h.spans = otelgrpc.NewServerHandler(otelgrpc.WithMeterProvider(noop.NewMeterProvider()), otelgrpc.WithTracerProvider(tracers), otelgrpc.WithPropagators(c.Propagator))
+	h.spans = otelgrpc.NewServerHandler(otelgrpc.WithMeterProvider(noop.NewMeterProvider()), otelgrpc.WithTracerProvider(tracers), otelgrpc.WithPropagators(propagation.NewCompositeTextMapPropagator()))
 	return h, nil
 }
 
-// handler has otelgrpc's handler make the spans, and records the metrics itself. otelgrpc makes a set
-// of attributes for every call. We look it up.
+// handler has otelgrpc's handler begin the spans, ends them, and records the metrics itself. otelgrpc
+// makes a set of attributes for every call. We look it up.
 type handler struct {
-	spans    stats.Handler
-	duration metric.Float64Histogram
-	methods  methods
-	inFlight inFlight
-	guard    guard
+	spans      stats.Handler
+	propagator propagation.TextMapPropagator
+	duration   metric.Float64Histogram
+	methods    methods
+	inFlight   inFlight
+	guard      guard
 }
 
 // TagRPC begins the span of a call.
@@ -90,15 +93,20 @@ func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Co
 		return ctx
 	}
 	c := &call{Context: ctx, method: info.FullMethodName}
+	tagged := context.Context(c)
 	h.guard.inline(func() {
-		c.Context = h.spans.TagRPC(ctx, info)
-		c.recorded = trace.SpanFromContext(c.Context).IsRecording()
+		c.Context = h.propagator.Extract(ctx, incomingOf(ctx))
+		c.hidden = true
+		tagged = h.spans.TagRPC(c, info)
+		if c.recorded = trace.SpanFromContext(tagged).IsRecording(); c.recorded {
+			c.connection, _ = ctx.Value(connectionKey{}).(*connection)
+		}
 	})
-	return c
+	c.hidden = false
+	return tagged
 }
 
-// HandleRPC follows a call from its Begin to its End. Of what happens, otelgrpc puts only the header
-// and the end on a span.
+// HandleRPC follows a call from its Begin to its End.
 func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 	switch s := s.(type) {
 	case *stats.Begin:
@@ -106,8 +114,8 @@ func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 			h.inFlight.enter(c, s.BeginTime)
 		}
 	case *stats.InHeader:
-		if c := callOf(ctx); c != nil && c.recorded {
-			h.guard.inline(func() { h.spans.HandleRPC(ctx, s) })
+		if c := callOf(ctx); c != nil && c.recorded && c.connection == nil {
+			h.guard.inline(func() { c.connection = newConnection(ctx, s.LocalAddr) })
 		}
 	case *stats.End:
 		c := callOf(ctx)
@@ -115,7 +123,7 @@ func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 			return
 		}
 		if c.recorded {
-			h.guard.inline(func() { h.spans.HandleRPC(ctx, s) })
+			h.guard.inline(func() { c.end(trace.SpanFromContext(ctx), s.Error) })
 		}
 		h.inFlight.leave(c)
 		h.guard.inline(func() {
@@ -124,11 +132,15 @@ func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 	}
 }
 
-// TagConn does nothing.
-func (h *handler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
-
-// HandleConn does nothing.
-func (h *handler) HandleConn(context.Context, stats.ConnStats) {}
+// end ends the span of a call as otelgrpc does, but sets all attributes at once.
+func (c *call) end(span trace.Span, err error) {
+	s := status.Convert(err) // nil if there is no error
+	if isServerError(s.Code()) {
+		span.SetStatus(otelcodes.Error, s.Message())
+	}
+	span.SetAttributes(c.connection.ended(s.Code())...)
+	span.End()
+}
 
 // nameOf is the value of rpc.method.
 func nameOf(fullMethod string) string {

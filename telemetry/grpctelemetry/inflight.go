@@ -9,12 +9,14 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// call is all that we know of one call, and its context, in one allocation. It is in the list of its
+// call is all that we know of one call, and a context, in one allocation. It is in the list of its
 // handler until it ends.
 type call struct {
 	context.Context
 	method         string
-	recorded       bool // by its span
+	connection     *connection // if recorded
+	hidden         bool        // the metadata, for the first who asks
+	recorded       bool        // by its span
 	start          time.Time
 	older, younger *call
 	open           bool
@@ -24,8 +26,12 @@ type callKey struct{}
 
 // Value returns the call itself for its key.
 func (c *call) Value(key any) any {
-	if key == (callKey{}) {
+	switch {
+	case key == (callKey{}):
 		return c
+	case c.hidden && key == incomingKey:
+		c.hidden = false // samplers and span processors see it
+		return nil
 	}
 	return c.Context.Value(key)
 }

@@ -84,14 +84,35 @@ func (m *method) attributes(err error) []metric.RecordOption {
 }
 
 func (m *method) build(code codes.Code) []metric.RecordOption {
-	name := nameOfCode(code)
-	attrs := []attribute.KeyValue{semconv.RPCSystemNameGRPC, semconv.RPCMethod(m.name), semconv.RPCResponseStatusCode(name)}
-	switch code { // the semantic conventions count these as the server's errors
-	case codes.Unknown, codes.DeadlineExceeded, codes.Unimplemented, codes.Internal, codes.Unavailable, codes.DataLoss:
-		attrs = append(attrs, semconv.ErrorTypeKey.String(name))
+	attrs := []attribute.KeyValue{semconv.RPCSystemNameGRPC, semconv.RPCMethod(m.name), codeAttribute(code)}
+	if isServerError(code) {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(nameOfCode(code)))
 	}
 	return []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attrs...))}
 }
+
+// isServerError reports whether the semantic conventions count a code as the server's error.
+func isServerError(c codes.Code) bool {
+	switch c {
+	case codes.Unknown, codes.DeadlineExceeded, codes.Unimplemented, codes.Internal, codes.Unavailable, codes.DataLoss:
+		return true
+	}
+	return false
+}
+
+func codeAttribute(c codes.Code) attribute.KeyValue {
+	if int(c) < len(codeAttributes) {
+		return codeAttributes[c]
+	}
+	return semconv.RPCResponseStatusCode(nameOfCode(c))
+}
+
+var codeAttributes = func() (all [len(codeNames)]attribute.KeyValue) {
+	for c, name := range codeNames {
+		all[c] = semconv.RPCResponseStatusCode(name)
+	}
+	return all
+}()
 
 // nameOfCode writes a code as the semantic conventions do: DEADLINE_EXCEEDED.
 func nameOfCode(c codes.Code) string {
