@@ -19,7 +19,7 @@ var services = []string{"registry", "provider", "rungroup"}
 // maxGlue is what an adoption may cost without its configuration.
 const maxGlue = 12
 
-// TestPage compares the programs with the page's diffs and with its table of lines.
+// TestPage compares the programs with the page's diffs, its middleware and its table of lines.
 func TestPage(t *testing.T) {
 	const file = "../../docs/adopt.md"
 	b, err := os.ReadFile(file)
@@ -52,6 +52,9 @@ func TestPage(t *testing.T) {
 	want = regexp.MustCompile(`(?m)^\| service \| lines added .*\n(\|.*\n)*`).ReplaceAllLiteralString(want, table)
 	if !strings.Contains(want, table) {
 		t.Error("the page has no table of lines")
+	}
+	if m := regexp.MustCompile("(?s)### The middleware for requests\n.*?```go\n(.*?)```").FindStringSubmatch(page); m == nil || !strings.Contains(strings.Join(lines(t, "registry", "after"), "\n"), m[1]) {
+		t.Error("the page's middleware is not that of registry/after/main.go")
 	}
 	if want == page {
 		return
