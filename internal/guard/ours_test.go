@@ -8,8 +8,7 @@ var oursElsewhere = map[string]string{
 	"telemetry: go.opentelemetry.io/otel/metric.MeterProvider": "the SDK's", "telemetry: go.opentelemetry.io/otel/metric.Meter": "the SDK's",
 	"telemetry: go.opentelemetry.io/otel/metric.Int64Counter": "the SDK's", "telemetry: go.opentelemetry.io/otel/metric.Float64Histogram": "the SDK's",
 	"telemetry: go.opentelemetry.io/otel/metric.Int64Observer": "the SDK's", "telemetry: go.opentelemetry.io/otel/metric.Float64Observer": "the SDK's",
-	"telemetry: go.opentelemetry.io/otel/trace.TracerProvider": "the SDK's",
-	"telemetry: go.opentelemetry.io/otel/trace.Tracer":         "the SDK's", "telemetry: go.opentelemetry.io/otel/trace.Span": "the SDK's",
+	"telemetry: go.opentelemetry.io/otel/trace.Tracer": "the SDK's", "telemetry: go.opentelemetry.io/otel/trace.Span": "the SDK's",
 	"telemetry: go.opentelemetry.io/otel/sdk/trace.ReadOnlySpan": "the SDK's, or an endedSpan", "telemetry: go.opentelemetry.io/otel/sdk/trace.Sampler": "of newSampler",
 	"telemetry: go.opentelemetry.io/otel/log.LoggerProvider": "the SDK's", "telemetry: go.opentelemetry.io/otel/log.Logger": "the SDK's",
 	"telemetry: go.opentelemetry.io/otel/propagation.TextMapPropagator": "of OTEL_PROPAGATORS",
@@ -61,7 +60,8 @@ var oursElsewhere = map[string]string{
 	// this module can't import package guard.
 	"grpctelemetry: go.opentelemetry.io/otel/metric.MeterProvider": "NewServerHandler", "grpctelemetry: go.opentelemetry.io/otel/metric.Meter": "NewServerHandler",
 	"grpctelemetry: go.opentelemetry.io/otel/metric.Int64Observer": "inside a collection", "grpctelemetry: go.opentelemetry.io/otel/metric.Float64Observer": "inside a collection",
-	"grpctelemetry: h.spans.TagRPC": "inline", "grpctelemetry: trace.SpanFromContext(c.Context).IsRecording": "inline", "grpctelemetry: h.spans.HandleRPC": "inline", "grpctelemetry: h.duration.Record": "inline", "grpctelemetry: f": "inline itself",
+	"grpctelemetry: h.spans.TagRPC": "inline", "grpctelemetry: trace.SpanFromContext(tagged).IsRecording": "inline", "grpctelemetry: h.propagator.Extract": "inline", "grpctelemetry: local.String": "inline",
+	"grpctelemetry: span.SetStatus": "inline", "grpctelemetry: span.SetAttributes": "inline", "grpctelemetry: span.End": "inline", "grpctelemetry: h.duration.Record": "inline", "grpctelemetry: f": "inline itself",
 
 	// Collectors and Gatherers inside collection.run, and the user's registry on his goroutine in Start.
 	"promhealth: m.Desc": "collection.run", "promhealth: m.Write": "collection.run", "promhealth: g.Gather": "collection.run",
