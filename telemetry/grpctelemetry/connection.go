@@ -39,7 +39,8 @@ func newConnection(ctx context.Context, local net.Addr) *connection {
 	return c
 }
 
-// TagConn notes the server's address. gRPC does not call it for a server behind net/http.
+// TagConn notes the server's address. A handler of the user around ours may not pass it on; then each
+// call finds the address in its header.
 func (h *handler) TagConn(ctx context.Context, info *stats.ConnTagInfo) context.Context {
 	tagged := ctx
 	h.guard.inline(func() { tagged = newConnection(ctx, info.LocalAddr) })

@@ -86,8 +86,7 @@ func TestMetadataIsNotCopied(t *testing.T) {
 	}
 }
 
-// TestBehindNetHTTP: gRPC announces no connection of a server behind net/http. Its spans have the address
-// nevertheless.
+// TestBehindNetHTTP: the spans of a server behind net/http have otelgrpc's attributes, too.
 func TestBehindNetHTTP(t *testing.T) {
 	spans := func(h func(setup) stats.Handler) string {
 		recorder := tracetest.NewSpanRecorder()
