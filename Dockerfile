@@ -10,6 +10,7 @@ COPY go.work go.mod go.sum ./
 COPY healthcheck/go.mod healthcheck/go.sum healthcheck/
 COPY healthcheck/grpchealth/go.mod healthcheck/grpchealth/go.sum healthcheck/grpchealth/
 COPY healthcheck/promhealth/go.mod healthcheck/promhealth/go.sum healthcheck/promhealth/
+COPY telemetry/grpctelemetry/go.mod telemetry/grpctelemetry/go.sum telemetry/grpctelemetry/
 RUN go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
