@@ -166,3 +166,17 @@ func (l *locked) String() string {
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
+
+// TestDockerfileHasEveryModule: go mod download fails without the go.mod of a module of go.work.
+func TestDockerfileHasEveryModule(t *testing.T) {
+	dockerfile := string(readFile(t, filepath.Join(root, "Dockerfile")))
+	modules := regexp.MustCompile(`(?m)^\t\./(\S+)$`).FindAllStringSubmatch(string(readFile(t, filepath.Join(root, "go.work"))), -1)
+	if len(modules) < 4 {
+		t.Fatalf("go.work has the modules %v", modules)
+	}
+	for _, m := range modules {
+		if want := fmt.Sprintf("COPY %[1]s/go.mod %[1]s/go.sum %[1]s/\n", m[1]); !strings.Contains(dockerfile, want) {
+			t.Errorf("the Dockerfile lacks %q", want)
+		}
+	}
+}
