@@ -30,7 +30,7 @@ type collection struct {
 
 	mu        sync.Mutex
 	begun     int     // number of flights
-	forgotten int     // number of the last flight that only those get who wait for it
+	forgotten int     // number of the last flight that nobody takes later
 	flight    *flight // in progress; nil if none
 	landed    *flight // the last one that has ended; nil if none
 }

@@ -237,6 +237,27 @@ func TestShortInterval(t *testing.T) {
 	})
 }
 
+// TestExportsWithoutJudgements: without a Monitor an export does not find its own snapshot again.
+func TestExportsWithoutJudgements(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &exported{}
+		tel, _ := start(t, Config{}, nil)
+		exportTo(t, tel, x, time.Second)
+		var asked atomic.Int64
+		must(tel.MeterProvider.Meter("test").Int64ObservableGauge("asked", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(asked.Add(1))
+			return nil
+		})))
+		for n := range 10 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if v, _ := x.value("asked"); v != float64(n+1) {
+				t.Errorf("export %d has the figures of collection %v", n+1, v)
+			}
+		}
+	})
+}
+
 // TestExportOfEachJudgement: with an interval as long as that of the judgements, each judgement is exported,
 // no matter when in a second the exports come.
 func TestExportOfEachJudgement(t *testing.T) {

@@ -37,7 +37,7 @@ func all(behave func(time.Duration, *condition)) func(*world, int) {
 	return func(w *world, n int) { w.pods = pods(n/2, orders, behave) }
 }
 
-// some lets it befall those that are chosen.
+// some lets it befall the chosen pods.
 func some(chosen func(i, n int) bool, behave func(time.Duration, *condition)) func(*world, int) {
 	return func(w *world, n int) {
 		w.pods = pods(n, orders, nil)
@@ -51,7 +51,7 @@ func some(chosen func(i, n int) bool, behave func(time.Duration, *condition)) fu
 
 func one(i, n int) bool { return i == n/2 }
 
-// end lets those that are chosen end in order, spread over a time.
+// end lets the chosen pods end in order, spread over a time.
 func end(chosen func(i, n int) bool, spread time.Duration) func(*world, int) {
 	return func(w *world, n int) {
 		w.pods = pods(n, orders, nil)
@@ -63,7 +63,7 @@ func end(chosen func(i, n int) bool, spread time.Duration) func(*world, int) {
 	}
 }
 
-// killed kills those that are chosen, and nothing replaces them.
+// killed kills the chosen pods, and nothing replaces them.
 func killed(chosen func(i, n int) bool) func(*world, int) {
 	return func(w *world, n int) {
 		w.pods = pods(n, orders, nil)

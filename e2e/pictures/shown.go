@@ -162,7 +162,7 @@ func (f fieldConfig) word(value string) string {
 	return ""
 }
 
-// commonLabels are those that each result has.
+// commonLabels are the labels of every result.
 func commonLabels(results []promql.Matrix) (common []string) {
 	first := true
 	for _, m := range results {
