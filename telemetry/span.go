@@ -156,7 +156,7 @@ func (r spanRules) links(e *endedSpan, links []sdktrace.Link) {
 func (r spanRules) own(attributes []attribute.KeyValue, request bool) {
 	sum := 0
 	for n, kv := range attributes {
-		attributes[n].Key = unique.Make(kv.Key).Value() // a copy, and one for all spans
+		attributes[n].Key = ownedKey(kv.Key)
 		switch kv.Value.Type() {
 		case attribute.STRING:
 			if text, ok := r.known(kv, request); ok {
@@ -189,6 +189,22 @@ func (r spanRules) own(attributes []attribute.KeyValue, request bool) {
 			}
 		}
 	}
+}
+
+// requestKeys are those of most spans of requests. They are found faster here than in the table of all.
+var requestKeys = [...]attribute.Key{
+	"http.route", "url.scheme", "error.type", "server.port", "server.address",
+	"http.request.method", "http.response.status_code", "network.protocol.version",
+}
+
+// ownedKey returns a copy of a key, the same for all spans.
+func ownedKey(key attribute.Key) attribute.Key {
+	for _, k := range requestKeys {
+		if k == key {
+			return k
+		}
+	}
+	return unique.Make(key).Value()
 }
 
 // known returns the text of a value, and whether it is no part of what a client has sent. Most texts
