@@ -20,8 +20,8 @@ import (
 // Mount it outside of instrumentation, or probes dilute the request latency.
 func (m *Monitor) LivenessHandler() http.Handler { return m.handler(states.Liveness) }
 
-// ReadinessHandler answers, at any path, whether the instance may get traffic. Only [Monitor.Wrap]
-// also closes connections while readiness fails.
+// ReadinessHandler answers, at any path, whether the instance may get traffic. To close connections
+// while readiness fails, too, use [Monitor.Wrap] or [Monitor.Serve].
 func (m *Monitor) ReadinessHandler() http.Handler { return m.handler(states.Readiness) }
 
 // StartupHandler answers, at any path, whether the process has started.
@@ -58,9 +58,7 @@ func (m *Monitor) Wrap(next http.Handler) http.Handler {
 				return
 			}
 		}
-		if m.answer(states.Readiness, "").Code != http.StatusOK && r.Header.Get("Upgrade") == "" {
-			w.Header()["Connection"] = closes
-		}
+		m.closeUnready(w, r)
 		next.ServeHTTP(w, r)
 	})
 }

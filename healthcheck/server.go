@@ -52,6 +52,9 @@ func (m *Monitor) ListenAndServe(servers ...*http.Server) error {
 // seconds. DrainDelay and ShutdownTimeout together must be shorter than
 // terminationGracePeriodSeconds.
 //
+// While readiness fails, every answer closes its connection, so that the client
+// goes to another instance. Serve puts a handler around that of srv for it.
+//
 // A server whose TLSConfig has certificates serves TLS. If the Monitor has not started, Serve closes
 // l and returns an error at once. If the server fails, Serve stops the Monitor and returns the
 // server's error. A Shutdown of your own is an orderly end.
@@ -71,6 +74,7 @@ func (m *Monitor) serveAll(servers []*http.Server, listeners []net.Listener) err
 	defer m.Stop()
 	failed := make(chan error, len(servers))
 	for n, srv := range servers {
+		srv.Handler = m.closing(srv.Handler)
 		go func() {
 			failed <- guard.Call(context.Background(), func(context.Context) error { // a listener or ConnContext may panic
 				if secure(srv) {

@@ -125,6 +125,41 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestServeClosesConnections: Serve closes the connections of answers while readiness fails, also of
+// a handler without Wrap.
+func TestServeClosesConnections(t *testing.T) {
+	k := newKit(t, Config{}).start()
+	mux := http.NewServeMux()
+	mux.Handle("/ready", k.ReadinessHandler())
+	mux.HandleFunc("/orders", func(http.ResponseWriter, *http.Request) {})
+	l := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- k.Serve(&http.Server{Handler: mux}, l) }()
+	client := &http.Client{}
+	defer client.CloseIdleConnections()
+	url := "http://" + l.Addr().String() + "/orders"
+	if res := eventually(t, client, url); res.Close {
+		t.Error("a ready instance closes connections")
+	}
+	lift, err := k.Maintain("upgrade", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.evaluate()
+	if res := eventually(t, client, url); res.StatusCode != 200 || !res.Close {
+		t.Errorf("not ready: %d, closes %v; want an answer, and the end of its connection", res.StatusCode, res.Close)
+	}
+	lift()
+	k.evaluate()
+	if res := eventually(t, client, url); res.Close {
+		t.Error("an instance that is ready again closes connections")
+	}
+	k.Stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestStopEndsServe: Stop ends Serve at once, without a drain delay, because nothing is judged any
 // more.
 func TestStopEndsServe(t *testing.T) {

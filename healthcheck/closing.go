@@ -1,0 +1,28 @@
+package healthcheck
+
+import (
+	"net/http"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+)
+
+// closing makes every answer of next close its connection while readiness fails. Balancers move new
+// connections alone, so a client with an open one would stay. HTTP/2 gets a GOAWAY, which ends no
+// request. If next is nil, it is the default mux, as in [http.Server].
+func (m *Monitor) closing(next http.Handler) http.Handler {
+	if next == nil {
+		next = http.DefaultServeMux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.closeUnready(w, r)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// closeUnready closes the connection of this answer if readiness fails. A request for an upgrade,
+// such as a WebSocket, keeps its connection.
+func (m *Monitor) closeUnready(w http.ResponseWriter, r *http.Request) {
+	if m.answer(states.Readiness, "").Code != http.StatusOK && r.Header.Get("Upgrade") == "" {
+		w.Header()["Connection"] = closes
+	}
+}
