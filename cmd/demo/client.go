@@ -7,6 +7,9 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -38,6 +41,30 @@ func faultCommand(args []string, stderr io.Writer) error {
 		method = http.MethodDelete
 	}
 	return expect(method, "http://"+*addr+"/faults/"+flags.Arg(0), http.StatusNoContent)
+}
+
+// loadCommand posts jobs for some time, for example from a Job in a cluster. SIGTERM ends it.
+func loadCommand(args []string, stderr io.Writer) error {
+	flags := newFlags("demo load", "URL", stderr)
+	rate := flags.Int("rate", 10, "requests a second")
+	length := flags.Duration("for", time.Minute, "how long")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	switch {
+	case flags.NArg() != 1:
+		return usagef("load takes one URL, after the flags, for example: demo load -for 5m http://demo")
+	case *rate < 1 || *rate > 10000:
+		return usagef("-rate %d is not from 1 to 10000", *rate)
+	case *length <= 0:
+		return usagef("-for %v is not positive", *length)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, *length)
+	defer cancel()
+	generateLoad(ctx, strings.TrimSuffix(flags.Arg(0), "/")+"/jobs", *rate)
+	return nil
 }
 
 // expect sends a request. If the status is not code, it returns the answer as an error.

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,9 @@ func TestMistakes(t *testing.T) {
 		{"probe ::bad", 1, "::bad"},
 		{"fault", 2, "name"},
 		{"fault paused-workers -off", 2, "one name"},
+		{"load", 2, "one URL"},
+		{"load -rate 0 http://127.0.0.1:1", 2, "-rate"},
+		{"load -for 0s http://127.0.0.1:1", 2, "-for"},
 		{"-addr 127.0.0.1:0 -admin-addr " + taken.Addr().String(), 1, "-admin-addr: listen"},
 		{"-addr " + taken.Addr().String(), 1, "-addr: listen"},
 		{"-addr 127.0.0.1:0 -admin-addr 127.0.0.1:0 -data /dev/null/x", 1, "-data: "},
@@ -93,6 +97,22 @@ func TestMistakes(t *testing.T) {
 		if code != c.code || !strings.Contains(stderr.String(), c.want) || strings.Count(stderr.String(), "\n") != 1 {
 			t.Errorf("demo %s: exit %d, %q; want %d and one line with %q", c.args, code, stderr.String(), c.code, c.want)
 		}
+	}
+}
+
+// TestLoad: demo load posts jobs to another process, and ends by itself.
+func TestLoad(t *testing.T) {
+	var jobs atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == "/jobs" {
+			jobs.Add(1)
+		}
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer srv.Close()
+	var stdout, stderr bytes.Buffer
+	if code := command([]string{"load", "-rate=100", "-for=500ms", srv.URL + "/"}, &stdout, &stderr); code != 0 || jobs.Load() == 0 {
+		t.Errorf("exit %d, %d jobs: %s", code, jobs.Load(), stderr.String())
 	}
 }
 

@@ -3,6 +3,7 @@
 //	demo [flags]                    run the service
 //	demo probe URL                  exit 0 if URL answers 200, else 1
 //	demo fault [-off] NAME          turn a fault of a running demo on or off
+//	demo load [-for TIME] URL       post jobs to the service at URL
 //
 // -addr serves POST /jobs, GET /jobs/{id}, GET /panic (a handler with a bug), and the probes
 // /health, /ready and /startup. -admin-addr serves the same probes, /metrics, /status,
@@ -38,6 +39,8 @@ func command(args []string, stdout, stderr io.Writer) int {
 		err = probeCommand(args[1:], stderr)
 	case len(args) > 0 && args[0] == "fault":
 		err = faultCommand(args[1:], stderr)
+	case len(args) > 0 && args[0] == "load":
+		err = loadCommand(args[1:], stderr)
 	default:
 		err = serveCommand(args, stdout, stderr)
 	}
