@@ -26,7 +26,7 @@ func TestFactories(t *testing.T) {
 	if f.Processors[component.MustNewType("memory_limiter")] == nil {
 		t.Errorf("no memory_limiter: %v", f.Processors)
 	}
-	for _, name := range []string{"file", "otlp_grpc", "otlp_http"} {
+	for _, name := range []string{"file", "load_balancing", "otlp_grpc", "otlp_http"} {
 		if f.Exporters[component.MustNewType(name)] == nil {
 			t.Errorf("no exporter %s", name)
 		}

@@ -28,6 +28,10 @@ var All = map[string]struct {
 	// Without this tag Prometheus would include the clients of every cloud for its service
 	// discovery.
 	"prometheus": {"prometheus", []string{"-tags=remove_all_sd", "github.com/prometheus/prometheus/cmd/prometheus"}},
+	// CoreDNS, Compose and Kubernetes are for e2e/cluster.
+	"compose":    {"compose", []string{"github.com/docker/compose/v2/cmd"}},
+	"coredns":    {"coredns", []string{"."}},
+	"kubernetes": {"kubernetes", []string{"-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2", "."}},
 	"promtool":   {"prometheus", []string{"-tags=remove_all_sd", "github.com/prometheus/prometheus/cmd/promtool"}},
 }
 
@@ -41,7 +45,7 @@ func Prepare(root, name string, progress func(pkg string)) (path string, err err
 // PrepareDemo builds the demo into dir.
 func PrepareDemo(root, dir string, progress func(pkg string)) (path string, err error) {
 	path = filepath.Join(dir, "demo")
-	return path, goBuild(root, progress, "-o", path, "./cmd/demo")
+	return path, goBuild(root, nil, progress, "-o", path, "./cmd/demo")
 }
 
 // Server is Build for a program of All.
@@ -93,7 +97,8 @@ func build(dir string, args []string, progress func(pkg string)) (string, error)
 		return path, nil
 	}
 	part := path + ".part"
-	if err := goBuild(dir, progress, append([]string{"-ldflags=-s -w", "-o", part}, args...)...); err != nil {
+	// Static, so the same binary runs in an image.
+	if err := goBuild(dir, []string{"CGO_ENABLED=0"}, progress, append([]string{"-ldflags=-s -w", "-o", part}, args...)...); err != nil {
 		return "", err
 	}
 	return path, os.Rename(part, path) // never a half-written file
@@ -123,7 +128,7 @@ func key(dir string, args []string) (string, error) {
 			return "", err
 		}
 	}
-	cmd := exec.Command("go", "env", "GOVERSION", "GOOS", "GOARCH", "CGO_ENABLED")
+	cmd := exec.Command("go", "env", "GOVERSION", "GOOS", "GOARCH")
 	cmd.Dir = dir // its go.mod may need another toolchain
 	version, err := cmd.Output()
 	if err != nil {
@@ -146,9 +151,10 @@ func lock(path string) (unlock func(), err error) {
 }
 
 // goBuild runs go build -v, and calls progress with each compiled package.
-func goBuild(dir string, progress func(pkg string), args ...string) error {
+func goBuild(dir string, env []string, progress func(pkg string), args ...string) error {
 	cmd := exec.Command("go", append([]string{"build", "-v"}, args...)...)
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ func program(t testing.TB, root, name, pkg string, flags ...string) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	if err := goBuild(root, nil, append(flags, "-o", path, pkg)...); err != nil {
+	if err := goBuild(root, nil, nil, append(flags, "-o", path, pkg)...); err != nil {
 		t.Fatal(err)
 	}
 	return path
