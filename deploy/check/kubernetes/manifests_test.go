@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,6 +32,7 @@ import (
 	"k8s.io/kubernetes/pkg/registry/apps/daemonset"
 	"k8s.io/kubernetes/pkg/registry/apps/deployment"
 	"k8s.io/kubernetes/pkg/registry/apps/statefulset"
+	"k8s.io/kubernetes/pkg/registry/batch/job"
 	"k8s.io/kubernetes/pkg/registry/core/configmap"
 	"k8s.io/kubernetes/pkg/registry/core/service"
 	"k8s.io/kubernetes/pkg/registry/core/serviceaccount"
@@ -42,6 +44,7 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 
 	_ "k8s.io/kubernetes/pkg/apis/apps/install"
+	_ "k8s.io/kubernetes/pkg/apis/batch/install"
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
 	_ "k8s.io/kubernetes/pkg/apis/networking/install"
 	_ "k8s.io/kubernetes/pkg/apis/policy/install"
@@ -55,6 +58,7 @@ var strategies = map[string]rest.RESTCreateStrategy{
 	"ConfigMap":           configmap.Strategy,
 	"DaemonSet":           daemonset.Strategy,
 	"Deployment":          deployment.Strategy,
+	"Job":                 job.Strategy,
 	"NetworkPolicy":       networkpolicy.Strategy,
 	"PodDisruptionBudget": poddisruptionbudget.Strategy,
 	"Service":             service.Strategy,
@@ -150,11 +154,11 @@ func mustRender(t *testing.T, dir string) []byte {
 // documents splits a YAML stream. It does not decode, so duplicate fields stay visible.
 func documents(text []byte) [][]byte { return bytes.Split(text, []byte("\n---\n")) }
 
-var dirs = []string{"base", "overlays/otlp", "overlays/scrape", "collector"}
+var dirs = []string{"base", "overlays/otlp", "overlays/scrape", "collector", "prometheus", "load"}
 
 // TestManifests: the API server accepts each rendered object without a warning.
 func TestManifests(t *testing.T) {
-	want := map[string]int{"base": 6, "overlays/otlp": 6, "overlays/scrape": 7, "collector": 11}
+	want := map[string]int{"base": 6, "overlays/otlp": 6, "overlays/scrape": 7, "collector": 11, "prometheus": 5, "load": 1}
 	for _, dir := range dirs {
 		list := documents(mustRender(t, dir))
 		if len(list) != want[dir] {
@@ -339,19 +343,46 @@ func TestOnePath(t *testing.T) {
 	}
 }
 
-// TestGatewayFiles checks that the gateway's copies equal the originals.
-func TestGatewayFiles(t *testing.T) {
-	for _, name := range []string{"otel-collector-config.yaml", "otel-collector-traces.yaml"} {
+// TestCopies checks that copies equal the originals. kubectl reads nothing outside of a directory.
+func TestCopies(t *testing.T) {
+	for name, dir := range map[string]string{
+		"otel-collector-config.yaml": "deploy/kubernetes/collector/gateway", "otel-collector-traces.yaml": "deploy/kubernetes/collector/gateway",
+		"prometheus.yaml": "deploy/kubernetes/prometheus", "grafana/alerts/otelhealth.yaml": "deploy/kubernetes/prometheus",
+	} {
 		whole, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		copied, err := os.ReadFile(filepath.Join(root, "deploy/kubernetes/collector/gateway", name))
+		copied, err := os.ReadFile(filepath.Join(root, dir, filepath.Base(name)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(whole, copied) {
-			t.Errorf("%s has changed; run cp %[1]s deploy/kubernetes/collector/gateway/", name)
+			t.Errorf("%s has changed; run cp %[1]s %s/", name, dir)
+		}
+	}
+}
+
+// TestDeadNode: pods of a dead node are deleted after half a minute, and the manifest's comment says
+// so. The demo makes no load of its own, and nothing delays the readiness probe.
+func TestDeadNode(t *testing.T) {
+	for _, d := range all[*appsv1.Deployment](t, "overlays/otlp") {
+		spec := d.Spec.Template.Spec
+		tolerated := map[string]int64{}
+		for _, toleration := range spec.Tolerations {
+			if toleration.TolerationSeconds != nil {
+				tolerated[toleration.Key] = *toleration.TolerationSeconds
+			}
+		}
+		if want := map[string]int64{"node.kubernetes.io/not-ready": 30, "node.kubernetes.io/unreachable": 30}; !maps.Equal(tolerated, want) {
+			t.Errorf("%s tolerates %v, want %v", d.Name, tolerated, want)
+		}
+		c := spec.Containers[0]
+		if !slices.Contains(c.Args, "-load=0") {
+			t.Errorf("%s makes load of its own: %v", d.Name, c.Args)
+		}
+		if c.ReadinessProbe.InitialDelaySeconds != 0 {
+			t.Errorf("readiness is delayed by %d s at every start, though the startup probe gates it", c.ReadinessProbe.InitialDelaySeconds)
 		}
 	}
 }
