@@ -1,0 +1,34 @@
+module github.com/otelhealth/otelhealth/e2e/cluster
+
+go 1.26.0
+
+require (
+	github.com/otelhealth/otelhealth/e2e v0.0.0-00010101000000-000000000000
+	github.com/otelhealth/otelhealth/healthcheck v0.0.0
+	github.com/otelhealth/otelhealth/healthcheck/grpchealth v0.0.0
+	google.golang.org/grpc v1.85.0
+)
+
+require (
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/go-logr/logr v1.4.4 // indirect
+	github.com/go-logr/stdr v1.2.2 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
+	go.opentelemetry.io/otel v1.45.0 // indirect
+	go.opentelemetry.io/otel/metric v1.45.0 // indirect
+	go.opentelemetry.io/otel/sdk v1.45.0 // indirect
+	go.opentelemetry.io/otel/sdk/metric v1.45.0 // indirect
+	go.opentelemetry.io/otel/trace v1.45.0 // indirect
+	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+)
+
+replace (
+	github.com/otelhealth/otelhealth/e2e => ..
+	github.com/otelhealth/otelhealth/healthcheck => ../../healthcheck
+	github.com/otelhealth/otelhealth/healthcheck/grpchealth => ../../healthcheck/grpchealth
+)
