@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,6 +36,10 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			printLogs()
 			os.Exit(1)
+		}
+		flag.Parse()
+		if err := flag.Set("test.parallel", "4"); err != nil { // they wait most of the time
+			fmt.Fprintln(os.Stderr, err)
 		}
 		code := m.Run()
 		if code != 0 {

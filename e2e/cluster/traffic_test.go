@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -121,8 +119,10 @@ func settled(t *testing.T) {
 		if err := cluster.get("/api/v1/namespaces/default/pods?labelSelector=app.kubernetes.io/name%3Ddemo", &list); err != nil {
 			return err
 		}
-		if len(list.Items) != 3 {
-			return errors.New(strings.Repeat("pod ", len(list.Items)))
+		for _, p := range list.Items {
+			if p.Metadata.DeletionTimestamp != nil {
+				return fmt.Errorf("%s is ending", p.Metadata.Name)
+			}
 		}
 		return nil
 	})

@@ -26,6 +26,9 @@ func boot() (code int, err error) {
 	if err := network(os.Getenv(addrVariable)); err != nil {
 		return 1, err
 	}
+	ready := os.NewFile(4, "ready")
+	fmt.Fprint(ready, pid) // Start returns
+	ready.Close()
 	env := append(os.Environ(), pidVariable+"="+strings.TrimSpace(pid), "TMPDIR=/run/tmp")
 	child, err := syscall.ForkExec("/proc/self/exe", os.Args, &syscall.ProcAttr{Env: env, Files: []uintptr{0, 1, 2}})
 	if err != nil {

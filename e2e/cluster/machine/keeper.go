@@ -11,7 +11,7 @@ import (
 
 // keep is the keeper: it starts init in new namespaces and cgroups, and removes them at the end.
 func keep() (code int, err error) {
-	alive, pid := os.NewFile(3, "alive"), os.NewFile(4, "pid")
+	alive, ready := os.NewFile(3, "alive"), os.NewFile(4, "ready")
 	groups, err := join(fmt.Sprintf("otelhealth-%s-%d", Name(), os.Getpid()))
 	defer func() { err = errors.Join(err, groups.remove()) }()
 	if err != nil {
@@ -26,7 +26,7 @@ func keep() (code int, err error) {
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), stageVariable+"=init")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.ExtraFiles = []*os.File{told}
+	cmd.ExtraFiles = []*os.File{told, ready}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWCGROUP | syscall.CLONE_NEWIPC | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS,
 		Pdeathsig:  syscall.SIGKILL, // also if the keeper is killed
@@ -35,10 +35,9 @@ func keep() (code int, err error) {
 		return 1, err
 	}
 	told.Close()
-	for _, f := range []*os.File{tell, pid} {
-		fmt.Fprintln(f, cmd.Process.Pid)
-		f.Close()
-	}
+	ready.Close()
+	fmt.Fprintln(tell, cmd.Process.Pid) // init can't know it
+	tell.Close()
 	go func() {
 		ended(alive)
 		_ = cmd.Process.Kill() // the kernel kills all processes of the namespace
