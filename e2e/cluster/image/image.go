@@ -9,11 +9,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -124,26 +122,6 @@ func addTree(archive *tar.Writer, path, from string) error {
 		}
 		return addFile(archive, name(filepath.Join(path, below)), at)
 	})
-}
-
-// Libraries returns the shared libraries and the interpreter of programs, as a map for Files.
-func Libraries(programs ...string) (map[string]string, error) {
-	all := map[string]string{}
-	for _, p := range programs {
-		out, err := exec.Command("ldd", p).CombinedOutput()
-		if err != nil {
-			if strings.Contains(string(out), "not a dynamic executable") {
-				continue
-			}
-			return nil, fmt.Errorf("ldd %s: %w: %s", p, err, out)
-		}
-		for field := range strings.FieldsSeq(string(out)) {
-			if strings.HasPrefix(field, "/") {
-				all[field] = field
-			}
-		}
-	}
-	return all, nil
 }
 
 func name(path string) string { return strings.TrimPrefix(path, "/") }
