@@ -39,7 +39,8 @@ func program(t testing.TB, root, name, pkg string, flags ...string) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	if err := goBuild(root, nil, nil, append(flags, "-o", path, pkg)...); err != nil {
+	// Some tests run without cgo, because servers are static. The race detector needs it.
+	if err := goBuild(root, []string{"CGO_ENABLED=1"}, nil, append(flags, "-o", path, pkg)...); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -258,8 +258,8 @@ func TestImages(t *testing.T) {
 			}
 		}
 	}
-	if images != 5 {
-		t.Errorf("%d images, want 5", images)
+	if images != 6 {
+		t.Errorf("%d images, want 6", images)
 	}
 }
 
