@@ -381,7 +381,7 @@ func TestStuckPod(t *testing.T) {
 	servers.Demo(t, root)
 	n := newNode(t)
 	n.run()
-	n.process("-stall=5s") // instead of a minute
+	n.process("-stall=5s", "-load=10") // instead of a minute, and of no jobs
 	n.until("ready", true)
 	n.fault(http.MethodPut, "wedged-worker")
 	begun := time.Now()
