@@ -17,6 +17,7 @@ import (
 
 //go:generate go run . -out ..
 //go:generate go run . -out .. -names mimir -rules alerts/mimir -only rules
+//go:generate cp ../alerts/otelhealth.yaml ../../deploy/kubernetes/prometheus/
 
 // namings are the translations of OpenTelemetry's names, by the flag's value.
 var namings = map[string]otlptranslator.TranslationStrategyOption{
