@@ -154,11 +154,11 @@ func mustRender(t *testing.T, dir string) []byte {
 // documents splits a YAML stream. It does not decode, so duplicate fields stay visible.
 func documents(text []byte) [][]byte { return bytes.Split(text, []byte("\n---\n")) }
 
-var dirs = []string{"base", "overlays/otlp", "overlays/scrape", "collector", "prometheus", "load"}
+var dirs = []string{"base", "overlays/otlp", "overlays/scrape", "overlays/podmonitor", "collector", "prometheus", "load"}
 
 // TestManifests: the API server accepts each rendered object without a warning.
 func TestManifests(t *testing.T) {
-	want := map[string]int{"base": 6, "overlays/otlp": 6, "overlays/scrape": 7, "collector": 11, "prometheus": 5, "load": 1}
+	want := map[string]int{"base": 6, "overlays/otlp": 6, "overlays/scrape": 6, "overlays/podmonitor": 7, "collector": 11, "prometheus": 5, "load": 1}
 	for _, dir := range dirs {
 		list := documents(mustRender(t, dir))
 		if len(list) != want[dir] {
@@ -292,7 +292,7 @@ func TestManifestsRefused(t *testing.T) {
 		{"liveness that needs two successes", "base", "path: /health\n            port: http", "path: /health\n            port: http\n          successThreshold: 2", "must be 1"},
 		{"both limits in a budget", "base", "maxUnavailable: 1\n  selector", "maxUnavailable: 1\n  minAvailable: 1\n  selector", "cannot be both set"},
 		{"port twice", "base", "containerPort: 8001", "containerPort: 8000", "duplicate port"},
-		{"unknown field of a PodMonitor", "overlays/scrape", "scrapeTimeout:", "scrapeTimeouts:", "scrapeTimeouts"},
+		{"unknown field of a PodMonitor", "overlays/podmonitor", "scrapeTimeout:", "scrapeTimeouts:", "scrapeTimeouts"},
 		{"one host port twice", "collector", "hostPort: 4318", "hostPort: 4317", "Duplicate value"},
 		{"unknown policy", "collector", "unhealthyPodEvictionPolicy: AlwaysAllow", "unhealthyPodEvictionPolicy: Always", "Unsupported value"},
 	}
@@ -317,7 +317,7 @@ func TestManifestsRefused(t *testing.T) {
 // TestOnePath: each overlay exports metrics one way. With two ways every series appears twice.
 func TestOnePath(t *testing.T) {
 	push, scrape := []byte("OTEL_EXPORTER_OTLP_ENDPOINT"), []byte("kind: PodMonitor")
-	for dir, want := range map[string][2]bool{"base": {false, false}, "overlays/otlp": {true, false}, "overlays/scrape": {false, true}} {
+	for dir, want := range map[string][2]bool{"base": {false, false}, "overlays/otlp": {true, false}, "overlays/scrape": {false, false}, "overlays/podmonitor": {false, true}} {
 		text := mustRender(t, dir)
 		if got := [2]bool{bytes.Contains(text, push), bytes.Contains(text, scrape)}; got != want || bytes.Contains(text, []byte("prometheus.io/scrape")) {
 			t.Errorf("%s: push and scrape are %v, want %v", dir, got, want)
@@ -334,7 +334,7 @@ func TestOnePath(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	both := "resources: [../overlays/otlp, ../overlays/scrape]\n"
+	both := "resources: [../overlays/otlp, ../overlays/podmonitor]\n"
 	if err := fs.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(both)); err != nil {
 		t.Fatal(err)
 	}

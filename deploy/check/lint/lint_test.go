@@ -19,7 +19,7 @@ const root = "../../.."
 
 // TestShipped: the lint finds nothing in this repository, and it has read enough to find something.
 func TestShipped(t *testing.T) {
-	for _, dir := range []string{"overlays/otlp", "overlays/scrape", "collector"} {
+	for _, dir := range []string{"overlays/otlp", "overlays/scrape", "overlays/podmonitor", "collector"} {
 		t.Run(dir, func(t *testing.T) {
 			rules := filepath.Join(root, "grafana/alerts/otelhealth.yaml")
 			s, err := read(filepath.Join(root, "cmd/demo"), rules, []string{filepath.Join(root, "deploy/kubernetes", dir)})
@@ -100,7 +100,7 @@ spec:
   volumeClaimTemplates: [{ metadata: { name: kept } }]
 `
 
-// scraped is the PodMonitor of the scrape overlay.
+// scraped is the PodMonitor of its overlay.
 const scraped = `
 ---
 apiVersion: monitoring.coreos.com/v1
