@@ -141,7 +141,7 @@ func (a *api) clusterIP(namespace, service string) (string, error) {
 // kubectl runs kubectl as an administrator and returns its output.
 func kubectl(args ...string) (string, error) {
 	cmd := exec.Command(bin+"/kubectl", args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+keys+"/admin.conf")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+keys+"/admin.conf", "KUBECACHEDIR="+work+"/cache") // no kinds of an earlier cluster
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, out)

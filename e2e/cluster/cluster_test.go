@@ -99,8 +99,8 @@ func inner() error {
 	if _, err := kubectl("apply", "-f", "testdata/calls.yaml"); err != nil {
 		return err
 	}
-	for _, namespace := range []string{"fault", "wedge", "crash"} {
-		if err := another(namespace); err != nil {
+	for _, namespace := range []string{"fault", "wedge", "crash", "operate"} {
+		if err := another(namespace, "otlp"); err != nil {
 			return err
 		}
 	}
@@ -176,13 +176,13 @@ func demo(t *testing.T, namespace string) []pod {
 	return pods
 }
 
-// another applies the demo to a namespace of its own, where pods must be restricted.
-func another(namespace string) error {
+// another applies an overlay of the demo to a namespace of its own, where pods must be restricted.
+func another(namespace, overlay string) error {
 	for _, args := range [][]string{
 		{"create", "namespace", namespace},
 		{"label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted"},
 		{"-n", namespace, "create", "secret", "generic", "demo-admin", "--from-literal=token=tests"},
-		{"-n", namespace, "apply", "-k", filepath.Join(root, "deploy/kubernetes/overlays/otlp")},
+		{"-n", namespace, "apply", "-k", filepath.Join(root, "deploy/kubernetes/overlays", overlay)},
 	} {
 		if _, err := kubectl(args...); err != nil {
 			return err

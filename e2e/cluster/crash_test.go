@@ -6,14 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
 // TestCrash: a process that is killed, by a signal or by the kernel because of its memory, is back in
-// the Service soon. Operators take all pods out for a time by the ConfigMap.
+// the Service soon.
 func TestCrash(t *testing.T) {
 	needs(t)
 	t.Parallel()
@@ -32,7 +31,6 @@ func TestCrash(t *testing.T) {
 		took := restarted(t, victim, 137, "OOMKilled")
 		t.Logf("back in the Service after %v", took.Round(100*time.Millisecond))
 	})
-	t.Run("maintenance", maintenance)
 }
 
 // restarted waits until a pod has ended in this way, was restarted, and is an endpoint again.
@@ -91,34 +89,4 @@ func squeeze(t *testing.T, p pod) {
 		}
 		return nil
 	})
-}
-
-// maintenance: the ConfigMap takes all pods out of the Service until the time in it. The processes
-// stay healthy.
-func maintenance(t *testing.T) {
-	end := time.Now().Add(45 * time.Second)
-	text := fmt.Sprintf(`{"data":{"maintenance":"{\"reason\":\"upgrade\",\"until\":\"%s\"}"}}`, end.UTC().Format(time.RFC3339))
-	began := time.Now()
-	must(t, "-n", "crash", "patch", "configmap", "demo-operators", "--type=merge", "-p", text)
-	wait(t, "no pod is an endpoint", func() error {
-		ready, err := cluster.endpoints("crash", "demo")
-		if err == nil && len(ready) != 0 {
-			err = fmt.Errorf("%d endpoints", len(ready))
-		}
-		return err
-	})
-	out := time.Since(began)
-	demo(t, "crash")
-	back := time.Since(end)
-	t.Logf("all out %v after the patch, and back %v after the end; the kubelet looks at a ConfigMap every %v", out.Round(100*time.Millisecond), back.Round(100*time.Millisecond), "10 s to 15 s here")
-	if back < -time.Second {
-		t.Errorf("back %v before the end", -back)
-	}
-	pods, err := cluster.pods("crash", "demo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := slices.IndexFunc(pods, func(p pod) bool { return p.restarts() > 1 }); n >= 0 {
-		t.Errorf("%s was restarted", pods[n].Metadata.Name)
-	}
 }

@@ -26,11 +26,10 @@ const Shared = "/run/shared"
 
 // These variables carry the stage and its arguments to the next program.
 const (
-	stageVariable  = "OTELHEALTH_MACHINE_STAGE"
-	nameVariable   = "OTELHEALTH_MACHINE"         // the name of the machine
-	addrVariable   = "OTELHEALTH_MACHINE_ADDR"    // its address, with the length of the prefix
-	pidVariable    = "OTELHEALTH_MACHINE_PID"     // of its process 1, as its starter sees it
-	originVariable = "OTELHEALTH_MACHINE_CGROUPS" // the starter's /proc/self/cgroup
+	stageVariable = "OTELHEALTH_MACHINE_STAGE"
+	nameVariable  = "OTELHEALTH_MACHINE"      // the name of the machine
+	addrVariable  = "OTELHEALTH_MACHINE_ADDR" // its address, with the length of the prefix
+	pidVariable   = "OTELHEALTH_MACHINE_PID"  // of its process 1, as its starter sees it
 )
 
 // Main continues as keeper or as init if this process is one. Call it first in main or in TestMain.
