@@ -16,6 +16,7 @@ import (
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"go.yaml.in/yaml/v3"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	v1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -249,6 +250,8 @@ func TestImages(t *testing.T) {
 				pod = o.Spec.Template.Spec
 			case *appsv1.DaemonSet:
 				pod = o.Spec.Template.Spec
+			case *batchv1.Job:
+				pod = o.Spec.Template.Spec
 			}
 			for _, c := range pod.Containers {
 				images++
@@ -258,8 +261,8 @@ func TestImages(t *testing.T) {
 			}
 		}
 	}
-	if images != 6 {
-		t.Errorf("%d images, want 6", images)
+	if images != 8 {
+		t.Errorf("%d images, want 8", images)
 	}
 }
 
