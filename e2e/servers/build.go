@@ -28,7 +28,8 @@ var All = map[string]struct {
 	// Without this tag Prometheus would include the clients of every cloud for its service
 	// discovery.
 	"prometheus": {"prometheus", []string{"-tags=remove_all_sd", "github.com/prometheus/prometheus/cmd/prometheus"}},
-	// CoreDNS and Kubernetes are for e2e/cluster.
+	// CoreDNS, Compose and Kubernetes are for e2e/cluster.
+	"compose":    {"compose", []string{"github.com/docker/compose/v2/cmd"}},
 	"coredns":    {"coredns", []string{"."}},
 	"kubernetes": {"kubernetes", []string{"-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2", "."}},
 	"promtool":   {"prometheus", []string{"-tags=remove_all_sd", "github.com/prometheus/prometheus/cmd/promtool"}},

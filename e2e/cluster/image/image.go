@@ -9,9 +9,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -110,7 +112,7 @@ func (i Image) layer(w io.Writer) error {
 	return archive.Close()
 }
 
-// addTree adds a file, or all regular files below a directory.
+// addTree adds a file, or all files and links below a directory.
 func addTree(archive *tar.Writer, path, from string) error {
 	return filepath.WalkDir(from, func(at string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -120,8 +122,36 @@ func addTree(archive *tar.Writer, path, from string) error {
 		if err != nil {
 			return err
 		}
-		return addFile(archive, name(filepath.Join(path, below)), at)
+		to := name(filepath.Join(path, below))
+		if d.Type()&fs.ModeSymlink == 0 || at == from {
+			return addFile(archive, to, at)
+		}
+		link, err := os.Readlink(at)
+		if err != nil {
+			return err
+		}
+		return add(archive, tar.Header{Typeflag: tar.TypeSymlink, Name: to, Linkname: link}, nil)
 	})
+}
+
+// Libraries returns the shared libraries and the interpreter of programs, as a map for Files.
+func Libraries(programs ...string) (map[string]string, error) {
+	all := map[string]string{}
+	for _, p := range programs {
+		out, err := exec.Command("ldd", p).CombinedOutput()
+		if err != nil {
+			if strings.Contains(string(out), "not a dynamic executable") {
+				continue
+			}
+			return nil, fmt.Errorf("ldd %s: %w: %s", p, err, out)
+		}
+		for field := range strings.FieldsSeq(string(out)) {
+			if strings.HasPrefix(field, "/") {
+				all[field] = field
+			}
+		}
+	}
+	return all, nil
 }
 
 func name(path string) string { return strings.TrimPrefix(path, "/") }
