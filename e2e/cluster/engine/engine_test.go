@@ -43,10 +43,14 @@ func TestMain(m *testing.M) {
 
 // missing returns which programs are not installed.
 func missing() error {
-	for program, pkg := range map[string]string{"dockerd": "docker.io", docker: "docker.io", "containerd": "containerd", "iptables": "iptables", "git": "git"} {
+	for program, pkg := range map[string]string{"dockerd": "docker.io", docker: "docker.io", "containerd": "containerd", "iptables": "iptables", "git": "git",
+		"redis-server": "redis-server", "setpriv": "util-linux"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return fmt.Errorf("apt-get install --no-install-recommends %s", pkg)
 		}
+	}
+	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); len(found) == 0 {
+		return errors.New("apt-get install --no-install-recommends postgresql")
 	}
 	return nil
 }
