@@ -12,10 +12,12 @@ func pipeline() board {
 		q := query{legend: legend, expr: expr}
 		return []query{q, none(q, eachInstance)}
 	}
-	// A counter that never counted has no series. Draw 0 while the collector lives.
-	alive := ` or 0 * sum by (job) (rate(otelcol_process_uptime_seconds_total{@collector}[$__rate_interval]))`
-	failed := func(by, counter string) string {
+	sent := func(by, counter string) string {
 		return `sum by (job, ` + by + `) (rate(` + counter + `{@collector}[$__rate_interval]))`
+	}
+	// A counter that never counted has no series. Draw 0 instead while the collector lives.
+	failed := func(by, counter string) string {
+		return sent(by, counter) + ` or 0 * sum by (job) (rate(otelcol_process_uptime_seconds_total{@collector}[$__rate_interval])) unless on (job) ` + sent(by, counter)
 	}
 	return board{
 		uid: "health-telemetry", title: "Health / Telemetry pipeline", from: "now-1h", refresh: "30s", variables: []string{"collector"},
@@ -53,21 +55,21 @@ func pipeline() board {
 				{id: 20, title: "Queue fill", about: "Of what each exporter may keep while its backend is away. At 100 % senders are refused.", unit: "percentunit", w: 8, h: 8, view: lines(), min: ptr(0),
 					steps: []step{{0, "text"}, {.5, yellow}, {.9, red}}, queries: []query{{legend: "{{job}} {{exporter}}",
 						expr: `max by (job, exporter) (otelcol_exporter_queue_size{@collector} / (otelcol_exporter_queue_capacity{@collector} > 0))`}}},
-				collectors(21, "Metric points sent", "A second, by exporter.", "cps", "{{job}} {{exporter}}", failed("exporter", "otelcol_exporter_sent_metric_points_total")),
+				collectors(21, "Metric points sent", "A second, by exporter.", "cps", "{{job}} {{exporter}}", sent("exporter", "otelcol_exporter_sent_metric_points_total")),
 				collectors(22, "Metric points failed", "A second, that the backend refused for good: one request is taken whole or not at all.", "cps", "{{job}} {{exporter}}",
-					failed("exporter", "otelcol_exporter_send_failed_metric_points_total")+alive),
+					failed("exporter", "otelcol_exporter_send_failed_metric_points_total")),
 				collectors(23, "Metric points refused", "A second, that the collector did not take, for its memory or a full queue. Their senders try again.", "cps", "{{job}} {{receiver}}",
-					failed("receiver", "otelcol_receiver_refused_metric_points_total")+alive),
+					failed("receiver", "otelcol_receiver_refused_metric_points_total")),
 				{id: 24, title: "Spans refused or failed", about: "A second. Traces are sampled evidence: some lost harm no number here.", unit: "cps", w: 8, h: 8, view: lines(), min: ptr(0),
 					queries: []query{
-						{legend: "{{job}} {{receiver}} refused", expr: failed("receiver", "otelcol_receiver_refused_spans_total") + alive},
-						{legend: "{{job}} {{exporter}} failed", expr: failed("exporter", "otelcol_exporter_send_failed_spans_total") + alive}}},
+						{legend: "{{job}} {{receiver}} refused", expr: failed("receiver", "otelcol_receiver_refused_spans_total")},
+						{legend: "{{job}} {{exporter}} failed", expr: failed("exporter", "otelcol_exporter_send_failed_spans_total")}}},
 				{id: 25, title: "Log records refused or failed", about: "A second. They go the way that spans go, and are lost for the same reasons.", unit: "cps", w: 8, h: 8, view: lines(), min: ptr(0),
 					queries: []query{
-						{legend: "{{job}} {{receiver}} refused", expr: failed("receiver", "otelcol_receiver_refused_log_records_total") + alive},
-						{legend: "{{job}} {{exporter}} failed", expr: failed("exporter", "otelcol_exporter_send_failed_log_records_total") + alive}}},
+						{legend: "{{job}} {{receiver}} refused", expr: failed("receiver", "otelcol_receiver_refused_log_records_total")},
+						{legend: "{{job}} {{exporter}} failed", expr: failed("exporter", "otelcol_exporter_send_failed_log_records_total")}}},
 				{id: 26, title: "Metric points not queued", about: "A second, that found the exporter's queue full.", unit: "cps", w: 12, h: 8, view: lines(), min: ptr(0),
-					queries: []query{{legend: "{{job}} {{exporter}}", expr: failed("exporter", "otelcol_exporter_enqueue_failed_metric_points_total") + alive}}},
+					queries: []query{{legend: "{{job}} {{exporter}}", expr: failed("exporter", "otelcol_exporter_enqueue_failed_metric_points_total")}}},
 				{id: 27, title: "Uptime", about: "Of each collector. A fall to 0 is a restart; what was queued is sent after it.", unit: "s", w: 12, h: 8, view: lines(), min: ptr(0),
 					queries: []query{{legend: "{{job}} {{instance}}", expr: `max by (job, instance) (otelcol_process_uptime_seconds_total{@collector})`}}},
 			}},
