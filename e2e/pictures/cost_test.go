@@ -19,7 +19,7 @@ import (
 	"github.com/otelhealth/otelhealth/e2e/servers"
 )
 
-var full = flag.Bool("full", false, "TestCost with 200 pods, six generations and 24 hours, without histograms, and all scenes of TestFigures; it takes minutes")
+var full = flag.Bool("full", false, "TestCost with 200 pods, six generations and 24 hours, without histograms, and all scenes of TestFigures, a day of 24 hours and all mistakes; it takes a quarter of an hour")
 
 // most is what a query may cost, in plain sums. A query of all states of all checks reads two and a
 // half times as many series as the plain sum of all states of all probes.

@@ -4,184 +4,199 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
-
-	"github.com/prometheus/prometheus/model/labels"
 )
 
-// counted are the figures of a scene at its end, counted from its pods and not from samples.
-type counted struct {
-	ready, instances map[string]float64 // by service
-	failing          map[string]float64 // checks, by service
-	rate, errors     map[string]float64 // requests a second, and the share of 5xx
-	silent           float64            // services
-	failed           map[string]float64 // share of the range in which a check failed, by service and check
+// A played is a scene in a store, and its ledger.
+type played struct {
+	*ledger
+	store *store
+	span  time.Duration
 }
 
-// count walks through the exports of the last hour.
-func count(w *world, span time.Duration) counted {
-	c := counted{map[string]float64{}, map[string]float64{}, map[string]float64{}, map[string]float64{}, map[string]float64{}, 0, map[string]float64{}}
-	heard, seen, bad, samples := map[string]bool{}, map[string]bool{}, map[string]float64{}, map[string]float64{}
-	failing := map[string]bool{}
-	for _, p := range w.pods {
-		var at time.Time // of the last export
-		var last condition
-		for t := w.began; t.Before(now); t = t.Add(tick) {
-			export := t.Add(p.offset)
-			if !p.end.IsZero() && export.After(p.end) {
-				if p.killed || at.Equal(p.end) {
-					break
-				}
-				export = p.end
-			}
-			if export.Before(p.start) {
-				continue
-			}
-			at, last = export, p.at(export)
-			if !export.After(now.Add(-span)) {
-				continue
-			}
-			seen[p.job] = true
-			for check, state := range checksOf(last) {
-				samples[p.job+" "+check]++
-				if state == "fail" {
-					bad[p.job+" "+check]++
+// playScene plays a scene twice: for Prometheus, with the rules, and for the ledger.
+func playScene(t *testing.T, part part) *played {
+	t.Helper()
+	s, err := open(t.TempDir(), rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.db.Close() })
+	began := ago(part.span + 10*time.Minute)
+	w, again := &world{began: began}, &world{began: began}
+	part.build(w, part.of)
+	part.build(again, part.of)
+	if err := w.play(s); err != nil {
+		t.Fatal(err)
+	}
+	p := &played{ledger: keep(again), store: s, span: part.span}
+	p.judge()
+	for _, g := range s.groups {
+		for _, r := range g.AlertingRules() {
+			for _, a := range r.ActiveAlerts() {
+				if a.State.String() == "firing" {
+					all := a.Labels.Map()
+					all["alertname"] = r.Name()
+					p.alerts = append(p.alerts, all)
 				}
 			}
 		}
-		if at.IsZero() || now.Sub(at) >= 2*time.Minute {
-			continue
-		}
-		heard[p.job] = true
-		if last.life == "draining" {
-			continue
-		}
-		c.instances[p.job]++
-		if last.ready() != "fail" {
-			c.ready[p.job]++
-		}
-		c.rate[p.job] += last.rate
-		c.errors[p.job] += last.rate * last.errors
-		for check, state := range checksOf(last) {
-			if state == "fail" && !failing[p.job+" "+check] {
-				failing[p.job+" "+check] = true
-				c.failing[p.job]++
-			}
-		}
 	}
-	for job := range seen {
-		if !heard[job] {
-			c.silent++
-		}
+	return p
+}
+
+// A choice is what somebody chooses on a dashboard: some jobs, or one and some of its instances.
+type choice struct {
+	jobs, instances []string
+}
+
+func (p *played) everything() (c choice) {
+	jobs := map[string]bool{}
+	for _, f := range p.pods {
+		jobs[f.job] = true
 	}
-	for key, n := range samples {
-		c.failed[key] = bad[key] / n
+	return choice{jobs: keys(jobs)}
+}
+
+// some is orders alone, with every other instance.
+func (p *played) some() choice {
+	c := choice{jobs: []string{"shop/orders"}}
+	for n, f := range p.pods {
+		if f.job == "shop/orders" && n%2 == 0 {
+			c.instances = append(c.instances, f.instance)
+		}
 	}
 	return c
 }
 
-func checksOf(c condition) map[string]string {
-	return map[string]string{"database": c.database, "cache": c.cache, "queue": c.queue, "latency": c.latency}
+func (p *played) view(c choice) view {
+	v := view{store: p.store, end: now, span: p.span, vars: map[string]string{"job": strings.Join(c.jobs, "|"), "instance": ".+", "check": ".+", "collector": ".+", "latency": "latency"}}
+	if len(c.instances) > 0 {
+		v.vars["instance"] = strings.Join(c.instances, "|")
+	}
+	return v
 }
 
-func sum(m map[string]float64) (total float64) {
-	for _, v := range m {
-		total += v
+func (p *played) look(c choice) look {
+	l := look{ledger: p.ledger, jobs: c.jobs, span: p.span}
+	for _, f := range p.pods {
+		if slices.Contains(c.jobs, f.job) && (c.instances == nil || slices.Contains(c.instances, f.instance)) {
+			l.seen = append(l.seen, f)
+		}
 	}
-	return total
+	return l
 }
 
-// TestFigures: what the fleet's panels show at the end of a scene is what its pods did. Rates may differ
-// by a twentieth, because a rate is of the last minute.
-func TestFigures(t *testing.T) {
-	const span = time.Hour
-	b, err := readBoard(filepath.Join(dashboards, "health-fleet.json"))
-	if err != nil {
-		t.Fatal(err)
+// A part is a scene, with its services and the time that is looked at.
+type part struct {
+	name  string
+	build func(w *world, of []service)
+	of    []service
+	span  time.Duration
+}
+
+func parts() (list []part) {
+	for _, sc := range scenes {
+		if *full || slices.Contains([]string{"incident", "rollout", "maintenance", "dead"}, sc.name) {
+			list = append(list, part{sc.name, sc.build, services, time.Hour})
+		}
 	}
-	names := []string{"incident", "rollout", "maintenance", "dead"}
 	if *full {
-		names = append(names, "well", "no-traffic")
+		list = append(list, part{"day", day, services[:3], 24 * time.Hour})
 	}
-	for _, name := range names {
-		t.Run(name, func(t *testing.T) {
-			sc, err := sceneOf(name)
-			if err != nil {
-				t.Fatal(err)
+	return list
+}
+
+// TestFigures: what each panel of each dashboard shows in a scene is what was counted from its pods, at
+// each step of its range. The incident and the day are asked from a real Prometheus, with times in a
+// table; the other scenes from its engine.
+func TestFigures(t *testing.T) {
+	list, played := parts(), 0
+	shown := map[string]float64{} // the greatest figure of each query
+	for _, part := range list {
+		t.Run(part.name, func(t *testing.T) {
+			p := playScene(t, part)
+			choices := []choice{p.everything()}
+			if part.name == "incident" || *full && part.name != "never" {
+				choices = append(choices, p.some())
 			}
-			s, err := open(t.TempDir(), rules)
-			if err != nil {
-				t.Fatal(err)
+			if part.name == "rollout" || *full && part.name != "never" {
+				choices = append(choices, choice{jobs: []string{"shop/orders"}})
 			}
-			defer s.db.Close()
-			w := &world{began: ago(span + 10*time.Minute)}
-			sc.build(w, services)
-			if err := w.play(s); err != nil {
-				t.Fatal(err)
+			real := part.name == "incident" || part.name == "day"
+			if real {
+				p.trouble(t)
 			}
-			want := count(w, span)
-			v := view{store: s, end: now, span: span, vars: map[string]string{}}
-			if err := v.choose(b); err != nil {
-				t.Fatal(err)
+			if part.name == "incident" || *full && (part.name == "rollout" || part.name == "dead") {
+				p.mutate(t, choices)
 			}
-			compare := func(id int, ref string, within float64, key func(labels.Labels) string, want map[string]float64) {
-				t.Helper()
-				for _, p := range b.all() {
-					for _, q := range p.Targets {
-						if p.ID != id || q.RefID != ref {
-							continue
-						}
-						got, err := v.ask(p, q)
-						if err != nil {
-							t.Fatalf("%s: %v", p.Title, err)
-						}
-						for _, s := range got {
-							k, n := key(s.Metric), s.Floats[len(s.Floats)-1].F
-							if math.Abs(n-want[k]) > within*math.Abs(want[k])+1e-9 {
-								t.Errorf("%s %s of %q: %v; the pods have %v", p.Title, ref, k, n, want[k])
-							}
-						}
-						if len(got) == 0 {
-							t.Errorf("%s %s shows nothing; the pods have %v", p.Title, ref, want)
-						}
-						return
+			var server *timing
+			if real {
+				server = p.serve(t)
+			}
+			for _, uid := range boards {
+				b, err := readBoard(filepath.Join(dashboards, uid+".json"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, c := range choices {
+					ask := asker(p.view(c).ask)
+					if real {
+						ask = server.panels(uid, p.view(c))
 					}
-				}
-				t.Errorf("there is no panel %d %s", id, ref)
-			}
-			total := func(labels.Labels) string { return "" }
-			one := func(n float64) map[string]float64 { return map[string]float64{"": n} }
-			job := func(l labels.Labels) string { return l.Get("job") }
-			var all, some, none float64
-			share := map[string]float64{}
-			for j, n := range want.instances {
-				share[j] = want.ready[j] / n
-				switch share[j] {
-				case 1:
-					all++
-				case 0:
-					none++
-				default:
-					some++
+					p.check(t, uid, b, c, ask, shown)
 				}
 			}
-			compare(1, "A", 0, total, one(all))
-			compare(2, "A", 0, total, one(some))
-			compare(3, "A", 0, total, one(none))
-			compare(4, "A", 0, total, one(want.silent))
-			compare(5, "A", 0, total, one(sum(want.failing)))
-			compare(6, "A", 0, total, one(sum(want.ready)))
-			compare(6, "B", 0, total, one(sum(want.instances)))
-			if name != "dead" { // a silent service has a share of -1
-				compare(20, "A", 0, job, share)
+			if real {
+				server.table(t)
 			}
-			compare(20, "B", 0, job, want.instances)
-			compare(20, "C", 0, job, want.failing)
-			if name != "no-traffic" {
-				compare(20, "D", .05, job, want.rate)
-			}
-			compare(21, "A", 1e-6, func(l labels.Labels) string { return fmt.Sprint(l.Get("job"), " ", l.Get("health_check_name")) }, want.failed)
+			played++
 		})
 	}
+	for uid, queries := range figures {
+		for key, w := range queries {
+			greatest, asked := shown[uid+"/"+key]
+			switch {
+			case played != len(list): // -run
+			case !asked:
+				t.Errorf("%s has no query %s", uid, key)
+			case greatest == 0 && w.count != nil && !always0[uid+"/"+key]:
+				t.Errorf("%s/%s shows no figure but 0 in all scenes", uid, key)
+			}
+		}
+	}
+	t.Logf("%d queries, each with what it should give or why nothing can be counted", len(shown))
+}
+
+// check compares each query of a dashboard, and keeps the greatest figures.
+func (p *played) check(t *testing.T, uid string, b board, c choice, ask asker, shown map[string]float64) {
+	t.Helper()
+	v := p.view(c)
+	for _, on := range b.all() {
+		for _, q := range on.Targets {
+			key := fmt.Sprintf("%d %s", on.ID, q.RefID)
+			w := figures[uid][key]
+			if (w.why == "") == (w.count == nil) {
+				t.Errorf("%s/%s %s: count its figures, or say in a line why nothing can be counted", uid, key, on.Title)
+				continue
+			}
+			greatest := 0.0
+			if w.count != nil {
+				var err error
+				if greatest, err = w.compare(p, c, v, on, q, ask); err != nil {
+					t.Errorf("%s/%s %s of %s: %v", uid, key, on.Title, strings.Join(c.jobs, ", "), err)
+				}
+			}
+			shown[uid+"/"+key] = math.Max(shown[uid+"/"+key], greatest)
+		}
+	}
+}
+
+// always0 are queries that show 0, or nothing.
+var always0 = map[string]bool{
+	"health-check/11 B": true, "health-check/20 B": true, "health-telemetry/13 B": true, "health-telemetry/14 B": true,
+	"health-telemetry/15 B": true, "health-telemetry/16 B": true,
 }
