@@ -15,23 +15,36 @@ type Observation struct {
 	Unit  string
 }
 
-// observed is the context key of the place for a run's observation.
-type observed struct{}
+// said is what a run says of itself by its context.
+type said struct {
+	observed atomic.Pointer[Observation]
+	alone    atomic.Bool
+}
+
+// saidKey is its context key.
+type saidKey struct{}
 
 // maxUnit is the length of a unit in bytes.
 const maxUnit = 32
 
 // Observe keeps a number for the run of ctx. Without a run it does nothing. The last number counts.
 func Observe(ctx context.Context, value float64, unit string) {
-	into, ok := ctx.Value(observed{}).(*atomic.Pointer[Observation])
+	into, ok := ctx.Value(saidKey{}).(*said)
 	if !ok || math.IsNaN(value) || math.IsInf(value, 0) {
 		return
 	}
-	into.Store(&Observation{value, text.Shorten(strings.ToValidUTF8(unit, "?"), maxUnit)})
+	into.observed.Store(&Observation{value, text.Shorten(strings.ToValidUTF8(unit, "?"), maxUnit)})
 }
 
-// observing returns a context in which Observe keeps a number.
-func observing(ctx context.Context) (context.Context, *atomic.Pointer[Observation]) {
-	into := &atomic.Pointer[Observation]{}
-	return context.WithValue(ctx, observed{}, into), into
+// Alone makes the run of ctx decide without the peers of its instance. Without a run it does nothing.
+func Alone(ctx context.Context) {
+	if into, ok := ctx.Value(saidKey{}).(*said); ok {
+		into.alone.Store(true)
+	}
+}
+
+// saying returns a context in which Observe and Alone are heard.
+func saying(ctx context.Context) (context.Context, *said) {
+	into := &said{}
+	return context.WithValue(ctx, saidKey{}, into), into
 }

@@ -27,8 +27,33 @@ type Outcome struct {
 	Successes   int           // in a row
 	Failed      bool          // by the thresholds
 	Warned      bool          // the last run worked, with a warning: Err
+	Alone       bool          // peers have no vote on it
 	LastSuccess time.Time
 	Span        trace.SpanContext
+	Starts      Starts
+}
+
+// Starts are the starts of runs, because a run tells of the time in which it ran. Each may be zero.
+type Starts struct {
+	Row     time.Time // the first failure since the check last worked by its thresholds
+	Failure time.Time // the last failure
+	Success time.Time // the last success
+}
+
+// after returns the starts after a run with an outcome, which began at a time.
+func (s Starts) after(o *Outcome, began time.Time) Starts {
+	if o.worked() {
+		s.Success = began
+		if !o.Failed {
+			s.Row = time.Time{}
+		}
+		return s
+	}
+	s.Failure = began
+	if s.Row.IsZero() {
+		s.Row = began
+	}
+	return s
 }
 
 // next returns the outcome after one more run. The failure threshold applies only after the first
@@ -55,12 +80,13 @@ func (o *Outcome) next(c *Func, err error, d guard.Description) *Outcome {
 	return &n
 }
 
-// hung counts one more failure, because the last run has not returned. The time of the last
+// hung counts one more failure now, because the last run has not returned. The time of the last
 // finished run stays, so that the outcome grows stale.
-func (o *Outcome) hung(c *Func) *Outcome {
+func (o *Outcome) hung(c *Func, now time.Time) *Outcome {
 	n := *o
 	n.Failures++
 	n.Failed = n.Failed || n.Failures >= c.FailureThreshold
+	n.Starts = n.Starts.after(&n, now)
 	return &n
 }
 

@@ -46,12 +46,16 @@ type Runner struct {
 	soon    time.Duration // until the next run, while runs fail
 	spread  bool          // the runs have the phase of this instance
 	late    <-chan error  // of a run that timed out and has not returned
+	hurry   chan struct{} // asks for a run soon
+	hurried atomic.Int64  // when it was asked, in nanoseconds since made
+	made    time.Time
 }
 
 // New makes the runner of one check, which does not run yet. The goroutine of Loop calls changed, so
 // it must not block. tracer and record may do anything: they cost a run 100 ms at most.
 func New(check Func, jitter float64, tracer trace.Tracer, record Record, changed func()) *Runner {
-	return &Runner{Check: check, jitter: jitter, tracer: tracer, record: record, changed: changed, soon: firstPause}
+	return &Runner{Check: check, jitter: jitter, tracer: tracer, record: record, changed: changed, soon: firstPause,
+		hurry: make(chan struct{}, 1), made: time.Now()}
 }
 
 // Last returns the last outcome; nil before the end of the first run. Any goroutine may call it.
@@ -80,13 +84,51 @@ func (r *Runner) Loop(ctx context.Context) {
 		if next.Before(earliest) {
 			next = earliest
 		}
-		wait := time.NewTimer(time.Until(next))
+		if next = r.await(ctx, earliest, next); ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// await waits until next and returns it. If Hurry asks for it, next is sooner, but not before earliest.
+func (r *Runner) await(ctx context.Context, earliest, next time.Time) time.Time {
+	wait := time.NewTimer(time.Until(next))
+	defer wait.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-			wait.Stop()
-			return
+			return next
 		case <-wait.C:
+			return next
+		case <-r.hurry:
+			sooner := time.Now().Add(time.Duration(r.jitter * float64(hurryTime)))
+			if sooner.Before(earliest) {
+				sooner = earliest
+			}
+			if sooner.Before(next) {
+				next = sooner
+				wait.Reset(time.Until(next))
+			}
 		}
+	}
+}
+
+const (
+	hurryTime = time.Second     // a hurried run begins within it
+	hurryRest = 5 * time.Second // from one hurried run to the next, so that nobody can make a check run more often
+)
+
+// Hurry brings the next run forward to within a second, by the phase of the instance. It does so every
+// 5 s at most, and waits for nothing. Any goroutine may call it.
+func (r *Runner) Hurry() {
+	now := max(1, int64(time.Since(r.made)))
+	last := r.hurried.Load()
+	if last != 0 && time.Duration(now-last) < hurryRest || !r.hurried.CompareAndSwap(last, now) {
+		return
+	}
+	select {
+	case r.hurry <- struct{}{}:
+	default: // one is asked for already
 	}
 }
 
@@ -120,7 +162,7 @@ func (r *Runner) run(ctx context.Context) {
 		case <-r.late: // its result is too old
 			r.late = nil
 		default:
-			r.store(r.Last().hung(&r.Check))
+			r.store(r.Last().hung(&r.Check, time.Now()))
 			return
 		}
 	}
@@ -131,7 +173,7 @@ func (r *Runner) run(ctx context.Context) {
 	defer cancel()
 
 	began := time.Now()
-	funcCtx, observed := observing(runCtx)
+	funcCtx, said := saying(runCtx)
 	done := guard.Start(funcCtx, r.Check.Run, r.Check.Run)
 	var err error
 	select {
@@ -150,11 +192,16 @@ func (r *Runner) run(ctx context.Context) {
 	}
 
 	d := r.errors.Describe(err)
-	o := r.Last().next(&r.Check, err, d)
+	last := r.Last()
+	o := last.next(&r.Check, err, d)
+	if last != nil {
+		o.Starts = last.Starts
+	}
+	o.Starts = o.Starts.after(o, began)
 	if !o.worked() {
 		class = d.Class
 	}
-	o.Observed = observed.Load()
+	o.Observed, o.Alone = said.observed.Load(), said.alone.Load()
 	o.Ran = ran
 	o.Took = o.Ran.Sub(began)
 	if o.worked() {

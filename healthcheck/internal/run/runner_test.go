@@ -166,3 +166,74 @@ func TestRetriesOfHungRuns(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// TestHurry: a run comes within a second, by the phase of the instance, and every 5 s at most. One that
+// is due sooner stays.
+func TestHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var starts []time.Duration
+		f := Func{Interval: time.Minute, Timeout: time.Second, FailureThreshold: 3, SuccessThreshold: 2, Run: func(context.Context) error {
+			starts = append(starts, time.Since(began))
+			return nil
+		}}
+		r := New(f, .5, noop.NewTracerProvider().Tracer(""), func(context.Context, string, *Outcome) {}, func() {})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go r.Loop(ctx)
+		time.Sleep(10 * time.Second)
+		for range 120 { // 12 s
+			r.Hurry()
+			time.Sleep(100 * time.Millisecond)
+		}
+		s := time.Second
+		checkTimes(t, starts, 0, 10*s+s/2, 15*s+s/2, 20*s+s/2)
+		time.Sleep(58*s - time.Since(began) + 22*s) // 80 s
+		r.Hurry()
+		time.Sleep(10 * s)
+		checkTimes(t, starts, 0, 10*s+s/2, 15*s+s/2, 20*s+s/2, 80*s+s/2)
+	})
+}
+
+// TestStarts: an outcome has the starts of the runs that its state rests on.
+func TestStarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var fails atomic.Bool
+		f := Func{Interval: 10 * time.Second, Timeout: time.Second, FailureThreshold: 2, SuccessThreshold: 2, Run: func(context.Context) error {
+			time.Sleep(100 * time.Millisecond)
+			if fails.Load() {
+				return errDown
+			}
+			return nil
+		}}
+		r := New(f, 1, noop.NewTracerProvider().Tracer(""), func(context.Context, string, *Outcome) {}, func() {})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go r.Loop(ctx)
+		at := func(s float64) time.Time {
+			if s < 0 {
+				return time.Time{}
+			}
+			return began.Add(time.Duration(s * float64(time.Second)))
+		}
+		for _, step := range []struct {
+			until                 float64
+			failsAfter            bool
+			row, failure, success float64
+		}{
+			{5, true, -1, -1, 0},
+			{10.5, true, 10, 10, 0},   // the first failure
+			{11.5, true, 10, 11, 0},   // it has failed
+			{13.5, false, 10, 13, 0},  // and goes on
+			{17.5, false, 10, 13, 17}, // a success, and the row is not over
+			{18.5, false, -1, 13, 18},
+		} {
+			time.Sleep(time.Until(at(step.until)))
+			fails.Store(step.failsAfter)
+			if got, want := r.Last().Starts, (Starts{at(step.row), at(step.failure), at(step.success)}); got != want {
+				t.Errorf("at %v s: %+v, want %+v", step.until, got, want)
+			}
+		}
+	})
+}
