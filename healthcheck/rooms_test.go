@@ -36,6 +36,8 @@ var rooms = []struct{ name, imports string }{
 	{"memory", "evidence verdict"},
 	{"lifecycle", "states"},
 	{"operator", "lifecycle states verdict"},
+	{"votes", "memory states verdict"},
+	{"peers", "guard states verdict votes"},
 	// Judge.
 	{"judge", "evidence lifecycle memory query run states text verdict"},
 	// Answer.
@@ -54,7 +56,7 @@ var rooms = []struct{ name, imports string }{
 
 // still are the rooms without a clock, a goroutine and a lock. Their results depend only on their
 // input, so they can also judge recorded history.
-var still = []string{"verdict", "states", "query", "rule", "evidence", "memory", "judge", "answer"}
+var still = []string{"verdict", "states", "query", "rule", "evidence", "memory", "votes", "judge", "answer"}
 
 const modulePath = "github.com/otelhealth/otelhealth/"
 

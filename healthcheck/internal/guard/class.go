@@ -128,3 +128,7 @@ func isA[E error](all chain) bool {
 	_, ok := find[E](all)
 	return ok
 }
+
+// Refused reports whether a connection was refused, because no process listens there. err is an error of
+// Go's own packages.
+func Refused(err error) bool { return refused(chainOf(err)) }

@@ -1,0 +1,231 @@
+package peers
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/votes"
+)
+
+const (
+	askInterval    = time.Second      // from one question to the next, while a check fails
+	askLimit       = time.Second      // of one question
+	lookupInterval = 10 * time.Second // of the addresses, always
+	lookupLimit    = 5 * time.Second  // of one lookup
+)
+
+// A Target is where the peers are.
+type Target struct {
+	Host, Port, Path string
+}
+
+// An Asker asks the peers. Its methods may be called from any goroutine, and never wait.
+type Asker struct {
+	target   Target
+	instance string        // of this process
+	service  func() string // the name of this service
+	network  Network
+	changed  func() // there are new answers
+	log      *slog.Logger
+
+	want  atomic.Pointer[[]string] // the failing checks
+	kick  chan struct{}            // there are some
+	board atomic.Pointer[[]votes.Peer]
+	asked atomic.Int64
+
+	mu    sync.Mutex             // guards the fields below; never held while somebody is asked
+	found []string               // the addresses of the last lookup that has succeeded
+	peers map[string]*votes.Peer // those that are asked while a check fails
+	out   map[string]bool        // addresses that don't vote: oneself (true), other services and those that drain (false)
+}
+
+// New makes an Asker, which does nothing before Look and Ask. changed must not block.
+func New(target Target, instance string, service func() string, network Network, log *slog.Logger, changed func()) *Asker {
+	a := &Asker{target: target, instance: instance, service: service, network: network, log: log, changed: changed,
+		kick: make(chan struct{}, 1), peers: map[string]*votes.Peer{}, out: map[string]bool{}}
+	a.board.Store(&[]votes.Peer{})
+	a.want.Store(&[]string{})
+	return a
+}
+
+// Peers returns what is known of the peers. Nobody changes it.
+func (a *Asker) Peers() []votes.Peer { return *a.board.Load() }
+
+// Known returns how many addresses the name has, with one's own.
+func (a *Asker) Known() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.found)
+}
+
+// Questions returns how many questions were sent.
+func (a *Asker) Questions() int64 { return a.asked.Load() }
+
+// Want sets the checks that fail here; none ends the questions.
+func (a *Asker) Want(checks []string) {
+	a.want.Store(&checks)
+	if len(checks) > 0 {
+		select {
+		case a.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Look keeps the addresses until ctx is done. A lookup that fails changes nothing, because DNS often
+// fails together with the rest.
+func (a *Asker) Look(ctx context.Context) {
+	last := ""
+	for {
+		if problem := a.lookup(ctx); problem != last && ctx.Err() == nil {
+			if last = problem; problem != "" {
+				a.log.Warn("the peers can't be looked up, so the last addresses stay in force", "name", a.target.Host, "addresses", a.Known(), "error.type", problem)
+			}
+		}
+		if !pause(ctx, lookupInterval) {
+			return
+		}
+	}
+}
+
+// lookup looks the name up once, and returns why it failed.
+func (a *Asker) lookup(ctx context.Context) (problem string) {
+	ctx, cancel := context.WithTimeout(ctx, lookupLimit)
+	defer cancel()
+	var found []netip.Addr
+	err := guard.Call(ctx, func(ctx context.Context) (err error) {
+		found, err = a.network.Lookup(ctx, a.target.Host)
+		return err
+	})
+	if err != nil {
+		return new(guard.Errors).Describe(err).Class
+	}
+	if len(found) == 0 {
+		return "name_not_found"
+	}
+	all := family(found)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.found = all
+	maps.DeleteFunc(a.out, func(address string, _ bool) bool { return !slices.Contains(all, address) })
+	a.choose()
+	a.publish()
+	return ""
+}
+
+// Ask asks every second while there is a failing check, until ctx is done.
+func (a *Asker) Ask(ctx context.Context) {
+	client := a.network.client()
+	defer client.CloseIdleConnections()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.kick:
+		}
+		for checks := *a.want.Load(); len(checks) > 0; checks = *a.want.Load() {
+			next := time.NewTimer(askInterval)
+			a.round(ctx, client, checks)
+			select {
+			case <-ctx.Done():
+				next.Stop()
+				return
+			case <-next.C:
+			}
+		}
+		a.forget()
+		client.CloseIdleConnections()
+	}
+}
+
+// round asks all chosen peers once, at the same time. The judge sees each answer as it arrives.
+func (a *Asker) round(ctx context.Context, client *client, checks []string) {
+	a.mu.Lock()
+	chosen := a.choose()
+	a.publish()
+	a.mu.Unlock()
+	checks = checks[:min(len(checks), maxChecks)]
+	var all sync.WaitGroup
+	for _, address := range chosen {
+		all.Go(func() {
+			a.asked.Add(1)
+			sent := time.Now()
+			answer, outcome := client.ask(ctx, a.target, address, checks)
+			if outcome != silent {
+				a.heard(address, votes.Peer{Address: address, Asked: checks, Sent: sent, Heard: time.Now(), Answer: answer, Refused: outcome == refused})
+			}
+		})
+	}
+	all.Wait()
+	a.changed()
+}
+
+// heard keeps what a peer has said. Who has no vote for good is not asked again, and another one is asked
+// in its place.
+func (a *Asker) heard(address string, p votes.Peer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.peers[address] == nil {
+		return // a lookup has removed it
+	}
+	if p.Answer != nil && (p.Answer.Instance == a.instance || p.Answer.Service != a.service() || p.Answer.Phase == states.Draining) {
+		a.out[address] = p.Answer.Instance == a.instance
+		a.choose()
+	} else {
+		p.Since = a.peers[address].Since
+		a.peers[address] = &p
+	}
+	a.publish()
+}
+
+// choose brings the peers up to date with the addresses. mu is held.
+func (a *Asker) choose() []string {
+	chosen := choose(a.instance, slices.DeleteFunc(slices.Clone(a.found), func(address string) bool { _, out := a.out[address]; return out }))
+	maps.DeleteFunc(a.peers, func(address string, _ *votes.Peer) bool { return !slices.Contains(chosen, address) })
+	for _, address := range chosen {
+		if a.peers[address] == nil {
+			a.peers[address] = &votes.Peer{Address: address, Since: time.Now()}
+		}
+	}
+	return chosen
+}
+
+// forget drops the answers, because the next failure is another one. The judge goes on knowing whom it
+// can ask.
+func (a *Asker) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.peers)
+	maps.DeleteFunc(a.out, func(_ string, oneself bool) bool { return !oneself })
+	a.choose()
+	a.publish()
+}
+
+// publish shows the peers to the judge. mu is held.
+func (a *Asker) publish() {
+	all := make([]votes.Peer, 0, len(a.peers))
+	for _, address := range slices.Sorted(maps.Keys(a.peers)) {
+		all = append(all, *a.peers[address])
+	}
+	a.board.Store(&all)
+}
+
+// pause waits, and reports whether ctx is not done.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,57 @@
+package peers
+
+import (
+	"cmp"
+	"hash/fnv"
+	"net/netip"
+	"slices"
+)
+
+// maxPeers is how many peers are asked. More change no decision.
+const maxPeers = 20
+
+// choose returns the addresses to ask: all, or 20 by a hash of the instance and the address. So an
+// instance asks the same peers every time. A new sample every time would flap near one half.
+func choose(instance string, all []string) []string {
+	if len(all) <= maxPeers {
+		return all
+	}
+	type ranked struct {
+		address string
+		rank    uint64
+	}
+	ranks := make([]ranked, len(all))
+	for n, a := range all {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(instance + "\x00" + a)) // never fails
+		ranks[n] = ranked{a, mixed(h.Sum64())}
+	}
+	slices.SortFunc(ranks, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
+	chosen := make([]string, maxPeers)
+	for n := range chosen {
+		chosen[n] = ranks[n].address
+	}
+	slices.Sort(chosen)
+	return chosen
+}
+
+// mixed spreads the last bytes of a text over the whole hash, because addresses differ only there.
+func mixed(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// family returns the addresses of one family as texts, because a pod with two addresses has one vote.
+func family(all []netip.Addr) (texts []string) {
+	four := slices.ContainsFunc(all, func(a netip.Addr) bool { return a.Unmap().Is4() })
+	for _, a := range all {
+		if a = a.Unmap(); a.Is4() == four {
+			texts = append(texts, a.String())
+		}
+	}
+	slices.Sort(texts)
+	return slices.Compact(texts)
+}

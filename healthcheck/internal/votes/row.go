@@ -1,0 +1,146 @@
+package votes
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// An Own is what an instance knows of its own failing check, and of itself.
+type Own struct {
+	Check    string
+	Began    time.Time // start of the first failure in the row
+	Failed   time.Time // start of the last failure
+	Admitted bool      // the instance was ready once
+	Ready    bool      // it is ready until now
+}
+
+// A Row is the memory of a check that fails, until it works again.
+type Row struct {
+	since time.Time            // the first decision
+	first map[string]time.Time // by peer: the latest start of its first success since the row began
+}
+
+// A Decision is the result of a vote.
+type Decision struct {
+	Stays bool
+	Tally Tally
+	Retry bool // one more failure here would confirm that a peer works
+}
+
+// Decide counts the votes of the peers.
+func (r *Row) Decide(own Own, peers []Peer, at memory.Instant) (d Decision) {
+	if r.since.IsZero() {
+		r.since, r.first = at.Now, map[string]time.Time{}
+	}
+	counted := map[string]bool{}
+	for n := range peers {
+		p := &peers[n]
+		if a := p.Answer; a != nil { // a peer may have two addresses
+			if counted[a.Instance] {
+				continue
+			}
+			counted[a.Instance] = true
+		}
+		v, retry := r.vote(own, p, at)
+		d.Tally[v]++
+		d.Retry = d.Retry || retry
+	}
+	d.Stays = stays(own, &d.Tally)
+	return d
+}
+
+// stays is the rule. An instance leaves only while more than half of the peers with a vote work or
+// are silent. It comes back below 40 %, so that a fleet near one half does not flap. An instance that
+// was never ready has not proved that it can work, so it comes in only while all others fail.
+func stays(own Own, t *Tally) bool {
+	out, all := t[Works]+t[CutOff], t.Peers()
+	switch {
+	case all == 0:
+		return false // as without peers
+	case !own.Admitted:
+		return t[Works] == 0 && t[Pending] == 0 && t[Fails] > 0 && t[CutOff] <= t[Fails]
+	case own.Ready:
+		return 2*out <= all
+	}
+	return 5*out <= 2*all
+}
+
+// vote returns the vote of one peer. retry means that it works, as far as this instance can know before
+// its own next failure.
+func (r *Row) vote(own Own, p *Peer, at memory.Instant) (v Vote, retry bool) {
+	a := p.Answer
+	switch {
+	case p.silent(r.since, at):
+		if p.gone() {
+			return Abstain, false
+		}
+		return CutOff, false
+	case p.Refused:
+		return Abstain, false
+	case p.Heard.IsZero():
+		return Pending, false // asked this moment
+	case a == nil, a.Phase != states.Running:
+		return Abstain, false
+	case a.State == verdict.Fail:
+		delete(r.first, a.Instance)
+		if !a.Admitted {
+			return Abstain, false // it knows nothing of the others
+		}
+		return Fails, false
+	case a.State != verdict.Pass:
+		return Abstain, false
+	case !slices.Contains(p.Asked, own.Check):
+		return Pending, false
+	}
+	return r.passes(own, p, at)
+}
+
+// passes returns the vote of a peer that passes by its own evidence. Its success counts only if it
+// began after the first failure here, or the peer may not have noticed the outage yet. And this check
+// must have failed again after that success, or this instance may not have noticed its end.
+func (r *Row) passes(own Own, p *Peer, at memory.Instant) (v Vote, retry bool) {
+	a := p.Answer
+	c, has := a.Checks[own.Check]
+	if !has {
+		if at.Since(own.Began) >= lacksAfter {
+			return Works, false
+		}
+		return Pending, false
+	}
+	first, seen := r.first[a.Instance]
+	if !seen {
+		// The answer was written at some time between the question and its arrival.
+		if c.Worked < 0 || !p.Sent.Add(-c.Worked).After(own.Began) {
+			return Pending, false
+		}
+		first = p.Heard.Add(-c.Worked)
+		r.first[a.Instance] = first
+	}
+	if own.Failed.After(first) {
+		return Works, false
+	}
+	return Pending, true
+}
+
+// Reason writes the decision for people.
+func (d *Decision) Reason() string {
+	t, all := &d.Tally, d.Tally.Peers()
+	switch {
+	case all == 0:
+		return "no peer has a vote"
+	case d.Stays && t[Fails] > 0:
+		return fmt.Sprintf("stays in, %d of %d peers fail too", t[Fails], all)
+	case d.Stays:
+		return fmt.Sprintf("stays in until %d of %d peers have checked it too", t[Pending], all)
+	case t[CutOff] > 0:
+		return fmt.Sprintf("out, %d of %d peers work, and %d are silent", t[Works], all, t[CutOff])
+	case t[Works] > 0:
+		return fmt.Sprintf("out, %d of %d peers work", t[Works], all)
+	}
+	return fmt.Sprintf("out until %d of %d peers have checked it too", t[Pending], all)
+}
