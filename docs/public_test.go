@@ -45,11 +45,12 @@ func TestPublic(t *testing.T) {
 		fmt.Fprintf(&out, "\n== %s\n%s\n", title, strings.Join(slices.Compact(lines), "\n"))
 	}
 	section("environment", literals(t, `^(OTEL|HEALTH)_[A-Z0-9_]+$`, "healthcheck", "healthcheck/internal/buildinfo", "telemetry"))
-	section("paths and queries", literals(t, `^(/[a-z][a-z/.]*|verbose)$`, "healthcheck", "healthcheck/statuspage"))
+	section("paths and queries", literals(t, `^(/[a-z][a-z/.]*|verbose|peers|check)$`, "healthcheck", "healthcheck/internal/peers", "healthcheck/statuspage"))
 	section("fields of the response", schemaFields(t))
 	section("fields of the maintenance file", fields(t, "healthcheck/internal/operator"))
 	section("words: states, effects, phases, roles, limits", slices.Concat(
 		literals(t, `^[a-z]+([-.][a-z]+)*$`, "healthcheck/verdict", "healthcheck/internal/states"),
+		literals(t, `^(works|cut_off|fails|pending|abstains)$`, "healthcheck/internal/votes"),
 		literals(t, `^(max|min)\.(warn|fail)$`, "healthcheck/internal/query")))
 	section("classes of errors", slices.Concat(
 		literals(t, `^(_OTHER|panic|timeout|[a-z]+(_[a-z]+)+|canceled|unreachable)$`, "healthcheck/internal/guard", "healthcheck/checks"), []string{"_OTHER"}))
@@ -63,7 +64,7 @@ func TestPublic(t *testing.T) {
 	}
 	section("defaults and limits", constants(t, `^default|^(max|min)[A-Z]|(Limit|After|Time|Delay|Pause|Interval)$|^rest$`,
 		"healthcheck", "healthcheck/internal/query", "healthcheck/internal/run", "healthcheck/internal/judge", "healthcheck/internal/memory",
-		"healthcheck/internal/evidence", "healthcheck/internal/lifecycle", "healthcheck/internal/operator", "healthcheck/internal/answer",
+		"healthcheck/internal/votes", "healthcheck/internal/peers", "healthcheck/internal/evidence", "healthcheck/internal/lifecycle", "healthcheck/internal/operator", "healthcheck/internal/answer",
 		"healthcheck/internal/guard", "telemetry"))
 
 	const golden = "public.txt"

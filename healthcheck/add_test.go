@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
+	"github.com/otelhealth/otelhealth/healthcheck/checks"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
@@ -174,7 +175,7 @@ func TestAddRule(t *testing.T) {
 // not the text.
 func TestWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		if Warning(nil) != nil {
+		if checks.Warning(nil) != nil {
 			t.Error("Warning(nil) is an error")
 		}
 		var says atomic.Value
@@ -184,7 +185,7 @@ func TestWarning(t *testing.T) {
 		}})).start()
 		wait(1500 * time.Millisecond)
 		k.want("/ready", 200, verdict.Pass)
-		says.Store(func(context.Context) error { return Warning(context.DeadlineExceeded) })
+		says.Store(func(context.Context) error { return checks.Warning(context.DeadlineExceeded) })
 		wait(time.Second)
 		body := k.want("/ready", 200, verdict.Warn)
 		if body["output"] != "database: works, with a warning: timeout" {
@@ -200,7 +201,7 @@ func TestWarning(t *testing.T) {
 		says.Store(down)
 		wait(5 * time.Second) // 1 s, 1 s
 		k.want("/ready", 503, verdict.Fail)
-		says.Store(func(context.Context) error { return Warning(errDown) })
+		says.Store(func(context.Context) error { return checks.Warning(errDown) })
 		wait(3 * time.Second) // two of them are two successes
 		k.want("/ready", 200, verdict.Warn)
 	})

@@ -18,6 +18,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/otelhealth/otelhealth/healthcheck/checks"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
@@ -55,7 +56,7 @@ func TestBodies(t *testing.T) {
 			Checks: []Check{
 				{Name: "database", Func: ok},
 				{Name: "search", OnFail: WarnOnly, FailureThreshold: 1, Func: down},
-				{Name: "slow", Func: func(context.Context) error { return Warning(errDown) }},
+				{Name: "slow", Func: func(context.Context) error { return checks.Warning(errDown) }},
 			},
 			Rules: []rule.Rule{
 				{Name: "queue", OnFail: NotReady, Value: rule.Last("queue.length"), Per: []string{"queue.name"}, Fail: rule.Above(80), Warn: rule.Above(50)},

@@ -24,8 +24,8 @@ import (
 type Check struct {
 	Name string // key in the response, and health.check.name; unique among checks, rules and heartbeats
 
-	// Func returns nil if its dependency works, and [Warning] of an error if the dependency works
-	// badly. It must return when its context ends. If a run timed out and has not returned, every
+	// Func returns nil if its dependency works, and checks.Warning of an error if the dependency
+	// works badly. It must return when its context ends. If a run timed out and has not returned, every
 	// further run counts as one more failure. A panic is a failure.
 	Func   func(context.Context) error
 	OnFail verdict.Effect // NotReady if empty
@@ -34,15 +34,6 @@ type Check struct {
 	Timeout          time.Duration // of one run; 2s if zero, and at most Interval
 	FailureThreshold int           // failures in a row until the check fails; 3 if zero
 	SuccessThreshold int           // successes in a row until a failed check passes; 2 if zero
-}
-
-// Warning turns an error of a Check's Func into a warning instead of a failure. The response has
-// its class, not its text. Warning(nil) is nil.
-func Warning(err error) error {
-	if err == nil {
-		return nil
-	}
-	return run.Warning(err)
 }
 
 const (

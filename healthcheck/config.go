@@ -35,6 +35,13 @@ type Config struct {
 	// health.file.invalid. It is no error of Start, because the file may be of another release.
 	MaintenanceFile string
 
+	// Peers is the name and the port of the other instances, such as "orders-peers:8000": a headless
+	// Service with publishNotReadyAddresses. While a core check fails, the instance asks them, and it
+	// leaves only while more than half of them work. So a dependency that all have lost does not empty
+	// the fleet: /ready answers 200 and warn. Put a path after the port if the peers answer readiness
+	// at another path. Nobody is asked if empty. docs/peers.md has the rule.
+	Peers string
+
 	LivenessPath  string // answered by Wrap; "/health" if empty, none if "-"
 	ReadinessPath string // answered by Wrap; "/ready" if empty, none if "-"
 	StartupPath   string // answered by Wrap; "/startup" if empty, none if "-"

@@ -85,24 +85,3 @@ func ExampleCheck() {
 	// database: 1 failure in a row, the last: timeout
 	// true
 }
-
-// A warning: /ready says warn and still answers 200.
-func ExampleWarning() {
-	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{
-		Name: "replicas",
-		Func: func(context.Context) error { return healthcheck.Warning(errors.New("1 of 3 replicas is behind")) },
-	}}})
-	if err := health.Start(context.Background()); err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer health.Stop()
-	for v := range health.Watch(context.Background()) {
-		if v.Results[0].State != verdict.Unknown {
-			fmt.Println(v.Readiness.State)
-			break
-		}
-	}
-	// Output:
-	// warn
-}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/peers"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
@@ -129,6 +130,12 @@ func (m *Monitor) handler(p states.Probe) http.Handler {
 func (m *Monitor) serve(w http.ResponseWriter, r *http.Request, p states.Probe) {
 	if !readOnly(w, r) {
 		return
+	}
+	if p == states.Readiness && m.config.Peers != "" && r.URL.RawQuery != "" {
+		if checks, is := peers.Asked(r.URL.RawQuery); is {
+			m.testify(w, r, checks)
+			return
+		}
 	}
 	a := m.answer(p, r.URL.RawQuery)
 	write(w, r, a)

@@ -3,9 +3,12 @@ package healthcheck
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +20,7 @@ import (
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/peers"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
@@ -26,6 +30,7 @@ func TestInstruments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
 		k := newKit(t, Config{
+			Peers:        "orders-peers:8000",
 			OverrideFile: filepath.Join(t.TempDir(), "overrides"),
 			Checks: []Check{{Name: "database", Interval: time.Second, FailureThreshold: 1, SuccessThreshold: 1, Func: func(context.Context) error {
 				if down.Load() {
@@ -35,6 +40,12 @@ func TestInstruments(t *testing.T) {
 			}}},
 			Rules: []rule.Rule{{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(80), Warn: rule.Above(50)}},
 		})
+		k.network = peers.Network{
+			Lookup: func(context.Context, string) ([]netip.Addr, error) {
+				return []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, 1})}, nil
+			},
+			Dial: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED },
+		}
 		q := k.Queue("jobs", 100, func() int { return 0 })
 		t.Setenv("HEALTH_OVERRIDES", "queue=show")
 		k.Heartbeat("worker", 0)

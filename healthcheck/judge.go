@@ -75,9 +75,12 @@ func (m *Monitor) judgeNext(r *running) (*judge.Verdict, []judge.Change) {
 		prev = nil // nothing was judged yet
 	}
 	now := time.Now()
-	v, changes := m.judge.Next(prev, judge.Inputs{
-		Now: now, Life: m.life.Phase(now), Collecting: r.collector.Running(now), Override: (*m.overrides.Load()).Of,
-	})
+	in := judge.Inputs{Now: now, Life: m.life.Phase(now), Collecting: r.collector.Running(now), Override: (*m.overrides.Load()).Of}
+	if r.peers != nil {
+		in.Voting, in.Peers = true, r.peers.Peers()
+	}
+	v, changes := m.judge.Next(prev, in)
+	r.consult(v)
 	for n := range changes {
 		export.Log{Writer: r.log}.Change(v, &changes[n])
 	}
@@ -95,6 +98,9 @@ func (m *Monitor) observe(r *running) metric.Callback {
 			}
 			for _, f := range r.files {
 				r.instruments.ObserveFile(o, f.Name, f.Invalid())
+			}
+			if r.peers != nil {
+				r.instruments.ObservePeers(o, r.peers.Known(), r.peers.Questions())
 			}
 			m.requests.each(func(p states.Probe, code int, n int64) { r.instruments.ObserveRequests(o, p, code, n) })
 			if v := m.current.Load(); !v.Time.IsZero() {

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/checks"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
@@ -76,7 +76,7 @@ func (s *switchable) check(ctx context.Context) error {
 	case "error":
 		return errors.New("refused")
 	case "warn":
-		return healthcheck.Warning(errors.New("slow"))
+		return checks.Warning(errors.New("slow"))
 	case "panic":
 		panic("told to")
 	case "hang":

@@ -2,6 +2,7 @@ package healthcheck
 
 import (
 	"cmp"
+	"crypto/rand"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/peers"
 )
 
 // A Monitor judges the health of one process. Make it with [New]. A MeterProvider takes one
@@ -34,6 +36,9 @@ type Monitor struct {
 
 	judging sync.Mutex // one judgement at a time
 	judge   judge.Judge
+
+	instance string        // of the process, random, by which peers know it
+	network  peers.Network // to the peers
 
 	mu       sync.Mutex // guards the fields below; never held while foreign code runs
 	phase    phase
@@ -62,6 +67,7 @@ func New(c Config) *Monitor {
 	c.DrainDelay = cmp.Or(c.DrainDelay, defaultDrainDelay)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, defaultShutdownTimeout)
 	m := &Monitor{config: c, kick: make(chan struct{}, 1), drained: make(chan struct{}), stopping: make(chan struct{})}
+	m.instance, m.network = rand.Text(), peers.Machine()
 	m.drain = sync.OnceFunc(func() { close(m.drained) })
 	m.stop = sync.OnceFunc(m.end)
 	m.identity.Store(unidentified(&m.config))

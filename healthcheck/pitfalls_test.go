@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/checks"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -387,7 +388,7 @@ func TestTrapLeak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(
 			Check{Name: "database", Func: down},
-			Check{Name: "slow", Func: func(context.Context) error { return Warning(errDown) }},
+			Check{Name: "slow", Func: func(context.Context) error { return checks.Warning(errDown) }},
 			Check{Name: "search", OnFail: WarnOnly, Func: func(context.Context) error { panic(errDown) }})).start()
 		wait(time.Second)
 		for _, path := range []string{"/ready", "/ready?verbose", "/health?verbose", "/startup?verbose", "/ready?full=1&errors=true"} {

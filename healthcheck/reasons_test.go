@@ -67,6 +67,8 @@ var noReasons = map[string]string{
 	"collector.collect":        "log",
 	"log.change":               "log",
 	"queue.export":             "descriptions",
+	"monitor.peersat":          "configuration",
+	"asker.look":               "log",
 	"up-down counter":          "a kind of instrument",
 	"exponential histogram":    "a kind of instrument",
 	"count":                    "a part of a reason",

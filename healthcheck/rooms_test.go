@@ -39,11 +39,11 @@ var rooms = []struct{ name, imports string }{
 	{"votes", "memory states verdict"},
 	{"peers", "guard states verdict votes"},
 	// Judge.
-	{"judge", "evidence lifecycle memory query run states text verdict"},
+	{"judge", "evidence lifecycle memory query run states text verdict votes"},
 	// Answer.
-	{"answer", "conventions judge query states text verdict"},
-	{"export", "conventions guard judge query run states verdict"},
-	{"", "answer buildinfo cfgerrors collect conventions evidence export guard judge lifecycle operator query rule run states verdict"},
+	{"answer", "conventions judge query states text verdict votes"},
+	{"export", "conventions guard judge query run states verdict votes"},
+	{"", "answer buildinfo cfgerrors collect conventions evidence export guard judge lifecycle operator peers query rule run states verdict votes"},
 	// Packages that users add.
 	{"checks", "run"},
 	{"statuspage", "healthcheck verdict"},

@@ -21,6 +21,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/otelhealth/otelhealth/healthcheck/checks"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
@@ -66,7 +67,7 @@ func TestNoSecretByASideDoor(t *testing.T) {
 				return nil
 			}},
 			{Name: "fails", FailureThreshold: 1, Func: func(context.Context) error { return fault(false) }},
-			{Name: "warns", Func: func(context.Context) error { return Warning(fault(false)) }},
+			{Name: "warns", Func: func(context.Context) error { return checks.Warning(fault(false)) }},
 		}
 		log := &logged{}
 		var asJSON logged

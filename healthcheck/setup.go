@@ -26,6 +26,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/peers"
 )
 
 // running has everything that one Start made. Its fields are set before the loops begin.
@@ -40,6 +41,7 @@ type running struct {
 	counting    guard.Site         // of changes, by metrics of others
 	collector   *collect.Collector // nil without a Reader
 	files       []*operator.File
+	peers       *peers.Asker   // nil without Config.Peers
 	loops       sync.WaitGroup // runners and judge, not the collector, because it may hang for ever
 
 	release   func()        // gives the MeterProvider and the Reader back

@@ -84,6 +84,7 @@ func (m *Monitor) startClaimed(ctx context.Context, p Pipeline, release func()) 
 	files, apply := m.loadFiles(ctx, env, r.logger)
 	r.files = files
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	m.meet(r)
 	if err := m.setup(r); err != nil {
 		log.End()
 		return err
@@ -132,6 +133,10 @@ func (m *Monitor) goLive(r *running, apply func()) error {
 
 	apply()
 	m.judgeNow()
+	if r.peers != nil {
+		r.loops.Go(func() { r.peers.Look(r.ctx) })
+		r.loops.Go(func() { r.peers.Ask(r.ctx) })
+	}
 	m.mu.Lock()
 	if m.phase == started { // or Stop has ended it
 		for _, e := range m.entries {
@@ -176,6 +181,9 @@ func (m *Monitor) validate(p Pipeline) (errs []error) {
 		errs = append(errs, &cfgerrors.Error{Field: "DrainDelay", Problem: p})
 	}
 	errs = append(errs, m.validatePaths()...)
+	if _, err := m.peersAt(); err != nil {
+		errs = append(errs, err)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	errs = append(errs, m.mistakes...)

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
+	"github.com/otelhealth/otelhealth/healthcheck/checks"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"net/http"
@@ -33,7 +34,7 @@ func TestBrokenErrors(t *testing.T) {
 		k := newKit(t, ofChecks(
 			Check{Name: "nil", Func: func(context.Context) error { var e *net.OpError; return e }},
 			Check{Name: "rude", Func: func(context.Context) error { return panickingError{} }},
-			Check{Name: "rude warning", Func: func(context.Context) error { return Warning(panickingError{}) }},
+			Check{Name: "rude warning", Func: func(context.Context) error { return checks.Warning(panickingError{}) }},
 			Check{Name: "many", Func: func(context.Context) error { return errors.Join(panickingError{}, errDown) }})).start()
 		wait(time.Second)
 		for n, c := range k.Verdict().Results {

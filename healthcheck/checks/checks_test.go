@@ -71,7 +71,7 @@ func TestClass(t *testing.T) {
 	want(t, "connection_refused", failing(checks.Class(syscall.ECONNREFUSED, ""))) // as without Class
 	want(t, "timeout", failing(checks.Class(context.DeadlineExceeded, "half_a_page")))
 	want(t, "", failing(checks.Class(nil, "half_a_page")))
-	for _, warning := range []error{healthcheck.Warning(err), fmt.Errorf("page 3: %w", healthcheck.Warning(err)), checks.Class(healthcheck.Warning(io.ErrUnexpectedEOF), "half_a_page")} {
+	for _, warning := range []error{checks.Warning(err), fmt.Errorf("page 3: %w", checks.Warning(err)), checks.Class(checks.Warning(io.ErrUnexpectedEOF), "half_a_page")} {
 		m := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "check", Func: failing(warning)}}})
 		if err := m.StartWith(t.Context(), healthcheck.Pipeline{Logger: slog.New(slog.DiscardHandler)}); err != nil {
 			t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 )
 
 // Class gives an error a class. Responses and metrics show the class as error.type, instead of the
-// text. Unwrap returns the error itself. For a warning, wrap the result in healthcheck.Warning.
+// text. Unwrap returns the error itself. For a warning, wrap the result in Warning.
 // Class(nil, class) is nil.
 //
 // Use few classes, and never make one from data: the Monitor cuts a class to 128 bytes, and

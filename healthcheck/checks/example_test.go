@@ -155,7 +155,7 @@ func ExampleObserve() {
 		lag := 90 * time.Second // of a replica, asked from the database
 		checks.Observe(ctx, lag.Seconds(), "s")
 		if lag > time.Minute {
-			return healthcheck.Warning(errors.New("the replica is far behind"))
+			return checks.Warning(errors.New("the replica is far behind"))
 		}
 		return nil
 	}
@@ -174,4 +174,47 @@ func ExampleObserve() {
 		}
 	}
 	// Output: warn 90 s
+}
+
+// A warning: /ready says warn and still answers 200.
+func ExampleWarning() {
+	health := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{
+		Name: "replicas",
+		Func: func(context.Context) error { return checks.Warning(errors.New("1 of 3 replicas is behind")) },
+	}}})
+	if err := health.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer health.Stop()
+	for v := range health.Watch(context.Background()) {
+		if v.Results[0].State != verdict.Unknown {
+			fmt.Println(v.Readiness.State)
+			break
+		}
+	}
+	// Output:
+	// warn
+}
+
+// With healthcheck.Config.Peers, a wrong schema takes the instance out although its peers fail too.
+func ExampleIgnorePeers() {
+	schemaIsNew := func(context.Context) error { return checks.Class(errors.New("version 3 of 4"), "schema_too_old") }
+	health := healthcheck.New(healthcheck.Config{
+		Peers:  "orders-peers:8000",
+		Checks: []healthcheck.Check{{Name: "schema", Func: checks.IgnorePeers(schemaIsNew)}},
+	})
+	if err := health.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer health.Stop()
+	for v := range health.Watch(context.Background()) {
+		if v.Results[0].State != verdict.Unknown {
+			fmt.Println(v.Readiness.Reason)
+			break
+		}
+	}
+	// Output:
+	// schema: 1 failure in a row, the last: schema_too_old
 }

@@ -16,7 +16,7 @@ import (
 //	}
 //
 // The number is the check's observedValue in responses, and health.check.value. It changes no
-// verdict: return an error, or healthcheck.Warning of one, for that. The last number of a run
+// verdict: return an error, or Warning of one, for that. The last number of a run
 // counts, and the next run begins without one. The unit is one of UCUM, such as "s", "By", "%" or
 // "{connection}"; empty for none. NaN and infinity are ignored, and so is a ctx that is not a
 // check's. Any goroutine may call Observe.

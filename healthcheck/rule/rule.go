@@ -56,6 +56,8 @@ type Rule struct {
 	Per       []string      // attributes: each combination of their values is judged by itself, and the worst decides
 	For       time.Duration // how long a limit must be crossed before it counts, also for a warning; at once if zero
 	KeepFor   time.Duration // how long the rule stays failed after the limit was last crossed; not at all if zero
+
+	IgnorePeers bool // a failure takes the instance out even if its peers fail too, see healthcheck.Config.Peers
 }
 
 // A Limit is a bound that a value may reach and not cross. The zero Limit is none.

@@ -10,6 +10,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/votes"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -31,7 +32,17 @@ type entry struct {
 	Since         string         `json:"since,omitempty"`
 	Time          string         `json:"time,omitempty"`
 	Output        string         `json:"output,omitempty"`
+	Peers         *peerVotes     `json:"peers,omitempty"`
 	Error         string         `json:"error,omitempty"`
+}
+
+// peerVotes are the votes of the peers on a failing check.
+type peerVotes struct {
+	Stays   bool `json:"stays"`
+	Works   int  `json:"works"`
+	CutOff  int  `json:"cutOff"`
+	Fails   int  `json:"fails"`
+	Pending int  `json:"pending"`
 }
 
 // maxText limits the JSON of one text in a body, in bytes.
@@ -67,6 +78,10 @@ func entryOf(c *judge.Result, opt bodyOptions) []byte {
 			e.Took = some(f.Outcome.Took.Seconds())
 		}
 		e.Time = timestamp(f.Outcome.Ran)
+	}
+	if v := c.Vote; v != nil {
+		t := &v.Tally
+		e.Peers = &peerVotes{v.Stays, t[votes.Works], t[votes.CutOff], t[votes.Fails], t[votes.Pending]}
 	}
 	if opt.errors && f.Outcome != nil {
 		e.Error = f.Outcome.Text

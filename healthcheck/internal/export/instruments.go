@@ -20,6 +20,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/votes"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // durationBounds are the buckets of health.check.duration, in seconds, without the timeouts of the
@@ -55,6 +57,12 @@ type Instruments struct {
 	probeRequests    metric.Int64ObservableCounter
 	lifecycleStatus  metric.Int64ObservableUpDownCounter
 	fileInvalid      metric.Int64ObservableUpDownCounter
+
+	// Peers.
+	peers         metric.Int64ObservableUpDownCounter
+	peerAddresses metric.Int64ObservableUpDownCounter
+	peerRequests  metric.Int64ObservableCounter
+	panic         metric.Int64ObservableUpDownCounter
 
 	durationBounds []float64 // of checkDuration
 
@@ -103,6 +111,10 @@ func (i *Instruments) Create(mp metric.MeterProvider) error {
 	i.probeRequests = m.counter("health.probe.requests", "{request}", "Probe requests answered.")
 	i.fileInvalid = m.UpDown("health.file.invalid", "1", "1 while a file of the operators is invalid or can't be read, and its last content stays in force.")
 	i.lifecycleStatus = m.UpDown("health.lifecycle.status", "1", "1 for the phase that the process is in, 0 for the others.")
+	i.peers = m.UpDown("health.peers", "{peer}", "Peers that were asked about a failing check, by their votes.")
+	i.peerAddresses = m.UpDown("health.peers.addresses", "{address}", "Addresses that the name of the peers has, with the instance's own.")
+	i.peerRequests = m.counter("health.peers.requests", "{request}", "Questions to peers.")
+	i.panic = m.UpDown("health.panic", "1", "1 while a core check fails and the instance stays ready, because most of its peers don't work either.")
 	if m.Err == nil {
 		i.created.Store(true)
 	}
@@ -126,6 +138,12 @@ func (i *Instruments) ObserveRequests(o metric.Observer, p states.Probe, code in
 	o.ObserveInt64(i.probeRequests, n, metric.WithAttributes(conventions.ProbeName.String(p.String()), conventions.StatusCode.Int(code)))
 }
 
+// ObservePeers observes how many addresses the peers have, and how many questions they got.
+func (i *Instruments) ObservePeers(o metric.Observer, addresses int, requests int64) {
+	o.ObserveInt64(i.peerAddresses, int64(addresses))
+	o.ObserveInt64(i.peerRequests, requests)
+}
+
 // ObserveVerdict observes a verdict as it counts now.
 func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, now time.Time) {
 	for n := range v.Checks {
@@ -138,6 +156,9 @@ func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, now ti
 			o.ObserveInt64(i.probeStatus, one(v.Effective(p, now).State == s), set)
 			o.ObserveFloat64(i.probeDuration, v.Ages[p][n], set) // as of the verdict: it never decreases
 		}
+	}
+	if v.Voting {
+		o.ObserveInt64(i.panic, one(v.Panics() && v.Effective(states.Readiness, now).State != verdict.Fail))
 	}
 	for n, l := range states.Phases {
 		o.ObserveInt64(i.lifecycleStatus, one(v.Phase == l), i.lifecycles[n])
@@ -158,7 +179,7 @@ func (i *Instruments) RecordRun(ctx context.Context, name string, o *run.Outcome
 
 // Count counts a change, in the trace of the run that caused it.
 func (i *Instruments) Count(v *judge.Verdict, c *judge.Change) {
-	if !i.created.Load() {
+	if !i.created.Load() || c.Voted {
 		return
 	}
 	ctx := c.Trace(v)
@@ -183,6 +204,11 @@ func (i *Instruments) observeCheck(o metric.Observer, r *judge.Result, c *check)
 	for n, b := range bounds(r.Finding.Rule) {
 		o.ObserveFloat64(i.checkLimit, b.Value, c.limits[n])
 	}
+	if r.Vote != nil {
+		for _, vote := range votes.Votes {
+			o.ObserveInt64(i.peers, int64(r.Vote.Tally[vote]), c.votes[vote])
+		}
+	}
 	observed := r.Finding.Outcome != nil && r.Finding.Outcome.Observed != nil
 	if r.Finding.HasValue && (r.Subject.Rule != nil || observed) {
 		o.ObserveFloat64(i.checkValue, r.Finding.Value, c.name)
@@ -206,6 +232,7 @@ func (i *Instruments) all() []metric.Observable {
 	return []metric.Observable{
 		i.failures, i.lastRun, i.lastSuccess, i.beats, i.active, i.checkStatus, i.checkValue, i.checkLimit, i.checkInterval,
 		i.checkTimeout, i.checkInfo, i.checkOverride, i.lastTransition, i.probeStatus, i.probeDuration, i.probeRequests, i.lifecycleStatus, i.fileInvalid,
+		i.peers, i.peerAddresses, i.peerRequests, i.panic,
 	}
 }
 
@@ -214,6 +241,7 @@ type check struct {
 	name, role        metric.ObserveOption
 	states            [len(states.CheckStates)]metric.ObserveOption
 	limits            []metric.ObserveOption
+	votes             [len(votes.Votes)]metric.ObserveOption
 	active            bool
 	interval, timeout float64 // of an active check, in seconds
 }
@@ -239,6 +267,9 @@ func newCheck(c *judge.Subject) *check {
 	o.name, o.role = with(), with(conventions.CheckRole.String(states.Role(c.OnFail)))
 	for n, s := range states.CheckStates {
 		o.states[n] = with(conventions.CheckState.String(string(s)))
+	}
+	for _, v := range votes.Votes {
+		o.votes[v] = with(conventions.PeerVote.String(v.String()))
 	}
 	for _, b := range bounds(c.Rule) {
 		o.limits = append(o.limits, with(conventions.LimitType.String(string(b.Edge))))

@@ -18,6 +18,17 @@ type Log struct{ *guard.Writer }
 // it an event in handlers that export logs. The first pass of a check has level debug, because
 // nothing is wrong.
 func (l Log) Change(v *judge.Verdict, c *judge.Change) {
+	if r := c.Check; r != nil && c.Voted {
+		text, decision := "the peers take the instance out", "leave"
+		if r.Vote.Stays {
+			text, decision = "the peers keep the instance in", "stay"
+		}
+		l.Write(c.Trace(v), slog.LevelWarn, text,
+			slog.String("event.name", "health.peers.decided"),
+			slog.String(string(conventions.CheckName), r.Subject.Name), slog.String("health.peers.decision", decision),
+			slog.String("health.check.output", r.Reason))
+		return
+	}
 	if r := c.Check; r != nil {
 		level := levelOf(r.State)
 		if !r.Moved && r.State == verdict.Pass {

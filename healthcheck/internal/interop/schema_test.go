@@ -131,6 +131,13 @@ func TestEveryBody(t *testing.T) {
 	ofRules := func(r ...rule.Rule) Config { return Config{Rules: r} }
 
 	cases := map[string]func(t *testing.T){
+		"peers": func(t *testing.T) {
+			k := newKit(t, Config{Peers: "127.0.0.1:1", Checks: []Check{{Name: "down", Func: func(context.Context) error { return context.Canceled }}}}).start()
+			for n := range 3 {
+				wait(time.Second)
+				w.all(k, fmt.Sprintf("%d s without a peer", n))
+			}
+		},
 		"starting and holds": func(t *testing.T) {
 			k := newKit(t, Config{})
 			w.all(k, "before Start")
@@ -175,7 +182,7 @@ func TestEveryBody(t *testing.T) {
 					return nil
 				}},
 				Check{Name: "observing", Func: func(ctx context.Context) error { checks.Observe(ctx, 12.5, "s"); return nil }},
-				Check{Name: "warning", Func: func(context.Context) error { return Warning(errors.New("hunter2")) }},
+				Check{Name: "warning", Func: func(context.Context) error { return checks.Warning(errors.New("hunter2")) }},
 				Check{Name: "panicking", OnFail: WarnOnly, Func: func(context.Context) error { panic("hunter2") }},
 				Check{Name: "hanging", OnFail: WarnOnly, Interval: time.Second, Timeout: time.Second, Func: func(context.Context) error { <-hang; return nil }},
 				Check{Name: `"<&>'` + strings.Repeat("ü", 20), OnFail: WarnOnly, Func: fine},

@@ -1,7 +1,7 @@
 // Package judge makes one judgement after another.
 //
 // In: subjects, whose readings, outcomes and beats are read without a lock, and [Inputs]: the time,
-// the phase of the lifecycle and the overrides. Out: an immutable [Verdict], and its [Change]s as
+// the phase of the lifecycle, the overrides and the answers of peers. Out: an immutable [Verdict], and its [Change]s as
 // data. One goroutine at a time may call [Judge.Next], which never waits. It runs no check,
 // collects nothing, writes nothing and has no clock, so that it can also judge recorded history.
 package judge
@@ -17,6 +17,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/votes"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -28,7 +29,9 @@ type Subject struct {
 	Awaited           bool           // it has no evidence before its first run, so its first state is not a change
 	Late              bool           // added to a running process, so it is not judged before there is evidence
 	Interval, Timeout time.Duration  // of a check; zero for others
+	Alone             bool           // peers have no vote on it
 	Evaluate          func(memory.Instant) Finding
+	Hurry             func() // brings the next run of a check forward; nil for others
 }
 
 // A Finding is the state of a subject at one instant, by its own evidence.
@@ -43,6 +46,7 @@ type Finding struct {
 	Share    float64
 	Group    attribute.Set
 	Outcome  *run.Outcome
+	Starts   run.Starts // of the evidence
 }
 
 // A Result is one subject's part of a judgement.
@@ -54,8 +58,9 @@ type Result struct {
 	Reason     string
 	OnFail     verdict.Effect // in force
 	Overridden bool
-	Moved      bool // the state has changed since the first evidence
-	known      bool // there was evidence once
+	Moved      bool            // the state has changed since the first evidence
+	known      bool            // there was evidence once
+	Vote       *votes.Decision // of the peers, while it fails; nil if they have no vote
 }
 
 // Inputs are the inputs of one judgement, besides the subjects.
@@ -64,12 +69,15 @@ type Inputs struct {
 	Life       lifecycle.Phase
 	Collecting time.Duration                     // how long the collection in progress has taken
 	Override   func(check string) verdict.Effect // empty if none
+	Voting     bool                              // peers vote on failing checks
+	Peers      []votes.Peer                      // the last answers, oneself left out
 }
 
 // A Judge makes one judgement after another. Only one goroutine at a time may use it.
 type Judge struct {
 	Subjects []*Subject
-	resumed  time.Time // start of the judgements without a gap
+	resumed  time.Time               // start of the judgements without a gap
+	rows     map[*Subject]*votes.Row // of failing checks
 }
 
 const (
@@ -88,6 +96,7 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 	v = &Verdict{
 		Time: now, Phase: in.Life.Current, Until: in.Life.Until,
 		Checks:  make([]Result, 0, len(j.Subjects)), // never grown: changes point into it
+		Voting:  in.Voting,
 		started: prev != nil && prev.started || len(in.Life.Holds) == 0,
 	}
 	for _, s := range j.Subjects {
@@ -110,7 +119,10 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 			changes = append(changes, Change{Check: r}) // bad from the start
 		}
 	}
+	v.Own = v.own(in.Life, in.Collecting)
+	changes = append(changes, j.vote(v, prev, in, at)...)
 	v.Probes = v.probes(in.Life, in.Collecting)
+	v.Admitted = prev != nil && prev.Admitted || v.Probes[states.Readiness].State != verdict.Fail
 	for _, p := range states.Probes {
 		r := &v.Probes[p]
 		r.Since, r.Reason = now, text.Shorten(r.Reason, maxReason)

@@ -48,10 +48,7 @@ func (v *Verdict) readiness(life lifecycle.Phase, collecting time.Duration) Prob
 	if collecting > collectLimit {
 		return ProbeResult{State: verdict.Fail, Reason: fmt.Sprintf("collecting metrics has taken %v so far", collecting.Truncate(time.Second))}
 	}
-	failing := func(c *Result) bool {
-		return (c.OnFail == states.NotReady || c.OnFail == states.Restart) && !states.Good(c.State)
-	}
-	if r, found := v.worst(verdict.Fail, failing); found {
+	if r, found := v.worst(verdict.Fail, func(c *Result) bool { return c.excludes() && !c.stays() }); found {
 		return r
 	}
 	warning := func(c *Result) bool { return c.OnFail != states.ShowOnly && c.State != verdict.Pass }
@@ -60,6 +57,14 @@ func (v *Verdict) readiness(life lifecycle.Phase, collecting time.Duration) Prob
 	}
 	return ProbeResult{State: verdict.Pass}
 }
+
+// excludes reports whether a check takes its instance out, if no peer has a vote.
+func (c *Result) excludes() bool {
+	return (c.OnFail == states.NotReady || c.OnFail == states.Restart) && !states.Good(c.State)
+}
+
+// stays reports whether the peers keep the instance in.
+func (c *Result) stays() bool { return c.Vote != nil && c.Vote.Stays }
 
 // worst returns the worst of the matching checks, its reason, and how many more there are.
 func (v *Verdict) worst(to verdict.State, is func(*Result) bool) (r ProbeResult, found bool) {

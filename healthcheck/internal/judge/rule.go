@@ -8,6 +8,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
@@ -24,6 +25,7 @@ type Rule struct {
 	readable bool // it was once
 	groups   memory.Groups
 	ejection *memory.Ejection // of a rule on traffic that may eject the instance; nil for others
+	starts   run.Starts
 }
 
 // Created returns how an instrument was created.
@@ -62,6 +64,32 @@ const (
 // Evaluate returns the rule's finding at an instant.
 func (r *Rule) Evaluate(at memory.Instant) Finding {
 	f, groups := r.seen(at)
+	seen := f
+	f = r.judged(f, groups, at)
+	f.Starts = r.date(seen, f.State, at)
+	return f
+}
+
+// date notes which time the present evidence tells of. A reading within the limits tells of its whole
+// window, so that it counts as a success only if the window began after the failure of somebody else.
+func (r *Rule) date(seen Finding, state verdict.State, at memory.Instant) run.Starts {
+	read, current := r.sampler.Reading()
+	switch {
+	case !states.Good(seen.State):
+		if r.starts.Failure = at.Now; r.starts.Row.IsZero() {
+			r.starts.Row = at.Now
+		}
+	case states.Good(state):
+		r.starts.Row = time.Time{}
+		if seen.HasValue && current {
+			r.starts.Success = read.At.Add(-r.rule.Indicator.Window)
+		}
+	}
+	return r.starts
+}
+
+// judged adds the memory of the rule to a finding.
+func (r *Rule) judged(f Finding, groups []evidence.Measure, at memory.Instant) Finding {
 	if !states.Good(f.State) && f.State != verdict.Fail {
 		r.groups.Gap(at)
 		return r.unreadable(f, at)

@@ -19,7 +19,7 @@ func (r Runs) Evaluate(at memory.Instant) Finding {
 	if o == nil {
 		return Finding{State: verdict.Unknown, Reason: "has not run yet", None: true}
 	}
-	f := Finding{State: verdict.Pass, Outcome: o, Value: o.Took.Seconds(), Unit: "s", HasValue: true}
+	f := Finding{State: verdict.Pass, Outcome: o, Value: o.Took.Seconds(), Unit: "s", HasValue: true, Starts: o.Starts}
 	if o.Observed != nil {
 		f.Value, f.Unit = o.Observed.Value, o.Observed.Unit
 	}
@@ -52,8 +52,9 @@ func (b Beats) Evaluate(at memory.Instant) Finding {
 		return Finding{State: verdict.Pass}
 	}
 	silent := at.Since(last)
-	f := Finding{State: verdict.Pass, HasValue: true, Value: max(0, silent).Seconds(), Unit: "s"}
+	f := Finding{State: verdict.Pass, HasValue: true, Value: max(0, silent).Seconds(), Unit: "s", Starts: run.Starts{Success: last}}
 	if silent > b.Stall {
+		f.Starts.Row, f.Starts.Failure = last, at.Now
 		f.State, f.Reason = verdict.Fail, fmt.Sprintf("no beat for %v with %d active", silent.Truncate(time.Second), active)
 	}
 	return f

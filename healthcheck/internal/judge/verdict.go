@@ -22,13 +22,18 @@ type Verdict struct {
 	Ages    [len(states.Probes)]durations
 	Final   bool // the last one: it never grows stale
 	started bool // startup has passed
+
+	Own      verdict.State // readiness by the instance's own evidence, before any vote: Pass, Fail or Unknown
+	Admitted bool          // readiness has passed once
+	Voting   bool          // peers vote on failing checks
 }
 
-// A Change is a new state of a subject or a probe.
+// A Change is a new state of a subject or a probe, or a new decision of the peers on a subject.
 type Change struct {
 	Check *Result // nil for a probe
 	Probe states.Probe
 	Was   verdict.State // empty for the first state
+	Voted bool          // it is a decision
 }
 
 // Trace returns a context in the trace of the run that caused the change, if a run did.

@@ -124,7 +124,7 @@ func (a *Asker) lookup(ctx context.Context) (problem string) {
 // Ask asks every second while there is a failing check, until ctx is done.
 func (a *Asker) Ask(ctx context.Context) {
 	client := a.network.client()
-	defer client.CloseIdleConnections()
+	defer client.closeAll()
 	for {
 		select {
 		case <-ctx.Done():
@@ -142,7 +142,7 @@ func (a *Asker) Ask(ctx context.Context) {
 			}
 		}
 		a.forget()
-		client.CloseIdleConnections()
+		client.closeAll()
 	}
 }
 

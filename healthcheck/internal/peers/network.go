@@ -1,12 +1,15 @@
 package peers
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync"
+	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/votes"
@@ -37,50 +40,109 @@ const (
 	said                   // somebody has answered
 )
 
-// client asks one question at a time of each address. It knows no proxy and follows no redirect.
+// maxResponse is how much of a response is read, in bytes, with its header.
+const maxResponse = 4<<10 + maxAnswer
+
+// client asks one question at a time of each address, and keeps one connection to it. It is no
+// http.Client: that one knows proxies, redirects and HTTP/2, and half a megabyte of a binary.
 type client struct {
-	transport *http.Transport
+	network Network
+	mu      sync.Mutex // guards the map
+	open    map[string]*connection
 }
 
-// maxHeader is the maximum size of the header of an answer in bytes.
-const maxHeader = 4 << 10
-
-func (n Network) client() *client {
-	return &client{&http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, askLimit) // a Transport goes on dialing after the request
-			defer cancel()
-			return n.Dial(ctx, network, address)
-		},
-		DisableCompression: true, MaxIdleConnsPerHost: 1, MaxConnsPerHost: 1, IdleConnTimeout: 5 * askInterval,
-		MaxResponseHeaderBytes: maxHeader,
-	}}
+// connection is used by one question at a time.
+type connection struct {
+	net.Conn
+	limit  io.LimitedReader
+	reader *bufio.Reader
 }
 
-func (c *client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
+func (n Network) client() *client { return &client{network: n, open: map[string]*connection{}} }
 
-// ask asks one peer. The answer is nil if it is none that counts.
+// closeAll closes the connections. No question is in progress.
+func (c *client) closeAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.open {
+		_ = conn.Close() // nothing is written
+	}
+	clear(c.open)
+}
+
+// take takes the kept connection to an address; nil if there is none.
+func (c *client) take(address string) *connection {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn := c.open[address]
+	delete(c.open, address)
+	return conn
+}
+
+func (c *client) keep(address string, conn *connection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open[address] = conn
+}
+
+// ask asks one peer. The answer is nil if it is none that counts. A peer may close a kept connection at
+// any time, so a question that fails on one is asked again on a new one.
 func (c *client) ask(ctx context.Context, t Target, address string, checks []string) (*votes.Answer, outcome) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	request := (&http.Request{
+	request := &http.Request{
 		Method: http.MethodGet, Host: net.JoinHostPort(t.Host, t.Port), Header: http.Header{"User-Agent": {"otelhealth-peers"}},
-		URL: &url.URL{Scheme: "http", Host: net.JoinHostPort(address, t.Port), Path: t.Path, RawQuery: Question(checks)},
-	}).WithContext(ctx)
-	r, err := c.transport.RoundTrip(request) // without a Client nothing is redirected
+		URL: &url.URL{Path: t.Path, RawQuery: Question(checks)},
+	}
+	if conn := c.take(address); conn != nil {
+		if body, outcome := c.exchange(ctx, conn, address, request); outcome == said {
+			return decode(body), said
+		}
+	}
+	conn, err := c.network.Dial(ctx, "tcp", net.JoinHostPort(address, t.Port))
 	if err != nil {
 		if guard.Refused(err) {
 			return nil, refused
 		}
 		return nil, silent
 	}
-	defer r.Body.Close()
+	fresh := &connection{Conn: conn, limit: io.LimitedReader{R: conn}}
+	fresh.reader = bufio.NewReader(&fresh.limit)
+	body, outcome := c.exchange(ctx, fresh, address, request)
+	return decode(body), outcome
+}
+
+// exchange writes a question and reads its answer; the body is nil if the status is not 200, or if it is
+// too long. A connection that is in order afterwards is kept.
+func (c *client) exchange(ctx context.Context, conn *connection, address string, request *http.Request) ([]byte, outcome) {
+	end := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // ends reads and writes
+	defer end()
+	ok := false
+	defer func() {
+		if !ok || !end() {
+			_ = conn.Close()
+			return
+		}
+		c.keep(address, conn)
+	}()
+	conn.limit.N = maxResponse
+	if request.Write(conn) != nil {
+		return nil, silent
+	}
+	r, err := http.ReadResponse(conn.reader, request)
+	if err != nil {
+		if ctx.Err() == nil && conn.limit.N <= 0 {
+			return nil, said // a header without an end
+		}
+		return nil, silent
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
 	switch {
-	case err != nil:
+	case err != nil && conn.limit.N > 0:
 		return nil, silent
-	case r.StatusCode != http.StatusOK || len(body) > maxAnswer:
+	case err != nil, r.StatusCode != http.StatusOK, len(body) > maxAnswer:
 		return nil, said
 	}
-	return decode(body), said
+	ok = !r.Close
+	return body, said
 }
