@@ -72,6 +72,7 @@ type config struct {
 	cacheURL        string
 	overrides       string
 	maintenance     string
+	peers           string
 	traceURL        string
 	globals         bool // make the providers OpenTelemetry's global ones
 }
@@ -88,6 +89,7 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&cfg.data, "data", "", "`directory` of the database; empty for a temporary one")
 	flags.StringVar(&cfg.overrides, "overrides", "", "`file` that overrides what failing checks do: NAME=not-ready, NAME=warn, NAME=show")
 	flags.StringVar(&cfg.maintenance, "maintenance", "", "`file` that puts the demo into maintenance: {\"reason\": …, \"until\": …}")
+	flags.StringVar(&cfg.peers, "peers", "", "`name:port` of the other instances; if most of them don't work either, a failing check takes none out")
 	flags.StringVar(&cfg.traceURL, "trace-url", "", "`URL` of a trace for the status page; {trace} stands for the trace id")
 	version := flags.Bool("version", false, "print the version and exit")
 	if err := parse(flags, args); err != nil {

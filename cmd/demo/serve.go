@@ -31,7 +31,7 @@ func monitored(cfg config) healthcheck.Config {
 	if drain == 0 {
 		drain = -1 // no drain; zero would be the default
 	}
-	return healthcheck.Config{Rules: rules(cfg), DrainDelay: drain, OverrideFile: cfg.overrides, MaintenanceFile: cfg.maintenance}
+	return healthcheck.Config{Rules: rules(cfg), DrainDelay: drain, OverrideFile: cfg.overrides, MaintenanceFile: cfg.maintenance, Peers: cfg.peers}
 }
 
 // rules are the conditions on the demo's metrics.

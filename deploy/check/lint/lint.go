@@ -14,6 +14,7 @@ type system struct {
 	monitors   []monitor
 	alerts     []alert
 	checks     []check
+	peers      string // of healthcheck.Config in the code
 }
 
 // lint returns one line for each contradiction. The line begins with the object's name.
@@ -26,6 +27,7 @@ func (s system) lint() (found []string) {
 			c.lintProbes(func(format string, a ...any) { find(where, format, a...) })
 			c.lintMemory(func(format string, a ...any) { find(where, format, a...) })
 			c.lintEnv(func(format string, a ...any) { find(where, format, a...) })
+			s.lintPeers(w, c, func(format string, a ...any) { find(where, format, a...) })
 			s.lintPaths(w, c, func(format string, a ...any) { find(where, format, a...) })
 		}
 		w.lintOwner(func(format string, a ...any) { find(where, format, a...) })

@@ -10,8 +10,8 @@
 // lint follows names inside the manifests: from a probe, a Service or a NetworkPolicy to a port,
 // and from a path to a volume and a key of a ConfigMap.
 //
-// lint knows the flags and variables of this repository's demo: -drain, -addr and
-// OTEL_EXPORTER_OTLP_ENDPOINT.
+// lint knows the flags and variables of this repository's demo: -drain, -addr, -peers and
+// OTEL_EXPORTER_OTLP_ENDPOINT. It reads Peers in the code too.
 package main
 
 import (
@@ -66,6 +66,9 @@ func read(code, alerts string, dirs []string) (s system, err error) {
 	}
 	if code != "" {
 		if s.checks, err = readChecks(code); err != nil {
+			return s, err
+		}
+		if s.peers, err = readPeers(code); err != nil {
 			return s, err
 		}
 	}

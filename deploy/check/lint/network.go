@@ -9,8 +9,10 @@ import (
 type service struct {
 	Metadata meta
 	Spec     struct {
-		Selector map[string]string
-		Ports    []struct {
+		Selector        map[string]string
+		ClusterIP       string `yaml:"clusterIP"`
+		PublishNotReady bool   `yaml:"publishNotReadyAddresses"`
+		Ports           []struct {
 			Port   int
 			Target any `yaml:"targetPort"`
 		}
