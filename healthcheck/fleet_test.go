@@ -28,7 +28,9 @@ type row struct {
 }
 
 // heavy reports whether a story takes more than a second or two.
-func (r *row) heavy() bool { return r.world.n >= 20 || r.world.life != nil || r.world.lasts > time.Minute }
+func (r *row) heavy() bool {
+	return r.world.n >= 20 || r.world.life != nil || r.world.lasts > time.Minute
+}
 
 // never reports fewer ready instances than a number, or more changes of mind.
 func never(fewest, changes int) func(told) string {

@@ -52,6 +52,11 @@ func readinessStories() []story {
 		{"one of three is ready", join(fleetOf(1, 2, "running 40", "pass 20, fail 20"), pod(of(3), "running 40", "warn 40")), "15m", "HealthNoReadyInstance", nil},
 		{"all drain", fleetOf(1, 3, "running 20, draining 20", "pass 20, fail 20"), "15m", "HealthNoReadyInstance", nil},
 
+		{"two of three stay in, because their peers fail too", join(fleetOf(1, 3, "running 40", "pass 20, warn 20"), sample("health_panic{"+of(1)+"}", "0x20 1x20"),
+			sample("health_panic{"+of(2)+"}", "0x20 1x20"), sample("health_panic{"+of(3)+"}", "0x40")), "12m", "HealthPanic", []alarm{{"severity=critical " + jobOnly,
+			"A service stays in although core checks fail on most of its instances.", "A core check fails on 2 instances of shop/orders. They stay ready, because most of their peers don't work either.", ""}}},
+		{"one stays in for a moment", join(fleetOf(1, 3, "running 40", "pass 40"), sample("health_panic{"+of(1)+"}", "0x20 1x1 0x20")), "12m", "HealthPanic", nil},
+
 		{"nine of ten have gone", join(fleetOf(1, 9, "running 40, gone 40", "pass 40, gone 40"), pod(of(10), "running 80", "pass 80")),
 			"23m", "HealthCapacityLow", []alarm{low("critical", half, "10%")}},
 		{"three of ten crash again and again", join(fleetOf(1, 3, "running 40, gone 100", "pass 40, gone 100"), loop, fleetOf(4, 7, "running 140", "pass 140")),

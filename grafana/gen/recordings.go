@@ -251,7 +251,7 @@ var burns = []struct {
 }
 
 // told are the pages of a service that explain a burn.
-const told = "HealthNoReadyInstance|HealthCapacityLow|HealthDependencyDown|HealthStartingTooLong|HealthTelemetryAbsent"
+const told = "HealthNoReadyInstance|HealthPanic|HealthCapacityLow|HealthDependencyDown|HealthStartingTooLong|HealthTelemetryAbsent"
 
 // untold leaves out a burn if its cause was told in the short window: by another page, or by a
 // faster burn. So no burn is first heard after the end of an outage that was.
