@@ -47,7 +47,7 @@ type world struct {
 	lasts    time.Duration // of the story, after the faults begin
 
 	// fails decides about a run at a time since the faults may begin, and how long it takes.
-	fails func(m *member, check string, at time.Duration) (err error, took time.Duration)
+	fails func(m *member, check string, at time.Duration) (took time.Duration, err error)
 	// dial decides about a connection: nil opens it, errSilent blocks it.
 	dial func(from, to *member, at time.Duration) error
 	// handle answers in place of an instance; false if it does not.
@@ -191,7 +191,7 @@ func (m *member) check(ctx context.Context, name string) error {
 	var err error
 	took := 5 * time.Millisecond
 	if at := m.f.at(); at >= 0 && m.f.world.fails != nil {
-		if e, d := m.f.world.fails(m, name, at); e != nil || d > 0 {
+		if d, e := m.f.world.fails(m, name, at); e != nil || d > 0 {
 			err, took = e, max(d, time.Millisecond)
 		}
 	}

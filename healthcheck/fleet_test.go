@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	fleetSeeds = flag.Int("fleets", 1, "stories of each row of the table of fleets; the table was made with 200")
+	fleetSeeds = flag.Int("fleets", 1, "stories of each row of the table of fleets; fewer of the rows that take long")
 	fleetFirst = flag.Uint64("fleet", 1, "seed of the first of these stories")
 )
 
@@ -75,55 +75,55 @@ func leaves(within time.Duration) func(told) string {
 	}
 }
 
-type failing = func(m *member, check string, at time.Duration) (error, time.Duration)
+type failing = func(m *member, check string, at time.Duration) (time.Duration, error)
 
 // first fails the first k instances. took is the duration of a failing run.
 func first(k int, took time.Duration) failing {
-	return func(m *member, _ string, _ time.Duration) (error, time.Duration) {
+	return func(m *member, _ string, _ time.Duration) (time.Duration, error) {
 		if m.n < k {
-			return errDown, took
+			return took, errDown
 		}
-		return nil, 0
+		return 0, nil
 	}
 }
 
 // during fails all within a time.
 func during(from, to time.Duration) failing {
-	return func(_ *member, _ string, at time.Duration) (error, time.Duration) {
+	return func(_ *member, _ string, at time.Duration) (time.Duration, error) {
 		if at >= from && at < to {
-			return errDown, 0
+			return 0, errDown
 		}
-		return nil, 0
+		return 0, nil
 	}
 }
 
 // later fails each instance at a random time within 30 s.
-func later(m *member, _ string, at time.Duration) (error, time.Duration) {
+func later(m *member, _ string, at time.Duration) (time.Duration, error) {
 	if at >= m.spread {
-		return errDown, 0
+		return 0, errDown
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // flapping fails all for the first half of every period.
 func flapping(period time.Duration) failing {
-	return func(_ *member, _ string, at time.Duration) (error, time.Duration) {
+	return func(_ *member, _ string, at time.Duration) (time.Duration, error) {
 		if at%period < period/2 {
-			return errDown, 0
+			return 0, errDown
 		}
-		return nil, 0
+		return 0, nil
 	}
 }
 
 // chance fails each run with a probability.
 func chance(p float64) failing {
-	return func(m *member, _ string, _ time.Duration) (error, time.Duration) {
+	return func(m *member, _ string, _ time.Duration) (time.Duration, error) {
 		m.f.mu.Lock()
 		defer m.f.mu.Unlock()
 		if m.f.random.Float64() < p {
-			return errDown, 0
+			return 0, errDown
 		}
-		return nil, 0
+		return 0, nil
 	}
 }
 
@@ -227,11 +227,11 @@ var fleetRows = []row{
 	{"6 of 10", 1, world{n: 10, lasts: 40 * time.Second, fails: first(6, 0)}, never(4, 1)},
 	{"100 of 200, 20 are asked", 100, world{n: 200, lasts: 30 * time.Second, fails: first(100, 0)}, never(100, 1)},
 	{"each run fails by chance, one half", 20, world{n: 10, lasts: 90 * time.Second, fails: chance(.5)}, nil},
-	{"two checks: one fails in 5, the other in 5", 20, world{n: 10, checks: []string{"database", "queue"}, lasts: 50 * time.Second, fails: func(m *member, check string, _ time.Duration) (error, time.Duration) {
+	{"two checks: one fails in 5, the other in 5", 20, world{n: 10, checks: []string{"database", "queue"}, lasts: 50 * time.Second, fails: func(m *member, check string, _ time.Duration) (time.Duration, error) {
 		if (check == "database") == (m.n < 5) {
-			return errDown, 0
+			return 0, errDown
 		}
-		return nil, 0
+		return 0, nil
 	}}, never(5, 2)},
 	{"3 of 9 lose it and the others", 20, world{n: 9, lasts: 60 * time.Second, fails: first(3, time.Minute), dial: apart(3)}, both(never(6, 1), ends(6))},
 	{"6 of 10 lose it and the others", 20, world{n: 10, lasts: 60 * time.Second, fails: first(6, time.Minute), dial: apart(6)}, never(9, 0)},
@@ -280,11 +280,11 @@ var fleetRows = []row{
 	}}, ends(0)},
 }
 
-func broken(m *member, _ string, _ time.Duration) (error, time.Duration) {
+func broken(m *member, _ string, _ time.Duration) (time.Duration, error) {
 	if m.release > 0 {
-		return errDown, 0
+		return 0, errDown
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // summary is a row's outcome of all stories, with peers or without.
@@ -339,9 +339,9 @@ func (s *summary) within(cells string) string {
 const fleetPage = "../docs/failure-modes.md"
 
 // TestFleets tells each story with peers and without. The table in docs/failure-modes.md has the worst
-// of 200 stories of each row:
+// of each row's stories. This makes it anew:
 //
-//	go test -run TestFleets -timeout 2h -fleets 200 -update .
+//	go test -run TestFleets -timeout 3h -fleets 200 -update .
 //
 // An outcome depends on its seed. One story again: -run 'TestFleets/ROW' -fleets 1 -fleet SEED.
 func TestFleets(t *testing.T) {
@@ -373,8 +373,8 @@ func TestFleets(t *testing.T) {
 			line := fmt.Sprintf("| %s | %d | %s | %s |\n", r.what, seeds, sums[0].cells(), sums[1].cells())
 			table.WriteString(line)
 			t.Log(line)
-			if *update {
-				return
+			if *update || r.share > 1 {
+				return // few stories are no bounds
 			}
 			found := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(r.what) + ` \|(.*)\|$`).FindSubmatch(page)
 			if found == nil {

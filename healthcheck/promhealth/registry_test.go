@@ -30,9 +30,17 @@ import (
 // everything returns a Monitor that has a series of each instrument.
 func everything(t *testing.T) *healthcheck.Monitor {
 	t.Helper()
+	runs := 0
 	m := healthcheck.New(healthcheck.Config{
 		OverrideFile: filepath.Join(t.TempDir(), "overrides"),
+		Peers:        "127.0.0.1:1", // nobody listens there
 		Checks: []healthcheck.Check{
+			{Name: "down", Interval: time.Second, FailureThreshold: 1, Func: func(context.Context) error {
+				if runs++; runs > 6 {
+					return errors.New("x")
+				}
+				return nil
+			}},
 			{Name: "good", Func: func(context.Context) error { return nil }},
 			{Name: "bad", Func: func(context.Context) error { return errors.New("x") }},
 		},
