@@ -232,7 +232,7 @@ type object = map[string]any
 func first(t *testing.T, b object, kind string) object {
 	t.Helper()
 	for _, p := range list(b["panels"]) {
-		if p["type"] == kind {
+		if p["type"] == kind && (kind != "timeseries" || strings.Contains(target(p)["expr"].(string), "$__rate_interval")) {
 			return p
 		}
 	}
