@@ -178,8 +178,10 @@ func demo(t *testing.T, namespace string) []pod {
 
 // another applies an overlay of the demo to a namespace of its own, where pods must be restricted.
 func another(namespace, overlay string) error {
+	if _, err := kubectl("create", "namespace", namespace); err != nil && !strings.Contains(err.Error(), "AlreadyExists") {
+		return err
+	}
 	for _, args := range [][]string{
-		{"create", "namespace", namespace},
 		{"label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted"},
 		{"-n", namespace, "create", "secret", "generic", "demo-admin", "--from-literal=token=tests"},
 		{"-n", namespace, "apply", "-k", filepath.Join(root, "deploy/kubernetes/overlays", overlay)},

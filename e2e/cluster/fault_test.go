@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestFault: the database of one pod, and then of two, is down. They leave the Service and return, and
-// nobody else's requests fail. With two of three away an alert fires, and it resolves.
+// TestFault: the database of one pod is down. The pod leaves the Service, because its peers work, and
+// returns. Nobody's requests fail.
 func TestFault(t *testing.T) {
 	needs(t)
 	t.Parallel()
@@ -19,21 +19,7 @@ func TestFault(t *testing.T) {
 	fault(t, "fault", pods[0], "-off", "database-down")
 	back := returns(t, "fault", pods[0])
 	t.Logf("the endpoint left %v after the fault, and was back %v after its end", left.Round(100*time.Millisecond), back.Round(100*time.Millisecond))
-
-	for _, p := range pods[:2] {
-		fault(t, "fault", p, "database-down")
-	}
-	const alert = "HealthCapacityLow critical"
-	fired := wait(t, alert+" fires", func() error { return fires("fault", alert, true) })
-	for _, p := range pods[:2] {
-		fault(t, "fault", p, "-off", "database-down")
-	}
-	for _, p := range pods[:2] {
-		returns(t, "fault", p)
-	}
 	c.end()
-	resolved := wait(t, alert+" resolves", func() error { return fires("fault", alert, false) })
-	t.Logf("%s fired after %v and resolved after %v", alert, fired.Round(time.Second), resolved.Round(time.Second))
 	all, failed := c.sent()
 	t.Logf("%d requests, %d failed: %v", all, failed, c)
 	if failed != 0 { // a job is stored after its answer, so the fault fails no request
