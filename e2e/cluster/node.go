@@ -202,10 +202,15 @@ func makeImages(p programs) error {
 	if err := os.MkdirAll(images, 0o755); err != nil {
 		return err
 	}
+	postgres, err := image.PostgreSQL("localhost/postgres:1")
+	if err != nil {
+		return err
+	}
 	tmp := image.Dir{Path: "/tmp", Mode: 0o1777}
 	for name, i := range map[string]image.Image{
-		"pause": {Tag: "localhost/pause:1", Files: map[string]string{"/pause": p.pause}, Entrypoint: []string{"/pause"}},
-		"calls": {Tag: "localhost/calls:1", Files: map[string]string{"/calls": p.calls}, User: "65532", Entrypoint: []string{"/calls"}},
+		"postgres": postgres,
+		"pause":    {Tag: "localhost/pause:1", Files: map[string]string{"/pause": p.pause}, Entrypoint: []string{"/pause"}},
+		"calls":    {Tag: "localhost/calls:1", Files: map[string]string{"/calls": p.calls}, User: "65532", Entrypoint: []string{"/calls"}},
 		// As the Dockerfile's last stage, without the certificates and time zones of its base.
 		"demo": {Tag: "otelhealth-demo:dev", Files: map[string]string{"/demo": p.demo}, User: "65532:65532", Entrypoint: []string{"/demo"},
 			Cmd: []string{"-addr=:8000", "-admin-addr=:8001", "-data=/data"}, Dirs: []image.Dir{tmp, {Path: "/data", Mode: 0o755, Owner: 65532}}},

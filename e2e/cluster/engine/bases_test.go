@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -23,21 +21,9 @@ func load(t *testing.T, i image.Image) {
 // files returns this system's programs, with their libraries, under paths in an image.
 func files(t *testing.T, programs map[string]string) map[string]string {
 	t.Helper()
-	all := map[string]string{}
-	for path, program := range programs {
-		found, err := exec.LookPath(program)
-		if err == nil {
-			found, err = filepath.EvalSymlinks(found)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		libraries, err := image.Libraries(found)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[path] = found
-		maps.Copy(all, libraries)
+	all, err := image.Programs(programs)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return all
 }

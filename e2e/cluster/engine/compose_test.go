@@ -169,25 +169,11 @@ func loadDependencies(t *testing.T) {
 		Texts: map[string]string{"/tempo": "#!/bin/sh\nexec /otelcol-contrib --config=/store.yaml\n", "/store.yaml": traceStore}, Entrypoint: []string{"/tempo"}})
 	load(t, image.Image{Tag: tag(t, "prom/prometheus"), Files: map[string]string{"/bin/prometheus": server(t, "prometheus")},
 		User: "65534:65534", Entrypoint: []string{"/bin/prometheus"}, Dirs: []image.Dir{tmp, {Path: "/prometheus", Mode: 0o755, Owner: 65534}}})
-
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
-	if err != nil || len(found) == 0 {
-		t.Fatalf("no PostgreSQL: %v", err)
+	postgres, err := image.PostgreSQL(tag(t, "postgres"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	bin := found[len(found)-1]
-	version := filepath.Base(filepath.Dir(bin))
-	programs := map[string]string{"/bin/sh": "sh", "/bin/mkdir": "mkdir", "/bin/chown": "chown", "/bin/setpriv": "setpriv", "/usr/local/bin/pg_isready": bin + "/pg_isready"}
-	for _, name := range []string{"postgres", "initdb", "pg_isready"} {
-		programs[bin+"/"+name] = bin + "/" + name
-	}
-	all := files(t, programs)
-	all["/usr/lib/postgresql/"+version+"/lib"] = "/usr/lib/postgresql/" + version + "/lib"
-	all["/usr/share/postgresql/"+version] = "/usr/share/postgresql/" + version
-	all["/usr/share/zoneinfo"] = "/usr/share/zoneinfo"
-	load(t, image.Image{Tag: tag(t, "postgres"), Files: all, Dirs: []image.Dir{tmp, {Path: "/run/postgresql", Mode: 0o755, Owner: 70}}, Env: path,
-		Texts: map[string]string{"/etc/passwd": "root:x:0:0::/root:/bin/sh\npostgres:x:70:70::/var/lib/postgresql:/bin/sh\n",
-			"/entrypoint": strings.ReplaceAll(entrypoint, "BIN", bin)},
-		Entrypoint: []string{"/bin/sh", "/entrypoint"}})
+	load(t, postgres)
 }
 
 // traceStore takes traces where Tempo does.
@@ -196,19 +182,4 @@ exporters: { file: { path: /var/tempo/traces.jsonl } }
 service:
   telemetry: { metrics: { level: none } }
   pipelines: { traces: { receivers: [otlp], exporters: [file] } }
-`
-
-// entrypoint does what that of the PostgreSQL image does: it makes the database and the user of the
-// variables, if there is none, and starts the server.
-const entrypoint = `set -e
-data=/var/lib/postgresql/18/docker
-if [ ! -f $data/PG_VERSION ]; then
-	mkdir -p $data
-	chown -R 70:70 /var/lib/postgresql
-	echo "$POSTGRES_PASSWORD" > /tmp/password
-	setpriv --reuid=70 --regid=70 --clear-groups BIN/initdb -D $data -U "$POSTGRES_USER" --pwfile=/tmp/password -A scram-sha-256 --no-locale -E UTF8
-	echo "host all all all scram-sha-256" >> $data/pg_hba.conf
-	[ "$POSTGRES_DB" = postgres ] || echo "CREATE DATABASE $POSTGRES_DB;" | setpriv --reuid=70 --regid=70 --clear-groups BIN/postgres --single -D $data postgres
-fi
-exec setpriv --reuid=70 --regid=70 --clear-groups BIN/postgres -D $data -c listen_addresses='*' -c unix_socket_directories=/run/postgresql
 `
