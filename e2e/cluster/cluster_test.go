@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelhealth/otelhealth/e2e/cluster/image"
 	"github.com/otelhealth/otelhealth/e2e/cluster/machine"
 )
 
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	machine.Main()
 	switch machine.Name() {
 	case "": // outside
-		if unavailable = errors.Join(machine.Unavailable(), missing()); unavailable != nil {
+		if unavailable = errors.Join(machine.Unavailable(), missing(), noPostgreSQL()); unavailable != nil {
 			os.Exit(m.Run())
 		}
 		os.Exit(outer())
@@ -56,6 +57,11 @@ func TestMain(m *testing.M) {
 	default:
 		os.Exit(m.Run()) // the test of the machine
 	}
+}
+
+func noPostgreSQL() error {
+	_, err := image.PostgreSQL("")
+	return err
 }
 
 // outer builds what is missing, and runs the tests inside.
