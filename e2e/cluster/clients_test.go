@@ -19,7 +19,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// clients post jobs at a steady rate until they stop, and count the answers.
+// clients send requests at a steady rate until they stop, and count the answers.
 type clients struct {
 	mu      sync.Mutex
 	results map[string]int // by kind of client and result
@@ -42,8 +42,13 @@ const (
 	grpcCalls      = "gRPC"            // to another Service, on connections that stay open
 )
 
-// startClients starts clients of all kinds, each with this many requests a second.
+// startClients starts clients of all kinds, each with this many requests a second. They post jobs.
 func startClients(t *testing.T, namespace string, rate int, kinds ...string) *clients {
+	t.Helper()
+	return startClientsOf(t, post, namespace, rate, kinds...)
+}
+
+func startClientsOf(t *testing.T, request func(*http.Client, string) error, namespace string, rate int, kinds ...string) *clients {
 	t.Helper()
 	ip, err := cluster.clusterIP(namespace, "demo")
 	if err != nil {
@@ -60,7 +65,7 @@ func startClients(t *testing.T, namespace string, rate int, kinds ...string) *cl
 		if kind == byEndpoint {
 			target = c.follow(t, namespace)
 		}
-		each := senders(kind, target)
+		each := senders(kind, target, request)
 		c.running.Go(func() { c.run(kind, rate, each) })
 	}
 	t.Cleanup(func() { c.end() })
@@ -107,7 +112,7 @@ func (c *clients) follow(t *testing.T, namespace string) func() (string, error) 
 
 // senders returns functions that send one request each, on connections of their own. There are
 // several, so that connections stay open to all pods.
-func senders(kind string, target func() (string, error)) (each []func() error) {
+func senders(kind string, target func() (string, error), request func(*http.Client, string) error) (each []func() error) {
 	for range 12 {
 		client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
 			DisableKeepAlives: kind == newConnections, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
@@ -117,7 +122,7 @@ func senders(kind string, target func() (string, error)) (each []func() error) {
 			if err != nil {
 				return err
 			}
-			return post(client, url)
+			return request(client, url)
 		})
 	}
 	return each
@@ -169,6 +174,20 @@ func post(client *http.Client, url string) error {
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s %.200s", res.Status, body)
+	}
+	return err
+}
+
+// light asks for what needs nothing but the process, and gets its 404.
+func light(client *http.Client, url string) error {
+	res, err := client.Get(url + "/light")
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusNotFound {
 		err = fmt.Errorf("%s %.200s", res.Status, body)
 	}
 	return err
