@@ -52,8 +52,9 @@ type world struct {
 	dial func(from, to *member, at time.Duration) error
 	// handle answers in place of an instance; false if it does not.
 	handle func(m *member, at time.Duration, w http.ResponseWriter, r *http.Request) bool
-	// lookup is the error of DNS.
+	// lookup is the error of DNS, and names the addresses that it tells.
 	lookup func(at time.Duration) error
+	names  func(m *member, at time.Duration, all []netip.Addr) []netip.Addr
 	// life starts and ends instances, once a second.
 	life func(f *peerFleet, at time.Duration)
 	// configure changes the configuration of an instance before its start.
@@ -65,6 +66,7 @@ type member struct {
 	*Monitor
 	f        *peerFleet
 	n        int
+	slot     int // who replaces an instance has its slot
 	release  int
 	service  string
 	late     bool // started during the story
@@ -110,11 +112,21 @@ func newPeerFleet(t *testing.T, w world, seed uint64, withPeers bool) *peerFleet
 func (f *peerFleet) at() time.Duration { return time.Since(f.began) - f.world.settling() }
 
 // start starts one more instance.
-func (f *peerFleet) start(release int) *member {
+func (f *peerFleet) start(release int) *member { return f.startAt(release, -1, netip.Addr{}) }
+
+// startAt starts an instance in the slot of another one, perhaps at its address. Negative and zero are
+// its own.
+func (f *peerFleet) startAt(release, slot int, address netip.Addr) *member {
 	f.mu.Lock()
 	n := len(f.members)
 	id := fmt.Sprintf("%d-%d", f.seed, n)
-	m := &member{f: f, n: n, release: release, service: "orders", address: netip.AddrFrom4([4]byte{10, 0, byte(n / 250), byte(n%250 + 1)}),
+	if !address.IsValid() {
+		address = netip.AddrFrom4([4]byte{10, 0, byte(n / 250), byte(n%250 + 1)})
+	}
+	if slot < 0 {
+		slot = n
+	}
+	m := &member{f: f, n: n, slot: slot, release: release, service: "orders", address: address,
 		accepted: make(chan net.Conn), closed: make(chan struct{}), firstOut: -1, late: f.at() >= 0, spread: time.Duration(f.random.Int64N(int64(30 * time.Second)))}
 	f.mu.Unlock()
 	c := Config{}
@@ -129,7 +141,7 @@ func (f *peerFleet) start(release int) *member {
 	}
 	m.Monitor = New(c)
 	m.instance = id
-	m.network = peers.Network{Lookup: f.lookup, Dial: m.dial}
+	m.network = peers.Network{Lookup: m.lookup, Dial: m.dial}
 	m.identity.Store(&identity{answer.Service{Name: m.service, Version: "1"}, id})
 	ctx, cancel := context.WithCancel(context.Background())
 	m.end = cancel
@@ -230,6 +242,15 @@ func (f *peerFleet) lookup(ctx context.Context, _ string) ([]netip.Addr, error) 
 	return f.dns, nil
 }
 
+// lookup is DNS as one instance sees it.
+func (m *member) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	all, err := m.f.lookup(ctx, host)
+	if names := m.f.world.names; err == nil && names != nil && m.f.at() >= 0 {
+		all = names(m, m.f.at(), all)
+	}
+	return all, err
+}
+
 // dial opens a connection to an instance. One that has ended refuses for a second, and then its address
 // is silent.
 func (m *member) dial(ctx context.Context, _, address string) (net.Conn, error) {
@@ -245,9 +266,11 @@ func (m *member) dial(ctx context.Context, _, address string) (net.Conn, error) 
 		}
 	}
 	m.f.mu.Unlock()
-	if d := m.f.world.dial; d != nil && m.f.at() >= 0 {
-		err = d(m, to, m.f.at())
+	if to == nil {
+		<-ctx.Done() // nobody has this address
+		return nil, ctx.Err()
 	}
+	err = m.link(to)
 	if since, over := to.over(); over && err == nil {
 		err = &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 		if time.Since(since) > time.Second {
@@ -264,12 +287,36 @@ func (m *member) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	mine, theirs := net.Pipe()
 	select {
 	case to.accepted <- theirs:
-		return mine, nil
+		return &wire{mine, m, to}, nil
 	case <-to.closed:
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// link is what the world does with packets to another instance.
+func (m *member) link(to *member) error {
+	if d := m.f.world.dial; d != nil && m.f.at() >= 0 {
+		return d(m, to, m.f.at())
+	}
+	return nil
+}
+
+// wire is a connection between two instances. It loses what is written while there is no link.
+type wire struct {
+	net.Conn
+	from, to *member
+}
+
+func (w *wire) Write(b []byte) (int, error) {
+	switch err := w.from.link(w.to); {
+	case errors.Is(err, errSilent):
+		return len(b), nil
+	case err != nil:
+		return 0, err
+	}
+	return w.Conn.Write(b)
 }
 
 type listener struct{ m *member }

@@ -270,6 +270,13 @@ var fleetRows = []row{
 		}
 		return ""
 	})},
+	{"1 of 2, and the other restarts again and again", 20, world{n: 2, lasts: 80 * time.Second, fails: first(1, 0), life: func(f *peerFleet, at time.Duration) {
+		if s := at.Truncate(time.Second); s >= 20*time.Second && s%(10*time.Second) == 0 {
+			old := f.members[len(f.members)-1]
+			old.kill()
+			f.startAt(0, 1, old.address)
+		}
+	}}, never(1, 1)},
 	{"all restart while all lose it", 20, world{n: 10, lasts: 60 * time.Second, fails: first(100, 0), life: func(f *peerFleet, at time.Duration) {
 		if at.Truncate(time.Second) == 20*time.Second {
 			for _, m := range slices.Clone(f.members) {

@@ -55,8 +55,10 @@ func (r *Row) Decide(own Own, peers []Peer, at memory.Instant) (d Decision) {
 }
 
 // stays is the rule. An instance leaves only while more than half of the peers with a vote work or
-// are silent. It comes back below 40 %, so that a fleet near one half does not flap. An instance that
-// was never ready has not proved that it can work, so it comes in only while all others fail.
+// are silent. It comes back at 40 %, so that a fleet near one half does not flap. Only peers that fail
+// bring it back: a pending one, such as a new process, would send it out again within seconds. An
+// instance that was never ready has not proved that it can work, so it comes in only while all others
+// fail.
 func stays(own Own, t *Tally) bool {
 	out, all := t[Works]+t[CutOff], t.Peers()
 	switch {
@@ -67,7 +69,7 @@ func stays(own Own, t *Tally) bool {
 	case own.Ready:
 		return 2*out <= all
 	}
-	return 5*out <= 2*all
+	return t[Fails] > 0 && 5*out <= 2*(out+t[Fails])
 }
 
 // vote returns the vote of one peer. retry means that it works, as far as this instance can know before

@@ -125,14 +125,14 @@ func TestRule(t *testing.T) {
 					all := float64(works + cut + fails + pending)
 					for _, o := range []Own{{Admitted: true, Ready: true}, {Admitted: true}, {}} {
 						got, want := stays(o, &tally), false
-						switch share := float64(works+cut) / all; {
+						switch {
 						case all == 0:
 						case !o.Admitted:
 							want = works+pending == 0 && fails > 0 && fails >= cut
 						case o.Ready:
-							want = share <= .5
-						default:
-							want = share <= .4
+							want = float64(works+cut)/all <= .5
+						case fails > 0:
+							want = float64(works+cut)/(all-float64(pending)) <= .4
 						}
 						if got != want {
 							t.Errorf("%+v, %v: stays is %v", o, tally, got)
@@ -169,6 +169,25 @@ func TestConfirmedSuccess(t *testing.T) {
 	}{{5.1, 1, nil, Works}, {9, .1, nil, Works}, {10, .1, fails, Fails}, {11, .1, nil, Pending}, {12, 1.2, nil, Pending}} {
 		if got := decide(step.at, step.age, step.change); got != step.want {
 			t.Errorf("step %d: %v, want %v", n, got, step.want)
+		}
+	}
+}
+
+// TestNobodyKnows: an instance that is out stays out until peers fail. Peers that were not heard yet, or
+// whose first success is not confirmed, don't bring it back, because it would leave again within seconds.
+func TestNobodyKnows(t *testing.T) {
+	outside := own(func(o *Own) { o.Ready = false })
+	for what, peers := range map[string][]Peer{
+		"the peer has another address":     {{Address: "new"}},
+		"the peer has another process":     {peer(2, 5.9, worked(.5))},
+		"one works and the others restart": {peer(1, 5.9, worked(3)), peer(2, 5.9, worked(.5)), peer(3, 5.9, worked(.5))},
+	} {
+		var r Row
+		if d := r.Decide(outside, peers, memory.Instant{Now: after(6)}); d.Stays || d.Tally[Pending] == 0 {
+			t.Errorf("%s: %v, stays: %v", what, d.Tally, d.Stays)
+		}
+		if d := r.Decide(outside, append(peers, peer(8, 5.9, fails), peer(9, 5.9, fails)), memory.Instant{Now: after(6)}); !d.Stays {
+			t.Errorf("%s, and two fail: %v", what, d.Tally)
 		}
 	}
 }
