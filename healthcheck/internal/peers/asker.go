@@ -18,6 +18,7 @@ import (
 const (
 	askInterval    = time.Second      // from one question to the next, while a check fails
 	askLimit       = time.Second      // of one question
+	againInterval  = 10 * time.Second // from one question to the next, of an address that had no vote
 	lookupInterval = 10 * time.Second // of the addresses, always
 	lookupLimit    = 5 * time.Second  // of one lookup
 )
@@ -44,13 +45,13 @@ type Asker struct {
 	mu    sync.Mutex             // guards the fields below; never held while somebody is asked
 	found []string               // the addresses of the last lookup that has succeeded
 	peers map[string]*votes.Peer // those that are asked while a check fails
-	out   map[string]bool        // addresses that don't vote: oneself (true), other services and those that drain (false)
+	out   map[string]time.Time   // addresses that don't vote, and when they were asked: other services and those that drain; zero is oneself
 }
 
 // New makes an Asker, which does nothing before Look and Ask. changed must not block.
 func New(target Target, instance string, service func() string, network Network, log *slog.Logger, changed func()) *Asker {
 	a := &Asker{target: target, instance: instance, service: service, network: network, log: log, changed: changed,
-		kick: make(chan struct{}, 1), peers: map[string]*votes.Peer{}, out: map[string]bool{}}
+		kick: make(chan struct{}, 1), peers: map[string]*votes.Peer{}, out: map[string]time.Time{}}
 	a.board.Store(&[]votes.Peer{})
 	a.want.Store(&[]string{})
 	return a
@@ -115,7 +116,7 @@ func (a *Asker) lookup(ctx context.Context) (problem string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.found = all
-	maps.DeleteFunc(a.out, func(address string, _ bool) bool { return !slices.Contains(all, address) })
+	maps.DeleteFunc(a.out, func(address string, _ time.Time) bool { return !slices.Contains(all, address) })
 	a.choose()
 	a.publish()
 	return ""
@@ -149,7 +150,7 @@ func (a *Asker) Ask(ctx context.Context) {
 // round asks all chosen peers once, at the same time. The judge sees each answer as it arrives.
 func (a *Asker) round(ctx context.Context, client *client, checks []string) {
 	a.mu.Lock()
-	chosen := a.choose()
+	chosen := slices.Concat(a.choose(), a.again(time.Now()))
 	a.publish()
 	a.mu.Unlock()
 	checks = checks[:min(len(checks), maxChecks)]
@@ -168,19 +169,39 @@ func (a *Asker) round(ctx context.Context, client *client, checks []string) {
 	a.changed()
 }
 
-// heard keeps what a peer has said. Who has no vote for good is not asked again, and another one is asked
-// in its place.
+// again returns the address without a vote that was asked before all others of them, if that was some
+// time ago. A container may have restarted there, or the process may know its service only now.
+func (a *Asker) again(now time.Time) (address []string) {
+	oldest := now.Add(-againInterval)
+	for o, asked := range a.out {
+		if !asked.IsZero() && !asked.After(oldest) {
+			address, oldest = []string{o}, asked
+		}
+	}
+	for _, o := range address {
+		a.out[o] = now
+	}
+	return address
+}
+
+// heard keeps what a peer has said. Another one is asked in the place of one that has no vote for long.
 func (a *Asker) heard(address string, p votes.Peer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.peers[address] == nil {
-		return // a lookup has removed it
+	_, out := a.out[address]
+	if a.peers[address] == nil && !out || p.Answer == nil && out {
+		return // a lookup has removed it, or it still has no vote
 	}
+	delete(a.out, address)
 	if p.Answer != nil && (p.Answer.Instance == a.instance || p.Answer.Service != a.service() || p.Answer.Phase == states.Draining) {
-		a.out[address] = p.Answer.Instance == a.instance
-		a.choose()
-	} else {
-		p.Since = a.peers[address].Since
+		a.out[address] = time.Now()
+		if p.Answer.Instance == a.instance {
+			a.out[address] = time.Time{}
+		}
+	}
+	a.choose()
+	if known := a.peers[address]; known != nil {
+		p.Since = known.Since
 		a.peers[address] = &p
 	}
 	a.publish()
@@ -204,7 +225,7 @@ func (a *Asker) forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.peers)
-	maps.DeleteFunc(a.out, func(_ string, oneself bool) bool { return !oneself })
+	maps.DeleteFunc(a.out, func(_ string, asked time.Time) bool { return !asked.IsZero() })
 	a.choose()
 	a.publish()
 }

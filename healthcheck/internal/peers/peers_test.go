@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -217,6 +218,52 @@ func (l *once) Accept() (net.Conn, error) {
 }
 func (l *once) Close() error   { return nil }
 func (l *once) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestAgain: an address is asked again after a while, although it had no vote: a container restarts at
+// the address of the one that has drained, and a process may learn its service's name late. Oneself
+// is not. Nobody loses a vote meanwhile.
+func TestAgain(t *testing.T) {
+	good := votes.Answer{Instance: "other", Service: "orders", Phase: states.Running, State: verdict.Fail, Admitted: true}
+	for what, first := range map[string]votes.Answer{
+		"it drains":       {Instance: "old", Service: "orders", Phase: states.Draining, State: verdict.Fail},
+		"another service": {Instance: "old", Service: "billing", Phase: states.Running, State: verdict.Fail},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				var other, me atomic.Int64
+				r := newRig(t, map[string]http.HandlerFunc{
+					"10.0.0.1": func(w http.ResponseWriter, q *http.Request) {
+						other.Add(1)
+						if time.Since(began) < 20*time.Second {
+							says(first)(w, q)
+							return
+						}
+						says(good)(w, q)
+					},
+					"10.0.0.2": func(w http.ResponseWriter, q *http.Request) {
+						me.Add(1)
+						says(votes.Answer{Instance: "me", Service: "orders", Phase: states.Running})(w, q)
+					},
+				})
+				r.Want([]string{"database"})
+				time.Sleep(15 * time.Second)
+				synctest.Wait()
+				if n := len(r.Peers()); n != 0 || other.Load() > 3 {
+					t.Errorf("%d peers, and %d questions", n, other.Load())
+				}
+				time.Sleep(20 * time.Second)
+				synctest.Wait()
+				if all := r.Peers(); len(all) != 1 || all[0].Answer == nil || all[0].Answer.Instance != "other" || other.Load() < 5 {
+					t.Errorf("%+v, %d questions", all, other.Load())
+				}
+				if n := me.Load(); n != 1 {
+					t.Errorf("%d questions to oneself", n)
+				}
+			})
+		})
+	}
+}
 
 func says(a votes.Answer) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(Encode(&a)) }
