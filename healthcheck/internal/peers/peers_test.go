@@ -70,7 +70,8 @@ func TestSize(t *testing.T) {
 // TestForeignAnswers: what is no answer of this version has no vote. No number is too large.
 func TestForeignAnswers(t *testing.T) {
 	for _, body := range []string{"", "null", "[]", "ok", `{"status":"pass"}`, `{"peers":2,"instance":"a"}`, `{"peers":1}`, `{"peers":"1","instance":"a"}`,
-		`{"peers":1,"instance":"a","checks":[]}`, `{"peers":1,"instance":"a","checks":{"b":{"worked":1e300}}}`} {
+		`{"peers":1,"instance":"a","checks":[]}`, `{"peers":1,"instance":"a","checks":{"b":{"worked":1e300}}}`,
+		`{"peers":1,"instance":"` + strings.Repeat("a", maxInstance+1) + `"}`} {
 		if a := decode([]byte(body)); a != nil {
 			t.Errorf("%s: %+v", body, a)
 		}

@@ -26,8 +26,9 @@ const (
 	param = "peers" // of the query, with the version
 	check = "check" // of the query, once for each check
 
-	maxChecks = 16      // of a question; further ones wait
-	maxAnswer = 8 << 10 // bytes: 16 names of 64 bytes that are escaped, and the rest
+	maxChecks   = 16      // of a question; further ones wait
+	maxAnswer   = 8 << 10 // bytes: 16 names of 64 bytes that are escaped, and the rest
+	maxInstance = 128     // bytes, because the caller remembers them
 )
 
 // wire is an Answer as it is sent.
@@ -87,7 +88,7 @@ func milliseconds(age time.Duration) *int64 {
 // decode reads an answer; nil if it is none of this version.
 func decode(body []byte) *votes.Answer {
 	var w wire
-	if json.Unmarshal(body, &w) != nil || w.Version != version || w.Instance == "" {
+	if json.Unmarshal(body, &w) != nil || w.Version != version || w.Instance == "" || len(w.Instance) > maxInstance {
 		return nil
 	}
 	a := &votes.Answer{Instance: w.Instance, Service: w.Service, Phase: w.Lifecycle, State: w.State, Admitted: w.Admitted, Checks: map[string]votes.Check{}}

@@ -2,6 +2,7 @@ package votes
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,6 +25,9 @@ type Row struct {
 	since time.Time            // the first decision
 	first map[string]time.Time // by peer: the latest start of its first success since the row began
 }
+
+// maxNames is how many instances a Row remembers besides the present ones.
+const maxNames = 100
 
 // A Decision is the result of a vote.
 type Decision struct {
@@ -49,6 +53,9 @@ func (r *Row) Decide(own Own, peers []Peer, at memory.Instant) (d Decision) {
 		v, retry := r.vote(own, p, at)
 		d.Tally[v]++
 		d.Retry = d.Retry || retry
+	}
+	if len(r.first) > maxNames+len(peers) { // some peer has a new name every time
+		maps.DeleteFunc(r.first, func(instance string, _ time.Time) bool { return !counted[instance] })
 	}
 	d.Stays = stays(own, &d.Tally)
 	return d

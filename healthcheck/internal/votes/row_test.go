@@ -192,6 +192,20 @@ func TestNobodyKnows(t *testing.T) {
 	}
 }
 
+// TestNewNames: a peer that has a new name in every answer costs no memory.
+func TestNewNames(t *testing.T) {
+	var r Row
+	for n := range 10000 {
+		r.Decide(own(nil), []Peer{peer(n, 5.9, worked(3)), peer(-1, 5.9, worked(3))}, memory.Instant{Now: after(6)})
+	}
+	if n := len(r.first); n > 2*maxNames {
+		t.Errorf("%d names", n)
+	}
+	if d := r.Decide(own(nil), []Peer{peer(-1, 6.1, worked(.1))}, memory.Instant{Now: after(6.2)}); d.Tally[Works] != 1 {
+		t.Errorf("it has forgotten an honest one: %v", d.Tally)
+	}
+}
+
 // TestTwoAddresses: one instance has one vote.
 func TestTwoAddresses(t *testing.T) {
 	var r Row
