@@ -70,8 +70,8 @@ func (r *running) consult(v *judge.Verdict) {
 	}
 }
 
-// testify answers a peer's question about checks. Their next runs come forward, so that the peer does
-// not wait for an interval. An answer is written when it is asked for, because nobody asks a healthy
+// testify answers a peer's question about checks. The next runs of those on which peers vote come forward,
+// so that the peer does not wait for an interval. An answer is written when it is asked for, because nobody asks a healthy
 // fleet.
 func (m *Monitor) testify(w http.ResponseWriter, r *http.Request, checks []string) {
 	v, now := m.current.Load(), time.Now()
@@ -87,7 +87,7 @@ func (m *Monitor) testify(w http.ResponseWriter, r *http.Request, checks []strin
 		for _, name := range checks {
 			if name == c.Subject.Name {
 				a.Checks[name] = votes.Check{Worked: since(c.Finding.Starts.Success, now), Began: since(c.Finding.Starts.Row, now)}
-				if c.Subject.Hurry != nil && states.Good(c.State) {
+				if c.Subject.Hurry != nil && c.Votable() && states.Good(c.State) {
 					c.Subject.Hurry()
 				}
 			}

@@ -293,6 +293,33 @@ func TestQuestion(t *testing.T) {
 	})
 }
 
+// TestHurriesCoreOnly: a question brings only checks forward on which peers vote. More runs of a vital check
+// would restart the process sooner, and everybody who reaches /ready may ask.
+func TestHurriesCoreOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all []Check
+		runs := map[string]*atomic.Int64{}
+		for _, name := range []string{"core", "vital", "auxiliary", "shown", "alone"} {
+			n := new(atomic.Int64)
+			runs[name] = n
+			all = append(all, Check{Name: name, Interval: time.Minute, Func: func(context.Context) error { n.Add(1); return nil }})
+		}
+		all[1].OnFail, all[2].OnFail, all[3].OnFail = Restart, WarnOnly, ShowOnly
+		all[4].Func = checks.IgnorePeers(all[4].Func)
+		k := withPeers(t, ofChecks(all...)).start()
+		wait(10500 * time.Millisecond)
+		if _, body := ask(t, k.handler, "/ready?peers=1&check=core&check=vital&check=auxiliary&check=shown&check=alone"); len(body["checks"].(map[string]any)) != 5 {
+			t.Errorf("%v", body)
+		}
+		wait(2 * time.Second)
+		for name, n := range runs {
+			if want := map[bool]int64{true: 2, false: 1}[name == "core"]; n.Load() != want {
+				t.Errorf("%s: %d runs, want %d", name, n.Load(), want)
+			}
+		}
+	})
+}
+
 // TestOwnVerdict: an instance that stays in tells its peers that it fails. Votes must not feed on votes.
 func TestOwnVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -31,12 +31,15 @@ func (v *Verdict) own(life lifecycle.Phase, collecting time.Duration) verdict.St
 	return verdict.Unknown
 }
 
-// votable reports whether peers have a vote on a check. A check without evidence is waited for. A
-// vital check is the instance's own.
-func (c *Result) votable() bool {
+// Votable reports whether peers have a vote on a check when it fails. A vital check is the instance's
+// own.
+func (c *Result) Votable() bool {
 	alone := c.Subject.Alone || c.Finding.Outcome != nil && c.Finding.Outcome.Alone
-	return c.OnFail == states.NotReady && !states.Good(c.State) && c.known && !alone
+	return c.OnFail == states.NotReady && !alone
 }
+
+// voted reports whether peers vote on a check now. A check without evidence is waited for.
+func (c *Result) voted() bool { return c.Votable() && !states.Good(c.State) && c.known }
 
 // vote lets the peers decide on each failing check. It returns the decisions that are new.
 func (j *Judge) vote(v, prev *Verdict, in Inputs, at memory.Instant) (changes []Change) {
@@ -47,7 +50,7 @@ func (j *Judge) vote(v, prev *Verdict, in Inputs, at memory.Instant) (changes []
 	rows := map[*Subject]*votes.Row{}
 	for n := range v.Checks {
 		c := &v.Checks[n]
-		if !c.votable() {
+		if !c.voted() {
 			continue
 		}
 		row := j.rows[c.Subject]
