@@ -322,5 +322,9 @@ func TestFleetsByChance(t *testing.T) {
 		}
 		seed++
 	}
-	t.Logf("%d stories of %.1f h; for %.2f h nobody was ready", n, virtual.Hours(), empty.Hours())
+	sum := fmt.Sprintf("%d stories of %.1f h; for %.2f h nobody was ready", n, virtual.Hours(), empty.Hours())
+	t.Log(sum)
+	if *chanceFor > 0 {
+		fmt.Println(sum)
+	}
 }

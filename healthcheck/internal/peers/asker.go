@@ -125,7 +125,7 @@ func (a *Asker) lookup(ctx context.Context) (problem string) {
 // Ask asks every second while there is a failing check, until ctx is done.
 func (a *Asker) Ask(ctx context.Context) {
 	client := a.network.client()
-	defer client.closeAll()
+	defer client.closeOthers(nil)
 	for {
 		select {
 		case <-ctx.Done():
@@ -143,7 +143,7 @@ func (a *Asker) Ask(ctx context.Context) {
 			}
 		}
 		a.forget()
-		client.closeAll()
+		client.closeOthers(nil)
 	}
 }
 
@@ -153,6 +153,7 @@ func (a *Asker) round(ctx context.Context, client *client, checks []string) {
 	chosen := slices.Concat(a.choose(), a.again(time.Now()))
 	a.publish()
 	a.mu.Unlock()
+	client.closeOthers(chosen)
 	checks = checks[:min(len(checks), maxChecks)]
 	var all sync.WaitGroup
 	for _, address := range chosen {

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,14 +62,17 @@ type connection struct {
 
 func (n Network) client() *client { return &client{network: n, open: map[string]*connection{}} }
 
-// closeAll closes the connections. No question is in progress.
-func (c *client) closeAll() {
+// closeOthers closes the connections to all other addresses. No question is in progress.
+func (c *client) closeOthers(addresses []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, conn := range c.open {
-		_ = conn.Close() // nothing is written
-	}
-	clear(c.open)
+	maps.DeleteFunc(c.open, func(address string, conn *connection) bool {
+		other := !slices.Contains(addresses, address)
+		if other {
+			_ = conn.Close() // nothing is written
+		}
+		return other
+	})
 }
 
 // take takes the kept connection to an address; nil if there is none.

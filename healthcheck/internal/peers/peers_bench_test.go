@@ -32,7 +32,7 @@ func BenchmarkQuestion(b *testing.B) {
 		return new(net.Dialer).DialContext(ctx, network, l.Addr().String())
 	}
 	c := n.client()
-	defer c.closeAll()
+	defer c.closeOthers(nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		if a, _ := c.ask(b.Context(), Target{"orders-peers", "8000", "/ready"}, "127.0.0.1", []string{"database"}); a == nil {

@@ -155,6 +155,19 @@ type rig struct {
 	lookup   error
 	lookups  int
 	dials    []string
+	open     atomic.Int64 // connections
+}
+
+// counted is a connection that is counted while it is open.
+type counted struct {
+	net.Conn
+	open *atomic.Int64
+	once sync.Once
+}
+
+func (c *counted) Close() error {
+	c.once.Do(func() { c.open.Add(-1) })
+	return c.Conn.Close()
 }
 
 func newRig(t *testing.T, handlers map[string]http.HandlerFunc) *rig {
@@ -203,7 +216,8 @@ func (r *rig) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	l := &once{conns: make(chan net.Conn, 1)}
 	l.conns <- theirs
 	go func() { _ = (&http.Server{Handler: h, ReadHeaderTimeout: time.Minute}).Serve(l) }()
-	return mine, nil
+	r.open.Add(1)
+	return &counted{Conn: mine, open: &r.open}, nil
 }
 
 // once is a listener of one connection.
@@ -219,6 +233,26 @@ func (l *once) Accept() (net.Conn, error) {
 }
 func (l *once) Close() error   { return nil }
 func (l *once) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestOldConnections: no connection stays open to an address that the name no longer has.
+func TestOldConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := says(votes.Answer{Instance: "other", Service: "orders", Phase: states.Running})
+		r := newRig(t, map[string]http.HandlerFunc{"10.0.0.1": h})
+		r.Want([]string{"database"})
+		for n := range 20 {
+			time.Sleep(10 * time.Second)
+			r.mu.Lock()
+			r.handlers = map[string]http.HandlerFunc{fmt.Sprintf("10.0.1.%d", n): h}
+			r.mu.Unlock()
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if n := r.open.Load(); n != 1 {
+			t.Errorf("%d connections for one peer", n)
+		}
+	})
+}
 
 // TestAgain: an address is asked again after a while, although it had no vote: a container restarts at
 // the address of the one that has drained, and a process may learn its service's name late. Oneself
