@@ -176,7 +176,7 @@ func tellByChance(t *testing.T, seed uint64) (s *story) {
 }
 
 // settling is the time after which a decision can't depend on the past.
-func (s *story) settling() time.Duration { return s.interval + 3*s.timeout + 60*time.Second }
+func (s *story) settling() time.Duration { return s.interval + 3*s.timeout + 75*time.Second }
 
 // act does some things at once or soon after each other, and waits until all is settled.
 func (s *story) act() {

@@ -277,6 +277,26 @@ var fleetRows = []row{
 			f.startAt(0, 1, old.address)
 		}
 	}}, never(1, 1)},
+	{"both of 2 lose it, and restart one after the other", 20, world{n: 2, lasts: 100 * time.Second, fails: first(100, 0), life: func(f *peerFleet, at time.Duration) {
+		switch at.Truncate(time.Second) {
+		case 20 * time.Second, 60 * time.Second:
+			f.members[len(f.members)-2].kill()
+		case 40 * time.Second, 80 * time.Second:
+			f.start(0)
+		}
+	}}, both(never(1, 0), ends(2))},
+	{"all of 3 lose it, and restart at their addresses, three times", 20, world{n: 3, lasts: 300 * time.Second, fails: first(100, 0), life: func(f *peerFleet, at time.Duration) {
+		switch n := int(at / (30 * time.Second)); at.Truncate(time.Second) % (30 * time.Second) {
+		case 0:
+			if n < 9 {
+				f.members[n].leave()
+			}
+		case 10 * time.Second:
+			if n < 9 {
+				f.startAt(0, n%3, f.members[n].address)
+			}
+		}
+	}}, both(never(2, 0), ends(3))},
 	{"all restart while all lose it", 20, world{n: 10, lasts: 60 * time.Second, fails: first(100, 0), life: func(f *peerFleet, at time.Duration) {
 		if at.Truncate(time.Second) == 20*time.Second {
 			for _, m := range slices.Clone(f.members) {

@@ -86,6 +86,10 @@ const (
 	// SilentAfter is how long a peer may be silent until it counts as cut off.
 	SilentAfter = 3 * time.Second
 
+	// lastWord is how long an instance stays in after the last peer that failed has lost its vote. It is the
+	// time of a restart. In a fleet of two the other one would leave otherwise.
+	lastWord = time.Minute
+
 	// lacksAfter is how long a check fails here until a peer works that passes and does not have it. The
 	// peer's release may know the same dependency by another name, and notices by then.
 	lacksAfter = 30 * time.Second

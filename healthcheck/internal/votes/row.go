@@ -24,6 +24,7 @@ type Own struct {
 type Row struct {
 	since time.Time            // the first decision
 	first map[string]time.Time // by peer: the latest start of its first success since the row began
+	word  time.Time            // when a peer failed last
 }
 
 // maxNames is how many instances a Row remembers besides the present ones.
@@ -34,6 +35,7 @@ type Decision struct {
 	Stays bool
 	Tally Tally
 	Retry bool // one more failure here would confirm that a peer works
+	last  bool // a peer failed not long ago
 }
 
 // Decide counts the votes of the peers.
@@ -57,7 +59,11 @@ func (r *Row) Decide(own Own, peers []Peer, at memory.Instant) (d Decision) {
 	if len(r.first) > maxNames+len(peers) { // some peer has a new name every time
 		maps.DeleteFunc(r.first, func(instance string, _ time.Time) bool { return !counted[instance] })
 	}
-	d.Stays = stays(own, &d.Tally)
+	if d.Tally[Fails] > 0 {
+		r.word = at.Now
+	}
+	d.last = !r.word.IsZero() && at.Since(r.word) < lastWord
+	d.Stays = stays(own, &d)
 	return d
 }
 
@@ -65,12 +71,13 @@ func (r *Row) Decide(own Own, peers []Peer, at memory.Instant) (d Decision) {
 // are silent. It comes back at 40 %, so that a fleet near one half does not flap. Only peers that fail
 // bring it back: a pending one, such as a new process, would send it out again within seconds. An
 // instance that was never ready has not proved that it can work, so it comes in only while all others
-// fail.
-func stays(own Own, t *Tally) bool {
+// fail. While the last peers that failed restart, nobody has a vote, and the others must not leave for it.
+func stays(own Own, d *Decision) bool {
+	t := &d.Tally
 	out, all := t[Works]+t[CutOff], t.Peers()
 	switch {
 	case all == 0:
-		return false // as without peers
+		return own.Ready && d.last // otherwise as without peers
 	case !own.Admitted:
 		return t[Works] == 0 && t[Pending] == 0 && t[Fails] > 0 && t[CutOff] <= t[Fails]
 	case own.Ready:
@@ -140,6 +147,8 @@ func (r *Row) passes(own Own, p *Peer, at memory.Instant) (v Vote, retry bool) {
 func (d *Decision) Reason() string {
 	t, all := &d.Tally, d.Tally.Peers()
 	switch {
+	case all == 0 && d.Stays:
+		return "stays in for a minute, because the last peers failed too"
 	case all == 0:
 		return "no peer has a vote"
 	case d.Stays && t[Fails] > 0:

@@ -124,7 +124,7 @@ func TestRule(t *testing.T) {
 					tally := Tally{Works: works, CutOff: cut, Fails: fails, Pending: pending}
 					all := float64(works + cut + fails + pending)
 					for _, o := range []Own{{Admitted: true, Ready: true}, {Admitted: true}, {}} {
-						got, want := stays(o, &tally), false
+						got, want := stays(o, &Decision{Tally: tally}), false
 						switch {
 						case all == 0:
 						case !o.Admitted:
@@ -188,6 +188,27 @@ func TestNobodyKnows(t *testing.T) {
 		}
 		if d := r.Decide(outside, append(peers, peer(8, 5.9, fails), peer(9, 5.9, fails)), memory.Instant{Now: after(6)}); !d.Stays {
 			t.Errorf("%s, and two fail: %v", what, d.Tally)
+		}
+	}
+}
+
+// TestLastWord: an instance that is in stays in for a minute after the last peer that failed has no vote,
+// because that one restarts. One that is out does not come in for it.
+func TestLastWord(t *testing.T) {
+	for _, c := range []struct {
+		at    float64
+		ready bool
+		want  bool
+	}{{7, true, true}, {64, true, true}, {67, true, false}, {7, false, false}} {
+		var r Row
+		if r.Decide(own(nil), []Peer{{Heard: after(5), Refused: true}}, memory.Instant{Now: after(5)}).Stays {
+			t.Error("it stays although no peer has failed")
+		}
+		r.Decide(own(nil), []Peer{peer(1, 5.9, fails)}, memory.Instant{Now: after(6)})
+		for what, gone := range map[string][]Peer{"refuses": {{Heard: after(6.5), Refused: true}}, "is gone": nil, "starts": {peer(1, c.at, func(a *Answer) { a.Phase = states.Starting })}} {
+			if d := r.Decide(own(func(o *Own) { o.Ready = c.ready }), gone, memory.Instant{Now: after(c.at)}); d.Stays != c.want {
+				t.Errorf("the peer %s, %v s, ready %v: %v", what, c.at, c.ready, d)
+			}
 		}
 	}
 }
