@@ -85,7 +85,7 @@ func (s *story) ballot(m *member, check string) (b ballot, known bool) {
 		_, lies := n.lies[o.slot]
 		switch {
 		case link == syscall.ECONNREFUSED:
-		case over, before > 1 && link != nil, o.service != "orders" && link != nil, s.quietFor(o.slot, m):
+		case over, before > 1 && link != nil, o.service != "orders" && (link != nil || n.slow[o.slot] >= time.Second), s.quietFor(o.slot, m):
 			b.open++
 		case link != nil, n.slow[o.slot] >= time.Second:
 			b.cut++
