@@ -187,10 +187,12 @@ func TestHurry(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		s := time.Second
+		synctest.Wait()
 		checkTimes(t, starts, 0, 10*s+s/2, 15*s+s/2, 20*s+s/2)
 		time.Sleep(58*s - time.Since(began) + 22*s) // 80 s
 		r.Hurry()
 		time.Sleep(10 * s)
+		synctest.Wait()
 		checkTimes(t, starts, 0, 10*s+s/2, 15*s+s/2, 20*s+s/2, 80*s+s/2)
 	})
 }
