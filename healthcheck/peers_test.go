@@ -167,7 +167,7 @@ func TestIgnorePeers(t *testing.T) {
 	vital := brokenCheck("database")
 	vital.OnFail = Restart
 	late := brokenCheck("database")
-	late.Func = checks.IgnorePeers(func(ctx context.Context) error { <-ctx.Done(); return nil })
+	late.Func = checks.IgnorePeers(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 	late.Timeout = 100 * time.Millisecond
 	for what, c := range map[string]Config{
 		"a check":             ofChecks(alone),
