@@ -57,14 +57,18 @@ func (w wanted) compare(p *played, c choice, v view, on panel, q target, ask ask
 	}
 	var wrong []string
 	chosen := map[string]bool{}
+	var rank rows
+	var least, most float64
 	for _, at := range steps {
 		l.at = at
 		want := w.count(l)
 		say := func(format string, of ...any) {
 			wrong = append(wrong, time.UnixMilli(at).UTC().Format("15:04:05 ")+fmt.Sprintf(format, of...))
 		}
-		least, most := w.cut(l, want)
-		rank := w.ranks(l, want)
+		if rank == nil || w.rank == nil {
+			rank = w.ranks(l, want)
+			least, most = w.cut(rank)
+		}
 		for _, key := range keys(want) {
 			f := want[key]
 			n, ok := values[at][key]
@@ -119,9 +123,8 @@ func (w wanted) ranks(l look, want rows) rows {
 
 // cut is between the rows that a query shows and the others: a shown row may not be below the least, and
 // one that is not shown may not be above the most.
-func (w wanted) cut(l look, want rows) (least, most float64) {
+func (w wanted) cut(rank rows) (least, most float64) {
 	k := max(w.top, -w.top)
-	rank := w.ranks(l, want)
 	if k == 0 || len(rank) <= k {
 		return math.Inf(-1), math.Inf(-1)
 	}

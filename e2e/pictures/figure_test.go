@@ -11,6 +11,7 @@ import (
 type figure struct {
 	lo, hi float64
 	maybe  bool // it may also show nothing
+	young  bool // a rate of a counter that is smaller than what it would gain until the window begins
 }
 
 func exactly(v float64) figure { return figure{lo: v, hi: v} }
@@ -19,7 +20,7 @@ func (a figure) plus(b figure) figure {
 	return figure{lo: a.lo + b.lo, hi: a.hi + b.hi}
 }
 
-func (a figure) times(n float64) figure { return figure{a.lo * n, a.hi * n, a.maybe} }
+func (a figure) times(n float64) figure { return figure{lo: a.lo * n, hi: a.hi * n, maybe: a.maybe} }
 
 // over is a share; both have counted events, of which a are some of b.
 func (a figure) over(b figure) figure {
@@ -32,7 +33,7 @@ func (a figure) over(b figure) figure {
 
 // without is the rest of a share.
 func (a figure) without(budget float64) figure {
-	return figure{1 - a.hi/budget, 1 - a.lo/budget, a.maybe}
+	return figure{lo: 1 - a.hi/budget, hi: 1 - a.lo/budget, maybe: a.maybe}
 }
 
 // rate is how fast a counter grows, a second. What is counted is what was exported in the window, between
@@ -52,7 +53,8 @@ func (c *column) rate(f *life, at int64, window time.Duration) (figure, bool) {
 	before, after := float64(f.times[from]-(at-window.Milliseconds()))/1000, float64(at-f.times[to-1])/1000
 	out := figure{lo: gained / window.Seconds(), hi: gained / took}
 	between := took / float64(to-from-1)
-	if before < 1.1*between && after < 1.1*between && (gained == 0 || first*took/gained >= before) {
+	out.young = gained > 0 && first*took/gained < before
+	if before < 1.1*between && after < 1.1*between && !out.young {
 		out.lo = out.hi
 	}
 	return out, true

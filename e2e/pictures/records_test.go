@@ -221,7 +221,7 @@ func (r *record) spend(pods []*life, te int64) {
 				if b.has("le", "0.5", "http_response_status_code", c.labels["http_response_status_code"]) {
 					if fast, ok := b.grown(f, te); ok {
 						slow = figure{lo: math.Max(0, v.lo-fast.lo), hi: v.hi - fast.hi}
-						if math.Abs(v.lo*fast.hi-v.hi*fast.lo) > exact*v.hi*fast.hi { // only one of both is young
+						if v.young || fast.young { // each is cut in its own way
 							slow = figure{lo: math.Max(0, v.lo-fast.hi), hi: v.hi - fast.lo}
 						}
 					}
