@@ -171,6 +171,7 @@ var serviceFigures = map[string]wanted{
 		}
 		return r
 	}},
+	"14 A": {why: "no scene has peers, so nobody votes"},
 	"20 A": {count: rateOf(requestSeconds+"_count", "http_response_status_code")},
 	"21 A": {count: errorShares()},
 	"22 A": {count: total("http_server_active_requests")},
