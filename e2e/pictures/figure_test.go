@@ -53,7 +53,11 @@ func (c *column) rate(f *life, at int64, window time.Duration) (figure, bool) {
 	before, after := float64(f.times[from]-(at-window.Milliseconds()))/1000, float64(at-f.times[to-1])/1000
 	out := figure{lo: gained / window.Seconds(), hi: gained / took}
 	between := took / float64(to-from-1)
-	out.young = gained > 0 && first*took/gained < before
+	room := before
+	if before >= 1.1*between {
+		room = between / 2
+	}
+	out.young = gained > 0 && first*took/gained < room
 	if before < 1.1*between && after < 1.1*between && !out.young {
 		out.lo = out.hi
 	}
