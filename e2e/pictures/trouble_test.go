@@ -39,6 +39,11 @@ func (p *played) trouble(t *testing.T) {
 				put(grown(8), "otelcol_receiver_refused_log_records_total", "receiver", "otlp")
 				continue
 			}
+			if f.conds[n].database == "fail" { // the peers are asked about it, and most can't reach it either
+				for vote, n := range map[string]float64{"works": 1, "cut_off": 2, "fails": 4, "abstains": 3} {
+					put(n+float64(hash(f.instance)%2), "health_peers", "health_check_name", "database", "health_peer_vote", vote)
+				}
+			}
 			switch k := hash(f.instance) % 3; {
 			case f.job == "shop/orders" && k == 0:
 				put(1, "health_check_override", "health_check_name", "cache", "health_check_effect", "not-ready")

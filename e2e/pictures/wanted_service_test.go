@@ -171,7 +171,22 @@ var serviceFigures = map[string]wanted{
 		}
 		return r
 	}},
-	"14 A": {why: "no scene has peers, so nobody votes"},
+	"14 A": {count: func(l look) rows {
+		r := rows{}
+		columnsOf(l.seen, "health_peers", func(f *life, c *column) {
+			if c.labels["health_peer_vote"] == "abstains" {
+				return
+			}
+			from, to := f.within(l.at, fresh)
+			for n := min(to, len(c.values)) - 1; n >= from; n-- { // votes end with the failure
+				if v := c.values[n]; !math.IsNaN(v) {
+					r.add(keyOf(f, c, []string{"health_check_name", "health_peer_vote"}), exactly(v))
+					return
+				}
+			}
+		})
+		return r
+	}},
 	"20 A": {count: rateOf(requestSeconds+"_count", "http_response_status_code")},
 	"21 A": {count: errorShares()},
 	"22 A": {count: total("http_server_active_requests")},
