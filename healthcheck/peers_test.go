@@ -116,6 +116,20 @@ func TestStaysIn(t *testing.T) {
 	})
 }
 
+// TestNoPanic: an instance that only waits for its peers is not in panic, because nobody else fails.
+func TestNoPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := withPeers(t, ofChecks(brokenCheck("database")), said(0, "pass", 60e3), said(1, "pass", 60e3), said(2, "pass", 60e3)).start()
+		wait(3500 * time.Millisecond)
+		if body := k.want("/ready", 200, verdict.Warn); !strings.HasSuffix(body["output"].(string), "; stays in until 3 of 3 peers have checked it too") {
+			t.Errorf("%v", body["output"])
+		}
+		if got := k.metric("health.panic"); got != 0 {
+			t.Errorf("health.panic is %v", got)
+		}
+	})
+}
+
 // TestLeaves: it leaves if its peers work, and the log says so. Then it comes back.
 func TestLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

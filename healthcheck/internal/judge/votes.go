@@ -85,10 +85,14 @@ func (v *Verdict) Asks() (names []string) {
 }
 
 // Panics reports whether the instance stays in although a core check fails, because its peers fail too.
+// While it only waits for peers that have not noticed yet, it is the trouble of this instance.
 func (v *Verdict) Panics() bool {
+	if v.Probes[states.Readiness].State == verdict.Fail {
+		return false
+	}
 	for n := range v.Checks {
-		if v.Checks[n].stays() {
-			return v.Probes[states.Readiness].State != verdict.Fail
+		if c := &v.Checks[n]; c.stays() && c.Vote.Panics() {
+			return true
 		}
 	}
 	return false

@@ -143,6 +143,9 @@ func (r *Row) passes(own Own, p *Peer, at memory.Instant) (v Vote, retry bool) {
 	return Pending, true
 }
 
+// Panics reports whether the instance stays because peers fail too, or did a moment ago.
+func (d *Decision) Panics() bool { return d.Stays && (d.Tally[Fails] > 0 || d.last) }
+
 // Reason writes the decision for people.
 func (d *Decision) Reason() string {
 	t, all := &d.Tally, d.Tally.Peers()
