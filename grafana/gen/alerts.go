@@ -19,8 +19,8 @@ func (d dialect) readinessRules(desired string) group {
 			expr:        d.noReady(desired),
 			summary:     "No instance of a service is ready.",
 			description: "No instance of {{ $labels.job }} answers its readiness probe with 200, though some should be in service."},
-		// With Config.Peers a fleet that fails stays in. It is the same outage as none ready, and pages as soon.
-		rule{alert: "HealthPanic", severity: "critical", wait: time.Minute, keep: 2 * time.Minute,
+		// With Config.Peers a fleet that fails stays in. It pages as soon as half of the capacity gone.
+		rule{alert: "HealthPanic", severity: "critical", wait: 30 * time.Second, keep: 2 * time.Minute,
 			expr:        "sum by (job) (" + last(perInstance, "health_panic") + ") > 0",
 			summary:     "A service stays in although core checks fail on most of its instances.",
 			description: "A core check fails on {{ $value }} instances of {{ $labels.job }}. They stay ready, because most of their peers don't work either."},
