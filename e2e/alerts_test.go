@@ -23,6 +23,7 @@ type scene struct {
 	pods  int // zero means one
 	env   []string
 	args  []string
+	each  [][]string           // further arguments of each pod
 	begin func(*stage, *scene) // nil turns on the fault of the same name
 	lift  func(*stage, *scene) // nil turns it off
 
@@ -45,7 +46,7 @@ type stage struct {
 const requests = "5" // a second, if they matter; a rule on latency needs 100 in 30 s
 
 // scenes are the scenes of services. TestFaultAlerts has the scenes of collectors.
-func scenes(dir string, nowhere string, by int) []*scene {
+func scenes(dir string, nowhere string, by int, peers []string) []*scene {
 	on := func(fault string, pods ...int) func(*stage, *scene) {
 		return func(s *stage, c *scene) {
 			for _, n := range pods {
@@ -67,6 +68,8 @@ func scenes(dir string, nowhere string, by int) []*scene {
 		{name: "none", args: busy, begin: nothing, lift: nothing},
 		{name: "database-down"},
 		{name: "database-down-everywhere", pods: 2, begin: on("database-down", 0, 1), lift: off("database-down", 0, 1)},
+		{name: "database-down-with-peers", pods: 2, begin: on("database-down", 0, 1), lift: off("database-down", 0, 1), each: [][]string{
+			{"-addr", peers[0], "-peers", peers[1]}, {"-addr", peers[1], "-peers", peers[0]}}},
 		{name: "database-down-on-one-of-three", pods: 3, begin: on("database-down", 0), lift: off("database-down", 0)},
 		{name: "cache-down"},
 		{name: "cache-down-everywhere", pods: 2, begin: on("cache-down", 0, 1), lift: off("cache-down", 0, 1)},
@@ -138,7 +141,7 @@ func write(s *stage, path, text string) {
 	}
 }
 
-func (s *stage) start(c *scene, instance string) *demo {
+func (s *stage) start(c *scene, instance string, args ...string) *demo {
 	s.Helper()
 	return start(s.T, s.lean, slices.Concat([]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + s.endpoint,
@@ -146,7 +149,7 @@ func (s *stage) start(c *scene, instance string) *demo {
 		"OTEL_TRACES_EXPORTER=none", "OTEL_LOGS_EXPORTER=none", // the rules don't need them
 		"OTEL_SERVICE_NAME=" + c.name,
 		"OTEL_RESOURCE_ATTRIBUTES=service.instance.id=" + instance,
-	}, c.env), append([]string{"-load", "1", "-stall", "5s", "-drain", "0s"}, c.args...)...)
+	}, c.env), slices.Concat([]string{"-load", "1", "-stall", "5s", "-drain", "0s"}, c.args, args)...)
 }
 
 // TestFaultAlerts breaks real demos and collectors in every way of grafana/alerts/faults.md. Each
@@ -164,19 +167,23 @@ func TestFaultAlerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := readFaults(t, string(shipped))
-	addrs := servers.FreeAddrs(t, 5)
+	addrs := servers.FreeAddrs(t, 7)
 	s.p = s.prometheus(addrs[0])
 	s.endpoint = "http://" + addrs[1]
 	env := []string{"PROMETHEUS_OTLP_ENDPOINT=" + s.p.url + "/api/v1/otlp", fmt.Sprintf("COLLECTOR_METRICS_INTERVAL=%d", s.pace.of(15*time.Second).Milliseconds())}
 	queue := t.TempDir()
 	collector := servers.Collector(t, "..", addrs[1], queue, env)
-	all := scenes(s.dir, addrs[3], s.pace.by)
+	all := scenes(s.dir, addrs[3], s.pace.by, addrs[5:])
 	write(s, filepath.Join(s.dir, "overrides"), "")
 	end := sync.OnceFunc(func() { close(s.stop); s.wg.Wait() })
 	defer end()
 	for _, c := range all {
 		for n := range max(c.pods, 1) {
-			c.demos = append(c.demos, s.start(c, fmt.Sprintf("pod-%d", n)))
+			var args []string
+			if n < len(c.each) {
+				args = c.each[n]
+			}
+			c.demos = append(c.demos, s.start(c, fmt.Sprintf("pod-%d", n), args...))
 		}
 	}
 	t.Run("table", func(t *testing.T) {

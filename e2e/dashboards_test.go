@@ -127,6 +127,11 @@ func TestDashboards(t *testing.T) {
 	delta.Kill()
 	lonely.Kill()
 	see("silence")
+	apart := servers.FreeAddrs(t, 2)
+	for n := range apart { // two that ask each other
+		start("peers", fmt.Sprintf("pod-%d", n), addrs[1], nil, "-addr", apart[n], "-peers", apart[1-n]).fault(http.MethodPut, "database-down")
+	}
+	see("peers")
 
 	t.Run("chosen", func(t *testing.T) {
 		// Some variables need a choice: one instance, or a service without data.
