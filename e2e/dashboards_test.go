@@ -129,7 +129,7 @@ func TestDashboards(t *testing.T) {
 	see("silence")
 	apart := servers.FreeAddrs(t, 2)
 	for n := range apart { // two that ask each other
-		start("peers", fmt.Sprintf("pod-%d", n), addrs[1], nil, "-addr", apart[n], "-peers", apart[1-n]).fault(http.MethodPut, "database-down")
+		start("orders", fmt.Sprintf("peer-%d", n), addrs[1], nil, "-addr", apart[n], "-peers", apart[1-n]).fault(http.MethodPut, "database-down")
 	}
 	see("peers")
 
