@@ -159,7 +159,7 @@ var dirs = []string{"base", "overlays/otlp", "overlays/scrape", "overlays/podmon
 
 // TestManifests: the API server accepts each rendered object without a warning.
 func TestManifests(t *testing.T) {
-	want := map[string]int{"base": 6, "overlays/otlp": 6, "overlays/scrape": 6, "overlays/podmonitor": 7, "collector": 11, "prometheus": 5, "load": 1}
+	want := map[string]int{"base": 7, "overlays/otlp": 7, "overlays/scrape": 7, "overlays/podmonitor": 8, "collector": 11, "prometheus": 5, "load": 1}
 	for _, dir := range dirs {
 		list := documents(mustRender(t, dir))
 		if len(list) != want[dir] {
