@@ -6,17 +6,27 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
+// A closer is a handler whose answers close their connections while readiness of its Monitor fails.
+type closer struct {
+	http.HandlerFunc
+	of *Monitor
+}
+
 // closing makes every answer of next close its connection while readiness fails. Balancers move new
 // connections alone, so a client with an open one would stay. HTTP/2 gets a GOAWAY, which ends no
-// request. If next is nil, it is the default mux, as in [http.Server].
+// request. If next is nil, it is the default mux, as in [http.Server]. A handler of Wrap closes them
+// already.
 func (m *Monitor) closing(next http.Handler) http.Handler {
+	if c, is := next.(closer); is && c.of == m {
+		return next
+	}
 	if next == nil {
 		next = http.DefaultServeMux
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return closer{func(w http.ResponseWriter, r *http.Request) {
 		m.closeUnready(w, r)
 		next.ServeHTTP(w, r)
-	})
+	}, m}
 }
 
 // closeUnready closes the connection of this answer if readiness fails. A request for an upgrade,

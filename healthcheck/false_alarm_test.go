@@ -119,7 +119,7 @@ func TestTwoQueues(t *testing.T) {
 
 // TestOverflowOfTheSDK: over its limit the real SDK folds series into one without attributes. That
 // one may hold all errors or none. So the rule warns, and nobody who makes up attributes takes an
-// instance out. What is certain counts all the same.
+// instance out. But certain errors count.
 func TestOverflowOfTheSDK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers := rule.Increase("answers")

@@ -33,7 +33,7 @@ type peerFleet struct {
 	seed    uint64
 	peers   bool // they ask each other
 	began   time.Time
-	members []*member // also those that have ended
+	members []*member // with the ended ones
 	dns     []netip.Addr
 	dnsAt   time.Duration
 	mu      sync.Mutex // guards random in dials and checks, and dns

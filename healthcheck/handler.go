@@ -52,7 +52,7 @@ func (m *Monitor) Wrap(next http.Handler) http.Handler {
 		next = http.NotFoundHandler()
 	}
 	paths := m.paths()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return closer{func(w http.ResponseWriter, r *http.Request) {
 		for _, p := range states.Probes {
 			if path := paths[p]; path != "" && (r.URL.Path == path || len(r.URL.Path) == len(path)+1 && r.URL.Path[len(path)] == '/' && r.URL.Path[:len(path)] == path) {
 				m.serve(w, r, p)
@@ -61,7 +61,7 @@ func (m *Monitor) Wrap(next http.Handler) http.Handler {
 		}
 		m.closeUnready(w, r)
 		next.ServeHTTP(w, r)
-	})
+	}, m}
 }
 
 // noPath is the configuration of a probe that Wrap does not answer.

@@ -53,7 +53,8 @@ func (m *Monitor) ListenAndServe(servers ...*http.Server) error {
 // terminationGracePeriodSeconds.
 //
 // While readiness fails, every answer closes its connection, so that the client
-// goes to another instance. Serve puts a handler around that of srv for it.
+// goes to another instance. Serve puts a handler around that of srv for it,
+// unless that is [Monitor.Wrap]'s.
 //
 // A server whose TLSConfig has certificates serves TLS. If the Monitor has not started, Serve closes
 // l and returns an error at once. If the server fails, Serve stops the Monitor and returns the

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -157,6 +158,24 @@ func TestServeClosesConnections(t *testing.T) {
 	k.Stop()
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestServeClosesOnce: Serve adds nothing to a handler of Wrap, nor to its own of an earlier Serve, so a
+// request asks for readiness once.
+func TestServeClosesOnce(t *testing.T) {
+	k, other, mux := newKit(t, Config{}).start(), newKit(t, Config{}), http.NewServeMux()
+	for _, c := range []struct {
+		what    string
+		handler http.Handler
+		another bool
+	}{{"Wrap's", k.Wrap(mux), false}, {"Serve's", k.closing(mux), false}, {"another Monitor's", other.Wrap(mux), true}, {"a mux", mux, true}} {
+		var h http.Handler
+		made := testing.AllocsPerRun(10, func() { h = k.closing(c.handler) })
+		runtime.KeepAlive(&h)
+		if (made > 0) != c.another {
+			t.Errorf("%s: %v allocations for a handler around it", c.what, made)
+		}
 	}
 }
 

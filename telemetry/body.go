@@ -26,7 +26,7 @@ func (b *body) Read(p []byte) (int, error) {
 		b.full.Store(full)
 	}
 	if err == io.EOF && b.req.inner.Trailer == nil {
-		b.req.inner.Trailer = b.req.outer.Trailer // those that the client had not announced
+		b.req.inner.Trailer = b.req.outer.Trailer // also the unannounced ones
 	}
 	return n, err
 }

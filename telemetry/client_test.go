@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// protocols are those that net/http serves.
+// protocols are net/http's.
 var protocols = []struct {
 	name string
 	two  bool

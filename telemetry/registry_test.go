@@ -139,8 +139,8 @@ func TestTwoInOneRegistry(t *testing.T) {
 	}
 }
 
-// TestWrappedRegistries: a registry may give own metrics a prefix or labels, also those of two
-// pipelines. OTLP exports own metrics once all the same, and the other ones of the registry.
+// TestWrappedRegistries: a registry may give own metrics a prefix or labels, also the metrics
+// of two pipelines. OTLP exports own metrics once even then, and the other ones of the registry.
 func TestWrappedRegistries(t *testing.T) {
 	for how, wrap := range map[string]func(string, prometheus.Registerer) prometheus.Registerer{
 		"prefix": func(name string, reg prometheus.Registerer) prometheus.Registerer {

@@ -304,7 +304,7 @@ func TestFirstExport(t *testing.T) {
 	t.Error("no lifecycle")
 }
 
-// TestSingleFlight: those who ask during a collection share the next one, because the present one
+// TestSingleFlight: readers that ask during a collection share the next one, because the present one
 // may have read what has changed since.
 func TestSingleFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

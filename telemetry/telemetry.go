@@ -164,7 +164,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	return t, nil
 }
 
-// build makes the providers and their instruments. After an error, Shutdown ends those that exist.
+// build makes the providers and their instruments. After an error, Shutdown ends what exists.
 func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) error {
 	res, err := identity(ctx, cfg, env)
 	if err != nil {

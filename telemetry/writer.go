@@ -18,7 +18,7 @@ func (l lower) Header() http.Header         { return l.req.server.Header() }
 func (l lower) Write(b []byte) (int, error) { return l.req.server.Write(b) }
 func (l lower) WriteHeader(status int)      { l.req.server.WriteHeader(status) }
 
-// writer has the methods of both protocols' writers. Those that otelhttp measures go through it,
+// writer has the methods of both protocols' writers. The ones that otelhttp measures go through it,
 // and the others go to the server's writer. A struct of one pointer fits into an interface without
 // an allocation.
 type writer struct{ req *request }

@@ -31,7 +31,10 @@ func TestMain(m *testing.M) {
 		if unavailable = errors.Join(machine.Unavailable(), missing(), noPostgreSQL()); unavailable != nil {
 			os.Exit(m.Run())
 		}
-		os.Exit(outer())
+		os.Exit(machine.Rerun(first.Name, first.Addr+"/24", func() error { // outside is the network
+			_, err := build()
+			return err
+		}))
 	case first.Name:
 		if err := inner(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -62,25 +65,6 @@ func TestMain(m *testing.M) {
 func noPostgreSQL() error {
 	_, err := image.PostgreSQL("")
 	return err
-}
-
-// outer builds what is missing, and runs the tests inside.
-func outer() int {
-	if _, err := build(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	m, err := machine.Start(first.Name, first.Addr+"/24")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	code, err := m.Wait()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
 }
 
 // inner starts the cluster with everything as shipped.

@@ -179,7 +179,7 @@ func keyOf(f *life, c *column, by []string) string {
 	return of(pairs...)
 }
 
-// allOf are the pods of some jobs, whatever instances are chosen.
+// allOf are the pods of some jobs. The choice of instances does not matter.
 func (l look) allOf(jobs []string) (list []*life) {
 	for _, f := range l.pods {
 		if slices.Contains(jobs, f.job) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// shares are the shares of instances that are ready: of those that are heard, or, if there are fewer,
-// of those that should be.
+// shares are the shares of instances that are ready: of the heard ones, or, if these are fewer,
+// of the expected ones.
 func (l look) shares() map[string]float64 {
 	n, ready := map[string]float64{}, map[string]float64{}
 	for _, w := range l.serving() {

@@ -25,7 +25,7 @@ func lifecycle(state string) string {
 	return last(perInstance, fmt.Sprintf("health_lifecycle_status{health_lifecycle_state=%q}", state))
 }
 
-// inService keeps the instances that take traffic. notOut drops those that don't, and keeps
+// inService keeps the instances that take traffic. notOut drops the others, and keeps
 // instances without a lifecycle metric. An instance exports all states, so one of them is enough.
 var (
 	inService = " and on (job, instance) " + lifecycle("running") + " == 1 "

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		if unavailable = errors.Join(machine.Unavailable(), missing()); unavailable != nil {
 			os.Exit(m.Run())
 		}
-		os.Exit(outer())
+		os.Exit(machine.Rerun("engine", "198.18.255.1/24", prepare))
 	}
 	if err := start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -55,26 +55,8 @@ func missing() error {
 	return nil
 }
 
-// outer does what needs the network, because the machine has none, and what takes long, because it
-// should not count towards a test's time limit. Then it runs the tests inside.
-func outer() int {
-	if err := prepare(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	m, err := machine.Start("engine", "198.18.255.1/24")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	code, err := m.Wait()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
-}
-
+// prepare does what needs the network, because the machine has none, and what takes long, because it
+// should not count towards a test's time limit.
 func prepare() error {
 	if err := run(root, nil, "go", "mod", "download"); err != nil {
 		return err

@@ -113,6 +113,22 @@ func Start(name, addr string, env ...string) (*Machine, error) {
 	return m, nil
 }
 
+// Rerun runs prepare, and then this program again in a machine. It returns the exit code.
+func Rerun(name, addr string, prepare func() error) (code int) {
+	err := prepare()
+	if err == nil {
+		var m *Machine
+		if m, err = Start(name, addr); err == nil {
+			code, err = m.Wait()
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
 // Wait waits until the program inside ends and returns its exit code.
 func (m *Machine) Wait() (code int, err error) {
 	err = m.keeper.Wait()

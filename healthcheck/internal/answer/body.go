@@ -83,7 +83,7 @@ func body(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult
 	return append(b, "}\n"...)
 }
 
-// relevant lists the checks that a probe shows: first the deciding one, then those that do not
+// relevant lists the checks that a probe shows: first the deciding one, then the ones that do not
 // pass, the worst first, then rules, then the others, sorted by name. Liveness shows only heartbeats
 // and other checks that restart the process. Startup shows none.
 func relevant(v *judge.Verdict, p states.Probe) []*judge.Result {

@@ -11,8 +11,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
-// A Registry knows which instruments have been created: those that the View has seen, and those
-// that rules found in a collection, such as metrics of a Producer. Any goroutine may use it. The
+// A Registry knows which instruments have been created: the View has seen
+// them, or rules found them in a collection, such as metrics of a Producer. Any goroutine may use it. The
 // zero Registry is empty.
 type Registry struct {
 	asked    atomic.Bool

@@ -47,7 +47,7 @@ type Reading struct {
 
 	Unmatched *Unmatched // what the filter misses; nil if it matches
 	Folded    float64    // events of the window that went to the overflow series, so nobody knows whose they are
-	Hidden    string     // why some series can't be judged; the groups are those that can
+	Hidden    string     // why some series can't be judged; the groups have the others
 
 	// Inexact says which limit lies between two bucket boundaries, so that a count beyond it is an
 	// interval; nil if none does.

@@ -119,7 +119,9 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 			changes = append(changes, Change{Check: r}) // bad from the start
 		}
 	}
-	v.Own = v.own(in.Life, in.Collecting)
+	if in.Voting {
+		v.Own = v.own(in.Life, in.Collecting)
+	}
 	changes = append(changes, j.vote(v, prev, in, at)...)
 	v.Probes = v.probes(in.Life, in.Collecting)
 	v.Admitted = prev != nil && prev.Admitted || v.Probes[states.Readiness].State != verdict.Fail

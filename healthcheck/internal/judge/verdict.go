@@ -23,7 +23,7 @@ type Verdict struct {
 	Final   bool // the last one: it never grows stale
 	started bool // startup has passed
 
-	Own      verdict.State // readiness by the instance's own evidence, before any vote: Pass, Fail or Unknown
+	Own      verdict.State // readiness by the instance's own evidence, before any vote: Pass, Fail or Unknown; empty without peers
 	Admitted bool          // readiness has passed once
 	Voting   bool          // peers vote on failing checks
 }

@@ -12,7 +12,7 @@ import (
 // because another one takes it over.
 type Groups struct {
 	wait, keep time.Duration
-	all        map[attribute.Distinct]*group // those that have crossed something
+	all        map[attribute.Distinct]*group // have crossed something
 }
 
 type group struct {

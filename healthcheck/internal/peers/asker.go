@@ -44,8 +44,8 @@ type Asker struct {
 
 	mu    sync.Mutex             // guards the fields below; never held while somebody is asked
 	found []string               // the addresses of the last lookup that has succeeded
-	peers map[string]*votes.Peer // those that are asked while a check fails
-	out   map[string]time.Time   // addresses that don't vote, and when they were asked: other services and those that drain; zero is oneself
+	peers map[string]*votes.Peer // asked while a check fails
+	out   map[string]time.Time   // addresses without a vote, and when they were asked: other services and draining peers; zero is oneself
 }
 
 // New makes an Asker, which does nothing before Look and Ask. changed must not block.

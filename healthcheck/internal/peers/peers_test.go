@@ -349,7 +349,7 @@ func TestAsking(t *testing.T) {
 	})
 }
 
-// TestAnswers: what each kind of peer becomes. Oneself, other services and those that drain are not
+// TestAnswers: what each kind of peer becomes. Oneself, other services and draining peers are not
 // asked again.
 func TestAnswers(t *testing.T) {
 	good := votes.Answer{Instance: "other", Service: "orders", Phase: states.Running, State: verdict.Pass}

@@ -22,7 +22,7 @@ type Answer struct {
 	Phase    states.Phase     // only a running peer votes
 	State    verdict.State    // of readiness by its own evidence, before any vote; Unknown without evidence
 	Admitted bool             // it was ready once
-	Checks   map[string]Check // those that it has
+	Checks   map[string]Check // as far as it has them
 }
 
 // A Check is what a peer says of one of its checks.
