@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -189,4 +190,27 @@ func TestLongPattern(t *testing.T) {
 			t.Errorf("a pattern of %d bytes is kept", len(pattern))
 		}
 	}
+}
+
+// TestLastFault: Close waits until the last fault is told, as long as its time lasts.
+func TestLastFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler := make(chan struct{})
+		tell := func(error) { <-handler }
+		f := &faults{count: func(string) {}, tell: tell}
+		f.end(t.Context()) // nothing to wait for
+		f.report(&fault{how: "panic"}, "callback", "x")
+		ended := false
+		go func() { f.end(context.Background()); ended = true }()
+		if synctest.Wait(); ended {
+			t.Error("ended before the handler has the line")
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		f.end(short)
+		close(handler)
+		if synctest.Wait(); !ended {
+			t.Error("not ended, although all is told")
+		}
+	})
 }

@@ -144,7 +144,7 @@ type faults struct {
 
 	mu      sync.Mutex
 	waiting []error
-	telling bool
+	told    chan struct{} // closed when none waits; nil while nobody tells
 }
 
 func (f *faults) report(failed *fault, subject, name string) {
@@ -158,9 +158,23 @@ func (f *faults) report(failed *fault, subject, name string) {
 		return // the handler blocks; they are counted
 	}
 	f.waiting = append(f.waiting, &fault{what: name, how: failed.how, text: failed.text})
-	if !f.telling {
-		f.telling = true
+	if f.told == nil {
+		f.told = make(chan struct{})
 		go f.tellAll()
+	}
+}
+
+// end waits until all faults are told, within ctx.
+func (f *faults) end(ctx context.Context) {
+	f.mu.Lock()
+	told := f.told
+	f.mu.Unlock()
+	if told == nil {
+		return
+	}
+	select {
+	case <-told:
+	case <-ctx.Done():
 	}
 }
 
@@ -169,7 +183,10 @@ func (f *faults) tellAll() {
 		f.mu.Lock()
 		all := f.waiting
 		f.waiting = nil
-		f.telling = len(all) > 0
+		if len(all) == 0 {
+			close(f.told)
+			f.told = nil
+		}
 		f.mu.Unlock()
 		if len(all) == 0 {
 			return

@@ -115,6 +115,7 @@ type Telemetry struct {
 	panics       guard.Site    // the lines about panics of handlers, which are exported too
 	errorLogger  *errorLogger
 	outcomes     *outcomes
+	faults       *faults // of code that collections call
 	scrapeErrors *scrapeErrors
 	conflicts    nameConflicts
 
@@ -181,8 +182,8 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 	}
 	out := newOutcomes(t.errorLogger)
 	t.outcomes = out
-	failed := &faults{count: out.uncollected, tell: t.errorLogger.Handle}
-	metrics := newCollection(cfg, res, failed)
+	t.faults = &faults{count: out.uncollected, tell: t.errorLogger.Handle}
+	metrics := newCollection(cfg, res, t.faults)
 	if err := t.serveMetrics(cfg, metrics, res); err != nil {
 		return err
 	}
@@ -229,7 +230,7 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 		options = append(options, sdkmetric.WithReader(usersReader{r}))
 	}
 	t.metrics = sdkmetric.NewMeterProvider(options...)
-	t.MeterProvider = meterProvider{t.metrics, &own, failed, &sync.Map{}}
+	t.MeterProvider = meterProvider{t.metrics, &own, t.faults, &sync.Map{}}
 	env.announce(t.log)
 
 	if err := out.instrument(t.metrics); err != nil {
@@ -308,6 +309,7 @@ func (t *Telemetry) Close() error {
 	if err != nil {
 		t.lines.Write(context.Background(), slog.LevelWarn, "the last telemetry was not exported", slog.String("error", guard.Text(err)))
 	}
+	t.faults.end(ctx)
 	if lost := t.lines.End(); lost > 0 {
 		err = errors.Join(err, fmt.Errorf("%d log lines were not written, because the log handler was too slow or failed", lost))
 	}
