@@ -166,13 +166,15 @@ func demo(t *testing.T, namespace string) []pod {
 	return pods
 }
 
-// another applies an overlay of the demo to a namespace of its own, where pods must be restricted.
+// another applies an overlay of the demo to a namespace of its own, where pods must be restricted. They
+// are on the first node, because a test kills the second one.
 func another(namespace, overlay string) error {
 	if _, err := kubectl("create", "namespace", namespace); err != nil && !strings.Contains(err.Error(), "AlreadyExists") {
 		return err
 	}
 	for _, args := range [][]string{
 		{"label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted"},
+		{"annotate", "namespace", namespace, "scheduler.alpha.kubernetes.io/node-selector=kubernetes.io/hostname=" + first.Name},
 		{"-n", namespace, "create", "secret", "generic", "demo-admin", "--from-literal=token=tests"},
 		{"-n", namespace, "apply", "-k", filepath.Join(root, "deploy/kubernetes/overlays", overlay)},
 	} {

@@ -156,7 +156,7 @@ func (n node) control(programs programs) error {
 		"--tls-cert-file="+keys+"/apiserver.crt", "--tls-private-key-file="+keys+"/apiserver.key", "--client-ca-file="+keys+"/ca.crt",
 		"--kubelet-client-certificate="+keys+"/admin.crt", "--kubelet-client-key="+keys+"/admin.key", "--kubelet-preferred-address-types=InternalIP",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+keys+"/sa.pub", "--service-account-signing-key-file="+keys+"/sa.key",
-		"--service-cluster-ip-range="+services, "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--profiling=false"); err != nil {
+		"--service-cluster-ip-range="+services, "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction,PodNodeSelector", "--profiling=false"); err != nil {
 		return err
 	}
 	if err := listening("tcp", n.Addr+":6443"); err != nil {
