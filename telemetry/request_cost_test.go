@@ -23,8 +23,8 @@ import (
 // depend on the load of the machine, so they are a test and time is only a benchmark.
 func TestInstrumentAllocates(t *testing.T) {
 	for _, sampler := range samplings {
-		plain := allocations(otelhttpAlone(t, sampler.name, itemsMux()))
-		own := allocations(instrument(t, sampler.name, itemsMux()))
+		plain := allocations(otelhttpAlone(t, sampler.name, nowhere{}, itemsMux()))
+		own := allocations(instrument(t, sampler.name, nowhere{}, itemsMux()))
 		t.Logf("%s: otelhttp alone %v allocations, Instrument %v", sampler.name, plain, own)
 		if own > plain {
 			t.Errorf("%s: Instrument makes %v allocations for a request, otelhttp alone makes %v", sampler.name, own, plain)
@@ -51,9 +51,9 @@ var samplings = []struct {
 	{"no_endpoint", sdktrace.AlwaysSample()}, // sampled, and exported nowhere
 }
 
-// instrument has everything around next that a user of Start gets. Spans go to an exporter that
-// drops them.
-func instrument(tb testing.TB, sampler string, next http.Handler) http.Handler {
+// instrument has everything around next that a user of Start gets. Spans go to an exporter, as with an
+// endpoint.
+func instrument(tb testing.TB, sampler string, spans sdktrace.SpanExporter, next http.Handler) http.Handler {
 	name, arg := sampler, ""
 	switch sampler {
 	case "ratio_0.1":
@@ -74,13 +74,13 @@ func instrument(tb testing.TB, sampler string, next http.Handler) http.Handler {
 	g := newGate(&newOutcomes(tel.errorLogger).traces, 2560)
 	tel.TracerProvider = tel.traces // as with an endpoint
 	tel.traces.RegisterSpanProcessor(gatedSpans{
-		sdktrace.NewBatchSpanProcessor(gatedSpanExporter{nowhere{}, g}), g, spanRules{bounds{value: spanValueLimit, item: itemLimit}, false, tel.service},
+		sdktrace.NewBatchSpanProcessor(gatedSpanExporter{spans, g}), g, spanRules{bounds{value: spanValueLimit, item: itemLimit}, false, tel.service},
 	})
 	return tel.Instrument(next)
 }
 
 // otelhttpAlone has what a user of otelhttp writes: no views and no redaction.
-func otelhttpAlone(tb testing.TB, sampler string, next http.Handler) http.Handler {
+func otelhttpAlone(tb testing.TB, sampler string, spans sdktrace.SpanExporter, next http.Handler) http.Handler {
 	reader, err := otelprom.New(otelprom.WithRegisterer(prometheus.NewRegistry()))
 	if err != nil {
 		tb.Fatal(err)
@@ -94,7 +94,7 @@ func otelhttpAlone(tb testing.TB, sampler string, next http.Handler) http.Handle
 	}
 	options := []sdktrace.TracerProviderOption{sdktrace.WithSampler(root)}
 	if sampler != "no_endpoint" {
-		options = append(options, sdktrace.WithBatcher(nowhere{}))
+		options = append(options, sdktrace.WithBatcher(spans))
 	}
 	tp := sdktrace.NewTracerProvider(options...)
 	tb.Cleanup(func() {
