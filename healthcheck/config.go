@@ -19,7 +19,9 @@ type Config struct {
 	ShutdownTimeout time.Duration // how long requests in flight may take after that; 10s if zero
 
 	// OverrideFile overrides the effects of failing checks while the process runs. Every line is
-	// NAME=not-ready, NAME=warn or NAME=show. The name * stands for every other check. The file
+	// NAME=not-ready, NAME=warn or NAME=show. NAME=shadow takes the force from a check: it counts
+	// only for the shadow verdict, which says what would be. NAME=enforce gives the force back, also
+	// to a check whose Shadow is set. The name * stands for every other check. The file
 	// wins over the variable HEALTH_OVERRIDES, which has the same pairs, separated by commas.
 	// Overridden checks are still judged, and overrides are shown, exported and logged. A name
 	// without a check is logged. An overridden heartbeat no longer fails liveness. No file if

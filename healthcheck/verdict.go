@@ -68,19 +68,20 @@ func (m *Monitor) Watch(ctx context.Context) iter.Seq[*verdict.Verdict] {
 
 // public converts a verdict for users, as it counts now.
 func public(v *judge.Verdict, now time.Time) *verdict.Verdict {
-	probe := func(p states.Probe) verdict.Result {
-		r := v.Effective(p, now)
-		return verdict.Result{Name: p.String(), State: r.State, Since: r.Since, Reason: r.Reason}
-	}
+	probe := func(p states.Probe) verdict.Result { return probeResult(p, v.Effective(p, now)) }
 	out := &verdict.Verdict{
 		Time: v.Time, Phase: string(v.Phase), Liveness: probe(states.Liveness), Readiness: probe(states.Readiness),
 		Startup: probe(states.Startup), Results: make([]verdict.Result, len(v.Checks)),
+	}
+	if v.Shadow != nil {
+		would := func(p states.Probe) verdict.Result { return probeResult(p, v.EffectiveShadow(p, now)) }
+		out.Shadow = &verdict.Shadow{Liveness: would(states.Liveness), Readiness: would(states.Readiness)}
 	}
 	for n := range v.Checks {
 		c := &v.Checks[n]
 		r := verdict.Result{
 			Name: c.Subject.Name, State: c.State, Since: c.Since, Reason: c.Reason,
-			OnFail: c.OnFail, Overridden: c.Overridden, Unit: c.Finding.Unit,
+			OnFail: c.OnFail, Overridden: c.Override != "", Shadow: c.Shadow, Unit: c.Finding.Unit,
 		}
 		if c.Finding.HasValue {
 			r.Value = &c.Finding.Value
@@ -94,6 +95,10 @@ func public(v *judge.Verdict, now time.Time) *verdict.Verdict {
 		out.Results[n] = r
 	}
 	return out
+}
+
+func probeResult(p states.Probe, r judge.ProbeResult) verdict.Result {
+	return verdict.Result{Name: p.String(), State: r.State, Since: r.Since, Reason: r.Reason}
 }
 
 // A notifier wakes all that wait for the next verdict.

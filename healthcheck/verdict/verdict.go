@@ -29,8 +29,12 @@ type Verdict struct {
 	Liveness  Result
 	Readiness Result
 	Startup   Result
+	Shadow    *Shadow  // nil if no check is or was in shadow
 	Results   []Result // checks, rules and heartbeats, in the order in which they were added
 }
+
+// Shadow is what the probes would answer if the checks in shadow had force.
+type Shadow struct{ Liveness, Readiness Result }
 
 // A Result is the state of one probe, check, rule or heartbeat.
 type Result struct {
@@ -39,7 +43,8 @@ type Result struct {
 	Since      time.Time // when State was entered
 	Reason     string    // why State is not pass, at most 200 bytes; never the text of an error
 	OnFail     Effect    // in force now; empty for a probe
-	Overridden bool      // an operator replaced OnFail
+	Overridden bool      // an operator replaced OnFail, or gave or took its force
+	Shadow     bool      // OnFail has no force: it counts for Verdict.Shadow alone
 	Value      *float64  // in Unit: of a rule's indicator, or the duration of a check's last run; nil if there is none
 	Unit       string    // in UCUM, as in OpenTelemetry
 	Err        error     // of a check's last run; its text may hold secrets

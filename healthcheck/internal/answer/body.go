@@ -29,6 +29,14 @@ type head struct {
 	ServiceID string        `json:"serviceId"`
 	ReleaseID string        `json:"releaseId"`
 	Time      string        `json:"time,omitempty"`
+	Shadow    *shadow       `json:"shadow,omitempty"`
+}
+
+// shadow says what the probe would answer if the checks in shadow had force.
+type shadow struct {
+	Status verdict.State `json:"status"`
+	Since  string        `json:"since"`
+	Output string        `json:"output,omitempty"`
 }
 
 type bodyOptions struct {
@@ -40,10 +48,15 @@ type bodyOptions struct {
 // body writes the response of one probe within its limit of bytes. Checks that do not fit are
 // counted as omitted.
 func body(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult, opt bodyOptions) []byte {
-	b := bytes.TrimSuffix(marshal(head{
+	h := head{
 		Status: r.State, Output: shorten(r.Reason, maxText), Lifecycle: v.Phase, Until: timestamp(v.Until),
 		ServiceID: shorten(service.Name, maxText/4), ReleaseID: shorten(service.Version, maxText/4), Time: timestamp(v.Time),
-	}), []byte("}"))
+	}
+	if v.Shadow != nil && p != states.Startup && opt.verbose {
+		would := &v.Shadow.Probes[p]
+		h.Shadow = &shadow{would.State, timestamp(would.Since), shorten(would.Reason, maxText)}
+	}
+	b := bytes.TrimSuffix(marshal(h), []byte("}"))
 	b = append(b, `,"checks":{`...)
 	const tail = `},"omitted":1000000}` + "\n"
 	checks := relevant(v, p)

@@ -18,6 +18,7 @@ import (
 type entry struct {
 	Status        verdict.State  `json:"status"`
 	Override      verdict.Effect `json:"override,omitempty"`
+	Shadow        bool           `json:"shadow,omitempty"`
 	Role          string         `json:"role,omitempty"`
 	ObservedValue *jsonNumber    `json:"observedValue,omitempty"`
 	ObservedUnit  string         `json:"observedUnit,omitempty"`
@@ -60,9 +61,7 @@ func shorten(s string, n int) string {
 func entryOf(c *judge.Result, opt bodyOptions) []byte {
 	f := &c.Finding
 	e := entry{Status: c.State, Role: states.Role(c.Subject.OnFail), Output: shorten(c.Reason, maxText)}
-	if c.Overridden {
-		e.Override = c.OnFail
-	}
+	e.Override, e.Shadow = c.Override, c.Shadow
 	if f.HasValue || f.Rule != nil { // null says that there is nothing to judge
 		e.ObservedValue = &jsonNumber{f.Value, f.HasValue}
 		e.ObservedUnit = f.Unit

@@ -49,10 +49,13 @@ type Instruments struct {
 	checkTimeout     metric.Float64ObservableGauge
 	checkInfo        metric.Int64ObservableUpDownCounter
 	checkOverride    metric.Int64ObservableUpDownCounter
+	checkShadow      metric.Int64ObservableUpDownCounter
 	lastTransition   metric.Float64ObservableGauge
 	checkTransitions metric.Int64Counter
 	probeStatus      metric.Int64ObservableUpDownCounter
 	probeDuration    metric.Float64ObservableCounter
+	shadowStatus     metric.Int64ObservableUpDownCounter
+	shadowDuration   metric.Float64ObservableCounter
 	probeTransitions metric.Int64Counter
 	probeRequests    metric.Int64ObservableCounter
 	lifecycleStatus  metric.Int64ObservableUpDownCounter
@@ -103,10 +106,13 @@ func (i *Instruments) Create(mp metric.MeterProvider) error {
 	i.checkTimeout = m.gauge("health.check.timeout", "s", "Time that one run of an active check may take.")
 	i.checkInfo = m.UpDown("health.check.info", "1", "Always 1; what a failing check does is an attribute.")
 	i.checkOverride = m.UpDown("health.check.override", "1", "1 while an operator overrides what a failing check does.")
+	i.checkShadow = m.UpDown("health.check.shadow", "1", "1 while a check is judged without force.")
 	i.lastTransition = m.gauge("health.check.last_transition.timestamp", "s", "Unix time at which a check entered its state.")
 	i.checkTransitions = m.events("health.check.transitions", "{transition}", "Changes of a check's state, by the new state.")
 	i.probeStatus = m.UpDown("health.probe.status", "1", "1 for the state that a probe is in, 0 for the others.")
 	i.probeDuration = m.seconds("health.probe.state.duration", "s", "Time that a probe has spent in a state.")
+	i.shadowStatus = m.UpDown("health.probe.shadow.status", "1", "1 for the state that a probe would be in if the checks in shadow had force, 0 for the others.")
+	i.shadowDuration = m.seconds("health.probe.shadow.state.duration", "s", "Time that a probe would have spent in a state if the checks in shadow had force.")
 	i.probeTransitions = m.events("health.probe.transitions", "{transition}", "Changes of a probe's state, by the new state.")
 	i.probeRequests = m.counter("health.probe.requests", "{request}", "Probe requests answered.")
 	i.fileInvalid = m.UpDown("health.file.invalid", "1", "1 while a file of the operators is invalid or can't be read, and its last content stays in force.")
@@ -155,6 +161,10 @@ func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, now ti
 			set := i.probeStates[p][n]
 			o.ObserveInt64(i.probeStatus, one(v.Effective(p, now).State == s), set)
 			o.ObserveFloat64(i.probeDuration, v.Ages[p][n], set) // as of the verdict: it never decreases
+			if v.Shadow != nil && p != states.Startup {
+				o.ObserveInt64(i.shadowStatus, one(v.EffectiveShadow(p, now).State == s), set)
+				o.ObserveFloat64(i.shadowDuration, v.Shadow.Ages[p][n], set)
+			}
 		}
 	}
 	if v.Voting {
@@ -179,7 +189,7 @@ func (i *Instruments) RecordRun(ctx context.Context, name string, o *run.Outcome
 
 // Count counts a change, in the trace of the run that caused it.
 func (i *Instruments) Count(v *judge.Verdict, c *judge.Change) {
-	if !i.created.Load() || c.Voted {
+	if !i.created.Load() || c.Voted || c.Shadow {
 		return
 	}
 	ctx := c.Trace(v)
@@ -195,8 +205,11 @@ func (i *Instruments) observeCheck(o metric.Observer, r *judge.Result, c *check)
 		o.ObserveInt64(i.checkStatus, one(r.State == s), c.states[n])
 	}
 	o.ObserveInt64(i.checkInfo, 1, c.role)
-	if r.Overridden {
-		o.ObserveInt64(i.checkOverride, 1, metric.WithAttributes(conventions.CheckName.String(r.Subject.Name), conventions.CheckOverride.String(string(r.OnFail))))
+	if r.Override != "" {
+		o.ObserveInt64(i.checkOverride, 1, metric.WithAttributes(conventions.CheckName.String(r.Subject.Name), conventions.CheckOverride.String(string(r.Override))))
+	}
+	if r.Shadow {
+		o.ObserveInt64(i.checkShadow, 1, c.name)
 	}
 	if r.Moved {
 		o.ObserveFloat64(i.lastTransition, Unix(r.Since), c.name)
@@ -232,6 +245,7 @@ func (i *Instruments) all() []metric.Observable {
 	return []metric.Observable{
 		i.failures, i.lastRun, i.lastSuccess, i.beats, i.active, i.checkStatus, i.checkValue, i.checkLimit, i.checkInterval,
 		i.checkTimeout, i.checkInfo, i.checkOverride, i.lastTransition, i.probeStatus, i.probeDuration, i.probeRequests, i.lifecycleStatus, i.fileInvalid,
+		i.checkShadow, i.shadowStatus, i.shadowDuration,
 		i.peers, i.peerAddresses, i.peerRequests, i.panic,
 	}
 }

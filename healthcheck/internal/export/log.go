@@ -41,7 +41,14 @@ func (l Log) Change(v *judge.Verdict, c *judge.Change) {
 			slog.String("health.check.output", r.Reason))
 		return
 	}
-	r := &v.Probes[c.Probe]
+	r := c.Of(v)
+	if c.Shadow {
+		l.Write(c.Trace(v), slog.LevelInfo, "a probe would have changed its state, if the checks in shadow had force",
+			slog.String("event.name", "health.probe.shadow.state_changed"),
+			slog.String(string(conventions.ProbeName), c.Probe.String()), slog.String(string(conventions.ProbeState), string(r.State)),
+			slog.String("health.probe.previous_state", string(c.Was)), slog.String("health.probe.output", r.Reason))
+		return
+	}
 	l.Write(c.Trace(v), levelOf(r.State), "a probe changed its state",
 		slog.String("event.name", "health.probe.state_changed"),
 		slog.String(string(conventions.ProbeName), c.Probe.String()), slog.String(string(conventions.ProbeState), string(r.State)),

@@ -30,6 +30,7 @@ type Subject struct {
 	Late              bool           // added to a running process, so it is not judged before there is evidence
 	Interval, Timeout time.Duration  // of a check; zero for others
 	Alone             bool           // peers have no vote on it
+	Shadow            bool           // as configured: it is judged without force
 	Evaluate          func(memory.Instant) Finding
 	Hurry             func() // brings the next run of a check forward; nil for others
 }
@@ -51,16 +52,17 @@ type Finding struct {
 
 // A Result is one subject's part of a judgement.
 type Result struct {
-	Subject    *Subject
-	Finding    Finding
-	State      verdict.State
-	Since      time.Time
-	Reason     string
-	OnFail     verdict.Effect // in force
-	Overridden bool
-	Moved      bool            // the state has changed since the first evidence
-	known      bool            // there was evidence once
-	Vote       *votes.Decision // of the peers, while it fails; nil if they have no vote
+	Subject  *Subject
+	Finding  Finding
+	State    verdict.State
+	Since    time.Time
+	Reason   string
+	OnFail   verdict.Effect  // in force, unless it is in shadow
+	Override verdict.Effect  // of an operator; empty if none
+	Shadow   bool            // it counts for the shadow verdict alone
+	Moved    bool            // the state has changed since the first evidence
+	known    bool            // there was evidence once
+	Vote     *votes.Decision // of the peers, while it fails; nil if they have no vote
 }
 
 // Inputs are the inputs of one judgement, besides the subjects.
@@ -123,22 +125,13 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 		v.Own = v.own(in.Life, in.Collecting)
 	}
 	changes = append(changes, j.vote(v, prev, in, at)...)
-	v.Probes = v.probes(in.Life, in.Collecting)
+	v.Course = newCourse(v.probes(in.Life, in.Collecting), now)
 	v.Admitted = prev != nil && prev.Admitted || v.Probes[states.Readiness].State != verdict.Fail
-	for _, p := range states.Probes {
-		r := &v.Probes[p]
-		r.Since, r.Reason = now, text.Shorten(r.Reason, maxReason)
-		if prev == nil {
-			continue
-		}
-		v.Ages[p] = prev.spent(p, now)
-		if was := prev.Probes[p]; was.State == r.State {
-			r.Since = was.Since
-		} else {
-			changes = append(changes, Change{Probe: p, Was: was.State})
-		}
+	if v.shadows() || prev != nil && prev.Shadow != nil {
+		c := newCourse(v.enforced().probes(in.Life, in.Collecting), now)
+		v.Shadow = &c
 	}
-	return v, changes
+	return v, append(changes, v.follow(prev)...)
 }
 
 // result is the subject's part of a judgement, without the history.
@@ -148,8 +141,13 @@ func (s *Subject) result(at memory.Instant, override verdict.Effect) Result {
 		Subject: s, Finding: f, State: f.State, Since: at.Now, Reason: text.Shorten(f.Reason, maxReason),
 		OnFail: s.OnFail, known: f.State != verdict.Unknown,
 	}
-	if override != "" {
-		r.OnFail, r.Overridden = override, true
+	r.Override, r.Shadow = override, s.Shadow
+	switch override {
+	case "":
+	case states.Shadow, states.Enforce:
+		r.Shadow = override == states.Shadow
+	default:
+		r.OnFail, r.Shadow = override, false
 	}
 	return r
 }

@@ -18,10 +18,6 @@ type ProbeResult struct {
 	Cause  *Result // the worst check; nil if there is none
 }
 
-// durations are the seconds that a probe has spent in each state, in the order
-// of states.ProbeStates.
-type durations [len(states.ProbeStates)]float64
-
 // probes derives the probes from the checks and the lifecycle, as in the table of
 // docs/response-format.md.
 func (v *Verdict) probes(life lifecycle.Phase, collecting time.Duration) (r [len(states.Probes)]ProbeResult) {
@@ -60,19 +56,20 @@ func (v *Verdict) readiness(life lifecycle.Phase, collecting time.Duration) Prob
 
 // excludes reports whether a check takes its instance out, if no peer has a vote.
 func (c *Result) excludes() bool {
-	return (c.OnFail == states.NotReady || c.OnFail == states.Restart) && !states.Good(c.State)
+	return !c.Shadow && (c.OnFail == states.NotReady || c.OnFail == states.Restart) && !states.Good(c.State)
 }
 
 // stays reports whether the peers keep the instance in.
 func (c *Result) stays() bool { return c.Vote != nil && c.Vote.Stays }
 
-// worst returns the worst of the matching checks, its reason, and how many more there are.
+// worst returns the worst of the matching checks that have force, its reason, and how many more there
+// are.
 func (v *Verdict) worst(to verdict.State, is func(*Result) bool) (r ProbeResult, found bool) {
 	var worst *Result
 	n := 0
 	for i := range v.Checks {
 		c := &v.Checks[i]
-		if !is(c) {
+		if c.Shadow || !is(c) {
 			continue
 		}
 		n++

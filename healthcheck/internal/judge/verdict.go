@@ -14,14 +14,14 @@ import (
 
 // A Verdict is the outcome of one judgement. It is immutable.
 type Verdict struct {
-	Time    time.Time
-	Phase   states.Phase
-	Until   time.Time // end of maintenance
-	Checks  []Result
-	Probes  [len(states.Probes)]ProbeResult
-	Ages    [len(states.Probes)]durations
-	Final   bool // the last one: it never grows stale
-	started bool // startup has passed
+	Time   time.Time
+	Phase  states.Phase
+	Until  time.Time // end of maintenance
+	Checks []Result
+	Course
+	Shadow  *Course // what it would be if the checks in shadow had force; nil if none ever was
+	Final   bool    // the last one: it never grows stale
+	started bool    // startup has passed
 
 	Own      verdict.State // readiness by the instance's own evidence, before any vote: Pass, Fail or Unknown; empty without peers
 	Admitted bool          // readiness has passed once
@@ -30,22 +30,31 @@ type Verdict struct {
 
 // A Change is a new state of a subject or a probe, or a new decision of the peers on a subject.
 type Change struct {
-	Check *Result // nil for a probe
-	Probe states.Probe
-	Was   verdict.State // empty for the first state
-	Voted bool          // it is a decision
+	Check  *Result // nil for a probe
+	Probe  states.Probe
+	Was    verdict.State // empty for the first state
+	Voted  bool          // it is a decision
+	Shadow bool          // of a probe: what it would be
 }
 
 // Trace returns a context in the trace of the run that caused the change, if a run did.
 func (c *Change) Trace(v *Verdict) context.Context {
 	ctx, r := context.Background(), c.Check
 	if r == nil {
-		r = v.Probes[c.Probe].Cause
+		r = c.Of(v).Cause
 	}
 	if r != nil && r.Finding.Outcome != nil {
 		ctx = trace.ContextWithSpanContext(ctx, r.Finding.Outcome.Span)
 	}
 	return ctx
+}
+
+// Of returns the probe's result after its change.
+func (c *Change) Of(v *Verdict) *ProbeResult {
+	if c.Shadow {
+		return &v.Shadow.Probes[c.Probe]
+	}
+	return &v.Probes[c.Probe]
 }
 
 // of returns the result of a subject; nil if it was not judged. n is its most likely index.
@@ -91,29 +100,4 @@ func (v *Verdict) WhenStale(p states.Probe) ProbeResult {
 		return ProbeResult{State: verdict.Pass}
 	}
 	return ProbeResult{State: verdict.Fail, Reason: "no judgement for more than " + StaleAfter.String()}
-}
-
-// Effective returns the result of a probe at a time.
-func (v *Verdict) Effective(p states.Probe, now time.Time) ProbeResult {
-	if !v.Stale(now) {
-		return v.Probes[p]
-	}
-	r := v.WhenStale(p)
-	if r.Since.IsZero() {
-		r.Since = v.Time.Add(StaleAfter)
-	}
-	return r
-}
-
-// spent returns how long the probe has been in every state up to now. After the verdict is stale,
-// the time counts for the state that was answered then.
-func (v *Verdict) spent(p states.Probe, now time.Time) durations {
-	d := v.Ages[p]
-	fresh := now.Sub(v.Time)
-	if v.Stale(now) {
-		d[states.Index(v.WhenStale(p).State)] += (fresh - StaleAfter).Seconds()
-		fresh = StaleAfter
-	}
-	d[states.Index(v.Probes[p].State)] += fresh.Seconds()
-	return d
 }

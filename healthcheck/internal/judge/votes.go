@@ -35,7 +35,7 @@ func (v *Verdict) own(life lifecycle.Phase, collecting time.Duration) verdict.St
 // own.
 func (c *Result) Votable() bool {
 	alone := c.Subject.Alone || c.Finding.Outcome != nil && c.Finding.Outcome.Alone
-	return c.OnFail == states.NotReady && !alone
+	return c.OnFail == states.NotReady && !alone && !c.Shadow
 }
 
 // voted reports whether peers vote on a check now. A check without evidence is waited for.

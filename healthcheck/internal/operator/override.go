@@ -24,7 +24,7 @@ func (o Overrides) Of(check string) verdict.Effect {
 }
 
 // effects are the allowed overrides. Operators can't ask for a restart.
-var effects = []verdict.Effect{states.NotReady, states.WarnOnly, states.ShowOnly}
+var effects = []verdict.Effect{states.NotReady, states.WarnOnly, states.ShowOnly, states.Shadow, states.Enforce}
 
 // ParseOverrides reads NAME=EFFECT pairs, separated by commas or lines; # begins a
 // comment. It returns the valid pairs, and all mistakes at once.
@@ -45,7 +45,7 @@ func ParseOverrides(text string) (Overrides, error) {
 			case name == "":
 				errs = append(errs, fmt.Errorf("%q: no check is named", pair))
 			case !slices.Contains(effects, verdict.Effect(value)):
-				errs = append(errs, fmt.Errorf("%q: write NAME=not-ready, NAME=warn or NAME=show", pair))
+				errs = append(errs, fmt.Errorf("%q: write NAME=not-ready, NAME=warn, NAME=show, NAME=shadow or NAME=enforce", pair))
 			case twice:
 				errs = append(errs, fmt.Errorf("%q: the check is named twice", pair))
 			default:

@@ -11,6 +11,12 @@ const (
 	Restart  verdict.Effect = "restart"
 )
 
+// These overrides change no effect. They say whether it has force.
+const (
+	Shadow  verdict.Effect = "shadow"
+	Enforce verdict.Effect = "enforce"
+)
+
 // roles are the article's words for the effects.
 var roles = map[verdict.Effect]string{NotReady: "core", WarnOnly: "auxiliary", ShowOnly: "informational", Restart: "vital"}
 
