@@ -132,6 +132,8 @@ func TestDashboards(t *testing.T) {
 		start("orders", fmt.Sprintf("peer-%d", n), addrs[1], nil, "-addr", apart[n], "-peers", apart[1-n]).fault(http.MethodPut, "database-down")
 	}
 	see("peers")
+	start("orders", "shadow", addrs[1], []string{"HEALTH_OVERRIDES=database=shadow"}).fault(http.MethodPut, "database-down")
+	see("shadow")
 
 	t.Run("chosen", func(t *testing.T) {
 		// Some variables need a choice: one instance, or a service without data.

@@ -29,7 +29,6 @@ type Check struct {
 	// further run counts as one more failure. A panic is a failure.
 	Func   func(context.Context) error
 	OnFail verdict.Effect // NotReady if empty
-	Shadow bool           // judged, shown and exported, but a failure only counts for the shadow verdict, see Config.OverrideFile
 
 	Interval         time.Duration // from the start of a run to the next; 5s if zero
 	Timeout          time.Duration // of one run; 2s if zero, and at most Interval

@@ -21,7 +21,7 @@ type Config struct {
 	// OverrideFile overrides the effects of failing checks while the process runs. Every line is
 	// NAME=not-ready, NAME=warn or NAME=show. NAME=shadow takes the force from a check: it counts
 	// only for the shadow verdict, which says what would be. NAME=enforce gives the force back, also
-	// to a check whose Shadow is set. The name * stands for every other check. The file
+	// to a check whose OnFail is in shadow. The name * stands for every other check. The file
 	// wins over the variable HEALTH_OVERRIDES, which has the same pairs, separated by commas.
 	// Overridden checks are still judged, and overrides are shown, exported and logged. A name
 	// without a check is logged. An overridden heartbeat no longer fails liveness. No file if
@@ -68,4 +68,7 @@ const (
 	Restart  verdict.Effect = states.Restart  // "restart": /health answers 503 too, so the kubelet restarts the process
 )
 
-func isEffect(e verdict.Effect) bool { return states.Role(e) != "" }
+func isEffect(e verdict.Effect) bool {
+	e, _ = states.Split(e)
+	return states.Role(e) != ""
+}

@@ -82,16 +82,17 @@ func (m *Monitor) bind(e *entry, r *running) {
 	switch {
 	case e.check != nil:
 		c := e.check.withDefaults(m.config.Defaults).withDefaults(builtIn)
+		effect, shadow := states.Split(c.OnFail)
 		f := c.runFunc()
 		runner := run.New(f, jitter, r.tracer, r.instruments.RecordRun, m.askJudge)
 		e.subject = &judge.Subject{
-			Name: e.name, OnFail: c.OnFail, Shadow: c.Shadow, Awaited: true,
+			Name: e.name, OnFail: effect, Shadow: shadow, Awaited: true,
 			Interval: f.Interval, Timeout: f.Timeout, Evaluate: judge.Runs{Runner: runner}.Evaluate, Hurry: runner.Hurry,
 		}
 		ctx, cancel := context.WithCancel(r.ctx)
 		e.loop, e.end = func() { runner.Loop(ctx) }, cancel
 	case e.rule != nil:
-		effect := e.rule.OnFail
+		effect, shadow := states.Split(e.rule.OnFail)
 		if effect == "" {
 			effect = states.WarnOnly
 		}
@@ -101,7 +102,7 @@ func (m *Monitor) bind(e *entry, r *running) {
 		e.sampler.Dated = m.registry.Dated
 		judged := judge.NewRule(q, e.rule.For, e.rule.KeepFor, e.sampler, m.creation, time.Now(), jitter)
 		judged.Unfit = func() *query.Mistake { return m.unresolved(q) }
-		e.subject = &judge.Subject{Name: e.name, OnFail: effect, Shadow: e.rule.Shadow, Rule: q, Alone: e.rule.IgnorePeers, Evaluate: judged.Evaluate}
+		e.subject = &judge.Subject{Name: e.name, OnFail: effect, Shadow: shadow, Rule: q, Alone: e.rule.IgnorePeers, Evaluate: judged.Evaluate}
 		e.end = r.collector.Add(e.sampler)
 	default:
 		e.subject = &judge.Subject{Name: e.name, OnFail: states.Restart, Evaluate: judge.Beats{Stall: e.beat.stall, Last: e.beat.lastBeat}.Evaluate}

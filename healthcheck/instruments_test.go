@@ -47,7 +47,7 @@ func TestInstruments(t *testing.T) {
 			Dial: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED },
 		}
 		q := k.Queue("jobs", 100, func() int { return 0 })
-		t.Setenv("HEALTH_OVERRIDES", "queue=show")
+		t.Setenv("HEALTH_OVERRIDES", "queue=show,worker=shadow")
 		k.Heartbeat("worker", 0)
 		k.start()
 		q.Waited(t.Context(), time.Second)

@@ -87,7 +87,7 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	flags.DurationVar(&cfg.drain, "drain", 5*time.Second, "how long to serve requests after SIGTERM, while readiness fails; 0 for no drain")
 	flags.DurationVar(&cfg.stall, "stall", time.Minute, "liveness fails if a job makes no progress for this long")
 	flags.StringVar(&cfg.data, "data", "", "`directory` of the database; empty for a temporary one")
-	flags.StringVar(&cfg.overrides, "overrides", "", "`file` that overrides what failing checks do: NAME=not-ready, NAME=warn, NAME=show")
+	flags.StringVar(&cfg.overrides, "overrides", "", "`file` that overrides what failing checks do: NAME=not-ready, NAME=warn, NAME=show, NAME=shadow, NAME=enforce")
 	flags.StringVar(&cfg.maintenance, "maintenance", "", "`file` that puts the demo into maintenance: {\"reason\": …, \"until\": …}")
 	flags.StringVar(&cfg.peers, "peers", "", "`name:port` of the other instances; if most of them don't work either, a failing check takes none out")
 	flags.StringVar(&cfg.traceURL, "trace-url", "", "`URL` of a trace for the status page; {trace} stands for the trace id")

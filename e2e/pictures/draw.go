@@ -109,7 +109,7 @@ func (p picture) sheet(s *store, theme string) (sheet, error) {
 			return sheet{}, err
 		}
 		out.Board.Panels = append(out.Board.Panels, text)
-		if slices.Contains([]string{"dead", "no-traffic", "never"}, p.scene) || x.Title == "Votes of the peers" { // no scene has peers
+		if slices.Contains([]string{"dead", "no-traffic", "never"}, p.scene) || x.Title == "Votes of the peers" || x.Title == "Would be out" { // no scene has peers or a check in shadow
 			out.Empty = append(out.Empty, x.ID)
 		}
 		for _, t := range x.Targets {

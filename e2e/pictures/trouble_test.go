@@ -44,6 +44,10 @@ func (p *played) trouble(t *testing.T) {
 					put(n+float64(hash(f.instance)%2), "health_peers", "health_check_name", "database", "health_peer_vote", vote)
 				}
 			}
+			if f.job == "shop/orders" {
+				put(is("fail", f.conds[n].database), "health_probe_shadow_status", "health_probe_name", "readiness", "health_probe_state", "fail")
+				put(1-is("fail", f.conds[n].database), "health_probe_shadow_status", "health_probe_name", "readiness", "health_probe_state", "pass")
+			}
 			switch k := hash(f.instance) % 3; {
 			case f.job == "shop/orders" && k == 0:
 				put(1, "health_check_override", "health_check_name", "cache", "health_check_effect", "not-ready")

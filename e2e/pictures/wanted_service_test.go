@@ -187,6 +187,22 @@ var serviceFigures = map[string]wanted{
 		})
 		return r
 	}},
+	"15 A": {count: func(l look) rows {
+		r := rows{}
+		columnsOf(l.seen, "health_probe_shadow_status", func(f *life, c *column) {
+			if c.labels["health_probe_state"] != "fail" {
+				return
+			}
+			from, to := f.within(l.at, fresh)
+			for n := min(to, len(c.values)) - 1; n >= from; n-- {
+				if v := c.values[n]; !math.IsNaN(v) {
+					r.add(of(), exactly(v))
+					return
+				}
+			}
+		})
+		return r
+	}},
 	"20 A": {count: rateOf(requestSeconds+"_count", "http_response_status_code")},
 	"21 A": {count: errorShares()},
 	"22 A": {count: total("http_server_active_requests")},

@@ -57,7 +57,6 @@ type Rule struct {
 	For       time.Duration // how long a limit must be crossed before it counts, also for a warning; at once if zero
 	KeepFor   time.Duration // how long the rule stays failed after the limit was last crossed; not at all if zero
 
-	Shadow      bool // judged, shown and exported, but a failure only counts for the shadow verdict, see healthcheck.Config.OverrideFile
 	IgnorePeers bool // a failure takes the instance out even if its peers fail too, see healthcheck.Config.Peers
 }
 

@@ -157,7 +157,7 @@
     put(r.badge, (old ? "was " : marks[e.status] + " ") + e.status);
     put(r.role, e.role);
     show(r.since, e.since && !old ? "for " + span(Date.parse(d.now) - Date.parse(e.since)) : e.since && "since " + clock(e.since, d.now));
-    show(r.override, e.override && "overridden by an operator: " + e.override);
+    show(r.override, [e.shadow && "in shadow: decides nothing", e.override && "overridden by an operator: " + e.override].filter(Boolean).join(", "));
     show(r.value, text);
     bar(r, name, e, text);
     put(r.end, old ? "then" : "now");
@@ -195,6 +195,8 @@
     put($("sentence"), lost ? "At " + at + " it was: " + d.title + ". " + d.sentence : d.sentence);
     const facts = ["lifecycle " + v.lifecycle, "liveness " + d.probes.liveness, "startup " + d.probes.startup, v.time ? "judged at " + clock(v.time, d.now) : "not judged yet"];
     if (d.since && !old) facts.unshift("for " + span(Date.parse(d.now) - Date.parse(d.since)) + ", since " + clock(d.since, d.now));
+    const would = v.shadow;
+    show($("would"), would && !lost && "With the checks in shadow it would be " + marks[would.status] + " " + { pass: "ready", warn: "ready, with warnings", fail: "not ready" }[would.status] + (would.output ? ": " + would.output : "") + ".");
     put($("facts"), (lost ? "then: " : "") + facts.join(" · "));
     put($("checks-title"), old ? "Checks as of " + at : "Checks");
     const title = (lost ? "? contact lost" : marks[ready] + " " + d.title.toLowerCase()) + (v.serviceId ? " · " + v.serviceId : "");

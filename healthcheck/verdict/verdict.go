@@ -22,6 +22,17 @@ const (
 // healthcheck.Restart.
 type Effect string
 
+// InShadow is the effect without force. The check is judged, shown and exported. A failure changes no
+// answer, and counts only for [Verdict.Shadow]: it says what would be. So a new check or a new limit can
+// be tried in production:
+//
+//	OnFail: healthcheck.NotReady.InShadow()
+//
+// healthcheck.Config.OverrideFile gives the force and takes it without a release.
+func (e Effect) InShadow() Effect { return shadow + e }
+
+const shadow = "shadow:"
+
 // A Verdict is one judgement. Don't change it, because verdicts are shared.
 type Verdict struct {
 	Time      time.Time // of the judgement; zero before the first

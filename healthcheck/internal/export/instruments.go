@@ -204,7 +204,11 @@ func (i *Instruments) observeCheck(o metric.Observer, r *judge.Result, c *check)
 	for n, s := range states.CheckStates {
 		o.ObserveInt64(i.checkStatus, one(r.State == s), c.states[n])
 	}
-	o.ObserveInt64(i.checkInfo, 1, c.role)
+	if r.Shadow {
+		o.ObserveInt64(i.checkInfo, 1, c.shadowRole)
+	} else {
+		o.ObserveInt64(i.checkInfo, 1, c.role)
+	}
 	if r.Override != "" {
 		o.ObserveInt64(i.checkOverride, 1, metric.WithAttributes(conventions.CheckName.String(r.Subject.Name), conventions.CheckOverride.String(string(r.Override))))
 	}
@@ -253,6 +257,7 @@ func (i *Instruments) all() []metric.Observable {
 // check has the attribute sets and the constants of one check, built once.
 type check struct {
 	name, role        metric.ObserveOption
+	shadowRole        metric.ObserveOption // no failure of a check in shadow explains an answer
 	states            [len(states.CheckStates)]metric.ObserveOption
 	limits            []metric.ObserveOption
 	votes             [len(votes.Votes)]metric.ObserveOption
@@ -279,6 +284,7 @@ func newCheck(c *judge.Subject) *check {
 		return metric.WithAttributeSet(attribute.NewSet(append(kv, name)...))
 	}
 	o.name, o.role = with(), with(conventions.CheckRole.String(states.Role(c.OnFail)))
+	o.shadowRole = with(conventions.CheckRole.String(states.Role(states.ShowOnly)))
 	for n, s := range states.CheckStates {
 		o.states[n] = with(conventions.CheckState.String(string(s)))
 	}

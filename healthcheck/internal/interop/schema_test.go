@@ -138,6 +138,15 @@ func TestEveryBody(t *testing.T) {
 				w.all(k, fmt.Sprintf("%d s without a peer", n))
 			}
 		},
+		"shadow": func(t *testing.T) {
+			t.Setenv("HEALTH_OVERRIDES", "worse=shadow,fine=enforce")
+			k := newKit(t, ofChecks(
+				Check{Name: "down", Func: down, FailureThreshold: 1, OnFail: NotReady.InShadow()},
+				Check{Name: "worse", Func: down, FailureThreshold: 1, OnFail: Restart},
+				Check{Name: "fine", Func: func(context.Context) error { return nil }, OnFail: WarnOnly.InShadow()})).start()
+			wait(2 * time.Second)
+			w.all(k, "checks in shadow")
+		},
 		"starting and holds": func(t *testing.T) {
 			k := newKit(t, Config{})
 			w.all(k, "before Start")

@@ -1,7 +1,11 @@
 // Package states lists and orders the states, effects, probes and phases of a verdict. It is data.
 package states
 
-import "github.com/otelhealth/otelhealth/healthcheck/verdict"
+import (
+	"strings"
+
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
 
 // The effects, by their words in overrides and in the response.
 const (
@@ -19,6 +23,12 @@ const (
 
 // roles are the article's words for the effects.
 var roles = map[verdict.Effect]string{NotReady: "core", WarnOnly: "auxiliary", ShowOnly: "informational", Restart: "vital"}
+
+// Split splits an effect into the one that it has with force, and whether it is in shadow.
+func Split(e verdict.Effect) (effect verdict.Effect, shadow bool) {
+	text, shadow := strings.CutPrefix(string(e), string(verdict.Effect("").InShadow()))
+	return verdict.Effect(text), shadow
+}
 
 // Role returns the word for an effect in the response and in metrics; empty if it is not an effect.
 func Role(e verdict.Effect) string { return roles[e] }
