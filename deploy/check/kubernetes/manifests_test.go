@@ -266,10 +266,10 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// TestNamespace checks that the README creates the collectors' namespace. No manifest has it,
+// TestNamespace checks that docs/kubernetes.md creates the collectors' namespace. No manifest has it,
 // because kubectl delete -k would delete everything in it.
 func TestNamespace(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs/kubernetes.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,9 +277,9 @@ func TestNamespace(t *testing.T) {
 	if strings.Contains(text, "kind: Namespace") || !strings.Contains(text, "namespace: monitoring") {
 		t.Error("the collectors are not in namespace monitoring, or the manifests create it")
 	}
-	create, apply := bytes.Index(readme, []byte("kubectl create namespace monitoring")), bytes.Index(readme, []byte("kubectl apply -k deploy/kubernetes/collector"))
+	create, apply := bytes.Index(page, []byte("kubectl create namespace monitoring")), bytes.Index(page, []byte("kubectl apply -k deploy/kubernetes/collector"))
 	if create < 0 || apply < create {
-		t.Error("the README does not create the namespace before its first use")
+		t.Error("docs/kubernetes.md does not create the namespace before its first use")
 	}
 }
 
