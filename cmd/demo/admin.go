@@ -21,8 +21,9 @@ import (
 func changeable(token string, loopback bool) bool { return token != "" || loopback }
 
 // adminRoutes returns the routes for operators.
-func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults, page http.Handler, token string, loopback bool) *http.ServeMux {
+func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults, page, home http.Handler, token string, loopback bool) *http.ServeMux {
 	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", home)
 	mux.Handle("GET /metrics", tel.MetricsHandler())
 	mux.Handle("/status", page)
 	mux.Handle("/status/", page)

@@ -431,7 +431,7 @@ func TestNoTokenNoLoopback(t *testing.T) {
 			t.Errorf("isLoopback(%s) = %v", addr, !want)
 		}
 	}
-	mux := adminRoutes(healthcheck.New(healthcheck.Config{}), &telemetry.Telemetry{}, nil, http.NotFoundHandler(), "", false)
+	mux := adminRoutes(healthcheck.New(healthcheck.Config{}), &telemetry.Telemetry{}, nil, http.NotFoundHandler(), http.NotFoundHandler(), "", false)
 	r, err := http.NewRequest("PUT", "/faults/database-down", nil)
 	if err != nil {
 		t.Fatal(err)

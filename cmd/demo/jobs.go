@@ -88,8 +88,9 @@ func (j *jobs) finish() {
 	}
 }
 
-func (j *jobs) routes() *http.ServeMux {
+func (j *jobs) routes(home http.Handler) *http.ServeMux {
 	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", home)
 	mux.HandleFunc("POST /jobs", j.post)
 	mux.HandleFunc("GET /jobs/{id}", j.get)
 	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("a client called GET /panic") })

@@ -127,12 +127,13 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	if changeable(cfg.token, loopback) {
 		page.MaintenancePath, names = "/maintenance", faults.names()
 	}
-	adminServer.Handler = health.Wrap(adminRoutes(health, tel, faults, statuspage.New(ctx, health, page), cfg.token, loopback))
+	home := indexOf(l.app.Addr(), l.admin.Addr(), names)
+	adminServer.Handler = health.Wrap(adminRoutes(health, tel, faults, statuspage.New(ctx, health, page), home, cfg.token, loopback))
 	go func() { _ = adminServer.Serve(l.admin) }() // Close ends it
 
 	banner(stdout, l.app.Addr(), l.admin.Addr(), names)
 	go generateLoad(ctx, "http://"+l.app.Addr().String()+"/jobs", cfg.load)
-	return health.Serve(newServer(health.Wrap(tel.Instrument(requests.handler(jobs.routes())))), l.app)
+	return health.Serve(newServer(health.Wrap(tel.Instrument(requests.handler(jobs.routes(home))))), l.app)
 }
 
 // newServer has limits, so a slow or hostile client can't hold a connection.

@@ -119,6 +119,7 @@
     if (!parts.length) text = (e.time ? ("took" in e ? "" : "last run took ") : "silent for ") + text; // an active check, or a heartbeat
     if (parts.length && e.observedValue !== null && parts[0].startsWith("at most")) text += " of " + parts.shift();
     text = [text, ...parts].join(", ");
+    if (e.limit > 0 && e.observedValue > e.limit) text += ": " + (e.observedValue < 2 * e.limit ? Math.ceil(100 * (e.observedValue / e.limit - 1)) + " % over" : short(Math.round(e.observedValue / e.limit)) + " times the limit");
     if (e.window) text += ", in " + e.window;
     return text + (group.length ? " (" + group.join(", ") + ")" : "");
   }
@@ -135,6 +136,9 @@
     while (row.bar.children.length < 1 + ticks.length) row.bar.append(el("b"));
     ticks.forEach((v, n) => { row.bar.children[n + 1].style.left = part(v); });
   }
+
+  // The value's line says these numbers with their units.
+  const onlyNumbers = /^[-.\d]+ of at (most|least) [-.\d]+$|^[-.\d]+, warns (above|below) [-.\d]+$/;
 
   const rows = new Map();
   function rowOf(name) {
@@ -161,7 +165,7 @@
     show(r.value, text);
     bar(r, name, e, text);
     put(r.end, old ? "then" : "now");
-    show(r.why, e.output);
+    show(r.why, e.output && !onlyNumbers.test(e.output) && e.output);
     show(r.error, e.error && "Last error: " + e.error);
     const trace = (d.traces || {})[name];
     show(r.trace, trace && (e.error ? "Trace of the failed run" : "Trace of the last run") + " of " + name);

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -79,6 +80,26 @@ func TestPage(t *testing.T) {
 			t.Errorf("POST: %d", w.Code)
 		}
 	})
+}
+
+// TestSentenceNamesAll: the sentence names each check to blame, and says nothing of checks that decide
+// nothing.
+func TestSentenceNamesAll(t *testing.T) {
+	v := &verdict.Verdict{Time: time.Now(), Phase: "running", Readiness: verdict.Result{State: verdict.Fail, Reason: "queue: 90 of at most 80 (and 2 more)"}}
+	for name, effect := range map[string]verdict.Effect{"queue": healthcheck.NotReady, "database": healthcheck.NotReady, "cache": healthcheck.WarnOnly, "shown": healthcheck.ShowOnly} {
+		v.Results = append(v.Results, verdict.Result{Name: name, State: verdict.Fail, OnFail: effect})
+	}
+	v.Results = append(v.Results, verdict.Result{Name: "new", State: verdict.Fail, OnFail: healthcheck.NotReady, Shadow: true},
+		verdict.Result{Name: "well", State: verdict.Pass}, verdict.Result{Name: "queue-age", State: verdict.Warn, OnFail: healthcheck.NotReady})
+	slices.SortFunc(v.Results, func(a, b verdict.Result) int { return strings.Compare(a.Name, b.Name) })
+	if got, want := sentence(v, v.Time), "queue: 90 of at most 80. Failing too: database. Warnings: cache, queue-age"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	v.Readiness, v.Results = verdict.Result{State: verdict.Warn, Reason: "cache: timeout (and 1 more)"}, []verdict.Result{
+		{Name: "cache", State: verdict.Fail, OnFail: healthcheck.WarnOnly}, {Name: "latency", State: verdict.Fail, OnFail: healthcheck.WarnOnly}}
+	if got, want := sentence(v, v.Time), "cache: timeout. Warnings: latency"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
 
 // TestSentence: the sentence about readiness is right, also if a check fails without effect, or if

@@ -2,9 +2,11 @@ package statuspage
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -44,9 +46,38 @@ func sentence(v *verdict.Verdict, now time.Time) string {
 		}
 		return fmt.Sprintf("Every check that readiness depends on passes; %s.", strings.Join(others, ", "))
 	}
-	text := v.Readiness.Reason
+	text := all(v)
 	if v.Liveness.State == verdict.Fail {
 		text += ". Liveness fails too, so Kubernetes restarts the process."
+	}
+	return text
+}
+
+var more = regexp.MustCompile(` \(and \d+ more\)$`)
+
+// all is the reason of readiness, with the names of the other checks to blame instead of their number.
+func all(v *verdict.Verdict) string {
+	if v.Phase != "running" {
+		return v.Readiness.Reason // then no check decides
+	}
+	text := more.ReplaceAllString(v.Readiness.Reason, "")
+	var failing, warning []string
+	for i := range v.Results {
+		r := &v.Results[i]
+		if r.State == verdict.Pass || r.OnFail == healthcheck.ShowOnly || r.Shadow || strings.HasPrefix(text, r.Name+": ") {
+			continue
+		}
+		if v.Readiness.State == verdict.Fail && (r.OnFail == healthcheck.NotReady || r.OnFail == healthcheck.Restart) && r.State != verdict.Warn {
+			failing = append(failing, r.Name)
+		} else {
+			warning = append(warning, r.Name)
+		}
+	}
+	if len(failing) > 0 {
+		text += ". Failing too: " + strings.Join(failing, ", ")
+	}
+	if len(warning) > 0 {
+		text += ". Warnings: " + strings.Join(warning, ", ")
 	}
 	return text
 }
