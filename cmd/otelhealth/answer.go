@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// answer is the body of a probe, as docs/response-format.md says.
+type answer struct {
+	Status    string             `json:"status"`
+	Output    string             `json:"output"`
+	Lifecycle string             `json:"lifecycle"`
+	Until     string             `json:"until"`
+	ServiceID string             `json:"serviceId"`
+	ReleaseID string             `json:"releaseId"`
+	Time      time.Time          `json:"time"`
+	Shadow    *shadow            `json:"shadow"`
+	Checks    map[string][]check `json:"checks"`
+	Omitted   int                `json:"omitted"`
+}
+
+type shadow struct{ Status, Output string }
+
+type check struct {
+	Status        string    `json:"status"`
+	Role          string    `json:"role"`
+	Override      string    `json:"override"`
+	Shadow        bool      `json:"shadow"`
+	ObservedValue *float64  `json:"observedValue"`
+	ObservedUnit  string    `json:"observedUnit"`
+	Limit         *float64  `json:"limit"`
+	MinLimit      *float64  `json:"minLimit"`
+	WarnLimit     *float64  `json:"warnLimit"`
+	MinWarnLimit  *float64  `json:"minWarnLimit"`
+	Since         time.Time `json:"since"`
+	Output        string    `json:"output"`
+	Error         string    `json:"error"`
+}
+
+// parse reads a body.
+func parse(body []byte) (a answer, err error) {
+	if err := json.Unmarshal(body, &a); err != nil || a.Status == "" {
+		return a, errors.New("the answer is none of otelhealth: " + strconv.Quote(string(bytes.TrimSpace(body[:min(len(body), 80)]))))
+	}
+	if a.Lifecycle == "" {
+		return a, fmt.Errorf("it says only %q (Config.Terse): ask /status.json of the operators' listener", a.Status)
+	}
+	return a, nil
+}
+
+// named is one check with its name.
+type named struct {
+	name string
+	check
+}
+
+// order is the order of the table: the worst state first, then the most important role.
+var order = map[string]int{
+	"fail": 0, "stale": 1, "unknown": 2, "warn": 3, "pass": 4,
+	"vital": 0, "core": 1, "auxiliary": 2, "informational": 3,
+}
+
+func (a answer) sorted() (all []named) {
+	for name, list := range a.Checks {
+		for _, c := range list {
+			all = append(all, named{name, c})
+		}
+	}
+	slices.SortFunc(all, func(x, y named) int {
+		return cmp.Or(order[x.Status]-order[y.Status], order[x.Role]-order[y.Role], strings.Compare(x.name, y.name))
+	})
+	return all
+}
+
+// sentence says what is wrong.
+func (a answer) sentence(now time.Time) string {
+	text := map[string]string{"pass": "Ready", "warn": "Ready, with warnings", "fail": "Not ready"}[a.Status]
+	for _, c := range a.sorted() {
+		if strings.HasPrefix(a.Output, c.name+": ") && !c.Since.IsZero() {
+			text += " for " + age(now.Sub(c.Since))
+		}
+	}
+	if a.Output != "" {
+		text += ": " + a.Output
+	}
+	if a.Until != "" {
+		text += ", until " + a.Until
+	}
+	return text
+}
+
+// next says what to do.
+func (a answer) next() string {
+	switch {
+	case a.Lifecycle == "maintenance":
+		return "Somebody has taken it out on purpose. It comes back by itself."
+	case a.Lifecycle == "draining":
+		return "It shuts down. Look at its successor."
+	case a.Lifecycle == "starting":
+		return "It has not started yet. If that lasts: " + page + "#starting"
+	case a.Status != "pass":
+		return "What each reason means: " + page
+	}
+	return ""
+}
+
+const page = "docs/not-ready.md"
+
+// value is what a check has observed, with its limit.
+func (c check) value() string {
+	if c.ObservedValue == nil {
+		return "-"
+	}
+	text := number(*c.ObservedValue, c.ObservedUnit)
+	for _, l := range []struct {
+		limit *float64
+		word  string
+	}{{c.Limit, "at most"}, {c.MinLimit, "at least"}, {c.WarnLimit, "warns above"}, {c.MinWarnLimit, "warns below"}} {
+		if l.limit != nil {
+			return text + ", " + l.word + " " + number(*l.limit, "")
+		}
+	}
+	return text
+}
+
+func number(v float64, unit string) string {
+	text := strconv.FormatFloat(v, 'g', 4, 64)
+	if unit != "" && unit != "1" && !strings.HasPrefix(unit, "{") {
+		text += " " + unit
+	}
+	return text
+}
+
+// why is the reason of a check, with the text of its error if the listener has it.
+func (c check) why() string {
+	parts := []string{c.Output}
+	if c.Error != "" {
+		parts = append(parts, "error: "+c.Error)
+	}
+	if c.Shadow {
+		parts = append(parts, "in shadow, decides nothing")
+	}
+	if c.Override != "" {
+		parts = append(parts, "overridden by an operator: "+c.Override)
+	}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
+}
+
+func age(d time.Duration) string {
+	switch d = max(0, d); {
+	case d < 90*time.Second:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 90*time.Minute:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	}
+	return fmt.Sprintf("%.1f h", d.Hours())
+}

@@ -1,0 +1,62 @@
+// Package ask asks one instance over HTTP.
+package ask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+const maxAnswer = 8 << 20 // bytes; the details of many checks with the texts of errors
+
+// Get returns code and body within timeout. It follows no redirect, because a login page is no answer.
+// The token of an operators' listener is that of ADMIN_TOKEN, because every process sees arguments.
+func Get(ctx context.Context, address string, timeout time.Duration) (code int, body []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	if token := os.Getenv("ADMIN_TOKEN"); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, nil, unwrapped(err)
+	}
+	defer res.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return res.StatusCode, body, err
+}
+
+// unwrapped is an error of net/http without the address, which the message has already.
+func unwrapped(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		if u.Timeout() {
+			return errors.New("no answer in time: is it the right port, and does the process still run?")
+		}
+		return u.Err
+	}
+	return err
+}
+
+// Address completes what a person has written: localhost:8000 is http://localhost:8000.
+func Address(text string) (*url.URL, error) {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("%q is no address: write for example http://localhost:8000", text)
+	}
+	return u, nil
+}

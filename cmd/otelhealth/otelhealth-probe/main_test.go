@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestProbe(t *testing.T) {
+	code := http.StatusOK
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code); _, _ = w.Write([]byte("why")) }))
+	defer srv.Close()
+	for _, c := range []struct {
+		args []string
+		code int
+		exit int
+		out  string
+	}{
+		{[]string{srv.URL}, 200, 0, ""},
+		{[]string{strings.TrimPrefix(srv.URL, "http://")}, 503, 1, "503 why"},
+		{[]string{srv.URL}, 302, 1, "302 why"},
+		{[]string{"http://127.0.0.1:1"}, 200, 2, "refused"},
+		{[]string{"ftp://x"}, 200, 2, "is no address"},
+		{nil, 200, 2, "usage"},
+	} {
+		code = c.code
+		var out bytes.Buffer
+		if exit := probe(c.args, &out, &out); exit != c.exit || !strings.Contains(out.String(), c.out) || c.out == "" && out.Len() > 0 {
+			t.Errorf("%q with %d: exit %d, %q", c.args, c.code, exit, out.String())
+		}
+	}
+}
+
+// TestSize: the program goes into images, so it is at most 6 MB.
+func TestSize(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "probe")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if t.Logf("%d bytes", info.Size()); info.Size() > 6_000_000 {
+		t.Errorf("%d bytes, want 6 MB at most", info.Size())
+	}
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otelhealth/otelhealth/cmd/otelhealth/internal/ask"
+)
+
+// probe asks a probe once.
+func probe() *cobra.Command {
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use:   "probe URL",
+		Short: "Ask a probe: exit 0 if it answers 200",
+		Long: `probe asks once, and prints the body unless the code is 200. For an image without a shell
+there is a smaller program that does the same, otelhealth-probe:
+
+  HEALTHCHECK CMD ["/otelhealth-probe", "http://localhost:8000/health"]`,
+		Example: "  otelhealth probe http://localhost:8000/ready",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			u, err := ask.Address(args[0])
+			if err != nil {
+				return err
+			}
+			code, body, err := ask.Get(c.Context(), u.String(), timeout)
+			switch {
+			case err != nil:
+				return fmt.Errorf("%s: %w", u, err)
+			case code == http.StatusOK:
+				return nil
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%d %s\n", code, body)
+			return errIll
+		},
+	}
+	c.Flags().DurationVar(&timeout, "timeout", 2*time.Second, "how long to wait for the answer")
+	return c
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otelhealth/otelhealth/cmd/otelhealth/internal/ask"
+)
+
+// why says what is wrong with an instance.
+func why() *cobra.Command {
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use:   "why URL|DIR",
+		Short: "Say what is wrong with an instance, in a sentence and a table",
+		Long: `why asks an instance, or reads what an earlier one has left in its black box.
+
+The URL is that of a listener. On an operators' listener it finds /status.json, which has the texts of
+errors. On the others it finds /ready. A whole URL with a path is asked as it is. If the listener wants a
+token, set ADMIN_TOKEN.`,
+		Example: `  otelhealth why localhost:8001
+  kubectl port-forward POD 8001 & otelhealth why localhost:8001
+  otelhealth why /data/blackbox`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+				return readRecords(c.OutOrStdout(), args[0])
+			}
+			return whyNot(c.Context(), c.OutOrStdout(), args[0], timeout)
+		},
+	}
+	c.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "how long to wait for each answer")
+	return c
+}
+
+// places are asked on a listener, the most telling first.
+var places = []string{"/status.json", "/ready?verbose", "/readyz?verbose"}
+
+func whyNot(ctx context.Context, out io.Writer, text string, timeout time.Duration) error {
+	u, err := ask.Address(text)
+	if err != nil {
+		return err
+	}
+	asked := []string{u.String()}
+	if u.Path == "" || u.Path == "/" {
+		asked = nil
+		for _, place := range places {
+			asked = append(asked, u.Scheme+"://"+u.Host+place)
+		}
+	}
+	var problem error
+	for _, address := range asked {
+		code, body, err := ask.Get(ctx, address, timeout)
+		if err != nil {
+			return fmt.Errorf("%s: %w", address, err) // the others are on the same listener
+		}
+		answer, err := parse(body)
+		if err == nil {
+			return tell(out, answer)
+		}
+		if problem == nil || code != 404 {
+			problem = fmt.Errorf("%s: %d, %w", address, code, err)
+		}
+	}
+	return problem
+}
+
+// tell prints an answer.
+func tell(out io.Writer, a answer) error {
+	now := time.Now()
+	if a.ServiceID != "" {
+		fmt.Fprintf(out, "%s %s, %s\n", a.ServiceID, a.ReleaseID, a.Lifecycle)
+	}
+	fmt.Fprintln(out, a.sentence(now))
+	if a.Shadow != nil && a.Shadow.Status != a.Status {
+		fmt.Fprintf(out, "With the checks in shadow it would be %s: %s\n", a.Shadow.Status, a.Shadow.Output)
+	}
+	if next := a.next(); next != "" {
+		fmt.Fprintln(out, next)
+	}
+	if len(a.Checks) > 0 {
+		fmt.Fprintln(out)
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "CHECK\tSTATE\tROLE\tFOR\tVALUE\tWHY")
+		for _, c := range a.sorted() {
+			since := "-"
+			if !c.Since.IsZero() {
+				since = age(now.Sub(c.Since))
+			}
+			fmt.Fprintln(table, strings.TrimRight(strings.Join([]string{c.name, c.Status, c.Role, since, c.value(), c.why()}, "\t"), "\t"))
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+	}
+	if a.Omitted > 0 {
+		fmt.Fprintf(out, "%d more checks did not fit: ask /status.json of the operators' listener\n", a.Omitted)
+	}
+	if a.Status == "fail" {
+		return errIll
+	}
+	return nil
+}
