@@ -366,7 +366,7 @@ func (s *summary) within(cells string) string {
 const fleetPage = "../docs/failure-modes.md"
 
 // TestFleets tells each story with peers and without. The table in docs/failure-modes.md has the worst
-// of each row's stories. This makes it anew:
+// of each row's stories. This makes it again:
 //
 //	go test -run TestFleets -timeout 3h -fleets 200 -update .
 //

@@ -187,7 +187,7 @@ type active struct {
 	start               string
 }
 
-// limits are those that fail below, warn below, warn above and fail above. They are on one side.
+// limits are, in this order: below it fails, below it warns, above it warns, above it fails. They are on one side.
 type limits [4]float64
 
 type ruled struct {

@@ -27,7 +27,7 @@ import (
 )
 
 // The pitfalls of other health libraries, with one test for each. docs/decisions.md lists them, and
-// also those that are not possible here.
+// also the ones that are not possible here.
 
 // TestTrapStaleGreen: a hung check does not keep its last success.
 func TestTrapStaleGreen(t *testing.T) {

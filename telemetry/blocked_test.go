@@ -34,7 +34,7 @@ type circle struct{}
 func (circle) Error() string   { return "circle" }
 func (c circle) Unwrap() error { return c }
 
-// TestLogHandlersHarmNobody: our own lines never wait for a log handler, whatever it does: Start, a
+// TestLogHandlersHarmNobody: our own lines never wait for a log handler. That is: Start, a
 // scrape, a request with malformed baggage, OpenTelemetry's error handler, Close. Close says how many
 // lines are lost.
 func TestLogHandlersHarmNobody(t *testing.T) {

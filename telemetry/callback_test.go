@@ -80,7 +80,7 @@ func (p harmfulProducer) Produce(context.Context) ([]metricdata.ScopeMetrics, er
 	}}}}, (*do)()
 }
 
-// TestCallbacksHarmOnlyThemselves: whatever a callback or a Producer does, all else is before the
+// TestCallbacksHarmOnlyThemselves: if a callback or a Producer misbehaves, all else is before the
 // judge, on /metrics, in OTLP, in OTLP with delta temporality and in the user's own reader. What it
 // has observed before an error counts. It is named, counted, and none of its texts is told.
 func TestCallbacksHarmOnlyThemselves(t *testing.T) {

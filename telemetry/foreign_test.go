@@ -12,8 +12,8 @@ import (
 	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
-// TestStartWithRudeViews: a view that panics for every instrument matches none, also of those that
-// Start makes.
+// TestStartWithRudeViews: a view that panics for every instrument matches none, also none of
+// Start's own.
 func TestStartWithRudeViews(t *testing.T) {
 	tel, _ := start(t, Config{Views: []sdkmetric.View{func(sdkmetric.Instrument) (sdkmetric.Stream, bool) { panic("hunter2") }}}, nil)
 	_ = scrape(t, tel)

@@ -27,7 +27,7 @@ type counter struct {
 	fate   func(ctx context.Context, n int64) (rejected int64, err error)
 	items  [3]atomic.Int64 // of metrics, traces and logs
 	asked  [3]atomic.Int64
-	offers [3]atomic.Int64 // items that have come, also those that were refused
+	offers [3]atomic.Int64 // items that have come, also refused ones
 }
 
 func (c *counter) take(ctx context.Context, signal int, items int64) (rejected int64, err error) {

@@ -71,7 +71,7 @@ func repeated(few, many int) int {
 	return few
 }
 
-// TestMemory: a collector that is dead or slow costs at most 64 MB, whatever a client sends and
+// TestMemory: a collector that is dead or slow costs at most 64 MB with any request of a client and
 // however long the log lines are. Each service is a process of its own.
 func TestMemory(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

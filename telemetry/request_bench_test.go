@@ -21,8 +21,8 @@ import (
 
 // BenchmarkInstrument compares no instrumentation, otelhttp alone and Instrument. They take turns in
 // rounds, because another load on the machine then hits all three. One iteration is a round of
-// 10,000 requests to each: a round of 1500 ends before garbage is collected, so whoever makes more of
-// it pays nothing. Times are the process's CPU time, with the collection of garbage and the export up
+// 10,000 requests to each: a round of 1500 ends before garbage is collected, so more of it
+// costs nothing. Times are the process's CPU time, with the collection of garbage and the export up
 // to the network. Of the rounds it takes the 20th percentile, because the load adds time and never takes
 // any away:
 //

@@ -141,7 +141,7 @@ func present(n float64) float64 {
 	return n
 }
 
-// most is how many were there at once within the hour: for each minute the fewest of five minutes.
+// most is how many were there at once within the hour: for every minute the fewest of five minutes.
 func (l *ledger) most(r *record, began float64, te int64) float64 {
 	most := math.NaN()
 	const minute = int64(60_000)

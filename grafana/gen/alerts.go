@@ -219,7 +219,7 @@ func (d dialect) queueRules() group {
 			summary:     "A queue of an instance is nearly full.",
 			description: "Queue {{ $labels.queue_name }} on {{ $labels.instance }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full."},
 		rule{alert: "QueueNearlyFull", wait: 5 * time.Minute, keep: 5 * time.Minute,
-			// One that is idle beside those that are full helps nobody.
+			// An idle one beside full ones helps nobody.
 			expr:        fillOfAll + " and on (" + jobQueue + ") (" + fillOfAll + " > 0.9 or avg by (" + jobQueue + ") (" + fill + " > bool 0.9) > 0.5)",
 			summary:     "A queue is nearly full on most instances of a service.",
 			description: "Queue {{ $labels.queue_name }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full on average over the instances, and nearly full on most; what comes when it is full is refused."},

@@ -89,7 +89,7 @@ func readinessStories() []story {
 		{"one is starting, one is ready", join(pod(of(1), "starting 60", "fail 60"), pod(of(2), "running 60", "pass 60")), "20m", "HealthStartingTooLong", []alarm{startingOne}},
 		{"one is starting, and soon is not, one is ready", join(pod(of(1), "starting 25, running 60", "fail 25, pass 60"), pod(of(2), "running 85", "pass 85")),
 			"20m", "HealthStartingTooLong", nil},
-		{"one never passes its startup probe, and begins anew after five minutes", join(pod(of(1), again("starting 2, draining 1"), again("fail 3")), fleetOf(2, 2, "running 80", "pass 80")),
+		{"one never passes its startup probe, and begins again after five minutes", join(pod(of(1), again("starting 2, draining 1"), again("fail 3")), fleetOf(2, 2, "running 80", "pass 80")),
 			"30m", "HealthStartingTooLong", []alarm{startingOne}},
 		{"all have been starting for five minutes", fleetOf(1, 2, "starting 10, running 60", "fail 10, pass 60"), "20m", "HealthStartingTooLong", nil},
 		{"most fail, and one at a time is starting", join(pod(of(1), again("starting 2, draining 1"), again("fail 3")), pod(of(2), "running 80", "pass 80"), fleetOf(3, 3, "running 80", "fail 80")),

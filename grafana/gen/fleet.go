@@ -14,7 +14,7 @@ var (
 )
 
 const readyAbout = "Instances that answer 200 at /ready; all that send data; and how many of the whole service are expected, as the alerts have it: more than send data means that some have gone. " +
-	"Those that drain are not counted. The last reads the recording rules in grafana/alerts."
+	"Draining ones are not counted. The last reads the recording rules in grafana/alerts."
 
 func readyOf() []query {
 	return []query{
@@ -44,7 +44,7 @@ func fleet() board {
 					`count(`+readyShare+` == 1) or 0 * count(`+heard+`)`, green),
 				count(2, "Services degraded", "Services of which some instances are ready, and some are not or have gone.",
 					`count(`+readyShare+` < 1 and `+readyShare+` > 0) or 0 * count(`+heard+`)`, yellow),
-				count(3, "Services down", "Services without a single ready instance, whatever the reason: maintenance counts.",
+				count(3, "Services down", "Services without a single ready instance, for any reason: maintenance counts.",
 					`count(`+readyShare+` == 0) or 0 * count(`+heard+`)`, red),
 				count(4, "Services silent", "Services that sent data within the time range, and nothing in the last two minutes. Whether they run is not known. One that drained as a whole is not among them.",
 					`count(`+silentJobs+`) or 0 * count(`+seen+`)`, purple),
@@ -55,14 +55,14 @@ func fleet() board {
 			}},
 			{id: 101, title: "History", panels: []panel{
 				{id: 10, title: "Readiness of services", w: 24, h: 8, view: timeline(), states: shareStates, unit: "percentunit", noData: "no telemetry",
-					about: "The smallest share that was ready, in each step, of the instances that should be in service: those that have gone are missed. Blue: none should be, for maintenance, a start or a drain. Grey: there was no data. Reads the recording rules in grafana/alerts, as the alerts do.",
+					about: "The smallest share that was ready, in each step, of the instances that should be in service: instances that have gone are missed. Blue: none should be, for maintenance, a start or a drain. Grey: there was no data. Reads the recording rules in grafana/alerts, as the alerts do.",
 					links: []link{toService}, queries: []query{{legend: "{{job}}",
 						expr: orSilent(`min by (job) (min_over_time(job:health_ready:ratio{@job}[$__rate_interval])) or 2 + 0 * max by (job) (max_over_time(job:health_instances:count{@job}[$__rate_interval]))`, "job", "job:health_instances:count{@job}")}}},
 				{id: 11, title: "Instances not ready", about: "Instances that send data and are neither ready nor draining, by service.", unit: "short", w: 12, h: 8, view: stacked(),
 					links: []link{toService}, queries: []query{{legend: "{{job}}",
 						expr: `count by (job) (` + ready + ` == 0) or 0 * ` + heard}}},
 				{id: 12, title: "Instances, and the most of the last hour", unit: "short", w: 12, h: 8, view: lines(), dashed: []string{"most of"}, unnamed: true,
-					about: "Where the line is below its dashed one, instances have gone: no ratio over those that are left shows that. Reads recording rules.",
+					about: "Where the line is below its dashed one, instances have gone: no ratio over the others shows that. Reads recording rules.",
 					links: []link{toService}, queries: []query{
 						{expr: `job:health_instances:count{@job}`, legend: "{{job}}"},
 						{expr: `job:health_instances:max1h{@job}`, legend: "{{job}}, most of an hour"}}},
@@ -91,7 +91,7 @@ func fleet() board {
 						{field: "G", title: "Fullest queue", unit: "percentunit", optional: true, steps: []step{{0, green}, {.5, yellow}, {.9, red}}},
 						{field: "H", title: "Age of data", unit: "s", steps: []step{{0, green}, {30, yellow}, {60, red}}},
 					}},
-				{id: 21, title: "Worst checks", about: "The ten checks that failed for the largest share of the time range, over all instances of their service. Of a silent service only those that did fail.",
+				{id: 21, title: "Worst checks", about: "The ten checks that failed for the largest share of the time range, over all instances of their service. Of a silent service only the ones that failed.",
 					unit: "percentunit", w: 12, h: 10, view: bars(), min: ptr(0), max: ptr(1), decimals: ptr(1), steps: []step{{0, green}, {.001, yellow}, {.1, red}},
 					links: []link{{title: "Check", uid: "health-check", vars: []string{"job=job", "check=health_check_name"}}},
 					queries: []query{{instant: true, legend: "{{job}} {{health_check_name}}",

@@ -85,7 +85,7 @@ var broken = []struct {
 	{"interval", "$__interval", "timeseries", func(_, p object) {
 		expr(p, func(q string) string { return strings.ReplaceAll(q, "$__rate_interval", "$__interval") })
 	}},
-	{"interval", "a total anew for each point", "timeseries", func(_, p object) {
+	{"interval", "a total again for each point", "timeseries", func(_, p object) {
 		expr(p, func(q string) string { return strings.ReplaceAll(q, "$__rate_interval", "$__range") })
 	}},
 	{"legend", "a label that is aggregated away", "timeseries", func(_, p object) { target(p)["legendFormat"] = "{{queue_name}}" }},

@@ -24,7 +24,7 @@ func pipeline() board {
 		about: "Whether the other dashboards can be believed: how old data is, and where it is held up between a service and Prometheus.",
 		rows: []row{
 			{id: 100, title: "Services", panels: []panel{
-				{id: 1, title: "Oldest data", about: "Of the instances that sent something in the last five minutes, the age of what the slowest sent last. Yellow from two exports on, red from four, at one each 15 s.", unit: "s", w: 6, h: 5, view: tile(), links: toFleet, steps: fresh,
+				{id: 1, title: "Oldest data", about: "Of the instances that sent something in the last five minutes, the age of what the slowest sent last. Yellow from two exports on, red from four, at one every 15 s.", unit: "s", w: 6, h: 5, view: tile(), links: toFleet, steps: fresh,
 					queries: []query{{instant: true, legend: "age", expr: `max(time() - max by (job, instance) (timestamp(` + eachInstance + `)))`}}},
 				{id: 2, title: "Instances silent", about: "Instances that sent data within the time range and nothing in the last two minutes: killed, or unheard. What a rollout replaced has drained, and is not counted.", unit: "short", w: 6, h: 5, view: tile(), links: toFleet,
 					steps: []step{{0, green}, {1, purple}}, queries: []query{{instant: true, legend: "silent",

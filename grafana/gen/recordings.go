@@ -96,8 +96,8 @@ func gone(window string) string {
 		unless on (job, instance) ` + lifecycle("running") + ")"
 }
 
-// lost counts a job's instances that are gone. Of a scraped job it is the number of those that are
-// down.
+// lost counts a job's instances that are gone. Of a scraped job it is the number of its targets that
+// are down.
 func lost(window, down string) string {
 	return "(count by (job) (" + gone(window) + ") unless on (job) last_over_time(job:health_scraped:group[1h]) or " + down + ")"
 }

@@ -181,7 +181,7 @@ type search struct {
 }
 
 const (
-	// orders is how often a registry is asked for its descriptions, to find those that stay
+	// orders is how often a registry is asked for its descriptions, to find the ones that stay
 	// together.
 	orders = 4
 

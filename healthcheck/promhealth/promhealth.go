@@ -16,7 +16,7 @@
 //
 // # Names and units
 //
-// Rules use the names and labels on /metrics, including those that a wrapped Registerer adds. If a
+// Rules use the names and labels on /metrics, also labels of a wrapped Registerer. If a
 // name ends in _seconds, _milliseconds, _microseconds or _nanoseconds, also before _total or _sum,
 // that is its unit, and a bound on it is a time.Duration. Any other bound is a number.
 //

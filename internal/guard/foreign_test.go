@@ -69,7 +69,7 @@ var ours = map[string]string{
 	"statuspage: d.handler.ServeHTTP": "DetailsHandler",
 }
 
-// known are types whose methods are Go's, or work on the goroutine of whoever has called us.
+// known are types whose methods are Go's, or work on the goroutine of our caller.
 var known = []string{"context.Context", "reflect.Type", "hash.Hash32", "hash.Hash64", "net.Listener", "net/http.ResponseWriter", "io/fs.FileInfo", "io/fs.DirEntry"}
 
 const modulePath = "github.com/otelhealth/otelhealth/"

@@ -24,8 +24,8 @@ var oursElsewhere = map[string]string{
 	"telemetry: view": "advice.view, or guarded already", "telemetry: own": "of ownViews", "telemetry: limit": "of ownViews", "telemetry: keep": "guarded by View",
 
 	// Loggers. A line of ours goes through a Writer. A line of the user, or of a library, runs on the
-	// goroutine of whoever logs, as with slog alone.
-	"telemetry: *log/slog.Logger": "a Writer's", "telemetry: log/slog.Handler": "the goroutine of whoever logs",
+	// goroutine of the caller that logs, as with slog alone.
+	"telemetry: *log/slog.Logger": "a Writer's", "telemetry: log/slog.Handler": "the goroutine of the caller that logs",
 
 	// The user's handler, body and writer, on the goroutine of the request. A panic of the handler is
 	// caught by request.recovered.

@@ -210,7 +210,7 @@ func TestBroken(t *testing.T) {
 		{name: "peers by a name with dots", old: "-peers=demo-peers:8000", new: "-peers=demo-peers.shop.svc:8000/ready"},
 		{name: "peers at the port of the Service", old: "-peers=demo-peers:8000", new: "-peers=demo-peers:80", want: []string{"asks its peers at port 80, but has no such port"}},
 		{name: "peers behind one address", old: "  clusterIP: None\n", new: "", want: []string{"Service demo-peers is not headless"}},
-		{name: "hidden peers", old: "  publishNotReadyAddresses: true\n", new: "", want: []string{"hides those that are not ready: set publishNotReadyAddresses: true"}},
+		{name: "hidden peers", old: "  publishNotReadyAddresses: true\n", new: "", want: []string{"hides instances that are not ready: set publishNotReadyAddresses: true"}},
 		{name: "a policy that keeps peers out", old: "  - ports:\n    - port: http\n", new: "  - ports:\n    - port: http\n    from:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: ingress\n",
 			want: []string{"asks its peers at port 8000, but NetworkPolicy demo does not let its own pods in"}},
 		{name: "peers in the code", old: "        - -peers=demo-peers:8000\n", new: "", code: "package p\n\nvar _ = healthcheck.Config{Peers: \"orders-peers:8000\", Checks: []healthcheck.Check{{Name: \"database\", Func: f}}}\n",

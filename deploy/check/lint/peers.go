@@ -77,7 +77,7 @@ func (s system) lintPeers(w workload, c container, find finder) {
 		find("%s asks its peers at %s, but Service %s is not headless: set clusterIP: None", c.Name, host, name)
 	}
 	if !v.Spec.PublishNotReady {
-		find("%s asks its peers at %s, but Service %s hides those that are not ready: set publishNotReadyAddresses: true", c.Name, host, name)
+		find("%s asks its peers at %s, but Service %s hides instances that are not ready: set publishNotReadyAddresses: true", c.Name, host, name)
 	}
 	labels := w.Spec.Template.Metadata.Labels
 	if !(selector{v.Spec.Selector}).selects(labels) {

@@ -32,7 +32,7 @@ function lines(query) {
   });
 }
 
-// properties are those that our dashboards set. Grafana's own list is not among its libraries.
+// properties are the ones of our dashboards. Grafana's own list is not among its libraries.
 function registry(config) {
   const property = (path, custom) => ({
     id: custom ? 'custom.' + path : path, path, name: path, isCustom: custom, shouldApply: () => true,

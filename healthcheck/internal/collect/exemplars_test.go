@@ -66,7 +66,7 @@ func views() []sdkmetric.View {
 
 func noLimits(string, string) []float64 { return nil }
 
-// TestSparseExemplars: whatever is exported with the View is exported without it, bit for bit, for
+// TestSparseExemplars: all that is exported with the View is exported without it, bit for bit, for
 // every kind of instrument and with both temporalities, and no series has unused room.
 func TestSparseExemplars(t *testing.T) {
 	for name, temporality := range map[string]sdkmetric.TemporalitySelector{

@@ -56,7 +56,7 @@ func TestDoubt(t *testing.T) {
 		{"nothing is folded", rule.Rule{Value: share(500).Where("route", "/"), Fail: rule.Above(.1)}, []uint64{100, 0, 5}, nil, verdict.Pass, ""},
 		{"folded, and few are slow", rule.Rule{Value: share(500).Where("route", "/"), Fail: rule.Above(.1)}, []uint64{200, 0, 0}, []uint64{30, 0, 10}, verdict.Pass, ""},
 		{"folded, and perhaps too many", rule.Rule{Value: share(500).Where("route", "/"), Fail: rule.Above(.1)}, []uint64{50, 0, 0}, []uint64{30, 0, 10}, verdict.Warn, "can't tell: between 0 and 16.6667 % of at most 10 %" + folded},
-		{"slow whatever is folded", rule.Rule{Value: share(500).Where("route", "/"), Fail: rule.Above(.1)}, []uint64{0, 0, 50}, []uint64{40, 0, 0}, verdict.Fail, "100 % of at most 10 %"},
+		{"slow with any folded events", rule.Rule{Value: share(500).Where("route", "/"), Fail: rule.Above(.1)}, []uint64{0, 0, 50}, []uint64{40, 0, 0}, verdict.Fail, "100 % of at most 10 %"},
 		{"a count", rule.Rule{Value: route, Fail: rule.Above(70)}, []uint64{50, 0, 0}, []uint64{40, 0, 0}, verdict.Warn, "can't tell: between 50 and 90 of at most 70" + folded},
 		{"perhaps too few", rule.Rule{Value: share(500).Where("route", "/"), MinEvents: 10, Fail: rule.Above(.5)}, []uint64{0, 0, 9}, []uint64{0, 0, 1}, verdict.Warn, "can't tell: perhaps too few events, 100 % of at most 50 %; 1 measurement went to the overflow series (cardinality limit)"},
 		{"of at least", rule.Rule{Value: route, Fail: rule.Below(70)}, []uint64{50, 0, 0}, []uint64{40, 0, 0}, verdict.Warn, "can't tell: between 50 and 90 of at least 70" + folded},
