@@ -1,0 +1,314 @@
+package blackbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// password is in an error and must not be in the termination message.
+const password = "pa55word"
+
+// rig is a Monitor with a worker and a check, and a Box.
+type rig struct {
+	*testing.T
+	health *healthcheck.Monitor
+	beat   *healthcheck.Heartbeat
+	fails  bool
+	box    *Box
+	dir    string
+	file   string // termination message
+	log    bytes.Buffer
+	end    context.CancelFunc
+}
+
+func start(t *testing.T, dir string) *rig {
+	r := &rig{T: t, dir: dir, file: filepath.Join(dir, "message")}
+	if err := os.WriteFile(r.file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.health = healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "database", Func: func(context.Context) error {
+		if r.fails {
+			return errors.New("user:" + password + "@db")
+		}
+		return nil
+	}}}})
+	r.beat = r.health.Heartbeat("jobs", time.Minute)
+	if err := r.health.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	r.end = end
+	var err error
+	r.box, err = New(ctx, r.health, Options{Dir: dir, TerminationLog: r.file, Logger: slog.New(slog.NewTextHandler(&r.log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *rig) wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (r *rig) stop() {
+	r.box.Close()
+	r.health.Stop()
+}
+
+func (r *rig) message() string {
+	text, err := os.ReadFile(r.file)
+	if err != nil {
+		r.Error(err)
+	}
+	return string(text)
+}
+
+func (r *rig) records(n int) (texts []string) {
+	r.Helper()
+	all, err := r.box.Records()
+	if err != nil || len(all) != n {
+		r.Fatalf("%d records, want %d: %v, %v", len(all), n, all, err)
+	}
+	for _, rec := range all {
+		text, err := r.box.dir.read(rec.Name)
+		if err != nil {
+			r.Error(err)
+		}
+		texts = append(texts, string(text))
+	}
+	return texts
+}
+
+func stuckHere(release chan struct{}) func(context.Context) {
+	return func(context.Context) { <-release }
+}
+
+// TestStuckWorker: the record and the termination message name the worker and its function, from the
+// failure to the end, and the next process tells of it once.
+func TestStuckWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir)
+		release := make(chan struct{})
+		go r.beat.Do(t.Context(), stuckHere(release))
+		r.wait(70 * time.Second)
+		text := r.records(1)[0] // readiness fails with liveness: one record
+		for _, want := range []string{"liveness fail since ", "jobs: no beat for", "\n  jobs: blackbox.TestStuckWorker", "(chan receive)", "== the last ten minutes ==\ndatabase\n", "pid ", "\n== end ==\n"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the record has no %q:\n%.2000s", want, text)
+			}
+		}
+		if first := strings.SplitN(text, "\n", 4)[:2]; !strings.Contains(first[1], "stuckHere") {
+			t.Errorf("the second line is %q", first[1])
+		}
+		if m := r.message(); !strings.Contains(m, "stuckHere") || len(m) > messageLimit {
+			t.Errorf("the message is %q", m)
+		}
+		r.wait(10 * time.Minute)
+		r.records(1)
+		r.end() // SIGTERM
+		r.wait(time.Second)
+		if m := r.message(); !strings.Contains(m, "still so when the process ended, after 10m") {
+			t.Errorf("the message at the end is %q", m)
+		}
+		r.stop()
+		close(release)
+
+		for _, want := range []int{1, 0} { // the next process, and the one after it
+			r := start(t, dir)
+			if n := strings.Count(r.log.String(), "health.blackbox.found"); n != want {
+				t.Errorf("told %d times, want %d: %s", n, want, r.log.String())
+			}
+			if rec, ok := r.box.Previous(); !ok || rec.Probe != "liveness" {
+				t.Errorf("previous: %v", rec)
+			}
+			r.stop()
+		}
+	})
+}
+
+// TestRecovered: the termination message is empty again if liveness passes.
+func TestRecovered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir())
+		release := make(chan struct{})
+		go r.beat.Do(t.Context(), stuckHere(release))
+		r.wait(70 * time.Second)
+		close(release)
+		r.wait(5 * time.Second)
+		if m := r.message(); m != "" || r.health.Verdict().Liveness.State != verdict.Pass {
+			t.Errorf("the message is %q", m)
+		}
+		r.stop()
+	})
+}
+
+// TestSecret: an error's text is in the record, and in nothing else.
+func TestSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir())
+		r.wait(20 * time.Second)
+		r.fails = true
+		go r.beat.Do(t.Context(), func(ctx context.Context) { <-ctx.Done() })
+		r.wait(2 * time.Minute)
+		texts := r.records(2) // readiness first, then liveness
+		if !strings.Contains(texts[1], "readiness fail since ") || !strings.Contains(texts[1], password) {
+			t.Errorf("the record is %.600s", texts[1])
+		}
+		if m := r.message(); m == "" || strings.Contains(m, password) || strings.Contains(r.log.String(), password) {
+			t.Errorf("the message is %q; the log is %s", m, r.log.String())
+		}
+		info, err := os.Stat(filepath.Join(r.dir, mustRecords(t, r.box)[0].Name))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v, %v", info, err)
+		}
+		r.stop()
+	})
+}
+
+// TestPlanned: what fails on purpose leaves no record.
+func TestPlanned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir())
+		r.wait(5 * time.Second)
+		lift, err := r.health.Maintain("upgrade", time.Now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.wait(time.Minute)
+		lift()
+		r.wait(time.Minute)
+		r.health.Stop()
+		r.wait(time.Minute)
+		r.records(0)
+		r.stop()
+	})
+}
+
+// TestFlapping: a service that flaps for hours writes few records, and the first one stays.
+func TestFlapping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir())
+		first := ""
+		for n := range 3 * 30 {
+			r.fails = true
+			r.wait(time.Minute)
+			if n == 0 {
+				first = mustRecords(t, r.box)[0].Name
+			}
+			r.fails = false
+			r.wait(time.Minute)
+		}
+		all := mustRecords(t, r.box)
+		if len(all) > 10 || all[len(all)-1].Name != first {
+			t.Errorf("%d records: %v; the first was %s", len(all), all, first)
+		}
+		if n := strings.Count(r.log.String(), "health.blackbox.written"); n > 8 {
+			t.Errorf("%d records in three hours", n)
+		}
+		r.stop()
+	})
+}
+
+// TestNoDirectory: a directory that can't be written is told once, and the message works.
+func TestNoDirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := start(t, dir)
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dir, nil, 0o600); err != nil { // nobody can make a directory there
+			t.Fatal(err)
+		}
+		r.box.message.path = filepath.Join(filepath.Dir(dir), "message")
+		if err := os.WriteFile(r.box.message.path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.file = r.box.message.path
+		release := make(chan struct{})
+		for range 3 {
+			go r.beat.Do(t.Context(), stuckHere(release))
+			r.wait(10 * time.Minute)
+			release <- struct{}{}
+			r.wait(10 * time.Minute)
+		}
+		go r.beat.Do(t.Context(), stuckHere(release))
+		r.wait(2 * time.Minute)
+		if !strings.Contains(r.message(), "stuckHere") || strings.Count(r.log.String(), "blackbox: Dir") != 1 {
+			t.Errorf("the message is %q; the log is %s", r.message(), r.log.String())
+		}
+		close(release)
+		r.stop()
+	})
+}
+
+// TestOptions: errors name the field.
+func TestOptions(t *testing.T) {
+	m := healthcheck.New(healthcheck.Config{})
+	for want, o := range map[string]Options{"Options.Dir": {}, "Options.Keep": {Dir: t.TempDir(), Keep: -1}} {
+		if _, err := New(t.Context(), m, o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+	if _, err := New(t.Context(), nil, Options{Dir: t.TempDir()}); err == nil {
+		t.Error("no Monitor is no error")
+	}
+}
+
+// TestHandler: it lists and shows records, and nothing else in the directory.
+func TestHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, t.TempDir())
+		get := func(method, path string) (int, string) {
+			w := httptest.NewRecorder()
+			r.box.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+			return w.Code, w.Body.String()
+		}
+		if code, body := get("GET", "/blackbox/"); code != 200 || body != "no probe has failed\n" {
+			t.Errorf("%d %q", code, body)
+		}
+		r.wait(5 * time.Second)
+		r.fails = true
+		r.wait(time.Minute)
+		name := mustRecords(t, r.box)[0].Name
+		if code, body := get("GET", "/blackbox/"); code != 200 || !strings.HasPrefix(body, name+" ") {
+			t.Errorf("%d %q", code, body)
+		}
+		if code, body := get("GET", "/blackbox/"+name); code != 200 || !strings.HasPrefix(body, "readiness fail since ") {
+			t.Errorf("%d %.200q", code, body)
+		}
+		for _, path := range []string{"/message", "/..%2fmessage", "/" + strings.Replace(name, "readiness", "liveness", 1)} {
+			if code, body := get("GET", path); code == 200 && !strings.HasPrefix(body, name+" ") {
+				t.Errorf("%s: %d %.200q", path, code, body)
+			}
+		}
+		if code, _ := get("POST", "/"); code != http.StatusMethodNotAllowed {
+			t.Errorf("POST: %d", code)
+		}
+		r.stop()
+	})
+}
+
+func mustRecords(t *testing.T, b *Box) []Record {
+	t.Helper()
+	all, err := b.Records()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
