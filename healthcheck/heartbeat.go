@@ -2,9 +2,7 @@ package healthcheck
 
 import (
 	"cmp"
-	"context"
 	"fmt"
-	"runtime/pprof"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +22,6 @@ type Heartbeat struct {
 	active atomic.Int64
 	last   atomic.Int64 // nanoseconds after born, of the last beat
 	users  atomic.Int64 // calls of Heartbeat, less those of Close
-	labels pprof.LabelSet
 	remove func()
 }
 
@@ -41,7 +38,7 @@ func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
 	if h := m.heartbeatOf(name, stall); h != nil {
 		return h
 	}
-	h := &Heartbeat{name: name, stall: stall, born: time.Now(), labels: pprof.Labels(workerLabel, name)}
+	h := &Heartbeat{name: name, stall: stall, born: time.Now()}
 	h.users.Store(1)
 	e := &entry{name: name, beat: h}
 	h.remove = func() {
@@ -142,23 +139,6 @@ func (h *Heartbeat) End() {
 			return
 		}
 	}
-}
-
-// workerLabel is the label of a worker's goroutines in profiles.
-const workerLabel = "health.worker"
-
-// Do does a piece of work between [Heartbeat.Begin] and [Heartbeat.End]. It gives the goroutine, and
-// those that it starts, the pprof label health.worker with the name of the heartbeat, so a goroutine
-// profile and package blackbox can tell where a worker is stuck. work gets a context with the label.
-// It costs about 200 ns and two allocations.
-func (h *Heartbeat) Do(ctx context.Context, work func(context.Context)) {
-	if h == nil {
-		work(ctx)
-		return
-	}
-	h.Begin()
-	defer h.End()
-	pprof.Do(ctx, h.labels, work)
 }
 
 // Close gives the heartbeat up. It is judged and exported until each caller of [Monitor.Heartbeat]

@@ -4,8 +4,7 @@
 // stuck functions to the container's termination message, where kubectl describe pod shows them. The
 // next process says in its log that there is a record.
 //
-// A record names the function in which a worker is stuck if the worker uses
-// [github.com/otelhealth/otelhealth/healthcheck.Heartbeat.Do].
+// A record names the function in which a worker is stuck if it is a [Worker].
 //
 // Records may hold secrets: they have the texts of errors, and labels of goroutines. Only the user of
 // the process can read the files. The termination message has classes and names of functions only,

@@ -25,7 +25,7 @@ const password = "pa55word"
 type rig struct {
 	*testing.T
 	health *healthcheck.Monitor
-	beat   *healthcheck.Heartbeat
+	worker *Worker
 	fails  bool
 	box    *Box
 	dir    string
@@ -45,7 +45,7 @@ func start(t *testing.T, dir string) *rig {
 		}
 		return nil
 	}}}})
-	r.beat = r.health.Heartbeat("jobs", time.Minute)
+	r.worker = NewWorker(r.health, "jobs", time.Minute)
 	if err := r.health.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestStuckWorker(t *testing.T) {
 		dir := t.TempDir()
 		r := start(t, dir)
 		release := make(chan struct{})
-		go r.beat.Do(t.Context(), stuckHere(release))
+		go r.worker.Do(t.Context(), stuckHere(release))
 		r.wait(70 * time.Second)
 		text := r.records(1)[0] // readiness fails with liveness: one record
 		for _, want := range []string{"liveness fail since ", "jobs: no beat for", "\n  jobs: blackbox.TestStuckWorker", "(chan receive)", "== the last ten minutes ==\ndatabase\n", "pid ", "\n== end ==\n"} {
@@ -146,7 +146,7 @@ func TestRecovered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())
 		release := make(chan struct{})
-		go r.beat.Do(t.Context(), stuckHere(release))
+		go r.worker.Do(t.Context(), stuckHere(release))
 		r.wait(70 * time.Second)
 		close(release)
 		r.wait(5 * time.Second)
@@ -163,7 +163,7 @@ func TestSecret(t *testing.T) {
 		r := start(t, t.TempDir())
 		r.wait(20 * time.Second)
 		r.fails = true
-		go r.beat.Do(t.Context(), func(ctx context.Context) { <-ctx.Done() })
+		go r.worker.Do(t.Context(), func(ctx context.Context) { <-ctx.Done() })
 		r.wait(2 * time.Minute)
 		texts := r.records(2) // readiness first, then liveness
 		if !strings.Contains(texts[1], "readiness fail since ") || !strings.Contains(texts[1], password) {
@@ -242,12 +242,12 @@ func TestNoDirectory(t *testing.T) {
 		r.file = r.box.message.path
 		release := make(chan struct{})
 		for range 3 {
-			go r.beat.Do(t.Context(), stuckHere(release))
+			go r.worker.Do(t.Context(), stuckHere(release))
 			r.wait(10 * time.Minute)
 			release <- struct{}{}
 			r.wait(10 * time.Minute)
 		}
-		go r.beat.Do(t.Context(), stuckHere(release))
+		go r.worker.Do(t.Context(), stuckHere(release))
 		r.wait(2 * time.Minute)
 		if !strings.Contains(r.message(), "stuckHere") || strings.Count(r.log.String(), "blackbox: Dir") != 1 {
 			t.Errorf("the message is %q; the log is %s", r.message(), r.log.String())

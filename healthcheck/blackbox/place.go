@@ -10,9 +10,6 @@ import (
 	"sync"
 )
 
-// workerLabel is the label that healthcheck's Heartbeat.Do gives to goroutines.
-const workerLabel = "health.worker"
-
 // A place is where goroutines of a worker are.
 type place struct {
 	function string // of the service's own code, with its package
@@ -38,12 +35,12 @@ func (p place) String() string {
 }
 
 // placesOf returns where the goroutines of a worker are, most of them first. Only those count that
-// do its work: they have its label, and Heartbeat.Do on their stack. Goroutines that the work has
+// do its work: they have its label, and Worker.Do on their stack. Goroutines that the work has
 // started have the label alone: net/http's connections have that of whoever dialled.
 func placesOf(groups []group, worker string) (places []place) {
 	for _, g := range groups {
 		work := slices.IndexFunc(g.frames, func(f runtime.Frame) bool {
-			return strings.HasSuffix(f.Function, "/healthcheck.(*Heartbeat).Do")
+			return strings.HasSuffix(f.Function, "/blackbox.(*Worker).Do")
 		})
 		if g.labels[workerLabel] != worker || work < 0 {
 			continue

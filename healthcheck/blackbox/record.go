@@ -56,7 +56,7 @@ func (i *incident) summary() string {
 			fmt.Fprintf(&b, "  %s: %s\n", r.Name, p)
 		}
 		if i.groups != nil && places == nil && strings.Contains(r.Reason, "no beat") {
-			fmt.Fprintf(&b, "  %s: unknown; Heartbeat.Do names its goroutines\n", r.Name)
+			fmt.Fprintf(&b, "  %s: unknown; blackbox.Worker names its goroutines\n", r.Name)
 		}
 	}
 	return b.String()

@@ -115,8 +115,8 @@ func TestWedges(t *testing.T) {
 	m := healthcheck.New(healthcheck.Config{})
 	var all sync.WaitGroup
 	for name, k := range kinds {
-		beat := m.Heartbeat(name, time.Minute)
-		all.Go(func() { beat.Do(t.Context(), k.work) })
+		worker := NewWorker(m, name, time.Minute)
+		all.Go(func() { worker.Do(t.Context(), k.work) })
 	}
 	for name, k := range kinds {
 		var places []place
@@ -147,7 +147,7 @@ func TestWedges(t *testing.T) {
 
 // TestTraps: what has no own function, or only the label, has no name.
 func TestTraps(t *testing.T) {
-	own := "github.com/otelhealth/otelhealth/healthcheck.(*Heartbeat).Do"
+	own := "github.com/otelhealth/otelhealth/healthcheck/blackbox.(*Worker).Do"
 	frame := func(function, file string) runtime.Frame { return runtime.Frame{Function: function, File: file} }
 	labelled := map[string]string{workerLabel: "jobs"}
 	for name, c := range map[string]struct {
