@@ -1,8 +1,8 @@
 // Package blackbox keeps what a restart destroys. If liveness or readiness of a running service
-// begins to fail, it writes a record: the reason, the verdict with the texts of errors, the last ten
-// minutes of each check, and where each goroutine is. For liveness it also writes the reason and the
-// stuck functions to the container's termination message, where kubectl describe pod shows them. The
-// next process says in its log that there is a record.
+// begins to fail, it writes a record: the reason, the verdict with the texts of errors, where each
+// goroutine is, and the last ten minutes of each check. For liveness it also writes the reason and
+// the stuck functions to the container's termination message, where kubectl describe pod shows them.
+// The next process says in its log that there is a record.
 //
 // A record names the function in which a worker is stuck if it is a [Worker].
 //
@@ -14,7 +14,6 @@ package blackbox
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -22,14 +21,18 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // Options are the options of a Box.
 type Options struct {
-	// Dir has the records. It is made if it is missing. In Kubernetes mount a volume there that
-	// outlives the container, such as an emptyDir. Required.
+	// Dir has the records. It is made if it is missing. Give each instance its own. In Kubernetes
+	// mount a volume there that outlives the container, such as an emptyDir. Required.
 	Dir string
 	// Keep is how many records stay: 10 if zero. A record has at most 1 MiB. The oldest go first, but
 	// those on readiness before those on liveness, and the first of this process last.
@@ -40,77 +43,67 @@ type Options struct {
 	// Logger gets what can't be written, and that a process before this one has left a record. If
 	// nil, it is slog.Default().
 	Logger *slog.Logger
+	// MeterProvider exports health.blackbox.records. If nil, it is the global one.
+	MeterProvider metric.MeterProvider
 }
 
-const terminationLog = "/dev/termination-log"
-
-// gaps are the times between two records of the same probe. Each is longer than the one before, so a
-// service that flaps writes few.
 const (
-	firstGap = time.Minute
-	lastGap  = time.Hour
+	terminationLog = "/dev/termination-log"
+	defaultKeep    = 10
+	closeTime      = 5 * time.Second // a disk may never answer
 )
 
 // A Box watches a Monitor and writes records. Its methods are safe for concurrent use.
 type Box struct {
 	monitor  *healthcheck.Monitor
-	log      *slog.Logger
+	report   *report
 	begun    time.Time
 	previous *Record
 	end      context.CancelFunc
 	ended    chan struct{}
-	writing  chan incident // one waits at most
+	writing  chan incident // one is written, and one waits
+	dir      directory
+	message  message
+	now      sync.Mutex // one record for ServeHTTP at a time
 
-	disk sync.Mutex // a slow disk keeps up only those who read or write records
-	dir  directory
-
-	mu      sync.Mutex // of what follows
-	message message
-	told    map[string]bool // problems that were logged
-
-	// The watcher's own.
-	history *history
-	last    map[string]*probe
-}
-
-// probe is what was seen of a probe.
-type probe struct {
-	state verdict.State
-	next  time.Time // no record before that
-	gap   time.Duration
+	history             history
+	liveness, readiness probe // the watcher's own
 }
 
 // New returns a Box that watches m until ctx ends or m stops. If the directory can't be written,
-// that is logged, and the termination message works without it. Errors name a field of Options.
+// that is logged, and the termination message works without it. Errors are those of package
+// cfgerrors and name a field of Options.
 func New(ctx context.Context, m *healthcheck.Monitor, o Options) (*Box, error) {
 	switch {
 	case m == nil:
-		return nil, errors.New("blackbox: the Monitor is nil")
+		return nil, mistake("Monitor", "is nil")
 	case o.Dir == "":
-		return nil, errors.New("blackbox: Options.Dir is empty")
+		return nil, mistake("Dir", "is empty")
 	case o.Keep < 0:
-		return nil, fmt.Errorf("blackbox: Options.Keep is %d", o.Keep)
+		return nil, mistake("Keep", fmt.Sprintf("%d is negative", o.Keep))
 	}
-	b := &Box{
-		monitor: m, log: o.Logger, begun: time.Now(), ended: make(chan struct{}), writing: make(chan incident, 1),
-		dir:     directory{path: o.Dir, keep: cmp.Or(o.Keep, 10), owner: strconv.FormatInt(time.Now().UnixNano(), 36)},
-		message: message{path: o.TerminationLog}, told: map[string]bool{},
-		history: newHistory(), last: map[string]*probe{},
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
-	if b.log == nil {
-		b.log = slog.Default()
+	if o.MeterProvider == nil {
+		o.MeterProvider = otel.GetMeterProvider()
 	}
-	if b.message.path == "" {
+	if o.TerminationLog == "" {
 		if _, err := os.Stat(terminationLog); err == nil {
-			b.message.path = terminationLog
+			o.TerminationLog = terminationLog
 		}
 	}
-	b.sayOnce("Dir", b.dir.prepare())
+	b := &Box{
+		monitor: m, report: newReport(o.Logger, o.MeterProvider), begun: time.Now(), ended: make(chan struct{}), writing: make(chan incident, 1),
+		dir:     directory{path: o.Dir, keep: cmp.Or(o.Keep, defaultKeep), owner: strconv.FormatInt(time.Now().UnixNano(), 36)},
+		message: message{path: o.TerminationLog}, history: newHistory(),
+	}
+	b.report.problem("TerminationLog", b.message.empty())
+	b.report.problem("Dir", b.dir.prepare())
 	if r, untold := b.dir.untold(); r.Name != "" {
 		b.previous = &r
 		if untold {
-			b.log.LogAttrs(ctx, slog.LevelWarn, "the process before this one has left a record", slog.String("event.name", "health.blackbox.found"),
-				slog.String("health.blackbox.record", r.Name), slog.String("health.probe.name", r.Probe), slog.Time("health.blackbox.time", r.Time))
+			b.report.found(r)
 			b.dir.tell(r)
 		}
 	}
@@ -119,13 +112,23 @@ func New(ctx context.Context, m *healthcheck.Monitor, o Options) (*Box, error) {
 	return b, nil
 }
 
-// Close ends the watch and waits until a record in progress is written.
-func (b *Box) Close() {
-	b.end()
-	<-b.ended
+func mistake(field, problem string) error {
+	return fmt.Errorf("blackbox: %w", &cfgerrors.Error{Field: field, Problem: problem})
 }
 
-// Previous returns the newest record of another process. ok is false if there is none.
+// Close ends the watch and waits until a record in progress is written, for 5 s at most.
+func (b *Box) Close() {
+	b.end()
+	limit := time.NewTimer(closeTime)
+	defer limit.Stop()
+	select {
+	case <-b.ended:
+	case <-limit.C:
+	}
+}
+
+// Previous returns the newest record that another process had left when this one began. ok is false if
+// there was none.
 func (b *Box) Previous() (r Record, ok bool) {
 	if b.previous == nil {
 		return r, false
@@ -134,11 +137,7 @@ func (b *Box) Previous() (r Record, ok bool) {
 }
 
 // Records lists all records, the newest first.
-func (b *Box) Records() ([]Record, error) {
-	b.disk.Lock()
-	defer b.disk.Unlock()
-	return b.dir.records()
-}
+func (b *Box) Records() ([]Record, error) { return b.dir.records() }
 
 func (b *Box) run(ctx context.Context) {
 	defer close(b.ended)
@@ -151,99 +150,84 @@ func (b *Box) run(ctx context.Context) {
 	}()
 	var last *verdict.Verdict
 	for v := range b.monitor.Watch(ctx) {
-		b.see(v)
+		b.see(v, time.Now())
 		last = v
 	}
 	close(b.writing)
 	<-written
-	if last != nil && last.Liveness.State == verdict.Fail && last.Phase != "starting" {
+	if last != nil {
 		b.finish(last)
 	}
+	b.report.end()
 }
 
 // see takes a verdict. It must be fast, because Watch leaves out what comes meanwhile.
-func (b *Box) see(v *verdict.Verdict) {
+func (b *Box) see(v *verdict.Verdict, now time.Time) {
 	b.history.add(v)
-	for _, r := range []verdict.Result{v.Liveness, v.Readiness} {
-		p := b.last[r.Name]
-		if p == nil {
-			p = &probe{state: r.State} // a service that was never ready has lost nothing
-			b.last[r.Name] = p
-		}
-		before := p.state
-		p.state = r.State
-		switch {
-		case r.State != verdict.Fail && r.Name == v.Liveness.Name && before == verdict.Fail:
-			b.setMessage("")
-		case r.State != verdict.Fail && v.Time.Sub(p.next) > lastGap:
-			p.gap = 0
-		}
-		if r.State != verdict.Fail || before == verdict.Fail {
-			continue
-		}
-		i := incident{probe: r, verdict: v, begun: b.begun}
-		if r.Name == v.Liveness.Name {
-			b.setMessage(i.summary()) // before the census: the process may have no time for it
-		} else if v.Phase != "running" || v.Liveness.State == verdict.Fail {
-			// It fails on purpose, or the record on liveness has it.
-			continue
-		}
-		if v.Time.Before(p.next) {
-			continue
-		}
-		p.gap = min(max(firstGap, 2*p.gap), lastGap)
-		p.next = v.Time.Add(p.gap)
-		i.history = b.history.copy()
-		select {
-		case b.writing <- i:
-		default: // one is written and one waits
-			b.sayOnce("busy", errors.New("a record is left out because two others are not yet written"))
-		}
+	began, passes := b.liveness.see(v.Liveness.State, now)
+	if passes {
+		b.message.pass()
 	}
+	if began { // before the census: the process may have no time for it
+		i := b.incident(v.Liveness, v)
+		b.report.problem("TerminationLog", b.message.fail(i.summary()))
+	}
+	b.ask(&b.liveness, v.Liveness, v, now)
+	switch {
+	case v.Phase != "running": // it fails on purpose
+	case v.Liveness.State == verdict.Fail: // one record for both
+		b.readiness.skip(v.Readiness.State)
+	default:
+		b.readiness.see(v.Readiness.State, now)
+		b.ask(&b.readiness, v.Readiness, v, now)
+	}
+}
+
+// ask asks for a record of a probe if it is due. If one is written and one waits, it stays due.
+func (b *Box) ask(p *probe, r verdict.Result, v *verdict.Verdict, now time.Time) {
+	if !p.isDue(now) {
+		return
+	}
+	i := b.incident(r, v)
+	i.history = b.history.copy()
+	select {
+	case b.writing <- i:
+		p.recorded(now)
+	default:
+	}
+}
+
+func (b *Box) incident(r verdict.Result, v *verdict.Verdict) incident {
+	return incident{probe: r, verdict: v, begun: b.begun, failure: b.message.failure()}
 }
 
 // write makes a record and writes it.
 func (b *Box) write(i incident) {
 	i.look()
-	if i.probe.Name == i.verdict.Liveness.Name && b.monitor.Verdict().Liveness.State == verdict.Fail {
-		b.setMessage(i.summary())
+	if i.probe.Name == i.verdict.Liveness.Name {
+		b.report.problem("TerminationLog", b.message.refine(i.failure, i.summary()))
 	}
-	text := i.text()
-	b.disk.Lock()
-	name, err := b.dir.write(i.probe.Name, i.verdict.Time, text, []byte(i.summary()+"\nThe disk is full.\n\n== end ==\n"))
-	b.disk.Unlock()
-	if err != nil {
-		b.sayOnce("Dir", err)
-		return
-	}
-	b.log.LogAttrs(context.Background(), slog.LevelWarn, "a record of a failing probe is written", slog.String("event.name", "health.blackbox.written"),
-		slog.String("health.blackbox.record", name), slog.String("health.probe.name", i.probe.Name))
+	name, err := b.dir.write(i.probe.Name, time.Now(), i.text(), i.shortText())
+	b.report.written(i.probe.Name, name, err)
 }
 
-// finish says at the end where workers still are.
+// finish says at the end where workers still are, and writes the record of a failure that has none.
 func (b *Box) finish(v *verdict.Verdict) {
-	i := incident{probe: v.Liveness, verdict: v, begun: b.begun}
-	i.look()
-	b.setMessage(i.summary() + fmt.Sprintf("still so when the process ended, after %v\n", time.Since(v.Liveness.Since).Round(time.Second)))
-}
-
-func (b *Box) setMessage(text string) {
-	b.mu.Lock()
-	err := b.message.set(text)
-	b.mu.Unlock()
-	b.sayOnce("TerminationLog", err)
-}
-
-// sayOnce logs the first error of a kind.
-func (b *Box) sayOnce(kind string, err error) {
-	if err == nil {
-		return
+	if v.Liveness.State == verdict.Fail {
+		i := b.incident(v.Liveness, v)
+		i.look()
+		b.report.problem("TerminationLog", b.message.refine(i.failure, i.summary()+
+			fmt.Sprintf("still so when the process ended, after %v\n", time.Since(v.Liveness.Since).Round(time.Second))))
 	}
-	b.mu.Lock()
-	told := b.told[kind]
-	b.told[kind] = true
-	b.mu.Unlock()
-	if !told {
-		b.log.Warn("blackbox: "+kind+": "+err.Error(), "error", err.Error())
+	for _, p := range []struct {
+		*probe
+		verdict.Result
+	}{{&b.liveness, v.Liveness}, {&b.readiness, v.Readiness}} {
+		if p.Result.State == verdict.Fail && !p.due.IsZero() && (p.probe == &b.liveness || v.Phase == "running") {
+			i := b.incident(p.Result, v)
+			i.history = b.history.copy()
+			b.write(i)
+			return // one record for both
+		}
 	}
 }

@@ -1,9 +1,11 @@
 package blackbox
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,7 +15,7 @@ import (
 	"time"
 )
 
-// directory has the records of this process and of those before it.
+// directory has the records of this process and of those before it. Only one goroutine writes.
 type directory struct {
 	path  string
 	keep  int
@@ -23,10 +25,11 @@ type directory struct {
 
 // A Record is a file in the directory.
 type Record struct {
-	Name  string // of the file
-	Probe string // that failed
-	Time  time.Time
-	Size  int64
+	Name    string // of the file
+	Probe   string // that failed
+	Time    time.Time
+	Size    int64
+	Summary string // its first lines: the reason, and where stuck workers are; no texts of errors
 }
 
 var (
@@ -49,7 +52,7 @@ func (d *directory) prepare() error {
 		info, err := e.Info()
 		// Another process may write there now: during an update two pods can share a volume.
 		if err == nil && strings.HasPrefix(e.Name(), tempPrefix) && time.Since(info.ModTime()) > time.Minute {
-			os.Remove(filepath.Join(d.path, e.Name()))
+			_ = os.Remove(filepath.Join(d.path, e.Name())) // it is tried again at the next start
 		}
 	}
 	return err
@@ -58,6 +61,9 @@ func (d *directory) prepare() error {
 // records lists all, the newest first.
 func (d *directory) records() ([]Record, error) {
 	entries, err := os.ReadDir(d.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // write makes it
+	}
 	var list []Record
 	for _, e := range entries {
 		parts := recordName.FindStringSubmatch(e.Name())
@@ -67,18 +73,34 @@ func (d *directory) records() ([]Record, error) {
 		at, err := time.Parse(timeOfName, parts[1])
 		info, gone := e.Info()
 		if err == nil && gone == nil {
-			list = append(list, Record{Name: e.Name(), Probe: parts[2], Time: at, Size: info.Size()})
+			list = append(list, Record{Name: e.Name(), Probe: parts[2], Time: at, Size: info.Size(), Summary: d.summaryOf(e.Name())})
 		}
 	}
 	slices.SortFunc(list, func(a, b Record) int { return cmp.Or(b.Time.Compare(a.Time), strings.Compare(b.Name, a.Name)) })
 	return list, err
 }
 
+// summaryOf reads the first lines of a record, up to the empty line. It is empty if the file can't be
+// read.
+func (d *directory) summaryOf(name string) string {
+	f, err := os.Open(filepath.Join(d.path, name))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	head, _ := io.ReadAll(io.LimitReader(f, messageLimit))
+	head, _, _ = bytes.Cut(head, []byte("\n\n"))
+	return strings.ToValidUTF8(strings.TrimSuffix(string(head), "\n"), "")
+}
+
 // write writes a record whole or not at all: a file of another name is renamed when it is on the
-// disk. If there is no room, the oldest records make some, and then the record shrinks to its
-// summary.
-func (d *directory) write(probe string, at time.Time, text, summary []byte) (name string, err error) {
+// disk. If there is no room, older records make some, but for the one that is worth most. Then the
+// record itself is shortened.
+func (d *directory) write(probe string, at time.Time, text, short []byte) (name string, err error) {
 	name = fmt.Sprintf("%s-%s-%s.txt", at.UTC().Format(timeOfName), probe, d.owner)
+	if err := os.MkdirAll(d.path, 0o700); err != nil { // somebody may have removed it
+		return "", err
+	}
 	d.shrink(d.keep - 1)
 	for {
 		err = d.writeFile(name, text)
@@ -91,9 +113,9 @@ func (d *directory) write(probe string, at time.Time, text, summary []byte) (nam
 		}
 		all, _ := d.records()
 		switch {
-		case len(all) > 0 && d.shrink(len(all)-1):
-		case len(text) > len(summary):
-			text = summary
+		case len(all) > 1 && d.shrink(len(all)-1):
+		case len(text) > len(short):
+			text = short
 		default:
 			return "", err
 		}
@@ -102,7 +124,7 @@ func (d *directory) write(probe string, at time.Time, text, summary []byte) (nam
 
 func (d *directory) writeFile(name string, text []byte) (err error) {
 	temp := filepath.Join(d.path, tempPrefix+name)
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // never another's file, or a link
 	if err != nil {
 		return err
 	}
@@ -112,7 +134,7 @@ func (d *directory) writeFile(name string, text []byte) (err error) {
 		err = os.Rename(temp, filepath.Join(d.path, name))
 	}
 	if err != nil {
-		os.Remove(temp)
+		_ = os.Remove(temp) // prepare removes it otherwise
 	}
 	return err
 }
@@ -149,7 +171,7 @@ func (d *directory) read(name string) ([]byte, error) {
 	return os.ReadFile(filepath.Join(d.path, name))
 }
 
-// untold returns the newest record of another process, if nobody was told of it.
+// untold returns the newest record of another process, and whether nobody was told of it.
 func (d *directory) untold() (Record, bool) {
 	all, _ := d.records()
 	told, _ := os.ReadFile(filepath.Join(d.path, toldFile))
@@ -163,5 +185,5 @@ func (d *directory) untold() (Record, bool) {
 
 // tell notes that somebody was told of a record.
 func (d *directory) tell(r Record) {
-	os.WriteFile(filepath.Join(d.path, toldFile), []byte(r.Name), 0o600) // if it fails, it is told again
+	_ = os.WriteFile(filepath.Join(d.path, toldFile), []byte(r.Name), 0o600) // if it fails, it is told again
 }

@@ -8,18 +8,26 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/leaktest"
 )
 
-// The test runs itself as a process that writes records until it is killed.
+// The test runs itself as a process that writes records until it is killed, or on a full disk.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("BLACKBOX_DIR"); dir != "" {
 		writeForEver(dir)
 	}
-	os.Exit(m.Run())
+	if dir := os.Getenv("BLACKBOX_FULL"); dir != "" {
+		writeToFullDisks(dir)
+		return
+	}
+	leaktest.Main(m)
 }
 
 func writeForEver(dir string) {
@@ -27,10 +35,17 @@ func writeForEver(dir string) {
 	if err := d.prepare(); err != nil {
 		panic(err)
 	}
+	m := message{path: filepath.Join(dir, "message-"+d.owner)}
+	if err := os.WriteFile(m.path, []byte("short"), 0o600); err != nil {
+		panic(err)
+	}
 	fmt.Println("ready")
 	for n := 0; ; n++ {
 		text := []byte(strings.Repeat(fmt.Sprintf("process %d, record %d\n", os.Getpid(), n), 1000) + "== end ==\n")
 		if _, err := d.write("liveness", time.Now(), text, text[:100]); err != nil {
+			panic(err)
+		}
+		if err := m.write([]string{"short", "long\n" + strings.Repeat("text", 400)}[n%2]); err != nil {
 			panic(err)
 		}
 	}
@@ -60,6 +75,16 @@ func TestKilled(t *testing.T) {
 			c.Wait()
 		}
 	}
+	messages, err := filepath.Glob(filepath.Join(dir, "message-*"))
+	if err != nil || len(messages) == 0 {
+		t.Fatal(messages, err)
+	}
+	for _, file := range messages {
+		text, err := os.ReadFile(file)
+		if first, _, _ := strings.Cut(string(text), "\n"); err != nil || !strings.HasPrefix(first, "short") && !strings.HasPrefix(first, "long") {
+			t.Errorf("%s has %q, %v", file, first, err)
+		}
+	}
 	d := &directory{path: dir, keep: 5, owner: "reader"}
 	all, err := d.records()
 	if err != nil || len(all) == 0 {
@@ -77,32 +102,71 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestFullDisk: at each byte at which the disk is full, a record is whole, or its summary, or there is
-// none and an error says so.
+// TestFullDisk: at each byte at which the disk is full, a record is whole, or short, or there is none and
+// an error says so. The record on liveness before it stays. It is a process of its own, because the
+// limit is one of a process.
 func TestFullDisk(t *testing.T) {
-	var before syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
-		t.Fatal(err)
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), "BLACKBOX_FULL="+t.TempDir())
+	if out, err := c.CombinedOutput(); err != nil || string(out) != "done\n" {
+		t.Errorf("%v\n%s", err, out)
 	}
-	defer syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)
-	text := []byte(strings.Repeat("0123456789\n", 30) + "== end ==\n")
-	summary := []byte("summary\n== end ==\n")
-	for full := range uint64(len(text) + 2) {
-		d := &directory{path: t.TempDir(), keep: 3, owner: "test"}
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: full, Max: before.Max}); err != nil {
-			t.Fatal(err)
+}
+
+func writeToFullDisks(dir string) {
+	signal.Ignore(syscall.SIGXFSZ)
+	var free syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &free); err != nil {
+		panic(err)
+	}
+	text := []byte(strings.Repeat("0123456789\n", 4) + "== end ==\n")
+	short := []byte("summary\n== end ==\n")
+	at := time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
+	for full := range len(text) + 2 {
+		d := &directory{path: filepath.Join(dir, fmt.Sprint(full)), keep: 9, owner: "test"}
+		for n, probe := range []string{"liveness", "readiness"} {
+			if _, err := d.write(probe, at.Add(time.Duration(n)*time.Minute), nil, nil); err != nil {
+				panic(err)
+			}
 		}
-		name, err := d.write("readiness", time.Now(), text, summary)
-		syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)
+		d.first = ""
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(full), Max: free.Max}); err != nil {
+			panic(err)
+		}
+		name, err := d.write("readiness", at.Add(time.Hour), text, short)
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &free); err != nil {
+			panic(err)
+		}
 		got, _ := d.read(name)
 		entries, _ := os.ReadDir(d.path)
-		switch n := int(full); {
-		case n >= len(text) && bytes.Equal(got, text) && err == nil && len(entries) == 1:
-		case n >= len(summary) && n < len(text) && bytes.Equal(got, summary) && err == nil && len(entries) == 1:
-		case n < len(summary) && err != nil && len(entries) == 0:
+		all, _ := d.records()
+		ok := all[len(all)-1].Probe == "liveness" && len(all) == len(entries)
+		switch {
+		case full >= len(text):
+			ok = ok && bytes.Equal(got, text) && err == nil && len(all) == 3
+		case full >= len(short):
+			ok = ok && bytes.Equal(got, short) && err == nil && len(all) == 2
 		default:
-			t.Errorf("full at %d bytes: %q, %v, %d files", n, got, err, len(entries))
+			ok = ok && noRoom(err) && len(all) == 1
 		}
+		if !ok {
+			fmt.Printf("full at %d bytes: %q, %v, %v\n", full, got, err, entries)
+		}
+	}
+	fmt.Println("done")
+}
+
+// TestGone: a directory that somebody has removed is made again.
+func TestGone(t *testing.T) {
+	d := &directory{path: filepath.Join(t.TempDir(), "a", "b"), keep: 3, owner: "me"}
+	if all, err := d.records(); err != nil || len(all) != 0 {
+		t.Errorf("%v, %v", all, err)
+	}
+	if _, err := d.write("liveness", time.Now(), []byte("reason\n  place\n\n== process ==\n"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := d.records(); err != nil || len(all) != 1 || all[0].Summary != "reason\n  place" {
+		t.Errorf("%v, %v", all, err)
 	}
 }
 

@@ -2,7 +2,6 @@ package blackbox
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"io"
 	"runtime"
@@ -12,9 +11,13 @@ import (
 	"strings"
 )
 
-// censusLimit is the number of goroutines above which none is looked at. A profile of 100,000 takes
-// half a second and 54 MiB.
-const censusLimit = 100_000
+const (
+	// censusLimit is the number of goroutines above which none is looked at. TestCost measures it.
+	censusLimit = 100_000
+
+	// distinctLimit is how many groups are kept, but those of workers always are.
+	distinctLimit = 2_000
+)
 
 // A group is a number of goroutines with the same stack and the same labels.
 type group struct {
@@ -23,48 +26,79 @@ type group struct {
 	frames []runtime.Frame // the innermost comes first
 }
 
-// census returns all goroutines in groups, the largest first. The world stops for 2 ms at most: a
-// goroutine profile reads one stack after the other. It is nil if there are too many.
-func census() []group {
-	if runtime.NumGoroutine() > censusLimit {
-		return nil
+// A census has the goroutines in groups, the largest first.
+type census struct {
+	total  int // goroutines
+	groups []group
+	rest   int  // groups that are not kept
+	taken  bool // there are not too many goroutines
+}
+
+// takeCensus looks at all goroutines. The world stops for some milliseconds at most: a goroutine
+// profile reads one stack after the other.
+func takeCensus() census {
+	total := runtime.NumGoroutine()
+	if total > censusLimit {
+		return census{total: total}
 	}
-	var text bytes.Buffer
-	if err := pprof.Lookup("goroutine").WriteTo(&text, 1); err != nil {
-		return nil // a bytes.Buffer takes everything
-	}
-	return parseCensus(&text)
+	r, w := io.Pipe() // with 100,000 different stacks the text has 100 MB
+	go func() { w.CloseWithError(pprof.Lookup("goroutine").WriteTo(w, 1)) }()
+	defer r.Close()
+	c := parseCensus(r)
+	c.total, c.taken = total, true
+	return c
 }
 
 // parseCensus reads the text form of a goroutine profile. It takes the program counters and not
 // the names, because the text leaves out the runtime's frames, which say what a goroutine waits for.
-func parseCensus(r io.Reader) (groups []group) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
-		if labels, ok := strings.CutPrefix(line, "# labels: "); ok && len(groups) > 0 {
-			groups[len(groups)-1].labels = parseLabels(labels)
-			continue
+func parseCensus(r io.Reader) (c census) {
+	var next group
+	var stack string // of next
+	add := func() {
+		if next.count == 0 {
+			return
 		}
-		count, stack, ok := strings.Cut(line, " @ ")
-		n, err := strconv.Atoi(count)
-		if !ok || err != nil {
-			continue
+		if len(c.groups) >= distinctLimit && next.labels[workerLabel] == "" {
+			c.rest++
+		} else {
+			next.frames = framesOf(stack)
+			c.groups = append(c.groups, next)
 		}
-		var counters []uintptr
-		for _, field := range strings.Fields(stack) {
-			if pc, err := strconv.ParseUint(field, 0, 64); err == nil {
-				counters = append(counters, uintptr(pc))
-			}
-		}
-		groups = append(groups, group{count: n, frames: framesOf(counters)})
+		next = group{}
 	}
-	slices.SortStableFunc(groups, func(a, b group) int { return cmp.Compare(b.count, a.count) })
-	return groups
+	lines := bufio.NewReaderSize(r, 64<<10)
+	for {
+		text, long, err := lines.ReadLine()
+		if err != nil {
+			break
+		}
+		line := string(text)
+		for long && err == nil { // labels of megabytes
+			_, long, err = lines.ReadLine()
+		}
+		if labels, ok := strings.CutPrefix(line, "# labels: "); ok {
+			next.labels = parseLabels(labels)
+			continue
+		}
+		count, rest, ok := strings.Cut(line, " @ ")
+		if n, err := strconv.Atoi(count); ok && err == nil {
+			add()
+			next.count, stack = n, rest
+		}
+	}
+	add()
+	slices.SortStableFunc(c.groups, func(a, b group) int { return cmp.Compare(b.count, a.count) })
+	return c
 }
 
-func framesOf(counters []uintptr) (list []runtime.Frame) {
+// framesOf returns the frames of the program counters in a line.
+func framesOf(stack string) (list []runtime.Frame) {
+	var counters []uintptr
+	for field := range strings.FieldsSeq(stack) {
+		if pc, err := strconv.ParseUint(field, 0, 64); err == nil {
+			counters = append(counters, uintptr(pc))
+		}
+	}
 	if len(counters) == 0 {
 		return nil
 	}

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// ServeHTTP lists the records as text, and answers with a record if the path ends with its name. Put
-// it on a listener for operators, because a record may hold secrets.
+// ServeHTTP lists the records as text. If the path ends with the name of a record, it answers with that
+// record, and if it ends with /now, with a record of this moment, which it does not keep. Put it on a
+// listener for operators, because a record may hold secrets.
 func (b *Box) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -17,17 +20,22 @@ func (b *Box) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
 		return
 	}
-	b.disk.Lock()
-	defer b.disk.Unlock()
-	if name := path.Base(r.URL.Path); recordName.MatchString(name) {
+	switch name := path.Base(r.URL.Path); {
+	case name == "now":
+		b.serveNow(w)
+	case recordName.MatchString(name):
 		text, err := b.dir.read(name)
 		if err != nil {
 			http.Error(w, "there is no such record", http.StatusNotFound)
 			return
 		}
-		w.Write(text)
-		return
+		_, _ = w.Write(text) // the client may have gone
+	default:
+		b.serveList(w)
 	}
+}
+
+func (b *Box) serveList(w http.ResponseWriter) {
 	all, err := b.dir.records()
 	if err != nil {
 		http.Error(w, "the directory of records can't be read", http.StatusInternalServerError)
@@ -39,4 +47,23 @@ func (b *Box) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(all) == 0 {
 		fmt.Fprintln(w, "no probe has failed")
 	}
+}
+
+// serveNow makes one record at a time, because it costs more than any other answer.
+func (b *Box) serveNow(w http.ResponseWriter) {
+	if !b.now.TryLock() {
+		http.Error(w, "another record is being made", http.StatusServiceUnavailable)
+		return
+	}
+	v := b.monitor.Verdict()
+	p := v.Readiness
+	if v.Liveness.State == verdict.Fail {
+		p = v.Liveness
+	}
+	i := b.incident(p, v)
+	i.history = b.history.copy()
+	i.look()
+	text := i.text()
+	b.now.Unlock() // a client may be slow
+	_, _ = w.Write(text)
 }

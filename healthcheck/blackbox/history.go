@@ -6,6 +6,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
@@ -13,104 +15,163 @@ import (
 
 const (
 	remembered = 600 // seconds
-	namesLimit = 256 // checks, rules, heartbeats and probes; 5 bytes a second each
+	sparse     = 10  // of a check that passes, the value of every tenth second is written
+	namesLimit = 256 // checks, rules, heartbeats and probes; 3 kB each
 )
 
 var states = []verdict.State{"", verdict.Pass, verdict.Warn, verdict.Unknown, verdict.Stale, verdict.Fail}
 
 // history has a state and a value of each check for each of the last seconds.
 type history struct {
-	newest  int64 // second of the last verdict
-	members map[string]*member
+	mu *sync.Mutex
+	*seconds
 }
 
+// seconds are the data of a history.
+type seconds struct {
+	newest  int64 // second of the last verdict
+	members map[member]*track
+	left    bool // there were more members
+}
+
+// member is a probe or a check. A check may have the name of a probe.
 type member struct {
+	name  string
+	probe bool
+}
+
+func (m member) String() string {
+	if m.probe {
+		return m.name + " (probe)"
+	}
+	return m.name
+}
+
+type track struct {
 	states [remembered]uint8 // an index of states
 	values [remembered]float32
 	seen   int64 // second
 	unit   string
 }
 
-func newHistory() *history { return &history{members: map[string]*member{}} }
+func newHistory() history { return history{new(sync.Mutex), &seconds{members: map[member]*track{}}} }
 
 // add takes the verdict of a second. Of several in one second the worst state counts.
-func (h *history) add(v *verdict.Verdict) {
-	second := v.Time.Unix()
-	if v.Time.IsZero() || second < h.newest {
+func (h history) add(v *verdict.Verdict) {
+	if v.Time.IsZero() {
 		return
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	second := v.Time.Unix()
+	if second < h.newest { // the wall clock was set back, so start again
+		h.newest, h.members = 0, map[member]*track{}
+	}
 	for n := max(h.newest+1, second-remembered+1); n <= second; n++ {
-		for _, m := range h.members {
-			m.states[n%remembered], m.values[n%remembered] = 0, float32(math.NaN())
+		for _, t := range h.members {
+			t.states[n%remembered], t.values[n%remembered] = 0, float32(math.NaN())
 		}
 	}
 	h.newest = second
-	for _, r := range append([]verdict.Result{v.Liveness, v.Readiness}, v.Results...) {
-		m := h.members[r.Name]
-		if m == nil {
-			if len(h.members) >= namesLimit {
-				continue
-			}
-			m = &member{unit: r.Unit}
-			for n := range m.values {
-				m.values[n] = float32(math.NaN())
-			}
-			h.members[r.Name] = m
-		}
-		m.seen = second
-		at := second % remembered
-		m.states[at] = max(m.states[at], uint8(max(0, slices.Index(states, r.State))))
-		if r.Value != nil {
-			m.values[at] = float32(*r.Value)
-		}
+	h.note(member{"liveness", true}, &v.Liveness)
+	h.note(member{"readiness", true}, &v.Readiness)
+	for n := range v.Results {
+		h.note(member{v.Results[n].Name, false}, &v.Results[n])
 	}
-	maps.DeleteFunc(h.members, func(_ string, m *member) bool { return second-m.seen >= remembered })
+	maps.DeleteFunc(h.members, func(_ member, t *track) bool { return second-t.seen >= remembered })
 }
 
-// copy returns a history that does not change.
-func (h *history) copy() *history {
-	c := &history{newest: h.newest, members: make(map[string]*member, len(h.members))}
-	for name, m := range h.members {
-		now := *m
-		c.members[name] = &now
+func (s *seconds) note(m member, r *verdict.Result) {
+	t := s.members[m]
+	if t == nil {
+		if len(s.members) >= namesLimit {
+			s.left = true
+			return
+		}
+		t = &track{unit: r.Unit}
+		for n := range t.values {
+			t.values[n] = float32(math.NaN())
+		}
+		s.members[m] = t
+	}
+	t.seen = s.newest
+	at := s.newest % remembered
+	t.states[at] = max(t.states[at], uint8(max(0, slices.Index(states, r.State))))
+	if r.Value != nil {
+		t.values[at] = float32(*r.Value)
+	}
+}
+
+// copy returns the seconds as they are now.
+func (h history) copy() *seconds {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := &seconds{newest: h.newest, left: h.left, members: make(map[member]*track, len(h.members))}
+	for m, t := range h.members {
+		now := *t
+		c.members[m] = &now
 	}
 	return c
 }
 
-// write writes a line for each change of a state, and all values. A dot is the value before it.
-func (h *history) write(w io.Writer) {
-	for _, name := range slices.Sorted(maps.Keys(h.members)) {
-		m := h.members[name]
-		fmt.Fprintf(w, "%s\n", name)
-		last, unitOnce := uint8(0), false
-		for n := h.newest - remembered + 1; n <= h.newest; n++ {
-			if s := m.states[n%remembered]; s != last {
-				if last = s; s != 0 {
-					fmt.Fprintf(w, "  %s %s\n", time.Unix(n, 0).UTC().Format(time.TimeOnly), states[s])
-				} else {
-					fmt.Fprintf(w, "  %s -\n", time.Unix(n, 0).UTC().Format(time.TimeOnly))
-				}
-			}
+// write writes a line for each change of a state, and values. What did not pass comes first.
+func (s *seconds) write(w io.Writer) {
+	all := slices.SortedFunc(maps.Keys(s.members), func(a, b member) int {
+		if x, y := s.members[a].worst(), s.members[b].worst(); x != y {
+			return int(y) - int(x)
 		}
-		before := float32(math.NaN())
-		for n := h.newest - remembered + 1; n <= h.newest; n++ {
-			value := m.values[n%remembered]
-			if value != value {
-				continue
+		return strings.Compare(a.String(), b.String())
+	})
+	for _, m := range all {
+		fmt.Fprintf(w, "%s\n", m)
+		s.members[m].write(w, s.newest)
+	}
+	if s.left {
+		fmt.Fprintf(w, "more than %d checks are not remembered\n", namesLimit)
+	}
+}
+
+func (t *track) worst() uint8 { return slices.Max(t.states[:]) }
+
+func (t *track) write(w io.Writer, newest int64) {
+	clock := func(second int64) string { return time.Unix(second, 0).UTC().Format(time.TimeOnly) }
+	last := uint8(0)
+	for n := newest - remembered + 1; n <= newest; n++ {
+		if s := t.states[max(n, 0)%remembered]; s != last {
+			last = s
+			word := string(states[s])
+			if s == 0 {
+				word = "not judged"
 			}
-			if !unitOnce {
-				unitOnce = true
-				fmt.Fprintf(w, "  from %s, in %s:", time.Unix(n, 0).UTC().Format(time.TimeOnly), m.unit)
-			}
-			if value == before {
-				fmt.Fprint(w, " .")
-			} else {
-				fmt.Fprintf(w, " %.4g", value)
-			}
-			before = value
+			fmt.Fprintf(w, "  %s %s\n", clock(n), word)
 		}
-		if unitOnce {
-			fmt.Fprintln(w)
+	}
+	every := int64(1)
+	if states[t.worst()] == verdict.Pass {
+		every = sparse
+	}
+	begun, before := false, float32(math.NaN())
+	for n := newest - remembered + 1; n <= newest; n++ {
+		value := t.values[max(n, 0)%remembered]
+		missing := value != value
+		if n%every != 0 || missing && !begun {
+			continue
 		}
+		if !begun {
+			begun = true
+			fmt.Fprintf(w, "  every %d s from %s, in %q:", every, clock(n), t.unit)
+		}
+		switch {
+		case missing:
+			fmt.Fprint(w, " -")
+		case value == before:
+			fmt.Fprint(w, " .")
+		default:
+			fmt.Fprintf(w, " %.4g", value)
+		}
+		before = value
+	}
+	if begun {
+		fmt.Fprintln(w)
 	}
 }

@@ -3,6 +3,7 @@ package blackbox
 import (
 	"os"
 	"strings"
+	"sync"
 )
 
 // messageLimit is below what the kubelet takes of a container's termination message: 4,096 bytes, or
@@ -10,13 +11,64 @@ import (
 const messageLimit = 2048
 
 // message is the container's termination message. The kubelet reads it when the container has ended,
-// so it holds the last text that was set. The file is a mount, so it is written in place.
+// so it holds the text of the failure of liveness that lasts, and is empty otherwise. The file is a
+// mount, so nothing can be renamed to it.
 type message struct {
 	path string // empty: none
-	text string // that was written
+
+	mu       sync.Mutex
+	text     string // that was written
+	failures int
+	lasts    bool // a failure
 }
 
-func (m *message) set(text string) error {
+// empty removes the text of a process before this one, if the file is not the kubelet's.
+func (m *message) empty() error {
+	if m.path == "" {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return os.Truncate(m.path, 0)
+}
+
+// fail begins a failure.
+func (m *message) fail(text string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failures++
+	m.lasts = true
+	return m.write(text)
+}
+
+// failure is the number of the last failure.
+func (m *message) failure() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failures
+}
+
+// refine says more of a failure, unless it has ended meanwhile.
+func (m *message) refine(failure int, text string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.lasts || failure != m.failures {
+		return nil
+	}
+	return m.write(text)
+}
+
+// pass ends the failure. An error was told when it began.
+func (m *message) pass() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lasts = false
+	_ = m.write("")
+}
+
+// write overwrites the text in one call and then cuts the rest, so a process that is killed in between
+// leaves no empty file.
+func (m *message) write(text string) error {
 	// kubectl describe prints from the second line on at the left margin.
 	text = strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  ")
 	if len(text) > messageLimit {
@@ -25,11 +77,14 @@ func (m *message) set(text string) error {
 	if m.path == "" || text == m.text {
 		return nil
 	}
-	f, err := os.OpenFile(m.path, os.O_WRONLY|os.O_TRUNC, 0)
+	f, err := os.OpenFile(m.path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(text)
+	_, err = f.WriteAt([]byte(text), 0)
+	if cut := f.Truncate(int64(len(text))); err == nil {
+		err = cut
+	}
 	if closed := f.Close(); err == nil {
 		err = closed
 	}

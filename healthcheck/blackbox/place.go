@@ -3,6 +3,8 @@ package blackbox
 import (
 	"fmt"
 	"path"
+	"path/filepath"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -12,7 +14,7 @@ import (
 
 // A place is where goroutines of a worker are.
 type place struct {
-	function string // of the service's own code, with its package
+	function string // of the service, with its package
 	callee   string // what it has called; empty if it is in its own code
 	wait     string // what it waits for; empty if it runs
 	count    int
@@ -39,10 +41,13 @@ func (p place) String() string {
 // started have the label alone: net/http's connections have that of whoever dialled.
 func placesOf(groups []group, worker string) (places []place) {
 	for _, g := range groups {
+		if g.labels[workerLabel] != worker {
+			continue
+		}
 		work := slices.IndexFunc(g.frames, func(f runtime.Frame) bool {
 			return strings.HasSuffix(f.Function, "/blackbox.(*Worker).Do")
 		})
-		if g.labels[workerLabel] != worker || work < 0 {
+		if work < 0 {
 			continue
 		}
 		p, ok := placeOf(g.frames[:work])
@@ -60,16 +65,21 @@ func placesOf(groups []group, worker string) (places []place) {
 	return places
 }
 
-// placeOf finds the service's innermost own function on a stack. Without one there is no place: a
-// wrong name would cost more than none.
+// placeOf finds the innermost function of the main module on a stack, or else the function that was
+// given to Do, if it is not Go's own. Without either there is no place: a wrong name would cost
+// more than none.
 func placeOf(frames []runtime.Frame) (p place, ok bool) {
 	own := slices.IndexFunc(frames, isOwn)
 	if own < 0 {
-		return p, false
+		for own = len(frames) - 1; own >= 0 && packageOf(frames[own].Function) == "runtime/pprof"; own-- {
+		}
+		if own < 0 || isGo(frames[own].Function) {
+			return p, false
+		}
 	}
 	p.function = short(frames[own].Function)
 	p.wait = waitOf(frames[:own])
-	if own > 0 && !isRuntime(frames[own-1].Function) {
+	if own > 0 && packageOf(frames[own-1].Function) != "runtime" {
 		p.callee = short(frames[own-1].Function)
 	}
 	return p, true
@@ -84,14 +94,35 @@ var build = sync.OnceValue(func() *debug.BuildInfo {
 })
 
 // isOwn tells the service's code from that of its dependencies and of Go. A function of a library
-// that the compiler has put into main has main's name, but not main's file.
+// that the compiler has put into one of the service's has that one's name, but not its file.
 func isOwn(f runtime.Frame) bool {
-	pkg := packageOf(f.Function)
-	info := build()
-	if pkg != "main" && pkg != info.Main.Path && !strings.HasPrefix(pkg, info.Main.Path+"/") || pkg != "main" && info.Main.Path == "" {
+	pkg, module := packageOf(f.Function), build().Main.Path
+	if pkg != "main" && (module == "" || pkg != module && !strings.HasPrefix(pkg, module+"/")) {
 		return false
 	}
-	return !strings.Contains(f.File, "/pkg/mod/") && !strings.Contains(f.File, "@v") && !strings.HasPrefix(f.File, runtime.GOROOT()+"/src/")
+	switch file := f.File; {
+	case strings.Contains(file, "@v") || strings.Contains(file, "/vendor/") || goRoot() != "" && strings.HasPrefix(file, goRoot()):
+		return false
+	case file == "" || filepath.IsAbs(file):
+		return true
+	default: // -trimpath
+		dir := path.Dir(file)
+		return dir == "command-line-arguments" || module != "" && (dir == module || strings.HasPrefix(dir, module+"/"))
+	}
+}
+
+// goRoot is where the files of Go's own packages are; empty after -trimpath.
+var goRoot = sync.OnceValue(func() string {
+	f := runtime.FuncForPC(reflect.ValueOf(path.Base).Pointer())
+	file, _ := f.FileLine(f.Entry())
+	root, _ := strings.CutSuffix(file, "path/path.go")
+	return root
+})
+
+// isGo reports whether a function is in a package of Go, whose path has no domain.
+func isGo(function string) bool {
+	first, _, _ := strings.Cut(packageOf(function), "/")
+	return first != "main" && !strings.Contains(first, ".")
 }
 
 // packageOf returns the package of a function such as example.com/shop/orders.(*Store).Get.
@@ -104,8 +135,6 @@ func packageOf(function string) string {
 // short leaves out the directory of the package.
 func short(function string) string { return path.Base(function) }
 
-func isRuntime(function string) bool { return packageOf(function) == "runtime" }
-
 // waits tell by a function on the stack what a goroutine waits for. The first one that is found
 // counts, so what says more comes first.
 var waits = []struct{ function, what string }{
@@ -113,10 +142,10 @@ var waits = []struct{ function, what string }{
 	{"net/http.(*Transport).getConn", "a connection of net/http"},
 	{"sync.(*RWMutex).Lock", "sync.RWMutex"},
 	{"sync.(*RWMutex).RLock", "sync.RWMutex, to read"},
+	{"sync.(*Once).doSlow", "sync.Once"},
 	{"sync.(*Mutex).Lock", "sync.Mutex"},
 	{"sync.(*WaitGroup).Wait", "sync.WaitGroup"},
 	{"sync.(*Cond).Wait", "sync.Cond"},
-	{"sync.(*Once).doSlow", "sync.Once"},
 	{"internal/poll.runtime_pollWait", "the network or a file"},
 	{"time.Sleep", "time.Sleep"},
 	{"runtime.chansend", "chan send"},
@@ -129,11 +158,20 @@ var waits = []struct{ function, what string }{
 	{"runtime.gopark", "the runtime"},
 }
 
+// waitOf looks at the frames that park a goroutine, and at the one that has called them. A function
+// further out does not wait itself: sync.Once runs a function that may wait for anything.
 func waitOf(frames []runtime.Frame) string {
+	if n := slices.IndexFunc(frames, func(f runtime.Frame) bool { return !parks(packageOf(f.Function)) }); n >= 0 {
+		frames = frames[:n+1]
+	}
 	for _, w := range waits {
 		if slices.ContainsFunc(frames, func(f runtime.Frame) bool { return f.Function == w.function }) {
 			return w.what
 		}
 	}
 	return ""
+}
+
+func parks(pkg string) bool {
+	return pkg == "runtime" || pkg == "sync" || pkg == "syscall" || strings.HasPrefix(pkg, "internal/")
 }

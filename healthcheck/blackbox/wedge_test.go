@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,16 +30,23 @@ type wedges struct {
 	db      *sql.DB
 	client  *http.Client
 	url     string
+	stop    atomic.Bool
+	turns   int
 }
 
-func (w *wedges) sendsToFullChannel(context.Context)   { w.full <- 1 }
-func (w *wedges) receivesFromNobody(context.Context)   { <-w.none }
-func (w *wedges) locksMutex(context.Context)           { w.mu.Lock(); w.mu.Unlock() }
-func (w *wedges) writesLock(context.Context)           { w.rw.Lock(); w.rw.Unlock() }
-func (w *wedges) waitsForGroup(context.Context)        { w.group.Wait() }
-func (w *wedges) readsPipe(context.Context)            { w.pipe.Read(make([]byte, 1)) }
-func (w *wedges) asksDatabase(ctx context.Context)     { w.db.QueryContext(ctx, "") }
-func (w *wedges) asksWithLeakedBodies(context.Context) { w.client.Get(w.url) }
+func (w *wedges) sendsToFullChannel(context.Context) { w.full <- 1 }
+func (w *wedges) receivesFromNobody(context.Context) { <-w.none }
+func (w *wedges) locksMutex(context.Context)         { w.mu.Lock(); defer w.mu.Unlock() }
+func (w *wedges) writesLock(context.Context)         { w.rw.Lock(); defer w.rw.Unlock() }
+func (w *wedges) waitsForGroup(context.Context)      { w.group.Wait() }
+func (w *wedges) readsPipe(context.Context)          { w.pipe.Read(make([]byte, 1)) }
+func (w *wedges) asksDatabase(ctx context.Context)   { w.db.QueryContext(ctx, "") }
+
+func (w *wedges) asksWithLeakedBodies(context.Context) {
+	if r, err := w.client.Get(w.url); err == nil {
+		r.Body.Close()
+	}
+}
 
 func (w *wedges) selects(context.Context) {
 	select {
@@ -48,12 +56,8 @@ func (w *wedges) selects(context.Context) {
 }
 
 func (w *wedges) spins(context.Context) {
-	for {
-		select {
-		case <-w.release:
-			return
-		default:
-		}
+	for !w.stop.Load() {
+		w.turns++
 	}
 }
 
@@ -121,7 +125,7 @@ func TestWedges(t *testing.T) {
 	for name, k := range kinds {
 		var places []place
 		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // until it is stuck
-			places = placesOf(census(), name)
+			places = placesOf(takeCensus().groups, name)
 			if len(places) == 1 && places[0].wait == k.wait && places[0].callee == k.call {
 				break
 			}
@@ -134,6 +138,7 @@ func TestWedges(t *testing.T) {
 		}
 	}
 	close(w.release)
+	w.stop.Store(true)
 	<-w.full
 	w.none <- 1
 	w.mu.Unlock()
@@ -143,6 +148,8 @@ func TestWedges(t *testing.T) {
 	taken.Close()
 	leaked.Body.Close()
 	all.Wait()
+	w.db.Close()
+	w.client.CloseIdleConnections()
 }
 
 // TestTraps: what has no own function, or only the label, has no name.
@@ -157,9 +164,15 @@ func TestTraps(t *testing.T) {
 		"a connection that the work has dialled": {[]group{{1, labelled, []runtime.Frame{frame("net/http.(*persistConn).readLoop", "")}}}, ""},
 		"another worker":                         {[]group{{1, map[string]string{workerLabel: "other"}, []runtime.Frame{frame("main.work", ""), frame(own, "")}}}, ""},
 		"no label":                               {[]group{{1, nil, []runtime.Frame{frame("main.work", ""), frame(own, "")}}}, ""},
-		"a library alone":                        {[]group{{1, labelled, []runtime.Frame{frame("example.com/lib.Work", ""), frame(own, "")}}}, ""},
+		"a library alone":                        {[]group{{1, labelled, []runtime.Frame{frame("runtime.chanrecv", ""), frame("example.com/lib.wait", ""), frame("example.com/lib.Work", ""), frame("runtime/pprof.Do", ""), frame(own, "")}}}, "lib.Work, in lib.wait (chan receive)"},
+		"a library behind a function of Go":      {[]group{{1, labelled, []runtime.Frame{frame("example.com/lib.Work", ""), frame("sync.OnceFunc.func1", ""), frame(own, "")}}}, ""},
+		"waiting inside of sync.Once":            {[]group{{1, labelled, []runtime.Frame{frame("runtime.chanrecv", ""), frame("example.com/lib.Init", ""), frame("sync.(*Once).doSlow", ""), frame("main.work", ""), frame(own, "")}}}, "main.work, in sync.(*Once).doSlow (chan receive)"},
+		"waiting for sync.Once":                  {[]group{{1, labelled, []runtime.Frame{frame("runtime.gopark", ""), frame("internal/sync.(*Mutex).Lock", ""), frame("sync.(*Mutex).Lock", ""), frame("sync.(*Once).doSlow", ""), frame("main.work", ""), frame(own, "")}}}, "main.work, in sync.(*Once).doSlow (sync.Once)"},
+		"dialling for database/sql":              {[]group{{1, labelled, []runtime.Frame{frame("runtime.gopark", ""), frame("internal/poll.runtime_pollWait", ""), frame("net.(*netFD).connect", ""), frame("database/sql.(*DB).conn", ""), frame("main.work", ""), frame(own, "")}}}, "main.work, in sql.(*DB).conn (the network or a file)"},
+		"Go's function inlined, -trimpath":       {[]group{{1, labelled, []runtime.Frame{frame("main.work.Values[...].func1", "slices/iter.go"), frame("main.work", "github.com/otelhealth/otelhealth/healthcheck/x/main.go"), frame(own, "")}}}, "main.work, in main.work.Values[...].func1 (running)"},
+		"Go's function inlined":                  {[]group{{1, labelled, []runtime.Frame{frame("main.work.Values[...].func1", goRoot()+"slices/iter.go"), frame("main.work", "/src/main.go"), frame(own, "")}}}, "main.work, in main.work.Values[...].func1 (running)"},
 		"a library's function inlined into main": {[]group{{1, labelled, []runtime.Frame{frame("main.work.func1", "/go/pkg/mod/example.com/lib@v1.2.3/all.go"), frame("main.work", "/src/main.go"), frame(own, "")}}}, "main.work, in main.work.func1 (running)"},
-		"its caller outside of Do":               {[]group{{1, labelled, []runtime.Frame{frame("example.com/lib.Work", ""), frame(own, ""), frame("main.main", "")}}}, ""},
+		"its caller outside of Do":               {[]group{{1, labelled, []runtime.Frame{frame("example.com/lib.Work", ""), frame(own, ""), frame("main.main", "")}}}, "lib.Work (running)"},
 		"two places": {[]group{
 			{1, labelled, []runtime.Frame{frame("main.a", ""), frame(own, "")}},
 			{3, labelled, []runtime.Frame{frame("runtime.chansend", ""), frame("main.b", ""), frame(own, "")}},

@@ -51,6 +51,10 @@ var ours = map[string]string{
 	"cfgerrors: wrapper.Unwrap": "the caller's goroutine", "checks: fmt.Errorf": "inside a check", "checks: c.err.Error": "inside an error of a check",
 	"conventions: fmt.Sprint": "of an attribute's value", "conventions: v.Emit": "an attribute's value", "conventions: v.String": "an attribute's value",
 
+	// Package blackbox: errors of files, the counter, which report.written runs by package guard, and functions of its own in variables.
+	"blackbox: errors.Is": "of files", "blackbox: b.end": "of a context",
+	"blackbox: build": "of place", "blackbox: goRoot": "of place", "blackbox: text": "of a section",
+
 	// Users' functions on the goroutine of the user who calls us.
 	"healthcheck: next.ServeHTTP": "the handler in Wrap", "healthcheck: yield": "the loop over Watch", "cfgerrors: yield": "the loop over All",
 	"checks: clientOf": "inside a check", "checks: conn.Close": "inside a check", "checks: resp.Body.Close": "inside a check", "checks: end": "inside a check",

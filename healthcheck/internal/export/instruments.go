@@ -127,6 +127,13 @@ func (i *Instruments) Create(mp metric.MeterProvider) error {
 	return m.Err
 }
 
+// Records creates the counter of package blackbox. The MeterProvider is foreign, and may take long.
+func Records(mp metric.MeterProvider) (metric.Int64Counter, error) {
+	m := Builder{Meter: mp.Meter(conventions.Scope, metric.WithSchemaURL(conventions.SchemaURL))}
+	c := m.events("health.blackbox.records", "{record}", "Records of failing probes, with error.type if a record could not be written.")
+	return c, m.Err
+}
+
 // ObserveBeats observes a heartbeat.
 func (i *Instruments) ObserveBeats(o metric.Observer, name string, beats, active int64) {
 	set := metric.WithAttributes(conventions.Heartbeat.String(name))

@@ -3,3 +3,5 @@
 package blackbox
 
 func noRoom(error) bool { return false }
+
+func errnoClass(error) string { return "" }
