@@ -53,9 +53,9 @@ func TestPublic(t *testing.T) {
 		literals(t, `^(works|cut_off|fails|pending|abstains)$`, "healthcheck/internal/votes"),
 		literals(t, `^(max|min)\.(warn|fail)$`, "healthcheck/internal/query")))
 	section("classes of errors", slices.Concat(
-		literals(t, `^(_OTHER|panic|timeout|[a-z]+(_[a-z]+)+|canceled|unreachable)$`, "healthcheck/internal/guard", "healthcheck/checks"), []string{"_OTHER"}))
-	section("log events and their attributes", literals(t, `^health\.[a-z_.]+$`, "healthcheck/internal/export", "healthcheck/internal/conventions"))
-	for _, name := range []string{"healthcheck", "telemetry"} {
+		literals(t, `^(_OTHER|panic|timeout|[a-z]+(_[a-z]+)+|canceled|unreachable)$`, "healthcheck/internal/guard", "healthcheck/checks", "healthcheck/blackbox"), []string{"_OTHER"}))
+	section("log events and their attributes", literals(t, `^health\.[a-z_.]+$`, "healthcheck/internal/export", "healthcheck/internal/conventions", "healthcheck/blackbox"))
+	for _, name := range []string{"healthcheck", "healthcheck/blackbox", "telemetry"} {
 		b, err := os.ReadFile(filepath.Join("..", name, "testdata", "instruments.txt"))
 		if err != nil {
 			t.Fatal(err)

@@ -46,7 +46,7 @@ func readInstruments(root string) (instruments, error) {
 	for _, m := range collectorMetrics {
 		all[m.Name] = m
 	}
-	for _, pkg := range []string{"healthcheck", "telemetry"} {
+	for _, pkg := range []string{"healthcheck", "healthcheck/blackbox", "telemetry"} {
 		table, err := os.ReadFile(filepath.Join(root, pkg, "testdata", "instruments.txt"))
 		if err != nil {
 			return nil, err

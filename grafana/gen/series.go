@@ -42,7 +42,7 @@ func readSeries(root string) (series, error) {
 	s := series{own: map[string]instrument{}, labels: map[string]string{ // of target_info
 		"k8s_pod_name": "k8s.pod.name", "k8s_namespace_name": "k8s.namespace.name", "k8s_node_name": "k8s.node.name", "service_version": "service.version",
 	}}
-	for _, pkg := range []string{"healthcheck", "telemetry"} {
+	for _, pkg := range []string{"healthcheck", "healthcheck/blackbox", "telemetry"} {
 		table, err := os.ReadFile(filepath.Join(root, pkg, "testdata", "instruments.txt"))
 		if err != nil {
 			return s, err
