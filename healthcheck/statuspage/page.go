@@ -42,6 +42,18 @@ type Config struct {
 	// MaintenancePath takes PUT {"reason", "until"} and DELETE, with a bearer token that the person
 	// types. The browser requests this path, so include the prefix of a proxy. No form if empty.
 	MaintenancePath string
+
+	// Before is the record of a process before this one, as blackbox.Box.Previous returns it. Nothing
+	// is shown if nil.
+	Before *Before
+}
+
+// Before is a record that a process before this one has left.
+type Before struct {
+	Probe   string // that failed
+	Time    time.Time
+	Summary string // the first lines of the record
+	URL     string // of the record. The browser requests it, so include the prefix of a proxy. No links if empty.
 }
 
 // New makes the page of a Monitor. It serves /status, /status/data and /status/events to any number
@@ -224,5 +236,6 @@ func (p *page) html(w http.ResponseWriter) {
 		CSS         template.CSS
 		JS          template.JS
 		Maintenance string
-	}{headlineOf(p.monitor.Verdict(), time.Now()), template.CSS(css), template.JS(js), p.config.MaintenancePath})
+		Before      *Before
+	}{headlineOf(p.monitor.Verdict(), time.Now()), template.CSS(css), template.JS(js), p.config.MaintenancePath, p.config.Before})
 }

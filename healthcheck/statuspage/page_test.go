@@ -102,6 +102,31 @@ func TestSentenceNamesAll(t *testing.T) {
 	}
 }
 
+// TestBefore: the page shows the record of the process before this one, with links to it.
+func TestBefore(t *testing.T) {
+	of := func(b *Before) string {
+		return get(newPage(t.Context(), healthcheck.New(healthcheck.Config{}), Config{Before: b}), "GET", "/status").Body.String()
+	}
+	before := Before{Probe: "liveness", Time: time.Date(2026, 11, 28, 3, 0, 0, 0, time.FixedZone("", 3600)), Summary: "liveness fail since 01:59:00Z: <jobs>\n  jobs: main.work (chan send)", URL: "/blackbox/x.txt"}
+	want := `<h2 id="before-title">Before this start</h2>
+<p>A process before this one left a record at 2026-11-28 02:00:00 UTC, when its liveness failed:</p>
+<pre>liveness fail since 01:59:00Z: &lt;jobs&gt;
+  jobs: main.work (chan send)</pre>
+<p><a href="/blackbox/x.txt">Read the record</a>, or <a href="/blackbox/x.txt" download>download it</a>.</p>
+</section>
+`
+	if got := of(&before); !strings.Contains(got, want) {
+		t.Errorf("the page lacks the record:\n%s", got)
+	}
+	before.URL = ""
+	if got := of(&before); !strings.Contains(got, "main.work") || strings.Contains(got, "Read the record") {
+		t.Error("a link without a URL, or no record")
+	}
+	if strings.Contains(of(nil), "Before this start") {
+		t.Error("there is a section without a record")
+	}
+}
+
 // TestSentence: the sentence about readiness is right, also if a check fails without effect, or if
 // the judge has stopped.
 func TestSentence(t *testing.T) {
