@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/blackbox"
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
@@ -20,14 +21,18 @@ import (
 // every caller look local.
 func changeable(token string, loopback bool) bool { return token != "" || loopback }
 
-// adminRoutes returns the routes for operators.
-func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults, page, home http.Handler, token string, loopback bool) *http.ServeMux {
+// adminRoutes returns the routes for operators. box may be nil. Its records need no token, because
+// /status.json has the texts of errors, too.
+func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults, page, home http.Handler, box *blackbox.Box, token string, loopback bool) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", home)
 	mux.Handle("GET /metrics", tel.MetricsHandler())
 	mux.Handle("/status", page)
 	mux.Handle("/status/", page)
 	mux.Handle("GET /status.json", health.DetailsHandler())
+	if box != nil {
+		mux.Handle("GET /blackbox/", box)
+	}
 	if !changeable(token, loopback) {
 		return mux
 	}

@@ -384,6 +384,54 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestBlackbox: a wedged worker leaves a record that names its function, and the page of the next process
+// shows it with a link.
+func TestBlackbox(t *testing.T) {
+	dir := t.TempDir()
+	start := func(load int) *demo {
+		d := startDemo(t, func(cfg *config) { cfg.blackbox, cfg.load, cfg.queue, cfg.stall = dir, load, 10_000, 2*time.Second })
+		d.await("ready", func() bool { code, _ := d.ready(); return code == 200 })
+		return d
+	}
+	text := func(d *demo, path string) string {
+		t.Helper()
+		res, err := d.client.Get(d.admin + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != 200 {
+			t.Errorf("GET %s: %d, %v", path, res.StatusCode, err)
+		}
+		return string(body)
+	}
+	d := start(50)
+	if list := text(d, "/blackbox/"); list != "no probe has failed\n" {
+		t.Error(list)
+	}
+	d.do("PUT", d.admin+"/faults/wedged-worker", "", "")
+	var name string
+	d.await("a record", func() bool {
+		name, _, _ = strings.Cut(text(d, "/blackbox/"), " ")
+		return strings.Contains(name, "liveness")
+	})
+	const where = "worker: demo.(*pause).wait (select), called by demo.(*jobs).hash, 4 goroutines"
+	if record := text(d, "/blackbox/"+name); !strings.Contains(record, where) {
+		t.Errorf("the record begins with\n%.500s", record)
+	}
+	d.end()
+
+	d = start(0)
+	if page := text(d, "/status"); !strings.Contains(page, where) || !strings.Contains(page, `<a href="/blackbox/`+name+`">`) {
+		t.Error("the page has no record")
+	}
+	if record := text(d, "/blackbox/"+name); !strings.HasPrefix(record, "liveness fail since ") {
+		t.Errorf("%.200s", record)
+	}
+	d.end()
+}
+
 // TestDrainDelay: -drain 0 means no drain, but the Monitor's zero value means its default.
 func TestDrainDelay(t *testing.T) {
 	if d := monitored(config{}).DrainDelay; d >= 0 {
@@ -431,7 +479,7 @@ func TestNoTokenNoLoopback(t *testing.T) {
 			t.Errorf("isLoopback(%s) = %v", addr, !want)
 		}
 	}
-	mux := adminRoutes(healthcheck.New(healthcheck.Config{}), &telemetry.Telemetry{}, nil, http.NotFoundHandler(), http.NotFoundHandler(), "", false)
+	mux := adminRoutes(healthcheck.New(healthcheck.Config{}), &telemetry.Telemetry{}, nil, http.NotFoundHandler(), http.NotFoundHandler(), nil, "", false)
 	r, err := http.NewRequest("PUT", "/faults/database-down", nil)
 	if err != nil {
 		t.Fatal(err)

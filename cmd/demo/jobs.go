@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/blackbox"
 )
 
 const (
@@ -37,7 +38,7 @@ type job struct {
 type jobs struct {
 	queue   chan *job
 	db      *database
-	beat    *healthcheck.Heartbeat
+	worker  *blackbox.Worker
 	metrics *healthcheck.Queue
 	cache   *cache
 	pause   pause // before the next job
@@ -54,7 +55,7 @@ type jobs struct {
 // newJobs creates the queue. Its rule is judged from now on, and begin starts the workers.
 func newJobs(health *healthcheck.Monitor, cfg config) *jobs {
 	j := &jobs{queue: make(chan *job, cfg.queue), known: map[string]*job{}, quit: make(chan struct{})}
-	j.beat = health.Heartbeat("worker", cfg.stall)
+	j.worker = blackbox.NewWorker(health, "worker", cfg.stall)
 	j.metrics = health.Queue("jobs", cfg.queue, func() int { return len(j.queue) })
 	return j
 }
@@ -81,7 +82,7 @@ func (j *jobs) finish() {
 	for time.Now().Before(deadline) {
 		select {
 		case n := <-j.queue:
-			j.do(n)
+			j.run(n)
 		default:
 			return
 		}
@@ -166,21 +167,24 @@ func (j *jobs) work() {
 			return
 		case <-j.pause.paused(): // check again before the next job
 		case n := <-j.queue:
-			j.do(n)
+			j.run(n)
 		}
 	}
 }
 
-// do hashes the input and stores the hash.
-func (j *jobs) do(n *job) {
-	j.beat.Begin()
-	defer j.beat.End()
-	j.metrics.Waited(context.Background(), time.Since(n.queued))
+// run does a job. A record of the black box names the function in which it is stuck.
+func (j *jobs) run(n *job) {
+	j.worker.Do(context.Background(), func(ctx context.Context) { j.hash(ctx, n) })
+}
+
+// hash hashes the input and stores the hash.
+func (j *jobs) hash(ctx context.Context, n *job) {
+	j.metrics.Waited(ctx, time.Since(n.queued))
 	j.set(n, "running")
 	sum := sha256.Sum256([]byte(n.Input))
 	j.wedge.wait(j.quit)
 	time.Sleep(jobTime)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := j.db.store(ctx, n.ID, hex.EncodeToString(sum[:])); err != nil {
 		j.set(n, "failed")

@@ -7,7 +7,7 @@
 //
 // -addr serves POST /jobs, GET /jobs/{id}, GET /panic (a handler with a bug), and the probes
 // /health, /ready and /startup. -admin-addr serves the same probes, /metrics, /status,
-// /status.json, /maintenance and /faults/{name}.
+// /status.json, /blackbox/, /maintenance and /faults/{name}.
 //
 // ADMIN_TOKEN is the bearer token of the routes that change something. Without it, these routes
 // exist only if -admin-addr is a loopback address. DATABASE_URL (postgres://…) replaces SQLite.
@@ -74,6 +74,7 @@ type config struct {
 	maintenance     string
 	peers           string
 	traceURL        string
+	blackbox        string
 	globals         bool // make the providers OpenTelemetry's global ones
 }
 
@@ -91,6 +92,7 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&cfg.maintenance, "maintenance", "", "`file` that puts the demo into maintenance: {\"reason\": …, \"until\": …}")
 	flags.StringVar(&cfg.peers, "peers", "", "`name:port` of the other instances; if most of them don't work either, a failing check takes none out")
 	flags.StringVar(&cfg.traceURL, "trace-url", "", "`URL` of a trace for the status page; {trace} stands for the trace id")
+	flags.StringVar(&cfg.blackbox, "blackbox", "", "`directory` for records of failing probes; empty for none. In Kubernetes it must outlive the container")
 	version := flags.Bool("version", false, "print the version and exit")
 	if err := parse(flags, args); err != nil {
 		return err

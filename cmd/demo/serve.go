@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/blackbox"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/healthcheck/statuspage"
 	"github.com/otelhealth/otelhealth/internal/buildinfo"
@@ -112,6 +113,14 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 		}
 	}
 	release()
+	var box *blackbox.Box
+	if cfg.blackbox != "" {
+		box, err = blackbox.New(ctx, health, blackbox.Options{Dir: cfg.blackbox, Logger: tel.Logger, MeterProvider: tel.MeterProvider})
+		if err != nil {
+			return err
+		}
+		defer box.Close()
+	}
 
 	jobs.begin(db, cached)
 	defer jobs.stop()
@@ -127,8 +136,13 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	if changeable(cfg.token, loopback) {
 		page.MaintenancePath, names = "/maintenance", faults.names()
 	}
+	if box != nil {
+		if r, left := box.Previous(); left {
+			page.Before = &statuspage.Before{Probe: r.Probe, Time: r.Time, Summary: r.Summary, URL: "/blackbox/" + r.Name}
+		}
+	}
 	home := indexOf(l.app.Addr(), l.admin.Addr(), names)
-	adminServer.Handler = health.Wrap(adminRoutes(health, tel, faults, statuspage.New(ctx, health, page), home, cfg.token, loopback))
+	adminServer.Handler = health.Wrap(adminRoutes(health, tel, faults, statuspage.New(ctx, health, page), home, box, cfg.token, loopback))
 	go func() { _ = adminServer.Serve(l.admin) }() // Close ends it
 
 	banner(stdout, l.app.Addr(), l.admin.Addr(), names)

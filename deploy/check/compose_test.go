@@ -128,13 +128,16 @@ func TestComposeOwners(t *testing.T) {
 			users[name] = s.User
 		}
 	}
-	owned := 0
+	owned, dockerfile := 0, string(readFile(t, filepath.Join(root, "Dockerfile")))
 	for name, user := range users {
 		for _, v := range p.Services[name].Volumes {
 			if v.Type != types.VolumeTypeVolume {
 				continue
 			}
 			owned++
+			if name == "demo" && strings.Contains(dockerfile, "--chown="+user+" "+v.Target+" "+v.Target+"\n") {
+				continue // the image has the directory
+			}
 			if err := chowned(p, name, v.Source, user); err != nil {
 				t.Errorf("%s can't write to %s: %v", name, v.Source, err)
 			}

@@ -16,6 +16,7 @@ import (
 type place struct {
 	function string // of the service, with its package
 	callee   string // what it has called; empty if it is in its own code
+	caller   string // a function of the service that has called it; empty if none has
 	wait     string // what it waits for; empty if it runs
 	count    int
 }
@@ -29,6 +30,9 @@ func (p place) String() string {
 		text += " (running)"
 	} else {
 		text += " (" + p.wait + ")"
+	}
+	if p.caller != "" {
+		text += ", called by " + p.caller
 	}
 	if p.count > 1 {
 		text += fmt.Sprintf(", %d goroutines", p.count)
@@ -81,6 +85,9 @@ func placeOf(frames []runtime.Frame) (p place, ok bool) {
 	p.wait = waitOf(frames[:own])
 	if own > 0 && packageOf(frames[own-1].Function) != "runtime" {
 		p.callee = short(frames[own-1].Function)
+	}
+	if n := slices.IndexFunc(frames[own+1:], isOwn); n >= 0 {
+		p.caller = short(frames[own+1+n].Function)
 	}
 	return p, true
 }

@@ -162,6 +162,7 @@ func TestTraps(t *testing.T) {
 		want   string
 	}{
 		"a connection that the work has dialled": {[]group{{1, labelled, []runtime.Frame{frame("net/http.(*persistConn).readLoop", "")}}}, ""},
+		"a helper":                               {[]group{{1, labelled, []runtime.Frame{frame("runtime.chansend", ""), frame("main.send", ""), frame("example.com/lib.Each", ""), frame("main.work", ""), frame(own, "")}}}, "main.send (chan send), called by main.work"},
 		"another worker":                         {[]group{{1, map[string]string{workerLabel: "other"}, []runtime.Frame{frame("main.work", ""), frame(own, "")}}}, ""},
 		"no label":                               {[]group{{1, nil, []runtime.Frame{frame("main.work", ""), frame(own, "")}}}, ""},
 		"a library alone":                        {[]group{{1, labelled, []runtime.Frame{frame("runtime.chanrecv", ""), frame("example.com/lib.wait", ""), frame("example.com/lib.Work", ""), frame("runtime/pprof.Do", ""), frame(own, "")}}}, "lib.Work, in lib.wait (chan receive)"},

@@ -183,7 +183,7 @@ func TestBroken(t *testing.T) {
 		{name: "a policy for nobody", old: "  - from:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: monitoring\n", new: "  - from:\n    - podSelector:\n        matchLabels:\n          app: prometheus\n",
 			want: []string{"lets in pods with map[app:prometheus], but there are none"}},
 		{name: "a path on the read-only file system", old: "-data=/data", new: "-data=/var/lib/demo", want: []string{"/var/lib/demo is not on a volume"}},
-		{name: "no volume", old: "        - mountPath: /data\n          name: data\n", new: "", want: []string{"/data is not on a volume"}},
+		{name: "no volume", old: "        - mountPath: /data\n          name: data\n", new: "", want: []string{"/data is not on a volume", "/data/blackbox is not on a volume"}},
 		{name: "a missing file", old: "kind: ConfigMap\n", new: "kind: ConfigMap\ndata:\n  maintenance: \"\"\n  override: \"\"\n",
 			want: []string{"/etc/demo/overrides is not in ConfigMap demo-operators, only [maintenance override]"}},
 		{name: "an unknown ConfigMap", old: "name: demo-operators\n          optional", new: "name: demo-operator\n          optional",
