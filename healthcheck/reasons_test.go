@@ -69,6 +69,7 @@ var noReasons = map[string]string{
 	"queue.export":             "descriptions",
 	"monitor.peersat":          "configuration",
 	"asker.look":               "log",
+	"records":                  "descriptions",
 	"up-down counter":          "a kind of instrument",
 	"exponential histogram":    "a kind of instrument",
 	"count":                    "a part of a reason",
