@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// censusLimit is the number of goroutines above which none is looked at. TestCost measures it.
+	// censusLimit is the number of goroutines above which none is looked at. BenchmarkCost measures it.
 	censusLimit = 100_000
 
 	// distinctLimit is how many groups are kept, but those of workers always are.
