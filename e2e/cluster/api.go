@@ -80,6 +80,7 @@ type pod struct {
 				Terminated *struct {
 					ExitCode int
 					Reason   string
+					Message  string
 				}
 			}
 		}

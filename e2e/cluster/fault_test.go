@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +48,8 @@ func fires(namespace, alert string, want bool) error {
 }
 
 // TestWedged: a worker is stuck in one pod. Its queue fills, it leaves the Service, and its answers
-// send clients with open connections elsewhere. Liveness restarts it, and no other.
+// send clients with open connections elsewhere. Liveness restarts it, and no other. The restart
+// leaves its reason.
 func TestWedged(t *testing.T) {
 	needs(t)
 	t.Parallel()
@@ -85,5 +89,49 @@ func TestWedged(t *testing.T) {
 		if p.restarts() != want {
 			t.Errorf("%s was restarted %d times, want %d", p.Metadata.Name, p.restarts(), want)
 		}
+		if want == 1 {
+			explained(t, p)
+		}
 	}
+}
+
+// explained: the pod's last state names the worker, its function and since when it was stuck. The record
+// with the same lines is in the volume, and the page of the new process shows them.
+func explained(t *testing.T, p pod) {
+	const where = "worker: main.(*pause).wait (select), called by main.(*jobs).hash"
+	last := p.Status.ContainerStatuses[0].LastState.Terminated
+	if last == nil {
+		t.Fatalf("%s has no last state", p.Metadata.Name)
+	}
+	for _, want := range []string{"liveness fail since ", "Z: worker: no beat for ", where, "still so when the process ended, after "} {
+		if !strings.Contains(last.Message, want) {
+			t.Errorf("the message of the last state lacks %q:\n%s", want, last.Message)
+		}
+	}
+	out, err := kubectl("-n", "wedge", "describe", "pod", p.Metadata.Name)
+	if err != nil || !strings.Contains(out, where) {
+		t.Errorf("kubectl describe does not name the function: %v\n%s", err, out)
+	}
+	dir := filepath.Join("/proc", process(t, p), "root", "data", "blackbox")
+	var record string
+	files, err := filepath.Glob(filepath.Join(dir, "*-liveness-*.txt"))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(string(text), where) && strings.HasSuffix(string(text), "\n== end ==\n") {
+			record = filepath.Base(file)
+		}
+	}
+	if err != nil || len(files) != 1 || record == "" {
+		t.Fatalf("the volume has %v, %v; want one whole record that names the function", files, err)
+	}
+	if code, body, err := page(p, 8001, "/status"); err != nil || code != http.StatusOK || !strings.Contains(body, "Before this start") || !strings.Contains(body, where) || !strings.Contains(body, "/blackbox/"+record) {
+		t.Errorf("the page of the new process does not show the record: %d, %v\n%s", code, err, body)
+	}
+	if code, body, err := page(p, 8001, "/blackbox/"+record); err != nil || code != http.StatusOK || !strings.Contains(body, where) {
+		t.Errorf("the record is not to be had: %d, %v\n%.500s", code, err, body)
+	}
+	t.Logf("the message of the last state:\n%s", last.Message)
 }
