@@ -14,6 +14,7 @@ package blackbox
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -183,17 +184,20 @@ func (b *Box) see(v *verdict.Verdict, now time.Time) {
 	}
 }
 
+// errWaits is a disk that does not answer.
+var errWaits = errors.New("two records wait for the disk")
+
 // ask asks for a record of a probe if it is due. If one is written and one waits, it stays due.
 func (b *Box) ask(p *probe, r verdict.Result, v *verdict.Verdict, now time.Time) {
-	if !p.isDue(now) {
-		return
-	}
-	i := b.incident(r, v)
-	i.history = b.history.copy()
-	select {
-	case b.writing <- i:
-		p.recorded(now)
+	switch {
+	case !p.isDue(now):
+	case len(b.writing) == cap(b.writing): // nobody else sends
+		b.report.problem("Dir", errWaits)
 	default:
+		i := b.incident(r, v)
+		i.history = b.history.copy()
+		b.writing <- i
+		p.recorded(now)
 	}
 }
 
