@@ -1,0 +1,25 @@
+package blackbox
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestCensusText: a label of megabytes costs itself alone, and workers are kept behind any number of
+// different stacks.
+func TestCensusText(t *testing.T) {
+	var text strings.Builder
+	fmt.Fprintf(&text, "goroutine profile: total 1\n5 @ 0x1 0x2\n# labels: {%q:%q}\n#\t0x1\tx\n\n", "long", strings.Repeat("x", 3<<20))
+	for n := range 2 * distinctLimit {
+		fmt.Fprintf(&text, "1 @ 0x%x\n\n", n)
+	}
+	fmt.Fprintf(&text, "1 @ 0x1\n# labels: {%q:%q, \"other\":\"a\\\"b\"}\n", workerLabel, "jobs")
+	c := parseCensus(strings.NewReader(text.String()))
+	if len(c.groups) != distinctLimit+1 || c.rest != distinctLimit+1 || c.groups[0].count != 5 {
+		t.Fatalf("%d groups and %d left out", len(c.groups), c.rest)
+	}
+	if last := c.groups[len(c.groups)-1].labels; last[workerLabel] != "jobs" || last["other"] != `a"b` {
+		t.Errorf("%v", last)
+	}
+}

@@ -1,0 +1,80 @@
+package blackbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+const placeLimit = 3 // places of a worker in the summary
+
+// An incident is what a record tells.
+type incident struct {
+	probe   verdict.Result
+	failure int // number of the message's
+	verdict *verdict.Verdict
+	history *seconds
+	begun   time.Time // of the Box
+	census  census
+	places  map[string][]place
+}
+
+// look takes the census. It is the slow part.
+func (i *incident) look() {
+	i.census = takeCensus()
+	i.places = map[string][]place{}
+	for _, r := range i.failing() {
+		if p := placesOf(i.census.groups, r.Name); p != nil {
+			i.places[r.Name] = p
+		}
+	}
+}
+
+// summary is the verdict in a line, and a line for each place of a stuck worker. It has bounded
+// classes and names of functions only.
+func (i *incident) summary() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s since %s", i.probe.Name, i.probe.State, i.probe.Since.UTC().Format("15:04:05Z"))
+	if i.probe.Reason != "" {
+		fmt.Fprintf(&b, ": %s", i.probe.Reason)
+	}
+	fmt.Fprintln(&b)
+	for _, r := range i.failing() {
+		places := i.places[r.Name]
+		for _, p := range places[:min(placeLimit, len(places))] {
+			fmt.Fprintf(&b, "  %s: %s\n", r.Name, p)
+		}
+		if rest := len(places) - placeLimit; rest > 0 {
+			fmt.Fprintf(&b, "  %s: %d more places\n", r.Name, rest)
+		}
+		if strings.Contains(r.Reason, "no beat") && i.census.taken && places == nil {
+			fmt.Fprintf(&b, "  %s: unknown function; the goroutines of a blackbox.Worker have names\n", r.Name)
+		}
+	}
+	return b.String()
+}
+
+func failing(r *verdict.Result) bool { return r.State == verdict.Fail || r.State == verdict.Stale }
+
+// failing are the failing checks, first those that liveness counts.
+func (i *incident) failing() (list []verdict.Result) {
+	for _, r := range i.verdict.Results {
+		if failing(&r) {
+			list = append(list, r)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b verdict.Result) int {
+		switch restart := healthcheck.Restart; {
+		case a.OnFail == restart && b.OnFail != restart:
+			return -1
+		case b.OnFail == restart && a.OnFail != restart:
+			return 1
+		}
+		return 0
+	})
+	return list
+}

@@ -1,0 +1,52 @@
+package blackbox
+
+import (
+	"bytes"
+	"fmt"
+	"runtime/metrics"
+	"runtime/pprof"
+)
+
+const heapLimit = 20 // places of allocations in a record
+
+// writeRuntime writes the runtime's numbers that are not zero.
+func writeRuntime(w *bounded) {
+	var samples []metrics.Sample
+	for _, d := range metrics.All() {
+		if d.Kind == metrics.KindUint64 || d.Kind == metrics.KindFloat64 {
+			samples = append(samples, metrics.Sample{Name: d.Name})
+		}
+	}
+	metrics.Read(samples)
+	for _, s := range samples {
+		switch s.Value.Kind() {
+		case metrics.KindUint64:
+			if n := s.Value.Uint64(); n != 0 {
+				fmt.Fprintf(w, "%s %d\n", s.Name, n)
+			}
+		case metrics.KindFloat64:
+			if n := s.Value.Float64(); n != 0 {
+				fmt.Fprintf(w, "%s %.6g\n", s.Name, n)
+			}
+		}
+	}
+}
+
+// writeHeap writes the places whose allocations hold most memory.
+func writeHeap(w *bounded) {
+	profile := &bounded{limit: 256 << 10}
+	if pprof.Lookup("heap").WriteTo(profile, 1) != nil {
+		return
+	}
+	for n, entry := range bytes.SplitN(profile.text, []byte("\n\n"), heapLimit+1) {
+		if n == heapLimit {
+			return
+		}
+		for line := range bytes.Lines(entry) {
+			if !bytes.HasPrefix(line, []byte("heap profile:")) {
+				_, _ = w.Write(line) // of a bounded
+			}
+		}
+		fmt.Fprintln(w)
+	}
+}

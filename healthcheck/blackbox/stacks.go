@@ -1,0 +1,44 @@
+package blackbox
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	groupLimit = 300 // groups of goroutines in a record
+	labelLimit = 256 // bytes of all labels of a goroutine
+)
+
+func (i *incident) writeGoroutines(w *bounded) {
+	if !i.census.taken {
+		fmt.Fprintf(w, "more than %d are not looked at\n", censusLimit)
+		return
+	}
+	for _, g := range i.census.groups[:min(groupLimit, len(i.census.groups))] {
+		wait := waitOf(g.frames)
+		if wait == "" {
+			wait = "running"
+		}
+		fmt.Fprintf(w, "\n%d (%s)", g.count, wait)
+		if len(g.labels) > 0 {
+			fmt.Fprintf(w, " %s", cut(fmt.Sprintf("%q", g.labels), labelLimit))
+		}
+		fmt.Fprintln(w)
+		for _, f := range g.frames {
+			if packageOf(f.Function) != "runtime" {
+				fmt.Fprintf(w, "  %s %s:%d\n", f.Function, f.File, f.Line)
+			}
+		}
+	}
+	if rest := len(i.census.groups) + i.census.rest - groupLimit; rest > 0 {
+		fmt.Fprintf(w, "\n%d smaller groups are left out\n", rest)
+	}
+}
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
