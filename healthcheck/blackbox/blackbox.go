@@ -174,13 +174,13 @@ func (b *Box) see(v *verdict.Verdict, now time.Time) {
 		b.report.problem("TerminationLog", b.message.fail(i.summary()))
 	}
 	b.ask(&b.liveness, v.Liveness, v, now)
-	switch {
+	switch readiness := readinessOf(v); {
 	case v.Phase != "running": // it fails on purpose
 	case v.Liveness.State == verdict.Fail: // one record for both
-		b.readiness.skip(v.Readiness.State)
+		b.readiness.skip(readiness.State)
 	default:
-		b.readiness.see(v.Readiness.State, now)
-		b.ask(&b.readiness, v.Readiness, v, now)
+		b.readiness.see(readiness.State, now)
+		b.ask(&b.readiness, readiness, v, now)
 	}
 }
 
@@ -226,8 +226,8 @@ func (b *Box) finish(v *verdict.Verdict) {
 	for _, p := range []struct {
 		*probe
 		verdict.Result
-	}{{&b.liveness, v.Liveness}, {&b.readiness, v.Readiness}} {
-		if p.Result.State == verdict.Fail && !p.due.IsZero() && (p.probe == &b.liveness || v.Phase == "running") {
+	}{{&b.liveness, v.Liveness}, {&b.readiness, readinessOf(v)}} {
+		if p.Result.State != verdict.Pass && !p.due.IsZero() && (p.probe == &b.liveness || v.Phase == "running") {
 			i := b.incident(p.Result, v)
 			i.history = b.history.copy()
 			b.write(i)

@@ -3,6 +3,7 @@ package blackbox
 import (
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -19,27 +20,44 @@ const (
 
 // probe is what was seen of a probe, while it was not failing on purpose.
 type probe struct {
-	state verdict.State // empty before the first verdict
+	state verdict.State // as in readinessOf; empty before the first verdict
 	due   time.Time     // of the record of this failure; zero if there is none to write
 	next  time.Time     // no record before it
 	gap   time.Duration
 }
 
-// see takes a state. began and passes report that a failure begins and ends.
+// readinessOf is readiness as a record tells it: Fail, Warn if it would fail without the votes of peers,
+// or Pass.
+func readinessOf(v *verdict.Verdict) verdict.Result {
+	r := v.Readiness
+	if r.State == verdict.Fail {
+		return r
+	}
+	r.State = verdict.Pass
+	for n := range v.Results {
+		c := &v.Results[n]
+		if failing(c) && c.OnFail == healthcheck.NotReady { // only peers can keep it in then
+			return verdict.Result{Name: r.Name, State: verdict.Warn, Since: c.Since, Reason: c.Name + ": " + c.Reason}
+		}
+	}
+	return r
+}
+
+// see takes a state. began and passes report that a failure begins and ends. A failure begins again
+// if peers do not keep the instance in any more.
 func (p *probe) see(s verdict.State, now time.Time) (began, passes bool) {
 	before := p.state
 	p.state = s
-	if s != verdict.Fail {
+	switch {
+	case s == verdict.Pass:
 		p.due = time.Time{}
 		if now.Sub(p.next) > lastGap {
 			p.gap = 0
 		}
 		return false, before == verdict.Fail
-	}
-	switch before {
-	case verdict.Fail:
+	case before == verdict.Fail, before == s:
 		return false, false
-	case "":
+	case before == "":
 		p.due = now.Add(patience)
 	default:
 		p.due = now
