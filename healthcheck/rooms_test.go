@@ -48,7 +48,7 @@ var rooms = []struct{ name, imports string }{
 	{"checks", "run"},
 	{"statuspage", "healthcheck verdict"},
 	{"healthtest", "healthcheck query rule verdict"},
-	{"blackbox", "cfgerrors conventions export guard healthcheck verdict"},
+	{"blackbox", "cfgerrors collect conventions export guard healthcheck verdict"},
 	{"grpchealth", "checks healthcheck verdict"},
 	{"promhealth", "buildinfo cfgerrors conventions guard healthcheck"},
 	// Packages that only tests use.

@@ -115,7 +115,7 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	release()
 	var box *blackbox.Box
 	if cfg.blackbox != "" {
-		box, err = blackbox.New(ctx, health, blackbox.Options{Dir: cfg.blackbox, Logger: tel.Logger, MeterProvider: tel.MeterProvider})
+		box, err = blackbox.New(ctx, health, blackbox.Options{Dir: cfg.blackbox, Logger: tel.Logger, Reader: tel.Reader, MeterProvider: tel.MeterProvider})
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
@@ -44,6 +45,9 @@ type Options struct {
 	// Logger gets what can't be written, and that a process before this one has left a record. If
 	// nil, it is slog.Default().
 	Logger *slog.Logger
+	// Reader is the reader of the rules. With it a record has exemplars: for each series the largest
+	// measurement that has a trace. No exemplars if nil.
+	Reader sdkmetric.Reader
 	// MeterProvider exports health.blackbox.records. If nil, it is the global one.
 	MeterProvider metric.MeterProvider
 }
@@ -66,6 +70,7 @@ type Box struct {
 	dir      directory
 	message  message
 	now      sync.Mutex // one record for ServeHTTP at a time
+	traced   exemplars
 
 	history             history
 	liveness, readiness probe // the watcher's own
@@ -97,7 +102,7 @@ func New(ctx context.Context, m *healthcheck.Monitor, o Options) (*Box, error) {
 	b := &Box{
 		monitor: m, report: newReport(o.Logger, o.MeterProvider), begun: time.Now(), ended: make(chan struct{}), writing: make(chan incident, 1),
 		dir:     directory{path: o.Dir, keep: cmp.Or(o.Keep, defaultKeep), owner: strconv.FormatInt(time.Now().UnixNano(), 36)},
-		message: message{path: o.TerminationLog}, history: newHistory(),
+		message: message{path: o.TerminationLog}, history: newHistory(), traced: exemplars{source: o.Reader, busy: make(chan struct{}, 1)},
 	}
 	b.report.problem("TerminationLog", b.message.empty())
 	b.report.problem("Dir", b.dir.prepare())
@@ -211,6 +216,7 @@ func (b *Box) write(i incident) {
 	if i.probe.Name == i.verdict.Liveness.Name {
 		b.report.problem("TerminationLog", b.message.refine(i.failure, i.summary()))
 	}
+	i.exemplars, i.untraced = b.traced.take() // last, because callbacks may hang
 	name, err := b.dir.write(i.probe.Name, time.Now(), i.text(), i.shortText())
 	b.report.written(i.probe.Name, name, err)
 }

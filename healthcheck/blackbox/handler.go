@@ -63,6 +63,7 @@ func (b *Box) serveNow(w http.ResponseWriter) {
 	i := b.incident(p, v)
 	i.history = b.history.copy()
 	i.look()
+	i.exemplars, i.untraced = b.traced.take()
 	text := i.text()
 	b.now.Unlock() // a client may be slow
 	_, _ = w.Write(text)

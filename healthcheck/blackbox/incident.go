@@ -21,6 +21,9 @@ type incident struct {
 	begun   time.Time // of the Box
 	census  census
 	places  map[string][]place
+
+	exemplars []exemplar
+	untraced  string // why exemplars may be missing
 }
 
 // look takes the census. It is the slow part.

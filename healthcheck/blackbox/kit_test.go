@@ -24,15 +24,16 @@ const password = "pa55word"
 // rig is a Monitor with a worker and a check, and a Box.
 type rig struct {
 	*testing.T
-	health *healthcheck.Monitor
-	worker *Worker
-	err    atomic.Pointer[error] // of the check
-	box    *Box
-	dir    string
-	file   string // termination message
-	log    safeBuffer
-	reader *sdkmetric.ManualReader
-	end    context.CancelFunc
+	health   *healthcheck.Monitor
+	worker   *Worker
+	err      atomic.Pointer[error] // of the check
+	box      *Box
+	dir      string
+	file     string // termination message
+	log      safeBuffer
+	reader   *sdkmetric.ManualReader
+	provider *sdkmetric.MeterProvider
+	end      context.CancelFunc
 }
 
 // safeBuffer is read while a log is written.
@@ -68,6 +69,7 @@ func start(t *testing.T, dir string) *rig { return startWith(t, dir, nil) }
 
 func startWith(t *testing.T, dir string, err error) *rig {
 	r := &rig{T: t, dir: dir, file: filepath.Join(dir, "message"), reader: sdkmetric.NewManualReader()}
+	r.provider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(r.reader))
 	r.fail(err)
 	if err := os.WriteFile(r.file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -86,7 +88,7 @@ func startWith(t *testing.T, dir string, err error) *rig {
 	r.end = end
 	r.box, err = New(ctx, r.health, Options{
 		Dir: dir, TerminationLog: r.file, Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
-		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(r.reader)),
+		MeterProvider: r.provider, Reader: r.reader,
 	})
 	if err != nil {
 		t.Fatal(err)

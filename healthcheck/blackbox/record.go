@@ -22,8 +22,11 @@ func (i *incident) text() []byte {
 	section(&w, "verdict of "+i.verdict.Time.UTC().Format(time.RFC3339Nano), 256<<10, i.writeVerdict)
 	section(&w, fmt.Sprintf("%d goroutines", i.census.total), 320<<10, i.writeGoroutines)
 	section(&w, "the last ten minutes", 256<<10, func(w *bounded) { i.history.write(w) })
+	if i.exemplars != nil || i.untraced != "" {
+		section(&w, "exemplars: the largest of each series", 64<<10, i.writeExemplars)
+	}
 	section(&w, "runtime", 32<<10, writeRuntime)
-	section(&w, "heap: objects in use, bytes, and where they were allocated; a sample", 128<<10, writeHeap)
+	section(&w, "heap: objects in use, bytes, and where they were allocated; a sample", 64<<10, writeHeap)
 	w.WriteString("\n== end ==\n")
 	return w.Bytes()
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -30,8 +32,9 @@ func TestRecordBound(t *testing.T) {
 	}
 	i := incident{probe: v.Readiness, verdict: v, history: h.copy()}
 	i.look()
-	for range 1_000 {
+	for n := range 1_000 {
 		i.census.groups = append(i.census.groups, group{1, map[string]string{"label": strings.Repeat("l", 60_000)}, i.census.groups[0].frames})
+		i.exemplars = append(i.exemplars, exemplar{metric: fmt.Sprintf("metric-%d", n), attrs: attribute.NewSet(attribute.String("attribute", strings.Repeat("a", 60_000)))})
 	}
 	text := i.text()
 	if len(text) > recordLimit {
@@ -39,7 +42,7 @@ func TestRecordBound(t *testing.T) {
 	}
 	at := -1
 	for _, part := range []string{"readiness fail since", "\n== process ==\nhost ", "\n== verdict of ", "\ncheck-999: fail", "\ncheck-0: pass", "…\nThe rest of this section is left out.", " goroutines ==\n",
-		"\n== the last ten minutes ==\ndisk\n", "\n== runtime ==\n", "/gc/gomemlimit:bytes", "\n== heap: ", "\n== end ==\n"} {
+		"\n== the last ten minutes ==\ndisk\n", "\n== exemplars: the largest of each series ==\nmetric-0\n", "\n== runtime ==\n", "/gc/gomemlimit:bytes", "\n== heap: ", "\n== end ==\n"} {
 		n := bytes.Index(text[max(0, at):], []byte(part))
 		if n < 0 {
 			t.Errorf("%q is missing, or not in its place", part)

@@ -52,7 +52,7 @@ var ours = map[string]string{
 	"conventions: fmt.Sprint": "of an attribute's value", "conventions: v.Emit": "an attribute's value", "conventions: v.String": "an attribute's value",
 
 	// Package blackbox: errors of files, the counter, which report.written runs by package guard, and functions of its own in variables.
-	"blackbox: errors.Is": "of files", "blackbox: b.end": "of a context",
+	"blackbox: errors.Is": "of files", "blackbox: b.end": "of a context", "blackbox: end": "of a context",
 	"blackbox: build": "of place", "blackbox: goRoot": "of place", "blackbox: text": "of a section",
 
 	// Users' functions on the goroutine of the user who calls us.
