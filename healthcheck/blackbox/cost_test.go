@@ -20,8 +20,9 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck"
 )
 
-// BenchmarkCost measures in one run a probe, a judgement and a Record without a Box, with a Box, and
-// while one record after the other is made, and then a record: its time and the memory that it adds.
+// BenchmarkCost measures in one run without a Box, with a Box, and while one record after the other is
+// made: a probe, a judgement until a watcher has it, a Record and the resident memory. Then it measures
+// the time of a record and the memory that it adds.
 // go test -run - -bench Cost -benchtime 1x
 func BenchmarkCost(b *testing.B) {
 	for _, n := range []int{10, 1_000, 100_000} {
@@ -102,6 +103,8 @@ func measureCost(b *testing.B) {
 	for n, when := range []string{"without", "with", "while"} {
 		b.ReportMetric(middle(c.probes[n]), "probe-p99-ns/"+when)
 		b.ReportMetric(middle(c.records[n]), "Record-ns/"+when)
+		b.ReportMetric(middle(c.judged[n]), "judged-µs/"+when)
+		b.ReportMetric(middle(c.resident[n]), "resident-MiB/"+when)
 		b.ReportMetric(middle(c.late[n]), "judged-late-ms/"+when)
 	}
 	b.ReportMetric(slices.Min(record).Seconds()*1e3, "record-min-ms")
@@ -115,7 +118,7 @@ type costs struct {
 	probe    http.Handler
 	requests metric.Float64Histogram
 
-	probes, records, late [3][]float64
+	probes, records, judged, late, resident [3][]float64
 }
 
 func (c *costs) measure(when int) {
@@ -144,12 +147,16 @@ func (c *costs) measure(when int) {
 	var last time.Time
 	late := 0.0
 	for v := range c.health.Watch(ctx) { // one a second
+		if !last.IsZero() { // the first one is not new
+			c.judged[when] = append(c.judged[when], time.Since(v.Time).Seconds()*1e6)
+		}
 		if !last.IsZero() {
 			late = max(late, (v.Time.Sub(last)-time.Second).Seconds()*1e3)
 		}
 		last = v.Time
 	}
 	c.late[when] = append(c.late[when], late)
+	c.resident[when] = append(c.resident[when], memory())
 }
 
 func middle(list []float64) float64 {

@@ -79,8 +79,8 @@ func (e *exemplars) collect(ctx context.Context) (*metricdata.ResourceMetrics, e
 	return rm, e.source.Collect(ctx, rm)
 }
 
-// exemplarsOf returns the largest exemplar of each series since a time, sorted by metric. Series of
-// errors come first, then the largest.
+// exemplarsOf returns the largest exemplar of each series of histograms since a time, sorted by metric.
+// Series of errors come first, then the largest.
 func exemplarsOf(rm *metricdata.ResourceMetrics, since time.Time) (all []exemplar) {
 	if rm == nil {
 		return nil
@@ -101,14 +101,6 @@ func exemplarsOf(rm *metricdata.ResourceMetrics, since time.Time) (all []exempla
 					all = largest(all, m, p.Attributes, p.Exemplars, since)
 				}
 			case metricdata.ExponentialHistogram[float64]:
-				for _, p := range d.DataPoints {
-					all = largest(all, m, p.Attributes, p.Exemplars, since)
-				}
-			case metricdata.Sum[int64]:
-				for _, p := range d.DataPoints {
-					all = largest(all, m, p.Attributes, p.Exemplars, since)
-				}
-			case metricdata.Sum[float64]:
 				for _, p := range d.DataPoints {
 					all = largest(all, m, p.Attributes, p.Exemplars, since)
 				}

@@ -43,7 +43,7 @@ func TestExemplars(t *testing.T) {
 		r.fail(errSecret)
 		r.wait(30 * time.Second)
 		text := r.records(1)[0]
-		_, section, _ := strings.Cut(text, "\n== exemplars: the largest of each series ==\n")
+		_, section, _ := strings.Cut(text, "\n== exemplars: the largest of each series of histograms ==\n")
 		section, _, _ = strings.Cut(section, "\n==")
 		lines := strings.Split(section, "\n")
 		if len(lines) != 4 || lines[0] != "requests" || lines[3] != "" ||

@@ -23,7 +23,7 @@ func (i *incident) text() []byte {
 	section(&w, fmt.Sprintf("%d goroutines", i.census.total), 320<<10, i.writeGoroutines)
 	section(&w, "the last ten minutes", 256<<10, func(w *bounded) { i.history.write(w) })
 	if i.exemplars != nil || i.untraced != "" {
-		section(&w, "exemplars: the largest of each series", 64<<10, i.writeExemplars)
+		section(&w, "exemplars: the largest of each series of histograms", 64<<10, i.writeExemplars)
 	}
 	section(&w, "runtime", 32<<10, writeRuntime)
 	section(&w, "heap: objects in use, bytes, and where they were allocated; a sample", 64<<10, writeHeap)

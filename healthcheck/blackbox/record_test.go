@@ -42,7 +42,7 @@ func TestRecordBound(t *testing.T) {
 	}
 	at := -1
 	for _, part := range []string{"readiness fail since", "\n== process ==\nhost ", "\n== verdict of ", "\ncheck-999: fail", "\ncheck-0: pass", "…\nThe rest of this section is left out.", " goroutines ==\n",
-		"\n== the last ten minutes ==\ndisk\n", "\n== exemplars: the largest of each series ==\nmetric-0\n", "\n== runtime ==\n", "/gc/gomemlimit:bytes", "\n== heap: ", "\n== end ==\n"} {
+		"\n== the last ten minutes ==\ndisk\n", "\n== exemplars: the largest of each series of histograms ==\nmetric-0\n", "\n== runtime ==\n", "/gc/gomemlimit:bytes", "\n== heap: ", "\n== end ==\n"} {
 		n := bytes.Index(text[max(0, at):], []byte(part))
 		if n < 0 {
 			t.Errorf("%q is missing, or not in its place", part)
