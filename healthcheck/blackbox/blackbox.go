@@ -71,6 +71,7 @@ type Box struct {
 	message  message
 	now      sync.Mutex // one record for ServeHTTP at a time
 	traced   exemplars
+	stuck    incident // the last on liveness, without what is large; the writer's own
 
 	history             history
 	liveness, readiness probe // the watcher's own
@@ -214,6 +215,7 @@ func (b *Box) incident(r verdict.Result, v *verdict.Verdict) incident {
 func (b *Box) write(i incident) {
 	i.look()
 	if i.probe.Name == i.verdict.Liveness.Name {
+		b.stuck = incident{failure: i.failure, places: i.places}
 		b.report.problem("TerminationLog", b.message.refine(i.failure, i.summary()))
 	}
 	i.exemplars, i.untraced = b.traced.take() // last, because callbacks may hang
@@ -226,8 +228,7 @@ func (b *Box) finish(v *verdict.Verdict) {
 	if v.Liveness.State == verdict.Fail {
 		i := b.incident(v.Liveness, v)
 		i.look()
-		b.report.problem("TerminationLog", b.message.refine(i.failure, i.summary()+
-			fmt.Sprintf("still so when the process ended, after %v\n", time.Since(v.Liveness.Since).Round(time.Second))))
+		b.report.problem("TerminationLog", b.message.refine(i.failure, i.lastSummary(&b.stuck)))
 	}
 	for _, p := range []struct {
 		*probe

@@ -63,6 +63,23 @@ func (i *incident) summary() string {
 
 func failing(r *verdict.Result) bool { return r.State == verdict.Fail || r.State == verdict.Stale }
 
+// lastSummary is the summary at the end of the process. The places of the record before it count,
+// because work may leave its place when it is told to end.
+func (i *incident) lastSummary(record *incident) string {
+	still := "still so"
+	if i.failure == record.failure {
+		for name, places := range record.places {
+			for _, p := range places {
+				if !slices.ContainsFunc(i.places[name], p.same) {
+					still = "no longer so"
+				}
+			}
+			i.places[name] = places
+		}
+	}
+	return i.summary() + fmt.Sprintf("%s when the process ended, after %v\n", still, time.Since(i.probe.Since).Round(time.Second))
+}
+
 // failing are the failing checks, first those that liveness counts.
 func (i *incident) failing() (list []verdict.Result) {
 	for _, r := range i.verdict.Results {
