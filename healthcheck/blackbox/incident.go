@@ -70,7 +70,7 @@ func (i *incident) lastSummary(record *incident) string {
 	if i.failure == record.failure {
 		for name, places := range record.places {
 			for _, p := range places {
-				if !slices.ContainsFunc(i.places[name], p.same) {
+				if !slices.ContainsFunc(i.places[name], func(now place) bool { return now.function == p.function }) { // what computes calls others
 					still = "no longer so"
 				}
 			}

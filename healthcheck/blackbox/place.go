@@ -40,12 +40,6 @@ func (p place) String() string {
 	return text
 }
 
-// same reports whether two places differ by the number of goroutines alone.
-func (p place) same(q place) bool {
-	q.count = p.count
-	return q == p
-}
-
 // placesOf returns where the goroutines of a worker are, most of them first. Only those count that
 // do its work: they have its label, and Worker.Do on their stack. Goroutines that the work has
 // started have the label alone: net/http's connections have that of whoever dialled.
@@ -65,7 +59,7 @@ func placesOf(groups []group, worker string) (places []place) {
 			continue
 		}
 		p.count = g.count
-		if n := slices.IndexFunc(places, p.same); n >= 0 {
+		if n := slices.IndexFunc(places, func(q place) bool { q.count = p.count; return q == p }); n >= 0 {
 			places[n].count += p.count
 			continue
 		}
