@@ -26,6 +26,9 @@ type group struct {
 	frames []runtime.Frame // the innermost comes first
 }
 
+// ofWorker reports whether a worker has started the goroutines, or is one.
+func (g *group) ofWorker() bool { return g.labels[workerLabel] != "" }
+
 // A census has the goroutines in groups, the largest first.
 type census struct {
 	total  int // goroutines
@@ -58,7 +61,7 @@ func parseCensus(r io.Reader) (c census) {
 		if next.count == 0 {
 			return
 		}
-		if len(c.groups) >= distinctLimit && next.labels[workerLabel] == "" {
+		if len(c.groups) >= distinctLimit && !next.ofWorker() {
 			c.rest++
 		} else {
 			next.frames = framesOf(stack)

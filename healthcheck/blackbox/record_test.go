@@ -14,7 +14,8 @@ import (
 )
 
 // TestRecordBound: with 1,000 checks, long errors and long labels a record has each section, says what
-// it leaves out, and has 1 MiB at most. What fails comes before what passes.
+// it leaves out, and has 1 MiB at most. What fails comes before what passes, and workers
+// before other goroutines.
 func TestRecordBound(t *testing.T) {
 	h, value := newHistory(), 0.0
 	v := verdictAt(time.Now(), verdict.Fail, 1)
@@ -36,12 +37,13 @@ func TestRecordBound(t *testing.T) {
 		i.census.groups = append(i.census.groups, group{1, map[string]string{"label": strings.Repeat("l", 60_000)}, i.census.groups[0].frames})
 		i.exemplars = append(i.exemplars, exemplar{metric: fmt.Sprintf("metric-%d", n), attrs: attribute.NewSet(attribute.String("attribute", strings.Repeat("a", 60_000)))})
 	}
+	i.census.groups = append(i.census.groups, group{1, map[string]string{workerLabel: "jobs"}, i.census.groups[0].frames})
 	text := i.text()
 	if len(text) > recordLimit {
 		t.Errorf("%d bytes", len(text))
 	}
 	at := -1
-	for _, part := range []string{"readiness fail since", "\n== process ==\nhost ", "\n== verdict of ", "\ncheck-999: fail", "\ncheck-0: pass", "…\nThe rest of this section is left out.", " goroutines ==\n",
+	for _, part := range []string{"readiness fail since", "\n== process ==\nhost ", "\n== verdict of ", "\ncheck-999: fail", "\ncheck-0: pass", "…\nThe rest of this section is left out.", " goroutines ==\n", "\n1 (", "map[\"health.worker\":\"jobs\"]\n",
 		"\n== the last ten minutes ==\ndisk\n", "\n== exemplars: the largest of each series of histograms ==\nmetric-0\n", "\n== runtime ==\n", "/gc/gomemlimit:bytes", "\n== heap: ", "\n== end ==\n"} {
 		n := bytes.Index(text[max(0, at):], []byte(part))
 		if n < 0 {

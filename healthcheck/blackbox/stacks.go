@@ -2,6 +2,7 @@ package blackbox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,12 +11,23 @@ const (
 	labelLimit = 256 // bytes of all labels of a goroutine
 )
 
+// writeGoroutines writes the groups of workers and of what they have started, and then the others.
 func (i *incident) writeGoroutines(w *bounded) {
 	if !i.census.taken {
 		fmt.Fprintf(w, "more than %d are not looked at\n", censusLimit)
 		return
 	}
-	for _, g := range i.census.groups[:min(groupLimit, len(i.census.groups))] {
+	all := slices.Clone(i.census.groups)
+	slices.SortStableFunc(all, func(a, b group) int {
+		switch {
+		case a.ofWorker() == b.ofWorker():
+			return 0
+		case a.ofWorker():
+			return -1
+		}
+		return 1
+	})
+	for _, g := range all[:min(groupLimit, len(all))] {
 		wait := waitOf(g.frames)
 		if wait == "" {
 			wait = "running"
