@@ -45,8 +45,8 @@ type Options struct {
 	// Logger gets what can't be written, and that a process before this one has left a record. If
 	// nil, it is slog.Default().
 	Logger *slog.Logger
-	// Reader is the reader of the rules. With it a record has exemplars: for each series of a histogram
-	// the largest measurement that has a trace. No exemplars if nil.
+	// Reader is the cumulative reader of the rules. With it a record has exemplars: for each series of
+	// a histogram the largest measurement that has a trace. No exemplars if nil.
 	Reader sdkmetric.Reader
 	// MeterProvider exports health.blackbox.records. If nil, it is the global one.
 	MeterProvider metric.MeterProvider
