@@ -60,18 +60,21 @@ func TestStuckWorker(t *testing.T) {
 }
 
 // TestLeftAtTheEnd: a worker that leaves its place when the process is told to end does not take the
-// function out of the termination message.
+// function out of the termination message. The message does not ask for the function of another one that
+// has failed since and left, too.
 func TestLeftAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())
 		release := make(chan struct{})
 		go r.worker.Do(t.Context(), stuckHere(release))
-		r.wait(70 * time.Second)
+		r.wait(5 * time.Second)
+		go NewWorker(r.health, "other", time.Minute).Do(t.Context(), stuckHere(release))
+		r.wait(65 * time.Second)
 		close(release)
 		synctest.Wait()
 		r.end()
 		r.wait(time.Second)
-		if m := r.message(); !strings.Contains(m, "stuckHere") || strings.Contains(m, "unknown") || !strings.Contains(m, "\n  no longer so when the process ended, after ") {
+		if m := r.message(); !strings.Contains(m, "(and 1 more)") || !strings.Contains(m, "stuckHere") || strings.Contains(m, "unknown") || !strings.Contains(m, "\n  no longer so when the process ended, after ") {
 			t.Errorf("the message at the end is %q", m)
 		}
 		r.stop()

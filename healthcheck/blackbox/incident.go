@@ -67,7 +67,12 @@ func failing(r *verdict.Result) bool { return r.State == verdict.Fail || r.State
 // because work may leave its place when it is told to end.
 func (i *incident) lastSummary(record *incident) string {
 	still := "still so"
-	if i.failure == record.failure {
+	if i.failure == record.failure && len(record.places) > 0 {
+		for _, r := range i.failing() { // a worker without a place has left it
+			if i.places[r.Name] == nil {
+				i.places[r.Name] = []place{}
+			}
+		}
 		for name, places := range record.places {
 			for _, p := range places {
 				if !slices.ContainsFunc(i.places[name], func(now place) bool { return now.function == p.function }) { // what computes calls others
