@@ -61,7 +61,10 @@ func (i *incident) summary() string {
 	return b.String()
 }
 
-func failing(r *verdict.Result) bool { return r.State == verdict.Fail || r.State == verdict.Stale }
+// failing reports whether a check fails. In shadow it decides nothing.
+func failing(r *verdict.Result) bool {
+	return (r.State == verdict.Fail || r.State == verdict.Stale) && !r.Shadow
+}
 
 // lastSummary is the summary at the end of the process. The places of the record before it count,
 // because work may leave its place when it is told to end.

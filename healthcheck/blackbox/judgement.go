@@ -36,6 +36,9 @@ func writeResult(w *bounded, r verdict.Result, texts *errorTexts) {
 	if r.OnFail != "" {
 		fmt.Fprintf(w, ", on failure %s", r.OnFail)
 	}
+	if r.Shadow {
+		fmt.Fprint(w, " (in shadow)")
+	}
 	if r.Overridden {
 		fmt.Fprint(w, " (overridden)")
 	}

@@ -83,23 +83,25 @@ func TestLeavesLater(t *testing.T) {
 		b.writing = make(chan incident, 1)
 		for _, step := range []struct {
 			readiness, check verdict.State
+			shadow           bool
 			want             string // of the record
 		}{
-			{verdict.Pass, verdict.Pass, ""},
-			{verdict.Warn, verdict.Warn, ""}, // about something else
-			{verdict.Warn, verdict.Fail, "warn"},
-			{verdict.Warn, verdict.Stale, ""},
-			{verdict.Fail, verdict.Fail, "fail"},
-			{verdict.Warn, verdict.Fail, ""},
-			{verdict.Pass, verdict.Pass, ""},
-			{verdict.Warn, verdict.Fail, "warn"},
+			{verdict.Pass, verdict.Pass, false, ""},
+			{verdict.Warn, verdict.Warn, false, ""}, // about something else
+			{verdict.Warn, verdict.Fail, true, ""},
+			{verdict.Warn, verdict.Fail, false, "warn"},
+			{verdict.Warn, verdict.Stale, false, ""},
+			{verdict.Fail, verdict.Fail, false, "fail"},
+			{verdict.Warn, verdict.Fail, false, ""},
+			{verdict.Pass, verdict.Pass, false, ""},
+			{verdict.Warn, verdict.Fail, false, "warn"},
 		} {
 			for range 5 {
 				time.Sleep(time.Minute)
 				b.see(&verdict.Verdict{
 					Time: time.Now(), Phase: "running", Liveness: verdict.Result{Name: "liveness", State: verdict.Pass},
 					Readiness: verdict.Result{Name: "readiness", State: step.readiness, Reason: "cache: slow"},
-					Results:   []verdict.Result{{Name: "database", State: step.check, OnFail: healthcheck.NotReady, Reason: "timeout; stays in, 1 of 1 peers fail too"}},
+					Results:   []verdict.Result{{Name: "database", State: step.check, OnFail: healthcheck.NotReady, Shadow: step.shadow, Reason: "timeout; stays in, 1 of 1 peers fail too"}},
 				}, time.Now())
 				select {
 				case i := <-b.writing:
