@@ -88,7 +88,7 @@ func (i *incident) lastSummary(record *incident) string {
 	return i.summary() + fmt.Sprintf("%s when the process ended, after %v\n", still, time.Since(i.probe.Since).Round(time.Second))
 }
 
-// failing are the failing checks, first those that liveness counts.
+// failing are the failing checks. Vital checks come first.
 func (i *incident) failing() (list []verdict.Result) {
 	for _, r := range i.verdict.Results {
 		if failing(&r) {

@@ -42,7 +42,7 @@ func (p place) String() string {
 
 // placesOf returns where the goroutines of a worker are, most of them first. Only those count that
 // do its work: they have its label, and Worker.Do on their stack. Goroutines that the work has
-// started have the label alone: net/http's connections have that of whoever dialled.
+// started have the label alone: net/http's connections have that of the worker that dialled.
 func placesOf(groups []group, worker string) (places []place) {
 	for _, g := range groups {
 		if g.labels[workerLabel] != worker {

@@ -14,8 +14,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// TestInstrument: records are counted by probe, and those that can't be written by the class of the
-// error.
+// TestInstrument: records are counted by probe, and by the class of the error if they can't be written.
 func TestInstrument(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())

@@ -24,7 +24,7 @@ func NewWorker(m *healthcheck.Monitor, name string, stall time.Duration) *Worker
 	return &Worker{m.Heartbeat(name, stall), pprof.Labels(workerLabel, name)}
 }
 
-// Do does a piece of work. It gives the goroutine, and those that it starts, the pprof label
+// Do does a piece of work. It gives its goroutine, and all that work starts, the pprof label
 // health.worker, and work a context with that label. If work takes longer than the stall time, it
 // must call Beat. Do costs about 200 ns and two allocations.
 func (w *Worker) Do(ctx context.Context, work func(context.Context)) {
