@@ -14,13 +14,14 @@ const placeLimit = 3 // places of a worker in the summary
 
 // An incident is what a record tells.
 type incident struct {
-	probe   verdict.Result
-	failure int // number of the message's
-	verdict *verdict.Verdict
-	history *seconds
-	begun   time.Time // of the Box
-	census  census
-	places  map[string][]place
+	probe    verdict.Result
+	failure  int // number of the message's
+	verdict  *verdict.Verdict
+	history  *seconds
+	begun    time.Time // of the Box
+	census   census
+	places   map[string][]place
+	suspects []string // facts beside the places
 
 	exemplars []exemplar
 	untraced  string // why exemplars may be missing
@@ -35,10 +36,11 @@ func (i *incident) look() {
 			i.places[r.Name] = p
 		}
 	}
+	i.suspects = suspectsOf(i.census.groups, i.failing(), i.places)
 }
 
-// summary is the verdict in a line, and a line for each place of a stuck worker. It has bounded
-// classes and names of functions only.
+// summary is the verdict in a line, a line for each place of a stuck worker, and the facts beside them. It
+// has bounded classes, names of functions and of workers only.
 func (i *incident) summary() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s since %s", i.probe.Name, i.probe.State, i.probe.Since.UTC().Format("15:04:05Z"))
@@ -57,6 +59,9 @@ func (i *incident) summary() string {
 		if strings.Contains(r.Reason, "no beat") && i.census.taken && places == nil {
 			fmt.Fprintf(&b, "  %s: unknown function; the goroutines of a blackbox.Worker have names\n", r.Name)
 		}
+	}
+	for _, s := range i.suspects {
+		fmt.Fprintf(&b, "  %s\n", s)
 	}
 	return b.String()
 }
@@ -84,6 +89,7 @@ func (i *incident) lastSummary(record *incident) string {
 			}
 			i.places[name] = places
 		}
+		i.suspects = record.suspects
 	}
 	return i.summary() + fmt.Sprintf("%s when the process ended, after %v\n", still, time.Since(i.probe.Since).Round(time.Second))
 }

@@ -38,15 +38,20 @@ func writeHeap(w *bounded) {
 	if pprof.Lookup("heap").WriteTo(profile, 1) != nil {
 		return
 	}
-	for n, entry := range bytes.SplitN(profile.text, []byte("\n\n"), heapLimit+1) {
+	_, entries, _ := bytes.Cut(profile.text, []byte("\n"))
+	n := 0
+	for entry := range bytes.SplitSeq(entries, []byte("\n\n")) {
 		if n == heapLimit {
 			return
 		}
-		for line := range bytes.Lines(entry) {
-			if !bytes.HasPrefix(line, []byte("heap profile:")) {
-				_, _ = w.Write(line) // of a bounded
-			}
+		if bytes.HasPrefix(entry, []byte("0: 0 [")) {
+			continue // nothing of it is in use
 		}
+		n++
+		_, _ = w.Write(entry) // of a bounded
 		fmt.Fprintln(w)
+	}
+	if n == 0 {
+		fmt.Fprintln(w, "no sample is in use since the last garbage collection")
 	}
 }
