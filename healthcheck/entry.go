@@ -87,7 +87,7 @@ func (m *Monitor) bind(e *entry, r *running) {
 		runner := run.New(f, jitter, r.tracer, r.instruments.RecordRun, m.askJudge)
 		e.subject = &judge.Subject{
 			Name: e.name, OnFail: effect, Shadow: shadow, Awaited: true,
-			Interval: f.Interval, Timeout: f.Timeout, Evaluate: judge.Runs{Runner: runner}.Evaluate, Hurry: runner.Hurry,
+			Interval: f.Interval, Timeout: f.Timeout, Evaluate: judge.Runs{Runner: runner}.Evaluate, Hurry: runner.Hurry, Notice: f.Notice(),
 		}
 		ctx, cancel := context.WithCancel(r.ctx)
 		e.loop, e.end = func() { runner.Loop(ctx) }, cancel
@@ -102,10 +102,11 @@ func (m *Monitor) bind(e *entry, r *running) {
 		e.sampler.Dated = m.registry.Dated
 		judged := judge.NewRule(q, e.rule.For, e.rule.KeepFor, e.sampler, m.creation, time.Now(), jitter)
 		judged.Unfit = func() *query.Mistake { return m.unresolved(q) }
-		e.subject = &judge.Subject{Name: e.name, OnFail: effect, Shadow: shadow, Rule: q, Alone: e.rule.IgnorePeers, Evaluate: judged.Evaluate}
+		e.subject = &judge.Subject{Name: e.name, OnFail: effect, Shadow: shadow, Rule: q, Alone: e.rule.IgnorePeers, Evaluate: judged.Evaluate, Notice: judged.Notice()}
 		e.end = r.collector.Add(e.sampler)
 	default:
-		e.subject = &judge.Subject{Name: e.name, OnFail: states.Restart, Evaluate: judge.Beats{Stall: e.beat.stall, Last: e.beat.lastBeat}.Evaluate}
+		// A worker that is stuck is this process's own fault, also if an operator overrides the effect.
+		e.subject = &judge.Subject{Name: e.name, OnFail: states.Restart, Alone: true, Evaluate: judge.Beats{Stall: e.beat.stall, Last: e.beat.lastBeat}.Evaluate}
 	}
 	// Under a Hold it counts at once, or the process could start without it.
 	e.subject.Late = m.phase == started && len(m.life.Phase(time.Now()).Holds) == 0

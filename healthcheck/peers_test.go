@@ -17,6 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/checks"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
@@ -130,6 +132,95 @@ func TestNoPanic(t *testing.T) {
 	})
 }
 
+// TestPendingLimit: peers that are pending for ever, because they have no traffic, don't keep a broken
+// instance in for ever. It leaves after the time in which they would have noticed an outage, and stays out.
+func TestPendingLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := brokenCheck("database") // from 1 s on
+		c.Timeout = time.Second
+		k := withPeers(t, ofChecks(c), said(0, "pass", 1e12), said(1, "pass", 1e12), said(2, "pass", 1e12)).start()
+		wait(15 * time.Second)
+		k.want("/ready", 200, verdict.Warn)
+		wait(3 * time.Second)
+		for range 60 {
+			if body := k.want("/ready", 503, verdict.Fail); !strings.HasSuffix(body["output"].(string), "; out until 3 of 3 peers have checked it too") {
+				t.Fatalf("%v", body["output"])
+			}
+			wait(5 * time.Second)
+		}
+	})
+}
+
+// TestRuleWithoutTraffic: a rule on traffic fails on the only instance that has traffic. Each ejection
+// keeps it out, but for the first 15 s.
+func TestRuleWithoutTraffic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const name = "http.server.request.duration"
+		k := withPeers(t, ofRules(rule.Rule{Name: "latency", OnFail: NotReady, Value: rule.Quantile(.99, name), Fail: rule.Above(500 * time.Millisecond)}),
+			said(0, "pass", 1e12), said(1, "pass", 1e12))
+		requests, err := k.provider.Meter("test").Float64Histogram(name, metric.WithUnit("s"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.start()
+		wait(500 * time.Millisecond)
+		ejected, in, longest := 0, 0, 0 // seconds
+		for s := range 600 {
+			for range 20 {
+				requests.Record(t.Context(), map[bool]float64{true: .1, false: 2}[s < 35])
+			}
+			wait(time.Second)
+			code, _ := k.get("/ready")
+			if k.Monitor.current.Load().Checks[0].State != verdict.Fail {
+				in = 0
+				continue
+			}
+			if ejected++; code == 200 {
+				in++
+			}
+			longest = max(longest, in)
+		}
+		if ejected < 400 || longest < 10 || longest > 16 {
+			t.Errorf("ejected for %d s, and in for up to %d s of each ejection; want 15 s", ejected, longest)
+		}
+	})
+}
+
+// TestEjectedPeer: an ejected instance tells its peers that it fails, also when its traffic has ended,
+// because it is out, and the others must not follow. On probation it passes, and has proved nothing yet.
+func TestEjectedPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const name = "http.server.request.duration"
+		k := withPeers(t, ofRules(rule.Rule{Name: "latency", OnFail: NotReady, Value: rule.Quantile(.99, name), Fail: rule.Above(500 * time.Millisecond)}))
+		requests, err := k.provider.Meter("test").Float64Histogram(name, metric.WithUnit("s"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.start()
+		wait(500 * time.Millisecond)
+		began := time.Now()
+		for s, code := 0, 200; code == 200 && s < 120; s++ {
+			for range 20 {
+				requests.Record(t.Context(), map[bool]float64{true: .1, false: 2}[s < 35])
+			}
+			wait(time.Second)
+			code, _ = k.get("/ready")
+		}
+		wait(20 * time.Second) // the window has no traffic any more
+		k.want("/ready", 503, verdict.Fail)
+		if _, body := ask(t, k.handler, "/ready?peers=1&check=latency"); body["state"] != "fail" || body["admitted"] != true {
+			t.Errorf("ejected: %v", body)
+		}
+		wait(20 * time.Second)
+		k.want("/ready", 200, verdict.Warn)
+		_, body := ask(t, k.handler, "/ready?peers=1&check=latency")
+		worked := time.Duration(body["checks"].(map[string]any)["latency"].(map[string]any)["worked"].(float64)) * time.Millisecond
+		if last := time.Since(began.Add(36 * time.Second)); body["state"] != "pass" || worked < last {
+			t.Errorf("on probation: %v, and the last good second was %v ago", body, last)
+		}
+	})
+}
+
 // TestLeaves: it leaves if its peers work, and the log says so. Then it comes back.
 func TestLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -183,11 +274,13 @@ func TestIgnorePeers(t *testing.T) {
 	late := brokenCheck("database")
 	late.Func = checks.IgnorePeers(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 	late.Timeout = 100 * time.Millisecond
+	t.Setenv("HEALTH_OVERRIDES", "worker=not-ready")
 	for what, c := range map[string]Config{
 		"a check":             ofChecks(alone),
 		"a check times out":   ofChecks(late),
 		"a vital check":       ofChecks(vital),
 		"a rule":              ofRules(rule.Rule{Name: "queue", Value: rule.Last("health.check.interval"), Fail: rule.Above(time.Millisecond), OnFail: NotReady, IgnorePeers: true}),
+		"a heartbeat":         ofChecks(),
 		"beside one that may": ofChecks(alone, brokenCheck("queue")),
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -195,7 +288,11 @@ func TestIgnorePeers(t *testing.T) {
 				if len(c.Checks) == 0 {
 					c.Checks = []Check{{Name: "shown", Func: ok, OnFail: ShowOnly}}
 				}
-				k := withPeers(t, c, failingPeers(9)...).start()
+				k := withPeers(t, c, failingPeers(9)...)
+				if what == "a heartbeat" {
+					k.Heartbeat("worker", 3*time.Second).Begin()
+				}
+				k.start()
 				wait(5500 * time.Millisecond)
 				if body := k.want("/ready", 503, verdict.Fail); strings.Contains(body["output"].(string), "peer") {
 					t.Errorf("%v", body["output"])

@@ -32,7 +32,8 @@ type Subject struct {
 	Alone             bool           // peers have no vote on it
 	Shadow            bool           // as configured: it is judged without force
 	Evaluate          func(memory.Instant) Finding
-	Hurry             func() // brings the next run of a check forward; nil for others
+	Hurry             func()        // brings the next run of a check forward; nil for others
+	Notice            time.Duration // from the beginning of an outage until it fails, at most
 }
 
 // A Finding is the state of a subject at one instant, by its own evidence.

@@ -70,6 +70,15 @@ func (r *Rule) Evaluate(at memory.Instant) Finding {
 	return f
 }
 
+// Notice is the longest time from the beginning of an outage until the rule fails, if there is traffic:
+// the window fills, and For passes. Before an ejection that time has passed, in its delay.
+func (r *Rule) Notice() time.Duration {
+	if r.ejection != nil {
+		return 0
+	}
+	return min(r.rule.Indicator.Window, time.Hour) + min(r.wait, time.Hour)
+}
+
 // date notes which time the present evidence tells of. A reading within the limits tells of its whole
 // window, so that it counts as a success only if the window began after the failure of somebody else.
 func (r *Rule) date(seen Finding, state verdict.State, at memory.Instant) run.Starts {

@@ -52,9 +52,8 @@ func (b Beats) Evaluate(at memory.Instant) Finding {
 		return Finding{State: verdict.Pass}
 	}
 	silent := at.Since(last)
-	f := Finding{State: verdict.Pass, HasValue: true, Value: max(0, silent).Seconds(), Unit: "s", Starts: run.Starts{Success: last}}
+	f := Finding{State: verdict.Pass, HasValue: true, Value: max(0, silent).Seconds(), Unit: "s"}
 	if silent > b.Stall {
-		f.Starts.Row, f.Starts.Failure = last, at.Now
 		f.State, f.Reason = verdict.Fail, fmt.Sprintf("no beat for %v with %d active", silent.Truncate(time.Second), active)
 	}
 	return f

@@ -38,8 +38,11 @@ func (c *Result) Votable() bool {
 	return c.OnFail == states.NotReady && !alone && !c.Shadow
 }
 
-// voted reports whether peers vote on a check now. A check without evidence is waited for.
-func (c *Result) voted() bool { return c.Votable() && !states.Good(c.State) && c.known }
+// voted reports whether peers vote on a check now. A check without evidence is waited for. Without a
+// failure, such as in a check that is only stale, nobody can say whether a peer's success came after it.
+func (c *Result) voted() bool {
+	return c.Votable() && !states.Good(c.State) && c.known && !c.Finding.Starts.Row.IsZero()
+}
 
 // vote lets the peers decide on each failing check. It returns the decisions that are new.
 func (j *Judge) vote(v, prev *Verdict, in Inputs, at memory.Instant) (changes []Change) {
@@ -61,7 +64,7 @@ func (j *Judge) vote(v, prev *Verdict, in Inputs, at memory.Instant) (changes []
 		began, failed := c.Finding.Starts.Row, c.Finding.Starts.Failure
 		d := row.Decide(votes.Own{
 			Check: c.Subject.Name, Began: began, Failed: failed,
-			Admitted: prev != nil && prev.Admitted, Ready: prev != nil && prev.Probes[states.Readiness].State != verdict.Fail,
+			Notice: c.Subject.Notice, Admitted: prev != nil && prev.Admitted, Ready: prev != nil && prev.Probes[states.Readiness].State != verdict.Fail,
 		}, in.Peers, at)
 		c.Vote = &d
 		why := "; " + d.Reason()

@@ -21,12 +21,30 @@ type Func struct {
 	SuccessThreshold int           // successes in a row until it works again
 }
 
-// StaleAfter is the age at which an outcome is stale. It is never, for an interval that means once.
+// once reports whether the interval is so long that it means once.
+func (f *Func) once() bool { return f.Interval > (math.MaxInt64-f.Timeout)/3 }
+
+// StaleAfter is the age at which an outcome is stale.
 func (f *Func) StaleAfter() time.Duration {
-	if f.Interval > (math.MaxInt64-f.Timeout)/3 {
+	if f.once() {
 		return math.MaxInt64
 	}
 	return 3*f.Interval + f.Timeout
+}
+
+// maxNotice limits Notice, which nobody waits out with timeouts and thresholds that are larger.
+const maxNotice = 10 * time.Minute
+
+// Notice is the time from the start of a first failed run until the check has failed, at most.
+func (f *Func) Notice() (d time.Duration) {
+	pause := firstPause
+	for range f.FailureThreshold - 1 {
+		d += max(min(pause, f.Interval), min(f.Timeout, maxNotice)+rest)
+		if pause *= 2; d > maxNotice {
+			break
+		}
+	}
+	return min(d+min(f.Timeout, maxNotice), maxNotice)
 }
 
 // Record exports one finished run, in the context of its span.
@@ -119,8 +137,11 @@ const (
 )
 
 // Hurry brings the next run forward to within a second, by the phase of the instance. It does so every
-// 5 s at most, and waits for nothing. Any goroutine may call it.
+// 5 s at most, and waits for nothing. A check that runs once is not hurried. Any goroutine may call it.
 func (r *Runner) Hurry() {
+	if r.Check.once() {
+		return
+	}
 	now := max(1, int64(time.Since(r.made)))
 	last := r.hurried.Load()
 	if last != 0 && time.Duration(now-last) < hurryRest || !r.hurried.CompareAndSwap(last, now) {

@@ -197,6 +197,69 @@ func TestHurry(t *testing.T) {
 	})
 }
 
+// TestHurryOnce: nobody hurries a check that runs once. It may be a migration.
+func TestHurryOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		f := Func{Interval: math.MaxInt64, Timeout: time.Second, FailureThreshold: 3, SuccessThreshold: 2, Run: func(context.Context) error { runs++; return nil }}
+		r := New(f, .5, noop.NewTracerProvider().Tracer(""), func(context.Context, string, *Outcome) {}, func() {})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go r.Loop(ctx)
+		for range 60 {
+			r.Hurry()
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		if runs != 1 {
+			t.Errorf("%d runs", runs)
+		}
+	})
+}
+
+// TestNotice: no story of runs takes longer until the check has failed, and one takes as long.
+func TestNotice(t *testing.T) {
+	for _, c := range []struct {
+		f    Func
+		want time.Duration
+	}{
+		{Func{Interval: 5 * time.Second, Timeout: 100 * time.Millisecond, FailureThreshold: 3}, 3100 * time.Millisecond},
+		{Func{Interval: 15 * time.Second, Timeout: 5 * time.Second, FailureThreshold: 3}, 16 * time.Second},
+		{Func{Interval: time.Minute, Timeout: 20 * time.Second, FailureThreshold: 1}, 20 * time.Second},
+		{Func{Interval: math.MaxInt64, Timeout: math.MaxInt64, FailureThreshold: math.MaxInt}, maxNotice},
+	} {
+		if got := c.f.Notice(); got != c.want {
+			t.Errorf("%+v: %v, want %v", c.f, got, c.want)
+		}
+		if c.want == maxNotice {
+			continue
+		}
+		synctest.Test(t, func(t *testing.T) {
+			var began time.Time
+			f := c.f
+			f.SuccessThreshold = 1
+			f.Run = func(ctx context.Context) error {
+				if time.Since(began) < 0 {
+					return nil
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			began = time.Now().Add(time.Second)
+			r := New(f, .9, noop.NewTracerProvider().Tracer(""), func(context.Context, string, *Outcome) {}, func() {})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go r.Loop(ctx)
+			for r.Last() == nil || !r.Last().Failed {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if took := time.Since(r.Last().Starts.Row); took > c.want+50*time.Millisecond || took < c.want-50*time.Millisecond {
+				t.Errorf("%+v: it has failed after %v, want %v", c.f, took, c.want)
+			}
+		})
+	}
+}
+
 // TestStarts: an outcome has the starts of the runs that its state rests on.
 func TestStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -90,6 +90,11 @@ const (
 	// time of a restart. In a fleet of two the other one would leave otherwise.
 	lastWord = time.Minute
 
+	// waitLimit is how long pending peers alone keep an instance in, besides the time that they need to fail
+	// the check too. A peer runs a check within 7 s of the first question, and this instance runs it within 6 s
+	// to confirm its success. It is less than the shortest usual ejection, which ends the failure after 24 s.
+	waitLimit = 15 * time.Second
+
 	// lacksAfter is how long a check fails here until a peer works that passes and does not have it. The
 	// peer's release may know the same dependency by another name, and notices by then.
 	lacksAfter = 30 * time.Second

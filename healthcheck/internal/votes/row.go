@@ -18,6 +18,9 @@ type Own struct {
 	Failed   time.Time // start of the last failure
 	Admitted bool      // the instance was ready once
 	Ready    bool      // it is ready until now
+
+	// Notice is the longest time that a peer needs to fail this check too, from the beginning of an outage.
+	Notice time.Duration
 }
 
 // A Row is the memory of a check that fails, until it works again.
@@ -25,6 +28,7 @@ type Row struct {
 	since time.Time            // the first decision
 	first map[string]time.Time // by peer: the latest start of its first success since the row began
 	word  time.Time            // when a peer failed last
+	waits time.Time            // pending peers alone have kept the instance in since then; zero if they don't
 }
 
 // maxNames is how many instances a Row remembers besides the present ones.
@@ -36,6 +40,7 @@ type Decision struct {
 	Tally Tally
 	Retry bool // one more failure here would confirm that a peer works
 	last  bool // a peer failed not long ago
+	late  bool // pending peers have had their time, and don't keep the instance in any more
 }
 
 // Decide counts the votes of the peers.
@@ -63,8 +68,24 @@ func (r *Row) Decide(own Own, peers []Peer, at memory.Instant) (d Decision) {
 		r.word = at.Now
 	}
 	d.last = !r.word.IsZero() && at.Since(r.word) < lastWord
+	d.late = r.waited(own, d, at)
 	d.Stays = stays(own, &d)
 	return d
+}
+
+// waited reports whether pending peers alone have kept the instance in for as long as they may. A peer
+// without traffic is pending for ever, and a check that runs once too.
+func (r *Row) waited(own Own, d Decision, at memory.Instant) bool {
+	without := d
+	without.late = true
+	if !own.Ready || !stays(own, &d) || stays(own, &without) {
+		r.waits = time.Time{}
+		return false
+	}
+	if r.waits.IsZero() {
+		r.waits = at.Now
+	}
+	return at.Since(r.waits) >= waitLimit+own.Notice
 }
 
 // stays is the rule. An instance leaves only while more than half of the peers with a vote work or
@@ -75,6 +96,9 @@ func (r *Row) Decide(own Own, peers []Peer, at memory.Instant) (d Decision) {
 func stays(own Own, d *Decision) bool {
 	t := &d.Tally
 	out, all := t[Works]+t[CutOff], t.Peers()
+	if d.late {
+		all -= t[Pending]
+	}
 	switch {
 	case all == 0:
 		return own.Ready && d.last // otherwise as without peers

@@ -213,6 +213,52 @@ func TestLastWord(t *testing.T) {
 	}
 }
 
+// TestPendingOnly: peers that are pending alone keep an instance in for a limited time. The time begins
+// anew after a peer has failed. Time in which this process was suspended does not count.
+func TestPendingOnly(t *testing.T) {
+	never, works := peer(1, 0, nil), peer(2, 0, worked(0))
+	limit := (waitLimit + 20*time.Second).Seconds()
+	for _, c := range []struct {
+		why     string
+		others  []Peer
+		resumed float64 // at the last decision
+		failed  float64 // a peer fails then; 0 for none
+		out     float64 // it is out from then on; 0 for never
+	}{
+		{"one is pending", []Peer{never}, 0, 0, 10 + limit},
+		{"one works, and four are pending", []Peer{works, never, peer(3, 0, nil), peer(4, 0, nil), peer(5, 0, nil)}, 0, 0, 10 + limit},
+		{"one fails, and four are pending", []Peer{peer(2, 0, fails), never, peer(3, 0, nil), peer(4, 0, nil), peer(5, 0, nil)}, 0, 0, 0},
+		{"a peer fails meanwhile", []Peer{never}, 0, 40, 40 + lastWord.Seconds() + limit},
+		{"this process was suspended", []Peer{never}, 30, 0, 30 + limit},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			var r Row
+			for at := 10.; at < 300; at++ {
+				peers := []Peer{}
+				for _, p := range c.others {
+					p.Sent, p.Heard = after(at-.01), after(at)
+					if a := *p.Answer; a.Checks["database"].Worked == 0 {
+						a.Checks = map[string]Check{"database": {Worked: 2 * time.Second, Began: -1}}
+						p.Answer = &a
+					}
+					if at == c.failed {
+						p.Answer = peer(1, at, fails).Answer
+					}
+					peers = append(peers, p)
+				}
+				now := memory.Instant{Now: after(at)}
+				if c.resumed > 0 && at >= c.resumed {
+					now.Resumed = after(c.resumed)
+				}
+				d := r.Decide(own(func(o *Own) { o.Failed, o.Notice = after(at), 20*time.Second }), peers, now)
+				if want := c.out == 0 || at < c.out; d.Stays != want {
+					t.Fatalf("at %v s: stays is %v: %s", at, d.Stays, d.Reason())
+				}
+			}
+		})
+	}
+}
+
 // TestNewNames: a peer that has a new name in every answer costs no memory.
 func TestNewNames(t *testing.T) {
 	var r Row
