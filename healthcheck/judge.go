@@ -100,7 +100,7 @@ func (m *Monitor) observe(r *running) metric.Callback {
 				r.instruments.ObserveFile(o, f.Name, f.Invalid())
 			}
 			if r.peers != nil {
-				r.instruments.ObservePeers(o, r.peers.Known(), r.peers.Questions())
+				r.instruments.ObservePeers(o, r.peers.Known(), r.peers.Questions(), r.peers.Contact())
 			}
 			m.requests.each(func(p states.Probe, code int, n int64) { r.instruments.ObserveRequests(o, p, code, n) })
 			if v := m.current.Load(); !v.Time.IsZero() {

@@ -23,6 +23,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/checks"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/peers"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
@@ -110,6 +111,12 @@ func TestStaysIn(t *testing.T) {
 		}
 		if got := k.metric("health.peers.addresses"); got != 9 {
 			t.Errorf("%v addresses", got)
+		}
+		if got := k.metric("health.peers.status", conventions.PeerState.String("reached")); got != 1 {
+			t.Errorf("reached is %v", got)
+		}
+		if got := k.metric("health.peers.stay.duration"); got < 2 || got > 3 {
+			t.Errorf("it has stayed for %v s", got)
 		}
 		synctest.Wait()
 		if text := log.String(); !strings.Contains(text, `"event.name":"health.peers.decided","health.check.name":"database","health.peers.decision":"stay"`) {
@@ -452,13 +459,21 @@ func TestOwnVerdict(t *testing.T) {
 	})
 }
 
-// TestHealthyFleet: nobody asks anybody while all checks pass.
+// TestHealthyFleet: nobody asks anybody while all checks pass. After its start each instance asks one other,
+// which shows that there is a way, and perhaps itself.
 func TestHealthyFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newPeerFleet(t, world{n: 5}, 1, true)
+		first := map[*member]int64{}
+		for _, m := range f.members {
+			if first[m] = m.running.peers.Questions(); first[m] < 1 || first[m] > 3 || m.running.peers.Contact() != states.Reached {
+				t.Errorf("%d questions after the start: %v", first[m], m.running.peers.Contact())
+			}
+			m.served.Store(0)
+		}
 		wait(10 * time.Minute)
 		for _, m := range f.members {
-			if n, sent := m.served.Load(), m.running.peers.Questions(); n != 0 || sent != 0 {
+			if n, sent := m.served.Load(), m.running.peers.Questions()-first[m]; n != 0 || sent != 0 {
 				t.Errorf("%d questions were answered, and %d asked", n, sent)
 			}
 			m.kill()

@@ -64,6 +64,15 @@ func (p *pod) health(c condition, now time.Duration, passed float64, put func(fl
 		p.counters["probe "+state] += passed * is(c.readiness, state)
 		put(p.counters["probe "+state], "health.probe.state.duration", "health.probe.name", "readiness", "health.probe.state", state)
 	}
+	if p.peers {
+		value := 0.
+		if c.stays {
+			value = 1
+		}
+		p.counters["stay"] += passed * value
+		put(value, "health.panic")
+		put(p.counters["stay"], "health.peers.stay.duration")
+	}
 	for _, life := range lives {
 		put(is(c.life, life), "health.lifecycle.status", "health.lifecycle.state", life)
 	}

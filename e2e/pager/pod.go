@@ -19,6 +19,7 @@ type condition struct {
 	deaf            bool // it lives and can't export
 	refused         bool // it exports what Prometheus refuses
 	override        bool
+	stays           bool // a core check fails, and the peers keep it ready, because they fail too
 }
 
 // A pod is an instance of a service. Times count from the event of the scene.
@@ -31,6 +32,7 @@ type pod struct {
 	behave                          func(at time.Duration, c *condition)
 	noHealth                        bool // another team's service
 	drain                           time.Duration
+	peers                           bool                     // it has Config.Peers
 	minutely                        bool                     // exports are a minute apart
 	cut                             func(time.Duration) bool // its data does not arrive
 
@@ -89,6 +91,9 @@ func (p *pod) at(now time.Duration) condition {
 	}
 	if c.readiness == "" {
 		c.readiness = c.judge()
+		if c.stays = p.peers && c.readiness == "fail" && c.life == "running" && c.database != "unknown"; c.stays {
+			c.readiness = "warn"
+		}
 	}
 	return c
 }

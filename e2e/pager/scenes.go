@@ -122,6 +122,7 @@ func cutOff(build func(*world, int), from, to time.Duration) func(*world, int) {
 }
 
 func minutely(p *pod) { p.minutely = true }
+func peers(p *pod)    { p.peers = true }
 func hurried(p *pod)  { p.drain = 10 * time.Second }
 
 // services are many, with two pods each. The first has four, so a bad one beside it is no cause.

@@ -12,6 +12,14 @@ func serviceScenes() []scene {
 			c.cache = "fail"
 		}
 	}
+	short := func(d time.Duration) func(time.Duration, *condition) {
+		return func(at time.Duration, c *condition) {
+			if at >= 0 && at < time.Hour && at%(2*time.Minute) < d {
+				c.database = "fail"
+			}
+		}
+	}
+	flaps, blinks := short(30*time.Second), short(20*time.Second)
 	return []scene{
 		{name: "none", what: "nothing", build: all(nil)},
 		{name: "none-minutely", what: "nothing; exports are a minute apart", only: pushed, build: each(all(nil), minutely)},
@@ -21,6 +29,12 @@ func serviceScenes() []scene {
 		{name: "database-hangs", naming: true, what: "the database hangs for everybody for half an hour", over: half, until: hours, storm: true, build: all(within(0, half, hanging))},
 		{name: "database-unknown", what: "a core check has no evidence on any pod for 40 minutes", over: 40 * time.Minute, until: 2 * time.Hour, storm: true,
 			build: all(within(0, 40*time.Minute, func(c *condition) { c.database = "unknown" }))},
+		{name: "database-peers", what: "the same, with `Config.Peers`: all stay in", over: half, until: hours, storm: true,
+			build: each(all(within(0, half, func(c *condition) { c.database, c.errors, c.rate = "fail", 1, .2 })), peers)},
+		{name: "database-flaps", what: "the database refuses everybody for 30 s of every two minutes, for an hour", over: time.Hour, until: hours, build: all(flaps)},
+		{name: "database-flaps-peers", what: "the same, with `Config.Peers`", over: time.Hour, until: hours, build: each(all(flaps), peers)},
+		{name: "database-blinks", what: "the database refuses everybody for 20 s of every two minutes, for an hour", over: time.Hour, until: hours, build: all(blinks)},
+		{name: "database-blinks-peers", what: "the same, with `Config.Peers`, again", over: time.Hour, until: hours, build: each(all(blinks), peers)},
 		{name: "cache", what: "an auxiliary cache refuses everybody for half an hour", over: half, storm: true, build: all(within(0, half, func(c *condition) { c.cache = "fail" }))},
 		{name: "cache-hangs", what: "the cache hangs for everybody for half an hour", over: half, storm: true, build: all(within(0, half, func(c *condition) { c.cache = "stale" }))},
 		{name: "cache-flaps", what: "the cache comes and goes for everybody for 45 minutes", over: 45 * time.Minute, storm: true, build: all(everyOther)},

@@ -192,7 +192,7 @@ func budgetStories() (list []story) {
 		return join(http("500", 0, 1000), sample(line+"bucket{"+of(1)+`,le="0.5"}`, fmt.Sprintf("0+%gx800", 1000*(1-bad))))
 	}
 	kinds := []kind{
-		{"HealthReadyBudgetBurn", "Instances are not ready for more time than the objective allows.", "the instances' time in service was spent not ready", "99%",
+		{"HealthReadyBudgetBurn", "Instances are not ready for more time than the objective allows.", "the instances' time in service was spent not ready, or in a panic", "99%",
 			ready, [4]float64{.5, .1, .04, .02}, [4]string{"50%", "10%", "4%", "2%"}, .005},
 		{"HttpErrorBudgetBurn", "More requests fail than the objective allows.", "requests were answered 5xx (503 not counted)", "99.9%",
 			func(bad float64) [][2]string { return http("500", bad, 10000) }, [4]float64{.5, .01, .004, .002}, [4]string{"50%", "1%", "0.4%", "0.2%"}, .0005},
@@ -228,7 +228,17 @@ func budgetStories() (list []story) {
 		}
 		list = append(list, story{k.alert + ": little is bad", k.input(k.quiet), "4h", k.alert, nil})
 	}
+	// With Config.Peers the instance stays ready for half of its time only because the peers fail too.
+	stays := func(life string) [][2]string {
+		return join(spent("0+30x800", "0x800"), sample("health_peers_stay_duration_seconds_total{"+of(1)+"}", "0+15x800"), pod(of(1), life, "pass 800"))
+	}
 	return append(list,
+		story{"half of the time in a panic", stays("running 800"), "10m", "HealthReadyBudgetBurn", []alarm{{
+			"severity=critical long=1h short=5m " + jobOnly, kinds[0].summary,
+			"shop/orders: 50% of " + kinds[0].what + " in the last 1h. The objective is 99%. This is at least 14.4 times the rate that it allows, so the budget of thirty days is gone within two days.",
+			"health-slo?var-job=shop%2Forders"}}},
+		story{"in a panic that a page has told", join(stays("running 800"), sample("health_panic{"+of(1)+"}", "1x800")), "10m", "HealthReadyBudgetBurn", nil},
+		story{"in a panic before a maintenance", join(spent("0+30x800", "0x800"), sample("health_peers_stay_duration_seconds_total{"+of(1)+"}", "0+15x800"), pod(of(1), "maintenance 800", "fail 800")), "4h", "HealthReadyBudgetBurn", nil},
 		story{"not ready in maintenance, in between", join(spent("0+30x99 3000x99 3000+30x600", "0x99 0+30x99 3000x600"), pod(of(1), "running 100, maintenance 100, running 600", "pass 800")),
 			"4h", "HealthReadyBudgetBurn", nil},
 		story{"not ready in a drain", join(spent("0+30x99 3000x99", "0x99 0+30x99"), pod(of(1), "running 100, draining 100", "pass 800")), "80m", "HealthReadyBudgetBurn", nil},

@@ -54,7 +54,7 @@ inhibit_rules:
 		one(`alertname="HealthTelemetryAbsent"`, `alertname=~"Health.+|Http.+|Queue.+"; alertname!="HealthTelemetryAbsent"`, equal()) +
 		`  # What nobody can use is not also slow, low or failing its checks.
 ` + one(`alertname="HealthNoReadyInstance"`, `alertname=~"HealthCapacityLow|HealthInstanceNotReady|HealthStartingTooLong|HealthReadyBudgetBurn"`, equal()) +
-		one(`alertname="HealthCapacityLow"; severity="critical"`, `alertname="HealthReadyBudgetBurn"`, equal()) +
+		one(`alertname=~"HealthCapacityLow|HealthPanic"; severity="critical"`, `alertname="HealthReadyBudgetBurn"`, equal()) +
 		`  # One check everywhere is one trouble.
 ` + one(`alertname="HealthDependencyDown"`, `alertname=~"HealthCheckFailing|HealthCheckFlapping|HealthCheckStale"`, equal("health_check_name")) +
 		`  # A queue from which nothing is taken is full soon.

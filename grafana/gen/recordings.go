@@ -124,26 +124,25 @@ const notOut5m = ` unless on (job, instance) min by (job, instance) (min_over_ti
 
 func (d dialect) readyObjective() objective {
 	const spent = `health_probe_state_duration_seconds_total{health_probe_name="readiness"`
-	each := func(more string) string {
-		return "(sum by (job, instance) (rate(" + spent + more + "}[5m]))" + notOut5m + ")"
-	}
-	const failed = `,health_probe_state="fail"`
+	const all = "(sum by (job, instance) (rate(" + spent + "}[5m]))" + notOut5m + ")"
+	// With Config.Peers an instance stays ready while the peers fail too. The budget counts that time as lost.
+	const failed = "(sum by (job, instance) (rate(" + spent + `,health_probe_state="fail"}[5m]) or rate(health_peers_stay_duration_seconds_total[5m]))` + notOut5m + ")"
 	return objective{
 		group: "otelhealth-ready-budget", alert: "HealthReadyBudgetBurn", ratio: "job:health_ready:error_ratio",
 		bad: "job:health_ready_failed:rate5m", all: "job:health_ready_observed:rate5m",
 		// If one of ten instances is down, the other nine carry the load and no request fails.
 		budget:  budget(d.settings.ready),
 		summary: "Instances are not ready for more time than the objective allows.",
-		what:    "the instances' time in service was spent not ready",
+		what:    "the instances' time in service was spent not ready, or in a panic",
 		inputs:  []string{"health_probe_state_duration_seconds_total", "health_lifecycle_status"},
 		// A minority that is not ready is a ticket, and other alerts raise it.
 		most: "job:health_ready_affected:ratio5m",
 		record: []rule{
-			{record: "job:health_ready_observed:rate5m", expr: "sum by (job) " + each("")},
-			{record: "job:health_ready_failed:rate5m", expr: "sum by (job) " + each(failed) + " or 0 * job:health_ready_observed:rate5m"},
+			{record: "job:health_ready_observed:rate5m", expr: "sum by (job) " + all},
+			{record: "job:health_ready_failed:rate5m", expr: "sum by (job) " + failed + " or 0 * job:health_ready_observed:rate5m"},
 			// Of all in service. A successor was not running for five minutes, but it serves.
 			{record: "job:health_ready_affected:ratio5m",
-				expr: "(count by (job) (" + each(failed) + " > 0) or 0 * job:health_ready_observed:rate5m) / on (job) (job:health_instances_in_service:count > 0)"},
+				expr: "(count by (job) (" + failed + " > 0) or 0 * job:health_ready_observed:rate5m) / on (job) (job:health_instances_in_service:count > 0)"},
 		},
 	}
 }

@@ -51,6 +51,8 @@ var exported = []family{
 	made("health.peers", "", "Peers that were asked about a failing check, by their votes.", "health_check_name health_peer_vote"),
 	made("health.peers.addresses", "", "Addresses that the name of the peers has, with the instance's own.", ""),
 	made("health.peers.requests", "_total", "Questions to peers.", ""),
+	made("health.peers.status", "", "1 for what is known of the way to the peers, 0 for the others.", "health_peers_state"),
+	made("health.peers.stay.duration", "_seconds_total", "Time that only the peers have kept the instance ready, although a core check failed.", ""),
 	made("health.panic", "", "1 while a core check fails and the instance stays ready, because most of its peers don't work either.", ""),
 	made("queue.length", "", "Items in a queue.", "queue_name"),
 	made("queue.capacity", "", "Items that a queue can hold.", "queue_name"),

@@ -19,6 +19,7 @@ const (
 	Lifecycle     = attribute.Key("health.lifecycle.state")
 	Heartbeat     = attribute.Key("health.heartbeat.name")
 	File          = attribute.Key("health.file.name")
+	PeerState     = attribute.Key("health.peers.state")
 	PeerVote      = attribute.Key("health.peer.vote")
 	Queue         = attribute.Key("queue.name")
 )

@@ -65,6 +65,8 @@ type Instruments struct {
 	peers         metric.Int64ObservableUpDownCounter
 	peerAddresses metric.Int64ObservableUpDownCounter
 	peerRequests  metric.Int64ObservableCounter
+	peerStatus    metric.Int64ObservableUpDownCounter
+	peerStay      metric.Float64ObservableCounter
 	panic         metric.Int64ObservableUpDownCounter
 
 	durationBounds []float64 // of checkDuration
@@ -73,6 +75,7 @@ type Instruments struct {
 	checks      sync.Map // *judge.Subject → *check
 	probeStates [len(states.Probes)][len(states.ProbeStates)]metric.ObserveOption
 	lifecycles  [len(states.Phases)]metric.ObserveOption
+	contacts    [len(states.Contacts)]metric.ObserveOption
 }
 
 // New makes the instruments, which export nothing before Create. timeouts are those of the checks,
@@ -86,6 +89,9 @@ func New(timeouts []float64) *Instruments {
 	}
 	for n, l := range states.Phases {
 		i.lifecycles[n] = metric.WithAttributes(conventions.Lifecycle.String(string(l)))
+	}
+	for n, c := range states.Contacts {
+		i.contacts[n] = metric.WithAttributes(conventions.PeerState.String(c.String()))
 	}
 	return i
 }
@@ -120,6 +126,8 @@ func (i *Instruments) Create(mp metric.MeterProvider) error {
 	i.peers = m.UpDown("health.peers", "{peer}", "Peers that were asked about a failing check, by their votes.")
 	i.peerAddresses = m.UpDown("health.peers.addresses", "{address}", "Addresses that the name of the peers has, with the instance's own.")
 	i.peerRequests = m.counter("health.peers.requests", "{request}", "Questions to peers.")
+	i.peerStatus = m.UpDown("health.peers.status", "1", "1 for what is known of the way to the peers, 0 for the others.")
+	i.peerStay = m.seconds("health.peers.stay.duration", "s", "Time that only the peers have kept the instance ready, although a core check failed.")
 	i.panic = m.UpDown("health.panic", "1", "1 while a core check fails and the instance stays ready, because most of its peers don't work either.")
 	if m.Err == nil {
 		i.created.Store(true)
@@ -151,10 +159,14 @@ func (i *Instruments) ObserveRequests(o metric.Observer, p states.Probe, code in
 	o.ObserveInt64(i.probeRequests, n, metric.WithAttributes(conventions.ProbeName.String(p.String()), conventions.StatusCode.Int(code)))
 }
 
-// ObservePeers observes how many addresses the peers have, and how many questions they got.
-func (i *Instruments) ObservePeers(o metric.Observer, addresses int, requests int64) {
+// ObservePeers observes how many addresses the peers have, how many questions they got, and what is known
+// of the way to them.
+func (i *Instruments) ObservePeers(o metric.Observer, addresses int, requests int64, contact states.Contact) {
 	o.ObserveInt64(i.peerAddresses, int64(addresses))
 	o.ObserveInt64(i.peerRequests, requests)
+	for n, c := range states.Contacts {
+		o.ObserveInt64(i.peerStatus, one(c == contact), i.contacts[n])
+	}
 }
 
 // ObserveVerdict observes a verdict as it counts now.
@@ -175,6 +187,7 @@ func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, now ti
 		}
 	}
 	if v.Voting {
+		o.ObserveFloat64(i.peerStay, v.Stayed) // as of the verdict: it never decreases
 		o.ObserveInt64(i.panic, one(v.Panics() && v.Effective(states.Readiness, now).State != verdict.Fail))
 	}
 	for n, l := range states.Phases {
@@ -257,7 +270,7 @@ func (i *Instruments) all() []metric.Observable {
 		i.failures, i.lastRun, i.lastSuccess, i.beats, i.active, i.checkStatus, i.checkValue, i.checkLimit, i.checkInterval,
 		i.checkTimeout, i.checkInfo, i.checkOverride, i.lastTransition, i.probeStatus, i.probeDuration, i.probeRequests, i.lifecycleStatus, i.fileInvalid,
 		i.checkShadow, i.shadowStatus, i.shadowDuration,
-		i.peers, i.peerAddresses, i.peerRequests, i.panic,
+		i.peers, i.peerAddresses, i.peerRequests, i.peerStatus, i.peerStay, i.panic,
 	}
 }
 

@@ -126,6 +126,9 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 		v.Own = v.own(in.Life, in.Collecting)
 	}
 	changes = append(changes, j.vote(v, prev, in, at)...)
+	if prev != nil {
+		v.Stayed = prev.stayed(now)
+	}
 	v.Course = newCourse(v.probes(in.Life, in.Collecting), now)
 	v.Admitted = prev != nil && prev.Admitted || v.Probes[states.Readiness].State != verdict.Fail
 	if v.shadows() || prev != nil && prev.Shadow != nil {

@@ -26,6 +26,7 @@ type Verdict struct {
 	Own      verdict.State // readiness by the instance's own evidence, before any vote: Pass, Fail or Unknown; empty without peers
 	Admitted bool          // readiness has passed once
 	Voting   bool          // peers vote on failing checks
+	Stayed   float64       // seconds until now in which only the peers have kept the instance in
 }
 
 // A Change is a new state of a subject or a probe, or a new decision of the peers on a subject.
@@ -100,4 +101,25 @@ func (v *Verdict) WhenStale(p states.Probe) ProbeResult {
 		return ProbeResult{State: verdict.Pass}
 	}
 	return ProbeResult{State: verdict.Fail, Reason: "no judgement for more than " + StaleAfter.String()}
+}
+
+// stays reports whether only the peers keep the instance in at a time.
+func (v *Verdict) stays(now time.Time) bool {
+	if v.Effective(states.Readiness, now).State == verdict.Fail {
+		return false
+	}
+	for n := range v.Checks {
+		if v.Checks[n].stays() {
+			return true
+		}
+	}
+	return false
+}
+
+// stayed returns for how long only the peers have kept the instance in up to now.
+func (v *Verdict) stayed(now time.Time) float64 {
+	if !v.stays(v.Time) {
+		return v.Stayed
+	}
+	return v.Stayed + min(now.Sub(v.Time), StaleAfter).Seconds()
 }

@@ -37,13 +37,15 @@ type Asker struct {
 	changed  func() // there are new answers
 	log      *slog.Logger
 
+	contact contactor
+
 	want  atomic.Pointer[[]string] // the failing checks
 	kick  chan struct{}            // there are some
 	board atomic.Pointer[[]votes.Peer]
 	asked atomic.Int64
 
 	mu    sync.Mutex             // guards the fields below; never held while somebody is asked
-	found []string               // the addresses of the last lookup that has succeeded
+	found []string               // the addresses of the last lookup that has succeeded, in this instance's order
 	peers map[string]*votes.Peer // asked while a check fails
 	out   map[string]time.Time   // addresses without a vote, and when they were asked: other services and draining peers; zero is oneself
 }
@@ -52,6 +54,7 @@ type Asker struct {
 func New(target Target, instance string, service func() string, network Network, log *slog.Logger, changed func()) *Asker {
 	a := &Asker{target: target, instance: instance, service: service, network: network, log: log, changed: changed,
 		kick: make(chan struct{}, 1), peers: map[string]*votes.Peer{}, out: map[string]time.Time{}}
+	a.contact.of = a
 	a.board.Store(&[]votes.Peer{})
 	a.want.Store(&[]string{})
 	return a
@@ -86,7 +89,14 @@ func (a *Asker) Want(checks []string) {
 func (a *Asker) Look(ctx context.Context) {
 	last := ""
 	for {
-		if problem := a.lookup(ctx); problem != last && ctx.Err() == nil {
+		problem := a.lookup(ctx)
+		if problem == "" {
+			if last == noName {
+				a.contact.again()
+			}
+			a.contact.try(ctx)
+		}
+		if problem != last && ctx.Err() == nil {
 			if last = problem; problem != "" {
 				a.log.Warn("the peers can't be looked up, so the last addresses stay in force", "name", a.target.Host, "addresses", a.Known(), "error.type", problem)
 			}
@@ -96,6 +106,9 @@ func (a *Asker) Look(ctx context.Context) {
 		}
 	}
 }
+
+// noName is the error.type of a name without an address.
+const noName = "name_not_found"
 
 // lookup looks the name up once, and returns why it failed.
 func (a *Asker) lookup(ctx context.Context) (problem string) {
@@ -110,13 +123,18 @@ func (a *Asker) lookup(ctx context.Context) (problem string) {
 		return new(guard.Errors).Describe(err).Class
 	}
 	if len(found) == 0 {
-		return "name_not_found"
+		return noName
 	}
 	all := family(found)
+	known := make(map[string]bool, len(all))
+	for _, address := range all {
+		known[address] = true
+	}
+	all = rank(a.instance, all)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.found = all
-	maps.DeleteFunc(a.out, func(address string, _ time.Time) bool { return !slices.Contains(all, address) })
+	maps.DeleteFunc(a.out, func(address string, _ time.Time) bool { return !known[address] })
 	a.choose()
 	a.publish()
 	return ""
@@ -160,14 +178,22 @@ func (a *Asker) round(ctx context.Context, client *client, checks []string) {
 		all.Go(func() {
 			a.asked.Add(1)
 			sent := time.Now()
-			answer, outcome := client.ask(ctx, a.target, address, checks)
-			if outcome != silent {
-				a.heard(address, votes.Peer{Address: address, Asked: checks, Sent: sent, Heard: time.Now(), Answer: answer, Refused: outcome == refused})
+			if r := client.ask(ctx, a.target, address, checks); r.outcome != silent {
+				a.heard(address, votes.Peer{Address: address, Asked: checks, Sent: sent, Heard: time.Now(), Answer: r.answer(), Refused: r.outcome == refused})
 			}
 		})
 	}
 	all.Wait()
 	a.changed()
+}
+
+// mine takes out the address of this instance.
+func (a *Asker) mine(address string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.out[address] = time.Time{}
+	a.choose()
+	a.publish()
 }
 
 // again returns the address without a vote that was asked before all others of them, if that was some
@@ -193,14 +219,17 @@ func (a *Asker) heard(address string, p votes.Peer) {
 	if a.peers[address] == nil && !out || p.Answer == nil && out {
 		return // a lookup has removed it, or it still has no vote
 	}
-	delete(a.out, address)
-	if p.Answer != nil && (p.Answer.Instance == a.instance || p.Answer.Service != a.service() || p.Answer.Phase == states.Draining) {
+	switch {
+	case p.Answer != nil && p.Answer.Instance == a.instance:
+		a.out[address] = time.Time{}
+		a.choose()
+	case p.Answer != nil && (p.Answer.Service != a.service() || p.Answer.Phase == states.Draining):
 		a.out[address] = time.Now()
-		if p.Answer.Instance == a.instance {
-			a.out[address] = time.Time{}
-		}
+		a.choose()
+	case out:
+		delete(a.out, address)
+		a.choose()
 	}
-	a.choose()
 	if known := a.peers[address]; known != nil {
 		p.Since = known.Since
 		a.peers[address] = &p
@@ -210,7 +239,7 @@ func (a *Asker) heard(address string, p votes.Peer) {
 
 // choose brings the peers up to date with the addresses. mu is held.
 func (a *Asker) choose() []string {
-	chosen := choose(a.instance, slices.DeleteFunc(slices.Clone(a.found), func(address string) bool { _, out := a.out[address]; return out }))
+	chosen := choose(a.found, func(address string) bool { _, out := a.out[address]; return out })
 	maps.DeleteFunc(a.peers, func(address string, _ *votes.Peer) bool { return !slices.Contains(chosen, address) })
 	for _, address := range chosen {
 		if a.peers[address] == nil {

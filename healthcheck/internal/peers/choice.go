@@ -10,12 +10,23 @@ import (
 // maxPeers is how many peers are asked. More change no decision.
 const maxPeers = 20
 
-// choose returns the addresses to ask: all, or 20 by a hash of the instance and the address. So an
-// instance asks the same peers every time. A new sample every time would flap near one half.
-func choose(instance string, all []string) []string {
-	if len(all) <= maxPeers {
-		return all
+// choose returns the addresses to ask: all, or the first 20 in the instance's own order.
+func choose(ranked []string, out func(address string) bool) (chosen []string) {
+	for _, a := range ranked {
+		if len(chosen) == maxPeers {
+			break
+		}
+		if !out(a) {
+			chosen = append(chosen, a)
+		}
 	}
+	slices.Sort(chosen)
+	return chosen
+}
+
+// rank puts addresses in an order by a hash of the instance and the address. So an instance asks the same
+// peers every time. A new sample every time would flap near one half.
+func rank(instance string, all []string) []string {
 	type ranked struct {
 		address string
 		rank    uint64
@@ -27,12 +38,11 @@ func choose(instance string, all []string) []string {
 		ranks[n] = ranked{a, mixed(h.Sum64())}
 	}
 	slices.SortFunc(ranks, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
-	chosen := make([]string, maxPeers)
-	for n := range chosen {
-		chosen[n] = ranks[n].address
+	ordered := make([]string, len(ranks))
+	for n := range ranks {
+		ordered[n] = ranks[n].address
 	}
-	slices.Sort(chosen)
-	return chosen
+	return ordered
 }
 
 // mixed spreads the last bytes of a text over the whole hash, because addresses differ only there.

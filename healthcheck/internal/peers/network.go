@@ -90,9 +90,25 @@ func (c *client) keep(address string, conn *connection) {
 	c.open[address] = conn
 }
 
-// ask asks one peer. The answer is nil if it is none that counts. A peer may close a kept connection at
-// any time, so a question that fails on one is asked again on a new one.
-func (c *client) ask(ctx context.Context, t Target, address string, checks []string) (*votes.Answer, outcome) {
+// A reply is what somebody has answered.
+type reply struct {
+	outcome outcome
+	status  int    // of HTTP; 0 if there is none
+	strange bool   // it was no HTTP/1
+	body    []byte // nil if it is too long
+}
+
+// answer returns the answer of a peer; nil if it is none that counts.
+func (r reply) answer() *votes.Answer {
+	if r.outcome != said || r.status != http.StatusOK {
+		return nil
+	}
+	return decode(r.body)
+}
+
+// ask asks one peer. A peer may close a kept connection at any time, so a question that fails on one is
+// asked again on a new one.
+func (c *client) ask(ctx context.Context, t Target, address string, checks []string) reply {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	request := &http.Request{
@@ -100,26 +116,24 @@ func (c *client) ask(ctx context.Context, t Target, address string, checks []str
 		URL: &url.URL{Path: t.Path, RawQuery: Question(checks)},
 	}
 	if conn := c.take(address); conn != nil {
-		if body, outcome := c.exchange(ctx, conn, address, request); outcome == said {
-			return decode(body), said
+		if r := c.exchange(ctx, conn, address, request); r.outcome == said {
+			return r
 		}
 	}
 	conn, err := c.network.Dial(ctx, "tcp", net.JoinHostPort(address, t.Port))
 	if err != nil {
 		if guard.Refused(err) {
-			return nil, refused
+			return reply{outcome: refused}
 		}
-		return nil, silent
+		return reply{outcome: silent}
 	}
 	fresh := &connection{Conn: conn, limit: io.LimitedReader{R: conn}}
 	fresh.reader = bufio.NewReader(&fresh.limit)
-	body, outcome := c.exchange(ctx, fresh, address, request)
-	return decode(body), outcome
+	return c.exchange(ctx, fresh, address, request)
 }
 
-// exchange writes a question and reads its answer; the body is nil if the status is not 200, or if it is
-// too long. A connection that is in order afterwards is kept.
-func (c *client) exchange(ctx context.Context, conn *connection, address string, request *http.Request) ([]byte, outcome) {
+// exchange writes a question and reads its answer. A connection that is in order afterwards is kept.
+func (c *client) exchange(ctx context.Context, conn *connection, address string, request *http.Request) reply {
 	end := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // ends reads and writes
 	defer end()
 	ok := false
@@ -132,22 +146,22 @@ func (c *client) exchange(ctx context.Context, conn *connection, address string,
 	}()
 	conn.limit.N = maxResponse
 	if request.Write(conn) != nil {
-		return nil, silent
+		return reply{outcome: silent}
 	}
 	r, err := http.ReadResponse(conn.reader, request)
 	if err != nil {
 		if ctx.Err() == nil && conn.limit.N <= 0 {
-			return nil, said // a header without an end
+			return reply{outcome: said} // a header without an end
 		}
-		return nil, silent
+		return reply{outcome: silent, strange: conn.limit.N < maxResponse}
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
 	switch {
 	case err != nil && conn.limit.N > 0:
-		return nil, silent
-	case err != nil, r.StatusCode != http.StatusOK, len(body) > maxAnswer:
-		return nil, said
+		return reply{outcome: silent}
+	case err != nil, len(body) > maxAnswer:
+		return reply{outcome: said, status: r.StatusCode}
 	}
-	ok = !r.Close
-	return body, said
+	ok = r.StatusCode == http.StatusOK && !r.Close
+	return reply{outcome: said, status: r.StatusCode, body: body}
 }

@@ -35,7 +35,7 @@ func BenchmarkQuestion(b *testing.B) {
 	defer c.closeOthers(nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		if a, _ := c.ask(b.Context(), Target{"orders-peers", "8000", "/ready"}, "127.0.0.1", []string{"database"}); a == nil {
+		if c.ask(b.Context(), Target{"orders-peers", "8000", "/ready"}, "127.0.0.1", []string{"database"}).answer() == nil {
 			b.Fatal("no answer")
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -105,18 +106,18 @@ func TestChoice(t *testing.T) {
 	for n := range 200 {
 		all = append(all, fmt.Sprintf("10.0.%d.%d", n/100, n%100+1))
 	}
-	if few := choose("a", all[:20]); !slices.Equal(few, all[:20]) {
+	if few := chosenBy("a", all[:20]); !slices.Equal(few, slices.Sorted(slices.Values(all[:20]))) {
 		t.Errorf("of 20: %v", few)
 	}
 	asked := map[string]int{}
 	for n := range 200 {
 		id := fmt.Sprintf("pod-%d", n)
-		chosen := choose(id, all)
-		if len(chosen) != maxPeers || !slices.Equal(chosen, choose(id, slices.Clone(all))) {
+		chosen := chosenBy(id, all)
+		if len(chosen) != maxPeers || !slices.Equal(chosen, chosenBy(id, slices.Clone(all))) {
 			t.Fatalf("%s: %v", id, chosen)
 		}
 		same := 0
-		for _, a := range choose(id, all[:199]) {
+		for _, a := range chosenBy(id, all[:199]) {
 			asked[a]++
 			if slices.Contains(chosen, a) {
 				same++
@@ -131,6 +132,43 @@ func TestChoice(t *testing.T) {
 			t.Errorf("%d of 200 ask %s", n, a)
 		}
 	}
+}
+
+func chosenBy(id string, all []string) []string {
+	return choose(rank(id, all), func(string) bool { return false })
+}
+
+// TestForeignNames: an answer of another service costs little, although the name has many addresses. The
+// peers are found among them.
+func TestForeignNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handlers := map[string]http.HandlerFunc{}
+		for n := range 2000 {
+			a := votes.Answer{Instance: fmt.Sprint(n), Service: "billing", Phase: states.Running}
+			if n%400 == 0 {
+				a.Service = "orders"
+			}
+			handlers[fmt.Sprintf("10.0.%d.%d", n/250, n%250+1)] = says(a)
+		}
+		r := newRig(t, handlers)
+		chosen := r.choose()
+		foreign := votes.Answer{Instance: "other", Service: "billing", Phase: states.Running}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for _, address := range chosen {
+			r.heard(address, votes.Peer{Address: address, Heard: time.Now(), Answer: &foreign})
+		}
+		runtime.ReadMemStats(&after)
+		if n := (after.TotalAlloc - before.TotalAlloc) / maxPeers; n > 16<<10 {
+			t.Errorf("%d bytes for an answer", n)
+		}
+		r.Want([]string{"database"})
+		time.Sleep(130 * time.Second) // 2000 addresses, 20 in a second, and one again
+		synctest.Wait()
+		if n := len(r.Peers()); n != 5 {
+			t.Errorf("%d peers of 5", n)
+		}
+	})
 }
 
 // TestFamily: a pod with two addresses is asked once.
@@ -152,6 +190,7 @@ type rig struct {
 	*Asker
 	mu       sync.Mutex
 	handlers map[string]http.HandlerFunc // nil is silent, none refuses
+	refuses  func() bool                 // nil for never
 	lookup   error
 	lookups  int
 	dials    []string
@@ -171,8 +210,11 @@ func (c *counted) Close() error {
 }
 
 func newRig(t *testing.T, handlers map[string]http.HandlerFunc) *rig {
-	r := &rig{handlers: handlers}
-	r.Asker = New(Target{"orders-peers", "8000", "/ready"}, "me", func() string { return "orders" }, Network{Lookup: r.look, Dial: r.dial}, slog.New(slog.DiscardHandler), func() {})
+	return (&rig{handlers: handlers}).start(t, slog.New(slog.DiscardHandler))
+}
+
+func (r *rig) start(t *testing.T, log *slog.Logger) *rig {
+	r.Asker = New(Target{"orders-peers", "8000", "/ready"}, "me", func() string { return "orders" }, Network{Lookup: r.look, Dial: r.dial}, log, func() {})
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	all.Go(func() { r.Look(ctx) })
@@ -205,7 +247,7 @@ func (r *rig) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	r.dials = append(r.dials, address)
 	h, there := r.handlers[host]
 	r.mu.Unlock()
-	if !there {
+	if !there || r.refuses != nil && r.refuses() {
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	}
 	if h == nil {
@@ -284,7 +326,7 @@ func TestAgain(t *testing.T) {
 				r.Want([]string{"database"})
 				time.Sleep(15 * time.Second)
 				synctest.Wait()
-				if n := len(r.Peers()); n != 0 || other.Load() > 3 {
+				if n := len(r.Peers()); n != 0 || other.Load() > 4 {
 					t.Errorf("%d peers, and %d questions", n, other.Load())
 				}
 				time.Sleep(20 * time.Second)
@@ -304,7 +346,7 @@ func says(a votes.Answer) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(Encode(&a)) }
 }
 
-// TestAsking: nobody is asked before a check fails and after it works again. Names are looked up all the
+// TestAsking: nobody is asked before a check fails and after it works again, but for one question at the start. Names are looked up all the
 // time. If DNS fails, the addresses stay.
 func TestAsking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -316,19 +358,20 @@ func TestAsking(t *testing.T) {
 		}})
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if n := r.Questions(); n != 0 || r.lookups < 6 || r.lookups > 7 {
+		if n := r.Questions(); n != 1 || r.lookups < 6 || r.lookups > 7 {
 			t.Errorf("%d questions and %d lookups in a healthy minute", n, r.lookups)
 		}
 		if all := r.Peers(); len(all) != 1 || !all[0].Heard.IsZero() {
 			t.Errorf("the judge can't tell whom it may ask: %+v", all)
 		}
+		questions = nil // the first one, which only looks whether there is a way
 		r.mu.Lock()
-		r.lookup = errors.New("no DNS")
+		r.lookup, r.dials = errors.New("no DNS"), nil
 		r.mu.Unlock()
 		r.Want([]string{"database", "a&b"})
 		time.Sleep(30*time.Second - time.Millisecond)
 		synctest.Wait()
-		if n := r.Questions(); n != 30 || questions[0] != "orders-peers:8000/ready?check=database&check=a%26b&peers=1" {
+		if n := len(questions); n != 30 || questions[0] != "orders-peers:8000/ready?check=database&check=a%26b&peers=1" {
 			t.Errorf("%d questions, the first %s", n, questions[0])
 		}
 		if all := r.Peers(); len(all) != 1 || all[0].Answer.Instance != "other" || time.Since(all[0].Heard) > time.Second {
@@ -340,7 +383,7 @@ func TestAsking(t *testing.T) {
 		r.Want(nil)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if n := r.Questions(); n > 31 {
+		if n := r.Questions(); n > 32 {
 			t.Errorf("%d questions, also after the failure", n)
 		}
 		if all := r.Peers(); len(all) != 1 || all[0].Answer != nil {

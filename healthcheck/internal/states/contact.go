@@ -1,0 +1,20 @@
+package states
+
+// A Contact is what this instance knows of its way to the peers, before it needs them.
+type Contact int32
+
+// The contacts.
+const (
+	NoContact Contact = iota // nobody was asked, because there is no other address
+	Reached                  // a peer has answered
+	Foreign                  // whoever answers is no peer: the path is wrong, or the port speaks TLS or gRPC
+	Refused                  // there is no process at the port
+	Silent                   // nobody answers
+)
+
+// Contacts are all of them.
+var Contacts = [...]Contact{NoContact, Reached, Foreign, Refused, Silent}
+
+func (c Contact) String() string {
+	return [...]string{"unknown", "reached", "foreign", "refused", "silent"}[c]
+}
