@@ -19,28 +19,13 @@ type service struct {
 	}
 }
 
-// policy lists the clients that may reach the selected pods.
-type policy struct {
-	Metadata meta
-	Spec     struct {
-		PodSelector selector `yaml:"podSelector"`
-		Ingress     []struct {
-			From []struct {
-				Pods       *selector `yaml:"podSelector"`
-				Namespaces *selector `yaml:"namespaceSelector"`
-			}
-			Ports []struct{ Port any }
-		}
-	}
-}
-
 // lintService finds a Service without a port behind it. The API server accepts it and the kubelet's
 // probes pass, but clients get no answer.
 func (s system) lintService(v service, find finder) {
 	if len(v.Spec.Selector) == 0 {
 		return // without a selector, somebody else manages the endpoints
 	}
-	pods := s.selected(selector{v.Spec.Selector})
+	pods := s.selected(selector{MatchLabels: v.Spec.Selector})
 	if len(pods) == 0 {
 		find("selects no pods")
 	}
@@ -55,57 +40,6 @@ func (s system) lintService(v service, find finder) {
 			}
 		}
 	}
-}
-
-// lintPolicy finds a NetworkPolicy that blocks its intended clients. It assumes that clients in
-// other namespaces exist.
-func (s system) lintPolicy(p policy, find finder) {
-	pods := s.selected(p.Spec.PodSelector)
-	if len(pods) == 0 {
-		find("selects no pods")
-	}
-	for _, rule := range p.Spec.Ingress {
-		for _, from := range rule.From {
-			if from.Pods != nil && from.Namespaces == nil && len(s.selected(*from.Pods)) == 0 {
-				find("lets in pods with %v, but there are none", from.Pods.MatchLabels)
-			}
-		}
-		for _, port := range rule.Ports {
-			if port.Port != nil && !slices.ContainsFunc(pods, func(w workload) bool { return w.hasPort(port.Port) }) {
-				find("opens the port %v, but its pods have no such port", port.Port)
-			}
-		}
-	}
-	// If a Service sends to a pod, the policy must let somebody in.
-	for _, v := range s.services {
-		for _, w := range pods {
-			if len(v.Spec.Selector) == 0 || !(selector{v.Spec.Selector}).selects(w.Spec.Template.Metadata.Labels) {
-				continue
-			}
-			for _, port := range v.Spec.Ports {
-				if target := port.Target; target != nil && !p.opens(w, target) {
-					find("opens the port %v to nobody, but Service %s sends there", target, v.Metadata.Name)
-				}
-			}
-		}
-	}
-}
-
-// opens reports whether a policy lets anybody reach a port.
-func (p policy) opens(w workload, target any) bool {
-	for _, rule := range p.Spec.Ingress {
-		if len(rule.Ports) == 0 {
-			return true
-		}
-		for _, port := range rule.Ports {
-			a, _ := w.port(port.Port)
-			b, _ := w.port(target)
-			if port.Port == nil || a == b {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (s system) selected(by selector) (list []workload) {

@@ -80,36 +80,18 @@ func (s system) lintPeers(w workload, c container, find finder) {
 		find("%s asks its peers at %s, but Service %s hides instances that are not ready: set publishNotReadyAddresses: true", c.Name, host, name)
 	}
 	labels := w.Spec.Template.Metadata.Labels
-	if !(selector{v.Spec.Selector}).selects(labels) {
+	if !(selector{MatchLabels: v.Spec.Selector}).selects(labels) {
 		find("%s asks its peers at %s, but Service %s does not select its pods", c.Name, host, name)
 	}
-	for _, p := range s.policies {
-		if p.Spec.PodSelector.selects(labels) && !p.lets(w, number) {
-			find("%s asks its peers at port %d, but NetworkPolicy %s does not let its own pods in", c.Name, number, p.Metadata.Name)
-		}
+	own := func(p policyPeer) bool { return p.hasPods(w) }
+	if !s.lets(w, "Ingress", number, "TCP", own) {
+		find("%s asks its peers at port %d, but %s let its own pods in", c.Name, number, dont(s.governing(w, "Ingress")))
 	}
-}
-
-// lets reports whether a policy lets pods of the workload reach its port. A rule for namespaces alone is
-// for others.
-func (p policy) lets(w workload, number int) bool {
-	for _, rule := range p.Spec.Ingress {
-		opens := len(rule.Ports) == 0
-		for _, port := range rule.Ports {
-			n, _ := w.port(port.Port)
-			opens = opens || port.Port == nil || n == number
-		}
-		if !opens {
-			continue
-		}
-		if len(rule.From) == 0 {
-			return true
-		}
-		for _, from := range rule.From {
-			if from.Pods == nil && from.Namespaces == nil || from.Pods != nil && from.Pods.selects(w.Spec.Template.Metadata.Labels) {
-				return true
-			}
-		}
+	if !s.lets(w, "Egress", number, "TCP", own) {
+		find("%s asks its peers at port %d, but %s let it out to its own pods", c.Name, number, dont(s.governing(w, "Egress")))
 	}
-	return false
+	anybody := func(policyPeer) bool { return true }
+	if !s.lets(w, "Egress", 53, "UDP", anybody) && !s.lets(w, "Egress", 53, "TCP", anybody) {
+		find("%s looks up its peers at %s, but %s let it out to DNS, port 53", c.Name, host, dont(s.governing(w, "Egress")))
+	}
 }

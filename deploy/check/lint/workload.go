@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,9 +14,28 @@ type meta struct {
 
 type selector struct {
 	MatchLabels map[string]string `yaml:"matchLabels"`
+	Expressions []struct {
+		Key, Operator string
+		Values        []string
+	} `yaml:"matchExpressions"`
 }
 
 func (s selector) selects(labels map[string]string) bool {
+	for _, e := range s.Expressions {
+		value, has := labels[e.Key]
+		in := has && slices.Contains(e.Values, value)
+		switch e.Operator {
+		case "In":
+			has = in
+		case "NotIn":
+			has = !in
+		case "DoesNotExist":
+			has = !has
+		}
+		if !has {
+			return false
+		}
+	}
 	for k, v := range s.MatchLabels {
 		if labels[k] != v {
 			return false
