@@ -125,6 +125,22 @@ func TestStaysIn(t *testing.T) {
 	})
 }
 
+// TestTerseVotes: /ready of a terse instance has no votes. The details, which the runbook asks for, have them.
+func TestTerseVotes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := ofChecks(brokenCheck("database"))
+		c.Terse = true
+		k := withPeers(t, c, failingPeers(9)...).start()
+		wait(3500 * time.Millisecond)
+		if body := k.want("/ready", 200, verdict.Warn); len(body) != 1 {
+			t.Errorf("%v", body)
+		}
+		if _, body := ask(t, k.DetailsHandler(), "/status.json"); !strings.HasSuffix(fmt.Sprint(body["output"]), "; stays in, 9 of 9 peers fail too") {
+			t.Errorf("%v", body)
+		}
+	})
+}
+
 // TestNoPanic: an instance that only waits for its peers is not in panic, because nobody else fails.
 func TestNoPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -91,9 +91,9 @@ func (p *pod) at(now time.Duration) condition {
 	}
 	if c.readiness == "" {
 		c.readiness = c.judge()
-		if c.stays = p.peers && c.readiness == "fail" && c.life == "running" && c.database != "unknown"; c.stays {
-			c.readiness = "warn"
-		}
+	}
+	if c.stays = p.peers && c.readiness == "fail" && c.life == "running" && c.database != "unknown"; c.stays {
+		c.readiness = "warn"
 	}
 	return c
 }

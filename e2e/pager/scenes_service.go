@@ -12,14 +12,11 @@ func serviceScenes() []scene {
 			c.cache = "fail"
 		}
 	}
-	short := func(d time.Duration) func(time.Duration, *condition) {
-		return func(at time.Duration, c *condition) {
-			if at >= 0 && at < time.Hour && at%(2*time.Minute) < d {
-				c.database = "fail"
-			}
+	shortly := func(at time.Duration, c *condition) { // each time by another check, so none flaps
+		if at >= 0 && at < time.Hour && at%(2*time.Minute) < 45*time.Second {
+			c.readiness = "fail"
 		}
 	}
-	flaps, blinks := short(30*time.Second), short(20*time.Second)
 	return []scene{
 		{name: "none", what: "nothing", build: all(nil)},
 		{name: "none-minutely", what: "nothing; exports are a minute apart", only: pushed, build: each(all(nil), minutely)},
@@ -31,10 +28,6 @@ func serviceScenes() []scene {
 			build: all(within(0, 40*time.Minute, func(c *condition) { c.database = "unknown" }))},
 		{name: "database-peers", what: "the same, with `Config.Peers`: all stay in", over: half, until: hours, storm: true,
 			build: each(all(within(0, half, func(c *condition) { c.database, c.errors, c.rate = "fail", 1, .2 })), peers)},
-		{name: "database-flaps", what: "the database refuses everybody for 30 s of every two minutes, for an hour", over: time.Hour, until: hours, build: all(flaps)},
-		{name: "database-flaps-peers", what: "the same, with `Config.Peers`", over: time.Hour, until: hours, build: each(all(flaps), peers)},
-		{name: "database-blinks", what: "the database refuses everybody for 20 s of every two minutes, for an hour", over: time.Hour, until: hours, build: all(blinks)},
-		{name: "database-blinks-peers", what: "the same, with `Config.Peers`, again", over: time.Hour, until: hours, build: each(all(blinks), peers)},
 		{name: "cache", what: "an auxiliary cache refuses everybody for half an hour", over: half, storm: true, build: all(within(0, half, func(c *condition) { c.cache = "fail" }))},
 		{name: "cache-hangs", what: "the cache hangs for everybody for half an hour", over: half, storm: true, build: all(within(0, half, func(c *condition) { c.cache = "stale" }))},
 		{name: "cache-flaps", what: "the cache comes and goes for everybody for 45 minutes", over: 45 * time.Minute, storm: true, build: all(everyOther)},
@@ -45,12 +38,8 @@ func serviceScenes() []scene {
 		{name: "one-unready", what: "one pod is not ready for an hour, and no check says why", over: time.Hour,
 			build: some(one, within(0, time.Hour, func(c *condition) { c.database = "unknown" }))},
 		{name: "one-errors", what: "one pod answers 500 to all for an hour", over: time.Hour, until: hours, build: some(one, within(0, time.Hour, func(c *condition) { c.errors = 1 }))},
-		{name: "ready-flaps", what: "every pod is not ready for 45 s of every two minutes, for an hour", over: time.Hour, until: hours,
-			build: all(func(at time.Duration, c *condition) {
-				if at >= 0 && at < time.Hour && at%(2*time.Minute) < 45*time.Second {
-					c.readiness = "fail"
-				}
-			})},
+		{name: "ready-flaps", what: "every pod is not ready for 45 s of every two minutes, for an hour", over: time.Hour, until: hours, build: all(shortly)},
+		{name: "ready-flaps-peers", what: "the same, and only `Config.Peers` keeps them ready", over: time.Hour, until: hours, build: each(all(shortly), peers)},
 		{name: "errors", naming: true, what: "half of all requests get 500 for half an hour", over: half, until: 8 * time.Hour, build: all(within(0, half, func(c *condition) { c.errors = .5 }))},
 		{name: "errors-slowly", what: "1.3 % of all requests get 500 for 200 minutes", over: 200 * time.Minute, until: 12 * time.Hour, build: all(within(0, 200*time.Minute, func(c *condition) { c.errors = .013 }))},
 		{name: "slow", naming: true, what: "half of all requests are slow for half an hour", over: half, until: 8 * time.Hour, build: all(within(0, half, func(c *condition) { c.slow = .5 }))},
