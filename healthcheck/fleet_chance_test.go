@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	chances     = flag.Int("chances", 3, "stories of TestFleetsByChance")
+	chances     = flag.Int("chances", 1, "stories of TestFleetsByChance")
 	chanceFirst = flag.Uint64("chance", 1, "seed of the first of these stories")
 	chanceFor   = flag.Duration("chancefor", 0, "tell stories until this time has passed; all are told, and the wrong ones are printed")
 )

@@ -70,7 +70,8 @@ var noReasons = map[string]string{
 	"monitor.peersat":          "configuration",
 	"asker.look":               "log",
 	"records":                  "descriptions",
-	"up-down counter":          "a kind of instrument",
+	"contactor.try":            "log",
+	"contactor.judge":          "log",	"up-down counter":          "a kind of instrument",
 	"exponential histogram":    "a kind of instrument",
 	"count":                    "a part of a reason",
 }
