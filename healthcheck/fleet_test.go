@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	fleetSeeds = flag.Int("fleets", 1, "stories of each row of the table of fleets; 1 is for some rows alone, and under 20 leaves out those that take long")
+	fleetSeeds = flag.Int("fleets", 1, "stories of each row of the table of fleets; 1 is for some rows alone, and under 20 leaves out long ones")
 	fleetFirst = flag.Uint64("fleet", 1, "seed of the first of these stories")
 )
 

@@ -29,7 +29,7 @@ type contactor struct {
 // Contact returns what is known of the way to the peers. Any goroutine may call it.
 func (a *Asker) Contact() states.Contact { return states.Contact(a.contact.state.Load()) }
 
-// again begins anew, after the name had no address for some time.
+// again begins from the start, after the name had no address for some time.
 func (c *contactor) again() { c.settled, c.tries, c.tried = false, 0, nil }
 
 // try asks one address that was not asked yet, and reports a problem once.

@@ -7,7 +7,7 @@ type Contact int32
 const (
 	NoContact Contact = iota // nobody was asked, because there is no other address
 	Reached                  // a peer has answered
-	Foreign                  // whoever answers is no peer: the path is wrong, or the port speaks TLS or gRPC
+	Foreign                  // the answer is not a peer's: the path is wrong, or the port speaks TLS or gRPC
 	Refused                  // there is no process at the port
 	Silent                   // nobody answers
 )

@@ -214,7 +214,7 @@ func TestLastWord(t *testing.T) {
 }
 
 // TestPendingOnly: peers that are pending alone keep an instance in for a limited time. The time begins
-// anew after a peer has failed. Time in which this process was suspended does not count.
+// again after a peer has failed. Time in which this process was suspended does not count.
 func TestPendingOnly(t *testing.T) {
 	never, works := peer(1, 0, nil), peer(2, 0, worked(0))
 	limit := (waitLimit + 20*time.Second).Seconds()
