@@ -71,7 +71,8 @@ var noReasons = map[string]string{
 	"asker.look":               "log",
 	"records":                  "descriptions",
 	"contactor.try":            "log",
-	"contactor.judge":          "log",	"up-down counter":          "a kind of instrument",
+	"contactor.judge":          "log",
+	"up-down counter":          "a kind of instrument",
 	"exponential histogram":    "a kind of instrument",
 	"count":                    "a part of a reason",
 }
