@@ -69,7 +69,7 @@ func exercise(t *testing.T, m *healthcheck.Monitor, depth prometheus.Gauge) {
 func TestOneRegistry(t *testing.T) {
 	for name, reg := range map[string]*prometheus.Registry{"plain": prometheus.NewRegistry(), "pedantic": prometheus.NewPedanticRegistry()} {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("HEALTH_OVERRIDES", "bad=warn")
+			t.Setenv("HEALTH_OVERRIDES", "bad=warn,worker=shadow")
 			bubble(t, func(t *testing.T) {
 				m := everything(t)
 				depth := prometheus.NewGauge(prometheus.GaugeOpts{Name: "depth"})
@@ -119,7 +119,7 @@ func TestOneRegistry(t *testing.T) {
 
 // TestExported compares the table with a Monitor's instruments and their attributes.
 func TestExported(t *testing.T) {
-	t.Setenv("HEALTH_OVERRIDES", "bad=warn")
+	t.Setenv("HEALTH_OVERRIDES", "bad=warn,worker=shadow")
 	bubble(t, func(t *testing.T) {
 		m := everything(t)
 		created := map[string]string{}
