@@ -28,7 +28,7 @@ import (
 var ours = map[string]string{
 	// Loggers of guard.Writer, which ask a foreign handler on their own goroutine.
 	"healthcheck: log.Error": "a Writer's", "healthcheck: log.Info": "a Writer's", "healthcheck: log.Warn": "a Writer's",
-	"healthcheck: r.logger.Error": "a Writer's", "healthcheck: r.logger.Warn": "a Writer's", "collect: c.log.Warn": "a Writer's", "operator: log.Error": "a Writer's", "peers: a.log.Warn": "a Writer's",
+	"healthcheck: r.logger.Error": "a Writer's", "healthcheck: r.logger.Warn": "a Writer's", "collect: c.log.Warn": "a Writer's", "operator: log.Error": "a Writer's", "peers: a.log.Warn": "a Writer's", "peers: c.of.log.Warn": "a Writer's",
 
 	// The MeterProvider, on the goroutine that Start leaves behind, or on the user's.
 	"export: mp.Meter": "connect", "export: meter.RegisterCallback": "connect", "export: r.Unregister": "of a failed Start",
@@ -63,7 +63,7 @@ var ours = map[string]string{
 	"peers: h.Write": "Go's hash", "peers: c.network.Dial": "net.Dialer", "peers: conn.Close": "of net.Dialer", "peers: conn.SetDeadline": "of net.Dialer",
 
 	// Functions of ours in variables.
-	"checks: f": "inside a check", "healthcheck: c.Subject.Hurry": "Runner.Hurry", "peers: a.changed": "Monitor.askJudge", "peers: a.service": "of meet", "peers: cancel": "of a context", "peers: end": "of a context",
+	"checks: f": "inside a check", "healthcheck: c.Subject.Hurry": "Runner.Hurry", "peers: a.changed": "Monitor.askJudge", "peers: a.service": "of meet", "peers: c.of.service": "of meet", "peers: out": "of Asker", "peers: cancel": "of a context", "peers: end": "of a context",
 	"collect: c.done": "Monitor.collected", "collect: f": "of connect and cumulative", "collect: limits": "Monitor.boundaries", "healthcheck: apply": "of start", "healthcheck: before": "of a queue",
 	"healthcheck: cancel": "of a context", "healthcheck: e.end": "of bind", "healthcheck: end": "of a queue", "healthcheck: f": "of observe",
 	"healthcheck: h.remove": "of Heartbeat", "healthcheck: m.drain": "of New", "healthcheck: m.stop": "of New", "healthcheck: r.cancel": "of a context",
