@@ -28,15 +28,15 @@ func TestReadme(t *testing.T) {
 		t.Fatalf("README.md has %d Go blocks, want 3", len(all))
 	}
 	vet := exec.CommandContext(t.Context(), "go", "vet", program(t, strings.NewReplacer("FIRST", all[0], "SECOND", all[1], "THIRD", all[2]).Replace(`
-func main() { _, _, _ = first(nil, nil, nil, nil), second(nil, nil, nil), third(nil, nil, nil, nil) }
+func main() { _, _, _ = first(nil, nil, nil, nil), second(nil, nil, nil, nil), third(nil, nil, nil, nil) }
 
 func first(ctx context.Context, db *sql.DB, jobs chan int, mux *http.ServeMux) error {
 FIRST}
 
-func second(ctx context.Context, registry *prometheus.Registry, mux *http.ServeMux) error {
+func second(ctx context.Context, db *sql.DB, registry *prometheus.Registry, mux *http.ServeMux) error {
 SECOND}
 
-func third(ctx context.Context, health *healthcheck.Monitor, yours sdkmetric.Reader, mux *http.ServeMux) error {
+func third(ctx context.Context, health *healthcheck.Monitor, reader sdkmetric.Reader, mux *http.ServeMux) error {
 THIRD	return nil
 }
 `)))

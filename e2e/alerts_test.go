@@ -93,7 +93,8 @@ func scenes(dir string, nowhere string, by int, peers []string) []*scene {
 		{name: "slow-requests", args: busy},
 		{name: "failing-requests", args: busy},
 		{name: "hung-requests", args: busy},
-		{name: "hung-check"},
+		// The check fails for 17 s until it is stale, and 15 s would raise HealthCheckFailing at this pace.
+		{name: "hung-check", args: []string{"-check-interval", "1s"}},
 		{name: "panicking-check"},
 		{name: "maintenance", begin: maintain, lift: maintained},
 		{name: "maintenance-brief", lift: nothing, begin: func(s *stage, c *scene) {

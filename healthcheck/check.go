@@ -82,7 +82,7 @@ func (c Check) validateTimes() (errs []error) {
 		errs = append(errs, &cfgerrors.Error{Item: c.Name, Field: field, Problem: fmt.Sprintf(format, a...)})
 	}
 	if c.OnFail != "" && !isEffect(c.OnFail) {
-		bad("OnFail", "%q is not an effect: write NotReady, WarnOnly, ShowOnly or Restart", c.OnFail)
+		bad("OnFail", "%q is not an effect: write NotReady, WarnOnly, ShowOnly or Restart, or one of them with InShadow()", c.OnFail)
 	}
 	switch {
 	case c.Interval < 0:

@@ -24,7 +24,7 @@ type Config struct {
 	// to a check whose OnFail is in shadow. The name * stands for every other check. The file
 	// wins over the variable HEALTH_OVERRIDES, which has the same pairs, separated by commas.
 	// Overridden checks are still judged, and overrides are shown, exported and logged. A name
-	// without a check is logged. An overridden heartbeat no longer fails liveness. No file if
+	// without a check is logged. An overridden heartbeat no longer fails liveness, except by enforce. No file if
 	// empty.
 	OverrideFile string
 

@@ -56,7 +56,7 @@ func (e *entry) validate(taken map[string]bool) (errs []error) {
 		errs = append(errs, e.check.validate()...)
 	case e.rule != nil:
 		if e.rule.OnFail != "" && !isEffect(e.rule.OnFail) {
-			bad("OnFail", fmt.Sprintf("%q is not an effect: write NotReady, WarnOnly, ShowOnly or Restart", e.rule.OnFail))
+			bad("OnFail", fmt.Sprintf("%q is not an effect: write NotReady, WarnOnly, ShowOnly or Restart, or one of them with InShadow()", e.rule.OnFail))
 		}
 		for _, m := range queryOf(e.rule).Validate() {
 			bad(m.Field, m.Problem)

@@ -97,7 +97,7 @@ var fleetRows = []row{
 	{"5 of 10", 1, world{n: 10, lasts: 40 * time.Second, fails: first(5, 0)}, both(never(5, 1), ends(5))},
 	{"6 of 10", 1, world{n: 10, lasts: 40 * time.Second, fails: first(6, 0)}, never(4, 1)},
 	{"100 of 200, 20 are asked", 20, world{n: 200, lasts: 30 * time.Second, fails: first(100, 0)}, never(100, 1)},
-	{"each run fails by chance, one half", 2, world{n: 10, lasts: 90 * time.Second, fails: chance(.5)}, nil},
+	{"each run fails by chance, one half", 2, world{n: 10, lasts: 90 * time.Second, fails: chance(.5)}, never(3, 14)},
 	{"two checks: one fails in 5, the other in 5", 2, world{n: 10, checks: []string{"database", "queue"}, lasts: 50 * time.Second, fails: func(m *member, check string, _ time.Duration) (time.Duration, error) {
 		if (check == "database") == (m.n < 5) {
 			return 0, errDown
@@ -106,7 +106,7 @@ var fleetRows = []row{
 	}}, never(5, 2)},
 	{"3 of 9 lose it and the others", 2, world{n: 9, lasts: 60 * time.Second, fails: first(3, time.Minute), dial: apart(3)}, both(never(6, 1), ends(6))},
 	{"6 of 10 lose it and the others", 2, world{n: 10, lasts: 60 * time.Second, fails: first(6, time.Minute), dial: apart(6)}, never(9, 0)},
-	{"halves that don't see each other, all lose it", 2, world{n: 10, lasts: 60 * time.Second, fails: first(10, 0), dial: apart(5)}, nil},
+	{"halves that don't see each other, all lose it", 2, world{n: 10, lasts: 60 * time.Second, fails: first(10, 0), dial: apart(5)}, both(never(0, 1), ends(0))},
 	{"1 of 10, and its peers are silent", 2, world{n: 10, lasts: 30 * time.Second, fails: first(1, 0), dial: apart(1)}, both(both(never(9, 1), ends(9)), leaves(detection+5*time.Second))},
 	{"all of 10, and answers take 0.9 s", 2, world{n: 10, lasts: 50 * time.Second, fails: first(10, 0), handle: func(*member, time.Duration, http.ResponseWriter, *http.Request) bool {
 		time.Sleep(900 * time.Millisecond)

@@ -36,7 +36,7 @@ func (m *Monitor) DetailsHandler() http.Handler {
 			return
 		}
 		v, p := m.current.Load(), states.Readiness
-		a := answer.Full(v.Verdict, v.service, p, v.Effective(p, time.Now()))
+		a := answer.Full(v.Verdict, v.service, p, time.Now())
 		write(w, r, &a)
 	})
 }

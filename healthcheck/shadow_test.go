@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -240,8 +241,15 @@ func TestShadow(t *testing.T) {
 		k.want("/ready", http.StatusOK, verdict.Warn)
 		override(states.Shadow)
 		k.want("/ready", http.StatusOK, verdict.Pass)
-		if v := k.Verdict(); v.Shadow.Readiness.State != verdict.Fail || !v.Results[0].Shadow || !v.Results[0].Overridden || v.Results[0].OnFail != NotReady {
+		if v := k.Verdict(); v.Shadow.Readiness.State != verdict.Fail || !v.Results[0].Shadow || v.Results[0].Overridden || v.Results[0].OnFail != NotReady {
 			t.Errorf("%+v", v)
+		}
+		k.halt() // a stale verdict says nothing of the shadow
+		wait(time.Minute)
+		w := httptest.NewRecorder()
+		k.DetailsHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		if body := w.Body.String(); !strings.Contains(body, "no judgement for more than") || strings.Contains(body, `"shadow":{`) {
+			t.Error(body)
 		}
 	})
 }

@@ -79,6 +79,7 @@ func TestMistakes(t *testing.T) {
 		{"-queue 0", 2, "-queue"},
 		{"-drain -1s", 2, "-drain"},
 		{"-stall 0s", 2, "-stall"},
+		{"-check-interval -1s", 2, "-check-interval"},
 		{"serve", 2, `unknown command "serve"`},
 		{"probe", 1, "URL"},
 		{"probe http://127.0.0.1:1/ready", 1, "refused"},

@@ -66,6 +66,7 @@ type config struct {
 	addr, adminAddr string
 	load, queue     int
 	drain, stall    time.Duration
+	interval        time.Duration // of the checks
 	data            string
 	token           string
 	databaseURL     string
@@ -87,6 +88,7 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&cfg.queue, "queue", 100, "capacity of the queue in `jobs`")
 	flags.DurationVar(&cfg.drain, "drain", 5*time.Second, "how long to serve requests after SIGTERM, while readiness fails; 0 for no drain")
 	flags.DurationVar(&cfg.stall, "stall", time.Minute, "liveness fails if a job makes no progress for this long")
+	flags.DurationVar(&cfg.interval, "check-interval", 0, "time from one run of a check to the next; 5s if 0")
 	flags.StringVar(&cfg.data, "data", "", "`directory` of the database; empty for a temporary one")
 	flags.StringVar(&cfg.overrides, "overrides", "", "`file` that overrides what failing checks do: NAME=not-ready, NAME=warn, NAME=show, NAME=shadow, NAME=enforce")
 	flags.StringVar(&cfg.maintenance, "maintenance", "", "`file` that puts the demo into maintenance: {\"reason\": …, \"until\": …}")
@@ -115,6 +117,8 @@ func serveCommand(args []string, stdout, stderr io.Writer) error {
 		return usagef("-drain %v is negative", cfg.drain)
 	case cfg.stall <= 0:
 		return usagef("-stall %v is not positive", cfg.stall)
+	case cfg.interval != 0 && cfg.interval < 100*time.Millisecond:
+		return usagef("-check-interval %v is less than 100ms", cfg.interval)
 	}
 	cfg.token, cfg.databaseURL, cfg.cacheURL = os.Getenv("ADMIN_TOKEN"), os.Getenv("DATABASE_URL"), os.Getenv("CACHE_URL")
 

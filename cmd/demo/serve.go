@@ -32,7 +32,9 @@ func monitored(cfg config) healthcheck.Config {
 	if drain == 0 {
 		drain = -1 // no drain; zero would be the default
 	}
-	return healthcheck.Config{Rules: rules(cfg), DrainDelay: drain, OverrideFile: cfg.overrides, MaintenanceFile: cfg.maintenance, Peers: cfg.peers}
+	c := healthcheck.Config{Rules: rules(cfg), DrainDelay: drain, OverrideFile: cfg.overrides, MaintenanceFile: cfg.maintenance, Peers: cfg.peers}
+	c.Defaults.Interval = cfg.interval // for tests; deployments are checked with the default
+	return c
 }
 
 // rules are the conditions on the demo's metrics.

@@ -24,6 +24,8 @@ type answer struct {
 	Shadow    *shadow            `json:"shadow"`
 	Checks    map[string][]check `json:"checks"`
 	Omitted   int                `json:"omitted"`
+
+	of string // the address, if it may be another probe than readiness
 }
 
 type shadow struct{ Status, Output string }
@@ -74,18 +76,24 @@ func (a answer) sorted() (all []named) {
 		}
 	}
 	slices.SortFunc(all, func(x, y named) int {
-		return cmp.Or(order[x.Status]-order[y.Status], order[x.Role]-order[y.Role], strings.Compare(x.name, y.name))
+		return cmp.Or(decides(x)-decides(y), order[x.Status]-order[y.Status], order[x.Role]-order[y.Role], strings.Compare(x.name, y.name))
 	})
 	return all
 }
 
+// decides puts a check in shadow that does not pass after the others.
+func decides(c named) int {
+	if c.Shadow && c.Status != "pass" {
+		return 1
+	}
+	return 0
+}
+
 // sentence says what is wrong.
-func (a answer) sentence(now time.Time) string {
+func (a answer) sentence() string {
 	text := map[string]string{"pass": "Ready", "warn": "Ready, with warnings", "fail": "Not ready"}[a.Status]
-	for _, c := range a.sorted() {
-		if strings.HasPrefix(a.Output, c.name+": ") && !c.Since.IsZero() {
-			text += " for " + age(now.Sub(c.Since))
-		}
+	if a.of != "" {
+		text = a.of + " answers " + a.Status
 	}
 	if a.Output != "" {
 		text += ": " + a.Output
@@ -104,14 +112,14 @@ func (a answer) next() string {
 	case a.Lifecycle == "draining":
 		return "It shuts down. Look at its successor."
 	case a.Lifecycle == "starting":
-		return "It has not started yet. If that lasts: " + page + "#starting"
+		return "It has not started yet. If that lasts: " + page + "#the-lifecycle"
 	case a.Status != "pass":
 		return "What each reason means: " + page
 	}
 	return ""
 }
 
-const page = "docs/not-ready.md"
+const page = "https://github.com/otelhealth/otelhealth/blob/main/docs/not-ready.md"
 
 // value is what a check has observed, with its limit.
 func (c check) value() string {

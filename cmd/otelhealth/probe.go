@@ -16,7 +16,8 @@ func probe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "probe URL",
 		Short: "Ask a probe: exit 0 if it answers 200",
-		Long: `probe asks once, and prints the body unless the code is 200. For an image without a shell
+		Long: `probe asks once, and prints the body unless the code is 200. If nobody answers it exits with 1 too,
+because Docker reserves 2. For an image without a shell
 there is a smaller program that does the same, otelhealth-probe:
 
   HEALTHCHECK CMD ["/otelhealth-probe", "http://localhost:8000/health"]`,
@@ -30,7 +31,8 @@ there is a smaller program that does the same, otelhealth-probe:
 			code, body, err := ask.Get(c.Context(), u.String(), timeout)
 			switch {
 			case err != nil:
-				return fmt.Errorf("%s: %w", u, err)
+				fmt.Fprintf(c.ErrOrStderr(), "otelhealth: %s: %v\n", u, err)
+				return errIll
 			case code == http.StatusOK:
 				return nil
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -26,12 +27,14 @@ The URL is that of a listener. On an operators' listener it finds /status.json, 
 errors. On the others it finds /ready. A whole URL with a path is asked as it is. If the listener wants a
 token, set ADMIN_TOKEN.`,
 		Example: `  otelhealth why localhost:8001
-  kubectl port-forward POD 8001 & otelhealth why localhost:8001
   otelhealth why /data/blackbox`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
 				return readRecords(c.OutOrStdout(), args[0])
+			}
+			if strings.HasPrefix(args[0], "/") || strings.HasPrefix(args[0], ".") {
+				return fmt.Errorf("there is no directory %s", args[0])
 			}
 			return whyNot(c.Context(), c.OutOrStdout(), args[0], timeout)
 		},
@@ -48,9 +51,9 @@ func whyNot(ctx context.Context, out io.Writer, text string, timeout time.Durati
 	if err != nil {
 		return err
 	}
-	asked := []string{u.String()}
+	asked, of := []string{u.String()}, u.String()
 	if u.Path == "" || u.Path == "/" {
-		asked = nil
+		asked, of = nil, ""
 		for _, place := range places {
 			asked = append(asked, u.Scheme+"://"+u.Host+place)
 		}
@@ -63,9 +66,16 @@ func whyNot(ctx context.Context, out io.Writer, text string, timeout time.Durati
 		}
 		answer, err := parse(body)
 		if err == nil {
+			answer.of = of
 			return tell(out, answer)
 		}
-		if problem == nil || code != 404 {
+		switch code {
+		case http.StatusUnauthorized:
+			return fmt.Errorf("%s wants a token: set ADMIN_TOKEN", address)
+		case http.StatusNotFound:
+			err = fmt.Errorf("nothing is there: give the whole URL of DetailsHandler, or of /ready?verbose")
+		}
+		if problem == nil || code != http.StatusNotFound {
 			problem = fmt.Errorf("%s: %d, %w", address, code, err)
 		}
 	}
@@ -74,13 +84,13 @@ func whyNot(ctx context.Context, out io.Writer, text string, timeout time.Durati
 
 // tell prints an answer.
 func tell(out io.Writer, a answer) error {
-	now := time.Now()
+	now := a.Time // of the service, because the clock here may be wrong
 	if a.ServiceID != "" {
 		fmt.Fprintf(out, "%s %s, %s\n", a.ServiceID, a.ReleaseID, a.Lifecycle)
 	}
-	fmt.Fprintln(out, a.sentence(now))
+	fmt.Fprintln(out, a.sentence())
 	if a.Shadow != nil && a.Shadow.Status != a.Status {
-		fmt.Fprintf(out, "With the checks in shadow it would be %s: %s\n", a.Shadow.Status, a.Shadow.Output)
+		fmt.Fprintln(out, strings.TrimSuffix("With the checks in shadow it would be "+a.Shadow.Status+": "+a.Shadow.Output, ": "))
 	}
 	if next := a.next(); next != "" {
 		fmt.Fprintln(out, next)

@@ -114,7 +114,7 @@ func service() board {
 					queries: []query{{legend: "{{health_check_name}}: {{health_peer_vote}}",
 						expr: "sum by (health_check_name, health_peer_vote) (" + last("job, instance, health_check_name, health_peer_vote", `health_peers{@own,health_peer_vote!="abstains"}`) + ")"}}},
 				{id: 15, title: "Would be out", w: 24, h: 5, view: lines(), unit: "short", min: ptr(0), noData: "no check is in shadow",
-					about:   "Instances that would not be ready if their checks in shadow had force. A new check or limit can have force if this line stays at what is right.",
+					about:   "Instances that would not be ready if their checks in shadow had force. Instances that are out anyway count too. If this line stays at 0 for a week, the check can have force.",
 					queries: []query{{legend: "instances", expr: "sum(" + last(perInstance, `health_probe_shadow_status{@own,health_probe_name="readiness",health_probe_state="fail"}`) + ")"}}},
 			}},
 			{id: 102, title: "Requests", panels: []panel{

@@ -3,6 +3,7 @@ package blackbox
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"go.opentelemetry.io/otel/metric"
@@ -46,7 +47,13 @@ func (r *report) end() { r.log.End() }
 // found tells of the record of another process.
 func (r *report) found(rec Record) {
 	r.log.Write(context.Background(), slog.LevelWarn, "the process before this one has left a record", slog.String("event.name", "health.blackbox.found"),
-		slog.String("health.blackbox.record", rec.Name), slog.String(string(conventions.ProbeName), rec.Probe), slog.Time("health.blackbox.time", rec.Time))
+		slog.String("health.blackbox.record", rec.Name), slog.String(string(conventions.ProbeName), rec.Probe), slog.Time("health.blackbox.time", rec.Time),
+		slog.String("health.blackbox.reason", firstLine(rec.Summary)))
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return guard.Cut(line)
 }
 
 // written tells of a record, or that it can't be written.

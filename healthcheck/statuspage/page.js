@@ -178,7 +178,7 @@
   function list(d, old) {
     const checks = d.verdict.checks;
     for (const name of rows.keys()) if (!checks[name]) rows.delete(name);
-    const sorted = Object.entries(checks).map(([name, [e]]) => [name, e]).sort(([a, x], [b, y]) =>
+    const sorted = Object.entries(checks).map(([name, [e]]) => [name, e]).sort(([a, x], [b, y]) => !!(x.shadow && x.status !== "pass") - !!(y.shadow && y.status !== "pass") ||
       states.indexOf(x.status) - states.indexOf(y.status) || roles.indexOf(x.role) - roles.indexOf(y.role) || (a < b ? -1 : 1));
     const items = sorted.map(([name, e]) => check(name, e, d, old)), ul = $("checks");
     if (items.length === ul.children.length && items.every((li, n) => li === ul.children[n])) return;
@@ -200,7 +200,7 @@
     const facts = ["lifecycle " + v.lifecycle, "liveness " + d.probes.liveness, "startup " + d.probes.startup, v.time ? "judged at " + clock(v.time, d.now) : "not judged yet"];
     if (d.since && !old) facts.unshift("for " + span(Date.parse(d.now) - Date.parse(d.since)) + ", since " + clock(d.since, d.now));
     const would = v.shadow;
-    show($("would"), would && !lost && "With the checks in shadow it would be " + marks[would.status] + " " + { pass: "ready", warn: "ready, with warnings", fail: "not ready" }[would.status] + (would.output ? ": " + would.output : "") + ".");
+    show($("would"), would && !old && (would.status !== ready || would.output !== v.output) && "With the checks in shadow it would be " + marks[would.status] + " " + { pass: "ready", warn: "ready, with warnings", fail: "not ready" }[would.status] + (would.output ? ": " + would.output : "") + ".");
     put($("facts"), (lost ? "then: " : "") + facts.join(" · "));
     put($("checks-title"), old ? "Checks as of " + at : "Checks");
     const title = (lost ? "? contact lost" : marks[ready] + " " + d.title.toLowerCase()) + (v.serviceId ? " · " + v.serviceId : "");

@@ -109,7 +109,7 @@ func TestBefore(t *testing.T) {
 	}
 	before := Before{Probe: "liveness", Time: time.Date(2026, 11, 28, 3, 0, 0, 0, time.FixedZone("", 3600)), Summary: "liveness fail since 01:59:00Z: <jobs>\n  jobs: main.work (chan send)", URL: "/blackbox/x.txt"}
 	want := `<h2 id="before-title">Before this start</h2>
-<p>A process before this one left a record at 2026-11-28 02:00:00 UTC, when its liveness failed:</p>
+<p>The newest record of an earlier process, on its liveness, of 2026-11-28 02:00:00 UTC. It may be older than the last restart:</p>
 <pre>liveness fail since 01:59:00Z: &lt;jobs&gt;
   jobs: main.work (chan send)</pre>
 <p><a href="/blackbox/x.txt">Read the record</a>, or <a href="/blackbox/x.txt" download>download it</a>.</p>

@@ -24,9 +24,9 @@ func TestProbe(t *testing.T) {
 		{[]string{srv.URL}, 200, 0, ""},
 		{[]string{strings.TrimPrefix(srv.URL, "http://")}, 503, 1, "503 why"},
 		{[]string{srv.URL}, 302, 1, "302 why"},
-		{[]string{"http://127.0.0.1:1"}, 200, 2, "refused"},
-		{[]string{"ftp://x"}, 200, 2, "is no address"},
-		{nil, 200, 2, "usage"},
+		{[]string{"http://127.0.0.1:1"}, 200, 1, "refused"},
+		{[]string{"ftp://x"}, 200, 1, "is no address"},
+		{nil, 200, 1, "usage"},
 	} {
 		code = c.code
 		var out bytes.Buffer

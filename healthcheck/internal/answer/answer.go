@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
@@ -47,16 +48,20 @@ func Render(v *judge.Verdict, service Service) (all Page) {
 		}
 		all[p] = Answers{
 			Short:   answerOf(v, p, r, body(v, service, p, r, bodyOptions{limit: maxBody})),
-			Verbose: answerOf(v, p, r, body(v, service, p, r, bodyOptions{limit: maxVerbose, verbose: true})),
+			Verbose: answerOf(v, p, r, body(v, service, p, r, bodyOptions{limit: maxVerbose, verbose: true, shadow: v.Would(p)})),
 			Stale:   answerOf(v, p, stale, body(v, service, p, stale, bodyOptions{limit: maxBody})),
 		}
 	}
 	return all
 }
 
-// Full is the answer with all checks and the texts of errors.
-func Full(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult) Answer {
-	return answerOf(v, p, r, body(v, service, p, r, bodyOptions{limit: math.MaxInt, verbose: true, errors: true}))
+// Full is the answer at a time, with all checks and the texts of errors.
+func Full(v *judge.Verdict, service Service, p states.Probe, now time.Time) Answer {
+	r, opt := v.Effective(p, now), bodyOptions{limit: math.MaxInt, verbose: true, errors: true}
+	if !v.Stale(now) {
+		opt.shadow = v.Would(p)
+	}
+	return answerOf(v, p, r, body(v, service, p, r, opt))
 }
 
 func terse(s verdict.State) []byte { return []byte(`{"status":"` + string(s) + "\"}\n") }

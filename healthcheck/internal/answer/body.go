@@ -43,6 +43,7 @@ type bodyOptions struct {
 	limit   int
 	verbose bool
 	errors  bool
+	shadow  *judge.ProbeResult // what it would be; nil for none
 }
 
 // body writes the response of one probe within its limit of bytes. Checks that do not fit are
@@ -52,8 +53,7 @@ func body(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult
 		Status: r.State, Output: shorten(r.Reason, maxText), Lifecycle: v.Phase, Until: timestamp(v.Until),
 		ServiceID: shorten(service.Name, maxText/4), ReleaseID: shorten(service.Version, maxText/4), Time: timestamp(v.Time),
 	}
-	if v.Shadow != nil && p != states.Startup && opt.verbose {
-		would := &v.Shadow.Probes[p]
+	if would := opt.shadow; would != nil && p != states.Startup {
 		h.Shadow = &shadow{would.State, timestamp(would.Since), shorten(would.Reason, maxText)}
 	}
 	b := bytes.TrimSuffix(marshal(h), []byte("}"))
@@ -111,8 +111,10 @@ func relevant(v *judge.Verdict, p states.Probe) []*judge.Result {
 		switch {
 		case c == v.Probes[p].Cause:
 			return math.MinInt8
-		case c.State != verdict.Pass:
+		case c.State != verdict.Pass && !c.Shadow: // what decides comes before what only would
 			return -states.Severity(c.State)
+		case c.State != verdict.Pass:
+			return 0
 		case c.Subject.Rule != nil:
 			return 1
 		}

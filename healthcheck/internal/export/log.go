@@ -19,9 +19,9 @@ type Log struct{ *guard.Writer }
 // nothing is wrong.
 func (l Log) Change(v *judge.Verdict, c *judge.Change) {
 	if r := c.Check; r != nil && c.Voted {
-		text, decision := "the peers take the instance out", "leave"
+		text, decision := "the instance leaves, because its peers don't keep it in", "leave"
 		if r.Vote.Stays {
-			text, decision = "the peers keep the instance in", "stay"
+			text, decision = "the instance stays in by the votes of its peers", "stay"
 		}
 		l.Write(c.Trace(v), slog.LevelWarn, text,
 			slog.String("event.name", "health.peers.decided"),
@@ -36,7 +36,7 @@ func (l Log) Change(v *judge.Verdict, c *judge.Change) {
 		}
 		l.Write(c.Trace(v), level, "a check changed its state",
 			slog.String("event.name", "health.check.state_changed"),
-			slog.String(string(conventions.CheckName), r.Subject.Name), slog.String(string(conventions.CheckRole), states.Role(r.Subject.OnFail)),
+			slog.String(string(conventions.CheckName), r.Subject.Name), slog.String(string(conventions.CheckRole), states.Role(r.Subject.OnFail)), slog.Bool("health.check.shadow", r.Shadow),
 			slog.String(string(conventions.CheckState), string(r.State)), slog.String("health.check.previous_state", string(c.Was)),
 			slog.String("health.check.output", r.Reason))
 		return

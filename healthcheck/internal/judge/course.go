@@ -72,6 +72,14 @@ func (v *Verdict) follow(prev *Verdict) (changes []Change) {
 	return changes
 }
 
+// Would returns what a probe would answer; nil if no check is or was in shadow.
+func (v *Verdict) Would(p states.Probe) *ProbeResult {
+	if v.Shadow == nil {
+		return nil
+	}
+	return &v.Shadow.Probes[p]
+}
+
 // Effective returns the result of a probe at a time.
 func (v *Verdict) Effective(p states.Probe, now time.Time) ProbeResult {
 	return v.effective(&v.Course, p, now)

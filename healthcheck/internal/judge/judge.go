@@ -145,13 +145,15 @@ func (s *Subject) result(at memory.Instant, override verdict.Effect) Result {
 		Subject: s, Finding: f, State: f.State, Since: at.Now, Reason: text.Shorten(f.Reason, maxReason),
 		OnFail: s.OnFail, known: f.State != verdict.Unknown,
 	}
-	r.Override, r.Shadow = override, s.Shadow
+	r.Shadow = s.Shadow
 	switch override {
 	case "":
 	case states.Shadow, states.Enforce:
-		r.Shadow = override == states.Shadow
+		if shadow := override == states.Shadow; shadow != s.Shadow {
+			r.Override, r.Shadow = override, shadow
+		}
 	default:
-		r.OnFail, r.Shadow = override, false
+		r.Override, r.OnFail, r.Shadow = override, override, false
 	}
 	return r
 }

@@ -229,6 +229,9 @@ func (a *Asker) heard(address string, p votes.Peer) {
 	case out:
 		delete(a.out, address)
 		a.choose()
+		fallthrough
+	case p.Answer != nil:
+		a.contact.reached()
 	}
 	if known := a.peers[address]; known != nil {
 		p.Since = known.Since

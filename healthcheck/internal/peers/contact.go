@@ -54,7 +54,7 @@ func (c *contactor) try(ctx context.Context) {
 		}
 		c.tries++
 		state, problem := c.judge(r)
-		if c.settled = state == states.Reached || state == states.Foreign && a == nil || c.tries >= maxTries; c.settled {
+		if c.settled = state == states.Reached || state == states.Foreign && a == nil && !r.older() || c.tries >= maxTries; c.settled {
 			c.state.Store(int32(state))
 			if problem != "" {
 				c.of.log.Warn("Config.Peers: this instance can't ask its peers, so it would leave in an outage as without peers: "+problem,
@@ -65,6 +65,13 @@ func (c *contactor) try(ctx context.Context) {
 		return
 	}
 }
+
+// reached notes that an address has answered as a peer, perhaps after the first contact gave up: in a
+// rollout of Config.Peers the others are of a release without.
+func (c *contactor) reached() { c.state.Store(int32(states.Reached)) }
+
+// older reports whether it is the body of readiness of a release without Config.Peers.
+func (r reply) older() bool { return r.answer() == nil && bytes.Contains(r.body, []byte(`"status"`)) }
 
 // next returns an address to ask, if possible one that was not asked.
 func (c *contactor) next() (address string, found bool) {

@@ -50,7 +50,7 @@ func TestContact(t *testing.T) {
 		"an old release": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			fmt.Fprint(w, `{"status":"fail"}`)
-		}, states.Foreign, "a release without Config.Peers", 1, 1},
+		}, states.Foreign, "a release without Config.Peers", maxTries, maxTries},
 		"TLS of Go": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, "Client sent an HTTP request to an HTTPS server.\n")
@@ -78,6 +78,30 @@ func TestContact(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestContactLater: in the rollout of Config.Peers the others are of a release without. Their successors
+// answer as peers, and then nothing is wrong any more.
+func TestContactLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		good := says(votes.Answer{Instance: "other", Service: "orders", Phase: states.Running})
+		r := (&rig{handlers: map[string]http.HandlerFunc{"10.0.0.1": func(w http.ResponseWriter, req *http.Request) {
+			if time.Since(began) > 20*time.Second {
+				good(w, req)
+				return
+			}
+			fmt.Fprint(w, `{"status":"pass"}`)
+		}}}).start(t, slog.New(slog.DiscardHandler))
+		time.Sleep(15 * time.Second)
+		if synctest.Wait(); r.Contact() != states.NoContact {
+			t.Errorf("%v while the release without is there", r.Contact())
+		}
+		time.Sleep(5 * time.Minute)
+		if synctest.Wait(); r.Contact() != states.Reached || r.Questions() > maxTries {
+			t.Errorf("%v after %d questions", r.Contact(), r.Questions())
+		}
+	})
 }
 
 // TestContactRefused: a fleet that starts together does not listen at once, so a refusal is a problem only

@@ -184,6 +184,8 @@ func (d *Decision) Reason() string {
 		return fmt.Sprintf("stays in until %d of %d peers have checked it too", t[Pending], all)
 	case t[CutOff] > 0:
 		return fmt.Sprintf("out, %d of %d peers work, and %d are silent", t[Works], all, t[CutOff])
+	case t[Works] > 0 && d.late && 2*t[Works] <= all:
+		return fmt.Sprintf("out, %d of %d peers work, and the others have had their time to check it", t[Works], all)
 	case t[Works] > 0:
 		return fmt.Sprintf("out, %d of %d peers work", t[Works], all)
 	}
