@@ -425,7 +425,13 @@ func TestServiceVersion(t *testing.T) {
 // TestDefaultRegistry: nil means the default registry, and its metrics are found.
 func TestDefaultRegistry(t *testing.T) {
 	m := begin(t, nil, rule.Rule{Name: "goroutines", Value: rule.Last("go_goroutines"), Fail: rule.Below(1)})
-	if r := judged(t, m, "goroutines"); r.State != verdict.Pass || r.Value == nil || *r.Value < 1 {
+	r := judged(t, m, "goroutines")
+	for range m.Watch(t.Context()) { // on a busy machine a collector of the registry takes longer than the first judgement waits
+		if r = judged(t, m, "goroutines"); r.State != verdict.Unknown || !strings.Contains(r.Reason, "yet") {
+			break
+		}
+	}
+	if r.State != verdict.Pass || r.Value == nil || *r.Value < 1 {
 		t.Errorf("%s %q %v", r.State, r.Reason, r.Value)
 	}
 	families, err := prometheus.DefaultGatherer.Gather()
