@@ -15,8 +15,9 @@ const (
 	// censusLimit is the number of goroutines above which none is looked at. BenchmarkCost measures it.
 	censusLimit = 100_000
 
-	// distinctLimit is how many groups are kept, but those of workers always are.
+	// distinctLimit is how many groups are kept, and workerLimit with the ones of workers.
 	distinctLimit = 2_000
+	workerLimit   = 10_000
 )
 
 // A group is a number of goroutines with the same stack and the same labels.
@@ -61,7 +62,7 @@ func parseCensus(r io.Reader) (c census) {
 		if next.count == 0 {
 			return
 		}
-		if len(c.groups) >= distinctLimit && !next.ofWorker() {
+		if len(c.groups) >= workerLimit || len(c.groups) >= distinctLimit && !next.ofWorker() {
 			c.rest++
 		} else {
 			next.frames = framesOf(stack)

@@ -23,3 +23,15 @@ func TestCensusText(t *testing.T) {
 		t.Errorf("%v", last)
 	}
 }
+
+// TestCensusOfWorkers: goroutines of workers are kept up to a limit, because each may have labels of its own.
+func TestCensusOfWorkers(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("goroutine profile: total 1\n")
+	for n := range workerLimit + 10 {
+		fmt.Fprintf(&text, "1 @ 0x1\n# labels: {%q:\"jobs-%d\"}\n\n", workerLabel, n)
+	}
+	if c := parseCensus(strings.NewReader(text.String())); len(c.groups) != workerLimit || c.rest != 10 {
+		t.Errorf("%d groups and %d left out", len(c.groups), c.rest)
+	}
+}
