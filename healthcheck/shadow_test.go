@@ -256,6 +256,39 @@ func TestShadow(t *testing.T) {
 	})
 }
 
+// TestShadowEjects: a slow instance would be ejected and come back, and nothing happens to its traffic.
+func TestShadowEjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, ofRules(rule.Rule{Name: "latency", Value: rule.Quantile(.9, "http.server.request.duration"), Fail: rule.Above(300 * time.Millisecond), OnFail: NotReady.InShadow()}))
+		h, err := k.provider.Meter("test").Float64Histogram("http.server.request.duration", metric.WithUnit("s"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.start()
+		traffic := func(seconds float64, until func(*verdict.Verdict) bool) {
+			t.Helper()
+			for range 600 {
+				for range 5 {
+					h.Record(t.Context(), seconds)
+				}
+				wait(time.Second)
+				v := k.Verdict()
+				if v.Readiness.State != verdict.Pass {
+					t.Fatalf("readiness is %s: %s", v.Readiness.State, v.Readiness.Reason)
+				}
+				if until(v) {
+					return
+				}
+			}
+			t.Fatalf("it does not come: %+v", k.Verdict().Shadow)
+		}
+		began := time.Now()
+		traffic(.1, func(*verdict.Verdict) bool { return time.Since(began) > 2*time.Minute })
+		traffic(.9, func(v *verdict.Verdict) bool { return v.Shadow.Readiness.State == verdict.Fail })
+		traffic(.1, func(v *verdict.Verdict) bool { return v.Shadow.Readiness.State == verdict.Pass })
+	})
+}
+
 // TestShadowHasNoVote: peers are not asked about a check in shadow.
 func TestShadowHasNoVote(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

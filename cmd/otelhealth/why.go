@@ -60,7 +60,7 @@ func whyNot(ctx context.Context, out io.Writer, text string, timeout time.Durati
 	}
 	var problem error
 	for _, address := range asked {
-		code, body, err := ask.Get(ctx, address, timeout)
+		code, body, err := ask.Get(ctx, address, os.Getenv("ADMIN_TOKEN"), timeout) // no flag, because every process sees arguments
 		if err != nil {
 			return fmt.Errorf("%s: %w", address, err) // the others are on the same listener
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -171,7 +170,7 @@ func (s *shell) interrupt() { _ = syscall.Kill(-s.service.Process.Pid, syscall.S
 func (s *shell) wait() {
 	err := s.service.Wait()
 	if code := s.service.ProcessState.ExitCode(); code > 1 { // go run says 1 for an interrupt
-		s.t.Errorf("it ended with %v: %s", err, fmt.Sprint(code))
+		s.t.Errorf("it ended with %d: %v", code, err)
 	}
 	s.service = nil
 }

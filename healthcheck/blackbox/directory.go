@@ -58,6 +58,10 @@ func (d *directory) prepare() error {
 	return err
 }
 
+// Records lists the records in the directory of a Box, the newest first. The process that has written them
+// may be gone.
+func Records(dir string) ([]Record, error) { return (&directory{path: dir}).records() }
+
 // records lists all, the newest first.
 func (d *directory) records() ([]Record, error) {
 	entries, err := os.ReadDir(d.path)

@@ -55,3 +55,16 @@ func ExampleNewWorker() {
 	// a part of the work
 	// a part of the work
 }
+
+// Another process reads what a Box has written, for example a job that collects records.
+func ExampleRecords() {
+	records, err := blackbox.Records("not-written-yet")
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(len(records), "records")
+	for _, r := range records { // the newest first
+		fmt.Println(r.Name, r.Summary)
+	}
+	// Output: 0 records
+}

@@ -25,7 +25,7 @@ func probe(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "otelhealth-probe:", err)
 		return 1
 	}
-	code, body, err := ask.Get(context.Background(), u.String(), 2*time.Second)
+	code, body, err := ask.Get(context.Background(), u.String(), "", 2*time.Second)
 	switch {
 	case err != nil:
 		fmt.Fprintf(stderr, "otelhealth-probe: %s: %v\n", u, err)

@@ -12,8 +12,15 @@ import (
 )
 
 func TestProbe(t *testing.T) {
+	t.Setenv("ADMIN_TOKEN", "s3cret") // of another listener of the same container
 	code := http.StatusOK
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code); _, _ = w.Write([]byte("why")) }))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			t.Error("the probe sends the operators' token")
+		}
+		w.WriteHeader(code)
+		_, _ = w.Write([]byte("why"))
+	}))
 	defer srv.Close()
 	for _, c := range []struct {
 		args []string

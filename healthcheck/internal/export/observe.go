@@ -48,12 +48,13 @@ func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, now ti
 		i.observeCheck(o, r, i.of(r.Subject))
 	}
 	for _, p := range states.Probes {
+		state, would := v.Effective(p, now).State, v.EffectiveShadow(p, now).State
 		for n, s := range states.ProbeStates {
 			set := i.probeStates[p][n]
-			o.ObserveInt64(i.probeStatus, one(v.Effective(p, now).State == s), set)
+			o.ObserveInt64(i.probeStatus, one(state == s), set)
 			o.ObserveFloat64(i.probeDuration, v.Ages[p][n], set) // as of the verdict: it never decreases
 			if v.Shadow != nil && p != states.Startup {
-				o.ObserveInt64(i.shadowStatus, one(v.EffectiveShadow(p, now).State == s), set)
+				o.ObserveInt64(i.shadowStatus, one(would == s), set)
 				o.ObserveFloat64(i.shadowDuration, v.Shadow.Ages[p][n], set)
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 )
@@ -16,15 +15,15 @@ import (
 const maxAnswer = 8 << 20 // bytes; the details of many checks with the texts of errors
 
 // Get returns code and body within timeout. It follows no redirect, because a login page is no answer.
-// The token of an operators' listener is that of ADMIN_TOKEN, because every process sees arguments.
-func Get(ctx context.Context, address string, timeout time.Duration) (code int, body []byte, err error) {
+// token is for an operators' listener; none if empty.
+func Get(ctx context.Context, address, token string, timeout time.Duration) (code int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return 0, nil, err
 	}
-	if token := os.Getenv("ADMIN_TOKEN"); token != "" {
+	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
