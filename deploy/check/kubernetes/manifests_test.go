@@ -285,8 +285,8 @@ func TestNamespace(t *testing.T) {
 
 func TestManifestsRefused(t *testing.T) {
 	tests := []struct{ name, dir, old, new, want string }{
-		{"unknown field", "base", "periodSeconds: 5", "periodSecond: 5", `unknown field "spec.template.spec.containers[0].readinessProbe.periodSecond"`},
-		{"field twice", "base", "periodSeconds: 5", "periodSeconds: 5\n          periodSeconds: 6", "already set in map"},
+		{"unknown field", "base", "periodSeconds: 10", "periodSecond: 10", `unknown field "spec.template.spec.containers[0].livenessProbe.periodSecond"`},
+		{"field twice", "base", "periodSeconds: 10", "periodSeconds: 10\n          periodSeconds: 6", "already set in map"},
 		{"wrong type", "base", "replicas: 3", "replicas: three", "replicas"},
 		{"unknown kind", "base", "kind: PodDisruptionBudget", "kind: PodDisruptionBuget", "not known"},
 		{"selector of other pods", "base", "matchLabels:\n      app.kubernetes.io/name: demo\n  strategy", "matchLabels:\n      app.kubernetes.io/name: dmeo\n  strategy", "selector"},

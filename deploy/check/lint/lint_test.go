@@ -154,7 +154,7 @@ func TestBroken(t *testing.T) {
 			want: []string{"listens only on [9000 8001]", "listens only on [9000 8001]", "listens only on [9000 8001]"}},
 		{name: "the wrong probe", old: "path: /health", new: "path: /ready", want: []string{"the liveness probe asks /ready"}},
 		{name: "a failure threshold of one", old: "failureThreshold: 3\n", new: "failureThreshold: 1\n", want: []string{"one lost liveness probe restarts it"}},
-		{name: "a timeout over the period", old: "periodSeconds: 5", new: "periodSeconds: 2", want: []string{"the readiness probe's timeout of 3 s is longer than its period of 2 s"}},
+		{name: "a timeout over the period", old: "periodSeconds: 3\n", new: "periodSeconds: 2\n", want: []string{"the readiness probe's timeout of 3 s is longer than its period of 2 s"}},
 		{name: "memory", old: "value: 230MiB", new: "value: 1GiB", want: []string{"GOMEMLIMIT 1GiB is not below the memory limit of 256Mi"}},
 		{name: "both", old: "---\napiVersion: autoscaling/v2", new: strings.TrimPrefix(scraped, "\n") + "---\napiVersion: autoscaling/v2",
 			want: []string{"Deployment demo: exports twice: PodMonitor demo scrapes it, and OTEL_EXPORTER_OTLP_ENDPOINT makes it push"}},
