@@ -37,7 +37,7 @@ func TestHostileRatioOverflow(t *testing.T) {
 }
 
 // 10. MinEvents at the edge, by what overflowed: 9 known events of /a, all bad, and 1 that may be its
-// tenth. With it the window has 10 events, of which 9 or 10 are bad.
+// tenth. With it the window has 10 events, and 9 or 10 of them are bad.
 func TestHostileMinEventsOverflow(t *testing.T) {
 	bad := rule.ShareAbove(time.Second, "took").Where("route", "/a")
 	hostile(t, nil, []sdkmetric.Option{sdkmetric.WithCardinalityLimit(3)}, []rule.Rule{

@@ -74,7 +74,7 @@ func countOne(t *testing.T, tel *Telemetry, name string) {
 	counter.Add(t.Context(), 1)
 }
 
-// TestConflictsAreShown: the first name of which a scrape leaves series out makes a series and an
+// TestConflictsAreShown: the first name with series that a scrape leaves out makes a series and an
 // informational check.
 func TestConflictsAreShown(t *testing.T) {
 	health := healthcheck.New(healthcheck.Config{})

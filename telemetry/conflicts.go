@@ -29,7 +29,7 @@ var namesRule = rule.Rule{
 	Fail: rule.Above(0), OnFail: healthcheck.ShowOnly,
 }
 
-// nameConflicts shows the names of which /metrics leaves series out. Before the first one there is
+// nameConflicts shows the names with series that /metrics leaves out. Before the first one there is
 // neither the instrument nor the check.
 type nameConflicts struct {
 	mu    sync.Mutex

@@ -37,7 +37,7 @@ func newAlertmanager(file string) (*alertmanager, error) {
 }
 
 // inhibited reports whether one of the firing alerts keeps this one back. An alert that matches both
-// sides of a rule is not inhibited by alerts of which that is true, too.
+// sides of a rule is not inhibited by other alerts on both sides.
 func (am *alertmanager) inhibited(alert model.LabelSet, firing []model.LabelSet) bool {
 	for _, r := range am.rules {
 		source, target := labels.Matchers(r.SourceMatchers), labels.Matchers(r.TargetMatchers)

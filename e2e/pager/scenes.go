@@ -14,7 +14,7 @@ type scene struct {
 	only       way           // pushed or scraped; if empty: both
 	clusters   bool          // only with rules that separate clusters
 	naming     bool          // tried with every naming
-	quiet      []string      // jobs of which nothing may be heard
+	quiet      []string      // nothing may be heard of these jobs
 	services   int           // how many it befalls, if more than one
 	alone      bool          // not beside other scenes, because it is about all services
 	silent     bool          // its service falls silent: beside two of these, that is another alert

@@ -25,7 +25,7 @@ var full = flag.Bool("full", false, "TestCost with 200 pods, six generations and
 // half times as many series as the plain sum of all states of all probes.
 const most = 14
 
-// TestCost asks a real Prometheus for each panel over a fleet of many pods, of which each was
+// TestCost asks a real Prometheus for each panel over a fleet of many pods. Each was
 // replaced several times. No query may cost more than some plain sums over the same range. CPU time
 // is the server's own, because this machine may be busy.
 func TestCost(t *testing.T) {

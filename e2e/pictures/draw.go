@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 )
 
-// width of all pictures, in points of which each has two pixels.
+// width of all pictures, in points. A point has two pixels.
 const width = 1200
 
 // sheet is what the page draws.
