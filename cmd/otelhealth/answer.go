@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,14 +127,23 @@ func (c check) value() string {
 	if c.ObservedValue == nil {
 		return "-"
 	}
-	text := number(*c.ObservedValue, c.ObservedUnit)
+	word, limit := "", (*float64)(nil)
 	for _, l := range []struct {
 		limit *float64
 		word  string
 	}{{c.Limit, "at most"}, {c.MinLimit, "at least"}, {c.WarnLimit, "warns above"}, {c.MinWarnLimit, "warns below"}} {
 		if l.limit != nil {
-			return text + ", " + l.word + " " + number(*l.limit, "")
+			word, limit = l.word, l.limit
+			break
 		}
+	}
+	value, unit, scale := *c.ObservedValue, c.ObservedUnit, 1.0
+	if unit == "s" && math.Abs(value) < 1 && (limit == nil || math.Abs(*limit) < 1) {
+		unit, scale = "ms", 1000
+	}
+	text := number(value*scale, unit)
+	if limit != nil {
+		text += ", " + word + " " + number(*limit*scale, unit)
 	}
 	return text
 }

@@ -24,6 +24,11 @@ func ManySeries(t testing.TB, root string) string {
 	return program(t, root, "manyseries", "./internal/manyseries")
 }
 
+// Command builds the command otelhealth, which is a module of its own.
+func Command(t testing.TB, root string) string {
+	return program(t, filepath.Join(root, "cmd", "otelhealth"), "otelhealth", ".")
+}
+
 func program(t testing.TB, root, name, pkg string, flags ...string) string {
 	t.Helper()
 	demo.Lock()
