@@ -13,9 +13,11 @@
 //
 // Evidence flows one way:
 //
-//	requests, queues, heartbeats ─▶ OTel SDK ─▶ collector ─▶ samples ─┐
-//	                                                                  ├─▶ judge ─▶ verdict ─▶ /health /ready /startup
-//	checks ─▶ outcome ────────────────────────────────────────────────┘              └─▶ health.*.status
+//	EVIDENCE                      JUDGEMENT                    ANSWER
+//	instruments ────────────────▶ rules ─────────┐           ┌─▶ /health /ready /startup, gRPC
+//	runs of a Func ─────────────▶ active checks ─┼─▶ verdict ┼─▶ health.* metrics, log, spans
+//	beats of workers ───────────▶ heartbeats ────┤           ├─▶ status page, otelhealth why
+//	hold, maintenance, drain ───▶ lifecycle ─────┘           └─▶ Watch
 //
 // The collector reads the Pipeline's Reader every second. This is usually the reader of /metrics.
 // The judge looks at samples, outcomes and the lifecycle every second, and at once if one of them
