@@ -46,6 +46,25 @@ THIRD	return nil
 	}
 }
 
+// TestOperators: the listener for operators in adopt.md compiles.
+func TestOperators(t *testing.T) {
+	text, err := os.ReadFile("adopt.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := blocks(string(text), "go")
+	vet := exec.CommandContext(t.Context(), "go", "vet", program(t, strings.Replace(`
+func main() { _ = operators(nil, nil, nil) }
+
+func operators(ctx context.Context, health *healthcheck.Monitor, srv *http.Server) error {
+BLOCK}
+`, "BLOCK", all[len(all)-1], 1)))
+	vet.Dir = ".."
+	if out, err := vet.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // TestReadmeBody runs the first program of the README with 84 jobs. It must answer what the README
 // prints.
 func TestReadmeBody(t *testing.T) {
@@ -141,7 +160,7 @@ func program(t *testing.T, code string) string {
 	text := "package main\n\nimport (\n"
 	for _, path := range []string{"context", "database/sql", "database/sql/driver", "fmt", "net/http", "time", "github.com/prometheus/client_golang/prometheus",
 		"sdkmetric go.opentelemetry.io/otel/sdk/metric", "github.com/otelhealth/otelhealth/healthcheck", "github.com/otelhealth/otelhealth/healthcheck/promhealth",
-		"github.com/otelhealth/otelhealth/healthcheck/rule", "github.com/otelhealth/otelhealth/telemetry"} {
+		"github.com/otelhealth/otelhealth/healthcheck/rule", "github.com/otelhealth/otelhealth/healthcheck/statuspage", "github.com/otelhealth/otelhealth/telemetry"} {
 		name, path, named := cutName(path)
 		if strings.Contains(code, name+".") {
 			text += "\t" + named + strconv.Quote(path) + "\n"

@@ -120,6 +120,32 @@ func TestChecks(t *testing.T) {
 	})
 }
 
+// TestPrometheusNames: rules on names of client_golang are tested as they are written. Labels are
+// attributes.
+func TestPrometheusNames(t *testing.T) {
+	shipped := rule.Increase("orders_shipments_total")
+	config := healthcheck.Config{Rules: []rule.Rule{
+		{Name: "latency", Value: rule.Quantile(.99, "orders_request_duration_seconds").Where("route", "/orders/{id}"), Fail: rule.Above(500 * time.Millisecond)},
+		{Name: "shipments", Value: rule.Ratio(shipped.Where("result", "error"), shipped), Fail: rule.Above(.05)},
+		{Name: "queue", Value: rule.Last("orders_queued"), Fail: rule.Above(80), OnFail: healthcheck.NotReady},
+	}}
+	healthtest.Run(t, config, func(t *healthtest.T) {
+		healthtest.Record(t, 100, "orders_request_duration_seconds", 800*time.Millisecond, attribute.String("route", "/orders/{id}"))
+		healthtest.Record(t, 100, "orders_request_duration_seconds", 8*time.Second, attribute.String("route", "/reports"))
+		shipments, err := t.Meter.Int64Counter("orders_shipments_total")
+		if err != nil {
+			t.Fatal(err)
+		}
+		shipments.Add(t.Context(), 90, metric.WithAttributes(attribute.String("result", "ok")))
+		shipments.Add(t.Context(), 10, metric.WithAttributes(attribute.String("result", "error")))
+		healthtest.Record(t, 1, "orders_queued", 81)
+		t.Want(time.Second, "latency", verdict.Fail, "p99 between 0.75 and 1 s of at most 0.5")
+		t.Want(0, "shipments", verdict.Fail, "10 % of at most 5 %")
+		t.Want(0, "queue", verdict.Fail, "81 of at most 80")
+		t.WantReady(0, verdict.Fail)
+	})
+}
+
 // failing has tests that must fail, and their messages.
 var failing = map[string]struct {
 	config healthcheck.Config
