@@ -12,7 +12,7 @@ import (
 
 // probe asks a probe once.
 func probe() *cobra.Command {
-	var timeout time.Duration
+	var q ask.Question
 	c := &cobra.Command{
 		Use:   "probe URL",
 		Short: "Ask a probe: exit 0 if it answers 200",
@@ -28,7 +28,7 @@ that does the same, otelhealth-probe:
 			if err != nil {
 				return err
 			}
-			code, body, err := ask.Get(c.Context(), u.String(), "", timeout)
+			code, body, err := q.Get(c.Context(), u.String())
 			switch {
 			case err != nil:
 				fmt.Fprintf(c.ErrOrStderr(), "otelhealth: %s: %v\n", u, err)
@@ -40,6 +40,7 @@ that does the same, otelhealth-probe:
 			return errIll
 		},
 	}
-	c.Flags().DurationVar(&timeout, "timeout", 2*time.Second, "how long to wait for the answer")
+	certificates(c, &q)
+	c.Flags().DurationVar(&q.Timeout, "timeout", 2*time.Second, "how long to wait for the answer")
 	return c
 }

@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"testing"
 
@@ -28,6 +32,15 @@ func TestScripts(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>hello</html>")) }))
 	t.Cleanup(other.Close)
 	services["OTHER"] = other.URL
+	target, err := url.Parse(services["WELL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(target))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of the client that refuses its certificate
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	services["SECURE"] = secure.URL
 	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: func(e *testscript.Env) error {
 		for name, url := range services {
 			e.Setenv(name, url)

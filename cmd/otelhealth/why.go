@@ -17,7 +17,7 @@ import (
 
 // why says what is wrong with an instance.
 func why() *cobra.Command {
-	var timeout time.Duration
+	q := ask.Question{Token: os.Getenv("ADMIN_TOKEN")} // no flag, because every process sees arguments
 	c := &cobra.Command{
 		Use:   "why URL|DIR",
 		Short: "Say what is wrong with an instance, in a sentence and a table",
@@ -25,7 +25,8 @@ func why() *cobra.Command {
 
 The URL is that of a listener. On an operators' listener it finds /status.json, which has the texts of
 errors. On the others it finds /ready. A whole URL with a path is asked as it is. If the listener wants a
-token, set ADMIN_TOKEN.`,
+token, set ADMIN_TOKEN. If its certificate is of your own authority, set SSL_CERT_FILE; behind a
+port-forward, add --insecure.`,
 		Example: `  otelhealth why localhost:8001
   otelhealth why /data/blackbox`,
 		Args: cobra.ExactArgs(1),
@@ -36,17 +37,23 @@ token, set ADMIN_TOKEN.`,
 			if strings.HasPrefix(args[0], "/") || strings.HasPrefix(args[0], ".") {
 				return fmt.Errorf("there is no directory %s", args[0])
 			}
-			return whyNot(c.Context(), c.OutOrStdout(), args[0], timeout)
+			return whyNot(c.Context(), c.OutOrStdout(), args[0], q)
 		},
 	}
-	c.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "how long to wait for each answer")
+	certificates(c, &q)
+	c.Flags().DurationVar(&q.Timeout, "timeout", 5*time.Second, "how long to wait for each answer")
 	return c
+}
+
+// certificates adds the flag for servers whose certificate is not for the address that is asked.
+func certificates(c *cobra.Command, q *ask.Question) {
+	c.Flags().BoolVar(&q.Insecure, "insecure", false, "take any certificate, as the kubelet does")
 }
 
 // places are asked on a listener, the most telling first.
 var places = []string{"/status.json", "/ready?verbose", "/readyz?verbose"}
 
-func whyNot(ctx context.Context, out io.Writer, text string, timeout time.Duration) error {
+func whyNot(ctx context.Context, out io.Writer, text string, q ask.Question) error {
 	u, err := ask.Address(text)
 	if err != nil {
 		return err
@@ -60,7 +67,7 @@ func whyNot(ctx context.Context, out io.Writer, text string, timeout time.Durati
 	}
 	var problem error
 	for _, address := range asked {
-		code, body, err := ask.Get(ctx, address, os.Getenv("ADMIN_TOKEN"), timeout) // no flag, because every process sees arguments
+		code, body, err := q.Get(ctx, address)
 		if err != nil {
 			return fmt.Errorf("%s: %w", address, err) // the others are on the same listener
 		}

@@ -30,6 +30,10 @@ func TestPeers(t *testing.T) {
 		if err != nil || status != 200 || !strings.Contains(body, "stays in, ") {
 			t.Errorf("%s: %d %v %s", p.Metadata.Name, status, err, body)
 		}
+		status, body, err = page(p, 8001, "/status")
+		if err != nil || status != 200 || !strings.Contains(body, "stays in, ") {
+			t.Errorf("the page of %s does not say why it stays in: %d %v", p.Metadata.Name, status, err)
+		}
 	}
 	if names, err := alerts("peers"); err != nil || strings.Contains(names, "HealthNoReadyInstance") {
 		t.Errorf("firing: %s %v", names, err)
@@ -121,7 +125,7 @@ func others(t *testing.T, n int) {
 // watchEndpoints counts the endpoints five times a second. The function that it returns ends that, and
 // returns the lowest number.
 func watchEndpoints(t *testing.T) func() int {
-	var fewest atomic.Int64
+	var fewest, polls, missed atomic.Int64
 	fewest.Store(fleet)
 	stop, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -130,7 +134,10 @@ func watchEndpoints(t *testing.T) func() int {
 		defer tick.Stop()
 		for {
 			if ready, err := cluster.endpoints("peers", "demo"); err == nil {
+				polls.Add(1)
 				fewest.Store(min(fewest.Load(), int64(len(ready))))
+			} else {
+				missed.Add(1)
 			}
 			select {
 			case <-stop:
@@ -146,6 +153,9 @@ func watchEndpoints(t *testing.T) func() int {
 			close(stop)
 		}
 		<-ended
+		if n, all := missed.Load(), polls.Load(); n*20 > all { // nobody has watched meanwhile
+			t.Errorf("%d polls of the endpoints failed, and %d did not", n, all)
+		}
 		return int(fewest.Load())
 	}
 	t.Cleanup(func() { end() })

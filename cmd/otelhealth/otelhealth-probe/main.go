@@ -1,5 +1,6 @@
 // Command otelhealth-probe asks a probe once: exit 0 if it answers 200 within 2 s, and 1 otherwise, because
-// Docker reserves 2. It is small, for images without a shell.
+// Docker reserves 2. It is small, for images without a shell. With -insecure it takes any certificate, as
+// the kubelet does, because that of a server is seldom for localhost.
 package main
 
 import (
@@ -16,8 +17,12 @@ import (
 func main() { os.Exit(probe(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func probe(args []string, stdout, stderr io.Writer) int {
+	q := ask.Question{Timeout: 2 * time.Second}
+	if len(args) > 0 && (args[0] == "-insecure" || args[0] == "--insecure") {
+		q.Insecure, args = true, args[1:]
+	}
 	if len(args) != 1 {
-		fmt.Fprintln(stderr, "usage: otelhealth-probe URL, for example http://localhost:8000/health")
+		fmt.Fprintln(stderr, "usage: otelhealth-probe [-insecure] URL, for example http://localhost:8000/health")
 		return 1
 	}
 	u, err := ask.Address(args[0])
@@ -25,7 +30,7 @@ func probe(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "otelhealth-probe:", err)
 		return 1
 	}
-	code, body, err := ask.Get(context.Background(), u.String(), "", 2*time.Second)
+	code, body, err := q.Get(context.Background(), u.String())
 	switch {
 	case err != nil:
 		fmt.Fprintf(stderr, "otelhealth-probe: %s: %v\n", u, err)

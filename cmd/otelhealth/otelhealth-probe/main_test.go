@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,6 +24,9 @@ func TestProbe(t *testing.T) {
 		_, _ = w.Write([]byte("why"))
 	}))
 	defer srv.Close()
+	secure := httptest.NewTLSServer(srv.Config.Handler)
+	defer secure.Close()
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of the client that refuses its certificate
 	for _, c := range []struct {
 		args []string
 		code int
@@ -33,6 +38,10 @@ func TestProbe(t *testing.T) {
 		{[]string{srv.URL}, 302, 1, "302 why"},
 		{[]string{"http://127.0.0.1:1"}, 200, 1, "refused"},
 		{[]string{"ftp://x"}, 200, 1, "is no address"},
+		{[]string{secure.URL}, 200, 1, "add --insecure"},
+		{[]string{"-insecure", secure.URL}, 200, 0, ""},
+		{[]string{"--insecure", secure.URL}, 503, 1, "503 why"},
+		{[]string{"-insecure"}, 200, 1, "usage"},
 		{nil, 200, 1, "usage"},
 	} {
 		code = c.code

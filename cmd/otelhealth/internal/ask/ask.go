@@ -3,6 +3,7 @@ package ask
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,19 +15,29 @@ import (
 
 const maxAnswer = 8 << 20 // bytes; the details of many checks with the texts of errors
 
-// Get returns code and body within timeout. It follows no redirect, because a login page is no answer.
-// token is for an operators' listener; none if empty.
-func Get(ctx context.Context, address, token string, timeout time.Duration) (code int, body []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+// A Question says how to ask.
+type Question struct {
+	Token    string // for an operators' listener; none if empty
+	Timeout  time.Duration
+	Insecure bool // any certificate will do, as for the kubelet
+}
+
+// Get returns code and body. It follows no redirect, because a login page is no answer.
+func (q Question) Get(ctx context.Context, address string) (code int, body []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, q.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return 0, nil, err
 	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
+	if q.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+q.Token)
 	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if q.Insecure {
+		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} // the person asked for it
+	}
+	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
 		return 0, nil, unwrapped(err)
@@ -42,6 +53,9 @@ func unwrapped(err error) error {
 	if errors.As(err, &u) {
 		if u.Timeout() {
 			return errors.New("no answer in time: is it the right port, and does the process still run?")
+		}
+		if _, certificate := errors.AsType[*tls.CertificateVerificationError](err); certificate {
+			return fmt.Errorf("%w: give SSL_CERT_FILE the file of its authority, or add --insecure", u.Err)
 		}
 		return u.Err
 	}
