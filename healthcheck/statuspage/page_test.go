@@ -190,6 +190,21 @@ func TestSentence(t *testing.T) {
 	}
 }
 
+// TestStaysIn: an instance that its peers keep in warns, and its other core checks fail too.
+func TestStaysIn(t *testing.T) {
+	v := &verdict.Verdict{Phase: "running", Readiness: verdict.Result{State: verdict.Warn, Reason: "database: connection_refused; stays in, 8 of 9 peers fail too (and 2 more)"}, Results: []verdict.Result{
+		{Name: "database", State: verdict.Fail, OnFail: healthcheck.NotReady},
+		{Name: "orders", State: verdict.Stale, OnFail: healthcheck.NotReady},
+		{Name: "cache", State: verdict.Fail, OnFail: healthcheck.WarnOnly},
+		{Name: "latency", State: verdict.Warn, OnFail: healthcheck.NotReady},
+		{Name: "mirror", State: verdict.Fail, OnFail: healthcheck.ShowOnly},
+	}}
+	const want = "database: connection_refused; stays in, 8 of 9 peers fail too. Failing too: orders. Warnings: cache, latency"
+	if got := all(v); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestDetails: the details are written once for every verdict, for any number of open pages, and
 // belong to the shown verdict.
 func TestDetails(t *testing.T) {

@@ -67,7 +67,7 @@ func all(v *verdict.Verdict) string {
 		if r.State == verdict.Pass || r.OnFail == healthcheck.ShowOnly || r.Shadow || strings.HasPrefix(text, r.Name+": ") {
 			continue
 		}
-		if v.Readiness.State == verdict.Fail && (r.OnFail == healthcheck.NotReady || r.OnFail == healthcheck.Restart) && r.State != verdict.Warn {
+		if (r.OnFail == healthcheck.NotReady || r.OnFail == healthcheck.Restart) && r.State != verdict.Warn {
 			failing = append(failing, r.Name)
 		} else {
 			warning = append(warning, r.Name)
