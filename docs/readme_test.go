@@ -54,9 +54,9 @@ func TestOperators(t *testing.T) {
 	}
 	all := blocks(string(text), "go")
 	vet := exec.CommandContext(t.Context(), "go", "vet", program(t, strings.Replace(`
-func main() { _ = operators(nil, nil, nil) }
+func main() { operators(nil, nil, nil) }
 
-func operators(ctx context.Context, health *healthcheck.Monitor, srv *http.Server) error {
+func operators(ctx context.Context, health *healthcheck.Monitor, failed chan error) {
 BLOCK}
 `, "BLOCK", all[len(all)-1], 1)))
 	vet.Dir = ".."

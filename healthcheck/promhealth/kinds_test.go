@@ -1,6 +1,8 @@
 package promhealth
 
 import (
+	"bytes"
+	"log/slog"
 	"math"
 	"strings"
 	"testing"
@@ -199,7 +201,12 @@ func TestOffBoundary(t *testing.T) {
 		vec := histogramVec("x_seconds")
 		reg.MustRegister(vec)
 		off := latency("x_seconds", 400*time.Millisecond)
-		m := begin(t, reg, off) // the boundaries are not known yet
+		var log bytes.Buffer
+		m := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{off}})
+		if err := StartWith(t.Context(), m, reg, healthcheck.Pipeline{Logger: slog.New(slog.NewJSONHandler(&log, nil))}); err != nil { // the boundaries are not known yet
+			t.Fatal(err)
+		}
+		defer m.Stop()
 		pass(2 * time.Second)
 		want(t, m, "latency", verdict.Pass, "")
 		vec.WithLabelValues("200").Observe(.1)
@@ -215,6 +222,10 @@ func TestOffBoundary(t *testing.T) {
 		}
 		pass(2 * time.Second)
 		want(t, m, "latency", verdict.Fail, "p99 between 1 and 2.5 s of at most 0.4")
+		const event = `"level":"WARN","msg":"a rule can't always be judged exactly","event.name":"health.check.inexact","health.check.name":"latency","health.check.output":"Fail: ` + text
+		if n := strings.Count(log.String(), event); n != 1 {
+			t.Errorf("the log says it %d times, want once:\n%s", n, log.String())
+		}
 
 		other := prometheus.NewRegistry()
 		other.MustRegister(vec)

@@ -29,6 +29,12 @@ func (l Log) Change(v *judge.Verdict, c *judge.Change) {
 			slog.String("health.check.output", r.Reason))
 		return
 	}
+	if r := c.Check; r != nil && c.Told != "" {
+		l.Write(c.Trace(v), slog.LevelWarn, "a rule can't always be judged exactly",
+			slog.String("event.name", "health.check.inexact"),
+			slog.String(string(conventions.CheckName), r.Subject.Name), slog.String("health.check.output", c.Told))
+		return
+	}
 	if r := c.Check; r != nil {
 		level := levelOf(r.State)
 		if !r.Moved && r.State == verdict.Pass {

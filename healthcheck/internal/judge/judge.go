@@ -49,6 +49,7 @@ type Finding struct {
 	Group    attribute.Set
 	Outcome  *run.Outcome
 	Starts   run.Starts // of the evidence
+	Mistake  string     // of a rule that is judged, but not exactly; empty if none
 }
 
 // A Result is one subject's part of a judgement.
@@ -63,6 +64,7 @@ type Result struct {
 	Shadow   bool            // it counts for the shadow verdict alone
 	Moved    bool            // the state has changed since the first evidence
 	known    bool            // there was evidence once
+	told     bool            // the mistake is a change once
 	Vote     *votes.Decision // of the peers, while it fails; nil if they have no vote
 }
 
@@ -120,6 +122,12 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 			}
 		} else if (s.Late || !s.Awaited) && r.State != verdict.Pass {
 			changes = append(changes, Change{Check: r}) // bad from the start
+		}
+		if old := prev.of(n, s); old != nil && old.told {
+			r.told = true
+		} else if text := r.Finding.Mistake; text != "" {
+			r.told = true
+			changes = append(changes, Change{Check: r, Told: text})
 		}
 	}
 	if in.Voting {

@@ -67,6 +67,9 @@ func (r *Rule) Evaluate(at memory.Instant) Finding {
 	seen := f
 	f = r.judged(f, groups, at)
 	f.Starts = r.date(seen, f.State, at)
+	if read, current := r.sampler.Reading(); current && read.Inexact != nil {
+		f.Mistake = read.Inexact.Field + ": " + read.Inexact.Problem
+	}
 	return f
 }
 

@@ -29,12 +29,14 @@ type Verdict struct {
 	Stayed   float64       // seconds until now in which only the peers have kept the instance in
 }
 
-// A Change is a new state of a subject or a probe, or a new decision of the peers on a subject.
+// A Change is a new state of a subject or a probe, a new decision of the peers on a subject, or a mistake
+// that the evidence has shown.
 type Change struct {
 	Check  *Result // nil for a probe
 	Probe  states.Probe
 	Was    verdict.State // empty for the first state
 	Voted  bool          // it is a decision
+	Told   string        // the mistake; empty for others
 	Shadow bool          // of a probe: what it would be
 }
 
