@@ -97,7 +97,7 @@ func (m *Monitor) logOverrides(now operator.Overrides, log *slog.Logger) {
 	}
 	log.Warn("overrides are in force", "overrides", inBrief(now))
 	if unknown := now.Unknown(m.has); len(unknown) > 0 {
-		log.Error("overrides name unknown checks", "names", inBrief(unknown))
+		log.Error("overrides name unknown checks", "names", inBrief(unknown), "checks", inBrief(m.names()))
 	}
 }
 
@@ -110,6 +110,15 @@ func inBrief(v any) any {
 }
 
 // has reports whether a check, rule or heartbeat has this name.
+func (m *Monitor) names() (all []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		all = append(all, e.name)
+	}
+	return all
+}
+
 func (m *Monitor) has(name string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

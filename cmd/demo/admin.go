@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -86,7 +88,12 @@ func (m *window) begin(w http.ResponseWriter, r *http.Request) {
 		Reason string    `json:"reason"`
 		Until  time.Time `json:"until"`
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&body); err != nil {
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&body)
+	if bad, is := errors.AsType[*time.ParseError](err); is {
+		problem(w, http.StatusBadRequest, fmt.Sprintf("until: %q is no time like 2026-01-31T18:00:00Z", bad.Value))
+		return
+	}
+	if err != nil {
 		problem(w, http.StatusBadRequest, `the body is not JSON like {"reason": "upgrade", "until": "2026-01-31T18:00:00Z"}`)
 		return
 	}
@@ -107,6 +114,10 @@ func (m *window) begin(w http.ResponseWriter, r *http.Request) {
 func (m *window) end(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.lift == nil && m.monitor.Verdict().Phase == "maintenance" {
+		problem(w, http.StatusConflict, "this maintenance did not begin here: empty the maintenance file, which in Kubernetes is in a ConfigMap of all pods")
+		return
+	}
 	if m.lift != nil {
 		m.lift()
 		m.lift = nil

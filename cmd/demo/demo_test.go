@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -280,6 +281,43 @@ func TestJobs(t *testing.T) {
 	d.do("DELETE", d.admin+"/faults/database-down", "", "")
 	d.await("ready after both faults", func() bool { code, _ := d.ready(); return code == 200 })
 	d.end()
+}
+
+// TestMaintenanceOfFile: a listener can't end what a file has begun, and says so. What it can't begin
+// names the field.
+func TestMaintenanceOfFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "maintenance")
+	if err := os.WriteFile(file, fmt.Appendf(nil, `{"reason":"upgrade","until":%q}`, time.Now().Add(time.Hour).Format(time.RFC3339)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := startDemo(t, func(c *config) { c.maintenance = file })
+	d.await("maintenance", func() bool { code, out := d.ready(); return code == 503 && out == "maintenance: upgrade" })
+	for _, c := range []struct {
+		method, body string
+		code         int
+		want         string
+	}{
+		{"DELETE", "", 409, "did not begin here: empty the maintenance file"},
+		{"PUT", `{"reason":"x"}`, 400, "until: is missing"},
+		{"PUT", `{"reason":"x","until":"20m"}`, 400, `until: \"20m\" is no time like`},
+		{"PUT", `{"reason":"x","until":"2020-01-01T00:00:00Z"}`, 400, "is not in the future"},
+		{"PUT", `{"until":"2020-01-01T00:00:00Z"}`, 400, "reason: is empty"},
+		{"PUT", `{`, 400, "not JSON"},
+	} {
+		req, err := http.NewRequest(c.method, d.admin+"/maintenance", strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := d.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.StatusCode != c.code || !strings.Contains(string(text), c.want) {
+			t.Errorf("%s %s: %d %s; want %d and %q", c.method, c.body, res.StatusCode, text, c.code, c.want)
+		}
+	}
 }
 
 func TestAdmin(t *testing.T) {

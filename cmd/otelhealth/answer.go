@@ -105,20 +105,44 @@ func (a answer) sentence() string {
 	return text
 }
 
-// next says what to do.
-func (a answer) next() string {
+// next says what to do, in lines.
+func (a answer) next() (lines []string) {
 	switch {
 	case a.Lifecycle == "maintenance":
-		return "Somebody has taken it out on purpose. It comes back by itself."
+		return []string{"Somebody has taken it out on purpose, by a file or at the operators' listener. It comes back by itself.", "Sooner: " + page + "#the-lifecycle"}
 	case a.Lifecycle == "draining":
-		return "It shuts down. Look at its successor."
+		return []string{"It shuts down. Look at its successor."}
 	case a.Lifecycle == "starting":
-		return "It has not started yet. If that lasts: " + page + "#the-lifecycle"
-	case a.Status != "pass":
-		return "What each reason means: " + page
+		return []string{"It has not started yet. If that lasts: " + page + "#the-lifecycle"}
 	}
-	return ""
+	for _, c := range a.sorted() {
+		if c.Role == "vital" && c.bad() && !c.Shadow {
+			lines = append(lines, "Liveness fails: "+c.name+": "+c.Output+". Kubernetes restarts it, so save /blackbox/now of the operators' listener first.")
+		}
+	}
+	if a.Status == "pass" {
+		return lines
+	}
+	blamed, _, _ := strings.Cut(a.Output, ": ")
+	anchor := "#nothing-is-judged"
+	for _, c := range a.Checks[blamed] {
+		switch {
+		case strings.HasPrefix(c.Output, "no beat for"):
+			anchor = "#a-heartbeat"
+		case c.Limit != nil || c.MinLimit != nil || c.WarnLimit != nil || c.MinWarnLimit != nil:
+			anchor = "#a-rule"
+		default:
+			anchor = "#an-active-check"
+			if c.bad() {
+				lines = append(lines, "Do other instances fail too? Then it is what they share, and a restart helps nobody. This one alone: its node, its network, its credentials.")
+			}
+		}
+	}
+	return append(lines, "What the reason means, and what to do: "+page+anchor)
 }
+
+// bad reports whether the check counts as failing.
+func (c check) bad() bool { return c.Status == "fail" || c.Status == "stale" || c.Status == "unknown" }
 
 const page = "https://github.com/otelhealth/otelhealth/blob/main/docs/not-ready.md"
 

@@ -10,11 +10,16 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/otelhealth/otelhealth/healthcheck"
+	"github.com/otelhealth/otelhealth/healthcheck/rule"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
 func TestMain(m *testing.M) {
@@ -41,6 +46,24 @@ func TestScripts(t *testing.T) {
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 	services["SECURE"] = secure.URL
+
+	stuck := healthcheck.New(healthcheck.Config{})
+	stuck.Heartbeat("worker", time.Millisecond).Begin()
+	services["STUCK"] = serveMonitor(t, stuck, healthcheck.Pipeline{}, func(v *verdict.Verdict) bool { return v.Liveness.State == verdict.Fail })
+
+	full := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(80), OnFail: healthcheck.NotReady}}})
+	full.Queue("jobs", 100, func() int { return 84 })
+	reader := sdkmetric.NewManualReader()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(full.View()))
+	services["FULL"] = serveMonitor(t, full, healthcheck.Pipeline{Reader: reader, MeterProvider: provider}, func(v *verdict.Verdict) bool {
+		return v.Readiness.State == verdict.Fail && len(v.Results) == 1 && v.Results[0].Value != nil
+	})
+
+	upgraded := healthcheck.New(healthcheck.Config{})
+	if _, err := upgraded.Maintain("upgrade", time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	services["MAINTENANCE"] = serveMonitor(t, upgraded, healthcheck.Pipeline{}, func(v *verdict.Verdict) bool { return v.Phase == "maintenance" })
 	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: func(e *testscript.Env) error {
 		for name, url := range services {
 			e.Setenv(name, url)
@@ -57,20 +80,20 @@ func refuse(context.Context) error { return errRefused }
 // /admin. It returns the address once the first judgement is made.
 func serve(t *testing.T, c healthcheck.Config) string {
 	t.Helper()
-	health := healthcheck.New(c)
-	if err := health.Start(t.Context()); err != nil {
+	return serveMonitor(t, healthcheck.New(c), healthcheck.Pipeline{}, func(v *verdict.Verdict) bool {
+		return len(v.Results) == len(c.Checks) && !slices.ContainsFunc(v.Results, func(r verdict.Result) bool { return r.State == verdict.Unknown })
+	})
+}
+
+// serveMonitor does it for any Monitor, once a verdict is as the test wants it.
+func serveMonitor(t *testing.T, health *healthcheck.Monitor, p healthcheck.Pipeline, until func(*verdict.Verdict) bool) string {
+	t.Helper()
+	if err := health.StartWith(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(health.Stop)
 	for v := range health.Watch(t.Context()) {
-		if v.Time.IsZero() || len(v.Results) < len(c.Checks) {
-			continue
-		}
-		judged := true
-		for _, r := range v.Results {
-			judged = judged && r.State != "unknown"
-		}
-		if judged {
+		if !v.Time.IsZero() && until(v) {
 			break
 		}
 	}

@@ -99,8 +99,8 @@ func tell(out io.Writer, a answer) error {
 	if a.Shadow != nil && a.Shadow.Status != a.Status {
 		fmt.Fprintln(out, strings.TrimSuffix("With the checks in shadow it would be "+a.Shadow.Status+": "+a.Shadow.Output, ": "))
 	}
-	if next := a.next(); next != "" {
-		fmt.Fprintln(out, next)
+	for _, line := range a.next() {
+		fmt.Fprintln(out, line)
 	}
 	if len(a.Checks) > 0 {
 		fmt.Fprintln(out)

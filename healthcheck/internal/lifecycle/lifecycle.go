@@ -48,6 +48,8 @@ func NewMaintenance(reason string, until time.Time) (*Maintenance, error) {
 	switch {
 	case strings.TrimSpace(reason) == "":
 		return nil, fmt.Errorf("reason: is empty")
+	case until.IsZero():
+		return nil, fmt.Errorf("until: is missing; maintenance must end")
 	case left <= 0:
 		return nil, fmt.Errorf("until: %s is not in the future", until.Format(time.RFC3339))
 	case left > maxMaintenance:
