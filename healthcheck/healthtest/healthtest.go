@@ -118,7 +118,8 @@ func (t *T) Want(d time.Duration, name string, s verdict.State, reason string) {
 	t.Fatalf("there is no check, rule or heartbeat %q; there are: %s", name, cmp.Or(strings.Join(names, ", "), "none"))
 }
 
-// WantReady lets d pass. Then readiness must be in state s.
+// WantReady lets d pass. Then readiness must be in state s. A core rule whose metric nobody has recorded
+// fails it, so record the metrics of all of them first.
 func (t *T) WantReady(d time.Duration, s verdict.State) {
 	t.Helper()
 	t.pass(d)

@@ -13,7 +13,7 @@ import (
 
 // Record records a value n times in a metric, as the service does. A [time.Duration] is recorded in
 // seconds, in a metric with the unit s. A number is recorded in a metric without a unit, for a rule
-// with a number.
+// with a number, or for a Prometheus name that has the unit at its end, such as _seconds.
 //
 // The metric is a gauge if a rule of the configuration reads it by rule.Last, rule.TimeSince or rule.TimeUntil, and
 // a histogram otherwise. For another instrument, use T.Meter. Before the first Record the metric
