@@ -31,7 +31,7 @@ var rooms = []struct{ name, imports string }{
 	{"guard", "conventions"},
 	{"evidence", "conventions query text"},
 	{"collect", "conventions evidence guard"},
-	{"history", "evidence query"},
+	{"history", "conventions evidence query"},
 	{"run", "conventions guard text"},
 	// Memory, and requests of people.
 	{"memory", "evidence verdict"},

@@ -2,19 +2,20 @@
 // the collections that a Monitor would have judged: names → instances → samples → collections.
 //
 // In: a [Source] and [Need], the series that rules read. Out: the [Collection] of one instance
-// after the other, in order of time. It knows no role, no probe and no limit's meaning. It guesses
-// nothing: what is not in the backend is not in a collection.
+// after the other, in order of time. It knows no role, no probe and no state's meaning. It guesses
+// nothing: what is not in the backend is not in a collection. It starts no goroutine; several may
+// read at once.
 package history
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
-	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // A Source is a backend that speaks Prometheus' HTTP API. Its methods may be called by several
@@ -30,47 +31,18 @@ type Source struct {
 	InstanceLabels []string
 
 	Way Way // Auto, if it is not set
+
+	wait func(context.Context, time.Duration) error // before another attempt; nil for a timer
 }
 
 // A Way is how samples are read.
 type Way string
 
 const (
-	Auto       Way = ""            // RemoteRead, or Query where the backend has no remote read
+	Auto       Way = ""            // RemoteRead, or Query if the backend has no remote read
 	RemoteRead Way = "remote-read" // compressed chunks, streamed
 	Query      Way = "query"       // raw samples as JSON, six hours a request
 )
-
-// A Need names series that rules read.
-type Need struct {
-	Metric string // as the rule names it
-	Kind   Kind
-	Unit   string // if it is known
-	Scope  string // of the instrument; empty for all
-
-	// Limits are the boundaries of a histogram that matter: only these, or the two around one, are
-	// read, and the count of all. Then counts beyond a limit are exact and shown quantiles are not.
-	// If it is nil, all are read. If it is empty, only the count of all.
-	Limits []query.Number
-
-	// Keys are the attributes that Where and Per name.
-	Keys []string
-}
-
-// A Kind is what a rule takes.
-type Kind int
-
-const (
-	Gauge     Kind = iota // a present value; it comes as an up-down counter, because Prometheus doesn't tell them apart
-	Counter               // growth: a counter, or the count of a histogram
-	Histogram             // with buckets, classic or native
-)
-
-// Find finds the names, the units and the instances of what is needed between two times. If there
-// is nothing, the error says which names were tried.
-func (s *Source) Find(ctx context.Context, needs []Need, from, to time.Time) (*History, error) {
-	return nil, errors.New("not built yet")
-}
 
 // History is the past of a service between two times.
 type History struct {
@@ -78,16 +50,22 @@ type History struct {
 	Instances []Instance
 	Found     []Found // one for each Need, in the same order
 
-	source *Source
+	source  *Source
+	match   []matcher                // of the service's series
+	metrics []*metric                // what is needed and exists
+	keep    map[string]attribute.Key // labels that are attributes, with their keys; nil for all
+	keys    map[string]attribute.Key // labels whose attributes rules name
+	drop    map[string]bool          // labels that are no attributes
+	way     atomic.Pointer[fetchWay] // that works
+	start   bool                     // the process's start time exists
 }
 
 // Found is what a Need is in the backend.
 type Found struct {
 	Need
 	Names      []string  // of its series; empty if there are none
-	Unit       string    // as an instrument has it: s, By
+	Unit       string    // as an instrument has it: s, By; empty if nobody knows
 	Boundaries []float64 // of its histogram's buckets over all instances, without +Inf; nil if it has none
-	Native     bool      // a native histogram, which is exact at powers of two
 }
 
 // An Instance is one process, or several if they had one name after the other.
@@ -96,16 +74,17 @@ type Instance struct {
 	match []matcher // of its series
 }
 
-// A Collection is what one instance exported at one time.
+// A Collection is what one instance exported at one time. It is valid until the next one.
 type Collection struct {
-	At time.Time
+	At time.Time // of its latest sample
 
 	// Metrics have only the samples of this time, by the names that the rules use. A metric that was
-	// exported at another time, or ended, is not in it. It is valid until the next collection.
+	// exported at another time, or ended, is not in it. Samples within a quarter of a second are of
+	// one time. A counter has no start time, because Prometheus keeps none.
 	Metrics evidence.Catalog
 
 	// Restarted reports that the process began anew since the last collection: its counters were
-	// reset together, or its start time changed.
+	// reset together, or replaced by others, or its start time changed.
 	Restarted bool
 
 	// Recorded are the verdicts of this time, if Verdicts were among the needs.
@@ -119,18 +98,35 @@ type Recorded struct {
 	Checks map[string]string // state, by health.check.name
 }
 
-// Verdicts are the needs of Collection.Recorded.
-func Verdicts() []Need { return nil }
-
-// NeedsOf returns what a rule reads, in the order of its metrics. all asks for every bucket of a
-// histogram, so that shown values are right too.
-func NeedsOf(r *query.Rule, all bool) []Need { return nil }
-
-// Read streams the collections of one instance in order of time. An error ends it. Its memory is the
-// compressed samples of the instance. Several goroutines may read at once, each another instance.
+// Read streams the collections of one instance in order of time. An error ends it. It keeps the
+// compressed samples of the instance in memory, or those of six hours if the backend does not stream.
 func (h *History) Read(ctx context.Context, of Instance) iter.Seq2[*Collection, error] {
-	return func(yield func(*Collection, error) bool) { yield(nil, errors.New("not built yet")) }
+	return func(yield func(*Collection, error) bool) {
+		plan, err := h.plan(ctx, of)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		a := newAssembler(h)
+		for part, err := range h.parts(ctx, plan) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			a.add(part)
+			for {
+				c, err := a.next()
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if c == nil {
+					break
+				}
+				if !yield(c, nil) {
+					return
+				}
+			}
+		}
+	}
 }
-
-// matcher selects series, as in PromQL.
-type matcher struct{ name, op, value string }

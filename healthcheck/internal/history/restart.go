@@ -1,0 +1,45 @@
+package history
+
+// A restart finds out whether a process began anew: its counters are reset together, or all of them
+// are replaced by others, or its start time changes. A counter that is reset alone is no restart.
+type restart struct {
+	began  float64 // process start time; 0 if it is not known
+	moved  bool    // the start time changed
+	less   int     // counters that decreased
+	more   int     // that increased
+	kept   int     // that were there before
+	fresh  int     // that were not
+	others bool    // a metric of a fresh one had others before
+}
+
+// begin begins a collection.
+func (r *restart) begin() { *r = restart{began: r.began, moved: r.moved} }
+
+// process notes the process's start time, in seconds.
+func (r *restart) process(began float64) {
+	r.moved = r.moved || r.began != 0 && (began > r.began+1 || began < r.began-1)
+	r.began = began
+}
+
+// count notes a counter.
+func (r *restart) count(t *track, v float64, number int64) {
+	switch {
+	case t.seen == 0:
+		r.fresh++
+		r.others = r.others || t.of.counted
+	case v < t.before:
+		r.less, r.kept = r.less+1, r.kept+1
+	case v > t.before:
+		r.more, r.kept = r.more+1, r.kept+1
+	default:
+		r.kept++
+	}
+	t.before, t.seen = v, number
+}
+
+// end reports whether the process began anew. Metrics of another time are not in the collection.
+func (r *restart) end() bool {
+	moved := r.moved
+	r.moved = false
+	return moved || r.less > 0 && r.less >= r.more || r.kept == 0 && r.fresh > 0 && r.others
+}
