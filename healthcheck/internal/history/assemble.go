@@ -64,7 +64,7 @@ func (a *assembler) add(p *part) {
 
 // track finds the track of a series, or makes it. A bucket without a boundary has none.
 func (a *assembler) track(m *metric, f form, s *series) *track {
-	attrs, of := a.history.identify(s)
+	attrs, of := a.history.identify(m, s)
 	if of.Name == "" && len(m.scopes) == 1 {
 		of.Name = m.scopes[0] // the backend keeps no scopes, so only one can have the name
 	}

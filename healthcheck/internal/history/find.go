@@ -35,11 +35,11 @@ func (s *Source) Find(ctx context.Context, needs []Need, from, to time.Time) (*H
 		return nil, err
 	}
 	of := scope{from, to, with(match, h.anyName())}
-	labels, err := s.labels(ctx, of)
-	if err != nil && !unsupported(err) {
+	labels, err := h.labels(ctx)
+	if err != nil {
 		return nil, err
 	}
-	h.translate(labels)
+	h.translate()
 	if h.Instances, err = s.instances(ctx, of, labels); err != nil {
 		return nil, err
 	}
@@ -121,10 +121,7 @@ func (h *History) resolve(needs []Need, names []string) error {
 	for _, n := range needs {
 		f := Found{Need: n}
 		if m := h.metric(n.Metric); len(m.names) > 0 {
-			f.Unit = m.unit
-			for _, c := range m.names {
-				f.Names = append(f.Names, c.name)
-			}
+			f.Names, f.Unit, f.Native = m.list(), m.unit, n.Kind == Histogram && m.names[0].form == plain
 		}
 		h.Found = append(h.Found, f)
 	}
@@ -156,9 +153,7 @@ func (m *metric) tried(names []string) string {
 func (h *History) anyName() matcher {
 	var names []string
 	for _, m := range h.metrics {
-		for _, c := range m.names {
-			names = append(names, c.name)
-		}
+		names = append(names, m.list()...)
 	}
 	slices.Sort(names)
 	return oneOf(metricName, slices.Compact(names))
@@ -177,14 +172,36 @@ const (
 	scopeVersion = "otel_scope_version"
 )
 
-// translate finds the attributes of labels. labels are those of the series; nil if nobody knows. External
+// labels finds the labels of each metric, and returns all of them; nil if the backend can't tell. External
 // labels, which only remote read adds, are not among them.
-func (h *History) translate(labels []string) {
+func (h *History) labels(ctx context.Context) (all []string, err error) {
+	for _, m := range h.metrics {
+		if len(m.names) == 0 {
+			continue
+		}
+		own, err := h.source.labels(ctx, scope{h.From, h.To, with(h.match, oneOf(metricName, m.list()))})
+		if unsupported(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		m.labels = map[string]bool{}
+		for _, l := range own {
+			m.labels[l] = true
+		}
+		all = append(all, own...)
+	}
+	return all, nil
+}
+
+// translate finds out which labels are attributes.
+func (h *History) translate() {
 	h.drop = map[string]bool{metricName: true, bucketLabel: true, scopeName: true, scopeVersion: true}
 	for _, l := range slices.Concat(targets, h.source.InstanceLabels) {
 		h.drop[l] = true
 	}
-	h.keys = map[string]attribute.Key{}
+	h.keys = map[string]attribute.Key{"otel_metric_overflow": overflow}
 	for _, m := range h.metrics {
 		for _, key := range m.Keys {
 			for _, l := range labelNames(key) {
@@ -193,26 +210,18 @@ func (h *History) translate(labels []string) {
 			}
 		}
 	}
-	h.keys["otel_metric_overflow"] = overflow
-	if labels == nil {
-		return
-	}
-	h.keep = map[string]attribute.Key{}
-	for _, l := range labels {
-		h.keep[l] = attribute.Key(l)
-	}
 }
 
-// key returns the attribute of a label, if it is one.
-func (h *History) key(label string) (attribute.Key, bool) {
-	if h.drop[label] {
+// key returns the attribute that a label of a metric is, if it is one.
+func (h *History) key(m *metric, label string) (attribute.Key, bool) {
+	if h.drop[label] || strings.HasPrefix(label, "__") { // __type__ and __unit__ are of the feature type-and-unit-labels
+		return "", false
+	}
+	if m.labels != nil && !m.labels[label] {
 		return "", false
 	}
 	if key, named := h.keys[label]; named {
 		return key, true
-	}
-	if _, known := h.keep[label]; h.keep != nil && !known {
-		return "", false
 	}
 	return attribute.Key(label), true
 }

@@ -53,9 +53,8 @@ type History struct {
 	source  *Source
 	match   []matcher                // of the service's series
 	metrics []*metric                // what is needed and exists
-	keep    map[string]attribute.Key // labels that are attributes, with their keys; nil for all
-	keys    map[string]attribute.Key // labels whose attributes rules name
-	drop    map[string]bool          // labels that are no attributes
+	keys    map[string]attribute.Key // the attributes of labels that are named otherwise
+	drop    map[string]bool          // labels that never are attributes
 	way     atomic.Pointer[fetchWay] // that works
 	start   bool                     // the process's start time exists
 }
@@ -66,6 +65,7 @@ type Found struct {
 	Names      []string  // of its series; empty if there are none
 	Unit       string    // as an instrument has it: s, By; empty if nobody knows
 	Boundaries []float64 // of its histogram's buckets over all instances, without +Inf; nil if it has none
+	Native     bool      // a native histogram, which is exact at powers of two if its buckets are exponential
 }
 
 // An Instance is one process, or several if they had one name after the other.

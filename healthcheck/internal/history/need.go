@@ -114,8 +114,17 @@ type metric struct {
 	scopes []string
 	names  []candidate
 	unit   string
-	wanted []float64 // Limits, in unit
-	all    bool      // every bucket is wanted
+	wanted []float64       // Limits, in unit
+	all    bool            // every bucket is wanted
+	labels map[string]bool // of its series; nil if nobody knows
+}
+
+// list are its names in the backend.
+func (m *metric) list() (all []string) {
+	for _, c := range m.names {
+		all = append(all, c.name)
+	}
+	return all
 }
 
 // merged joins the needs of one metric.

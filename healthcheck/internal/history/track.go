@@ -58,7 +58,7 @@ func (t *track) advance() error {
 }
 
 // identify finds the attributes and the scope of a series.
-func (h *History) identify(s *series) (attrs attribute.Set, of instrumentation.Scope) {
+func (h *History) identify(m *metric, s *series) (attrs attribute.Set, of instrumentation.Scope) {
 	var list []attribute.KeyValue
 	for _, l := range s.labels {
 		switch l.name {
@@ -67,7 +67,7 @@ func (h *History) identify(s *series) (attrs attribute.Set, of instrumentation.S
 		case scopeVersion:
 			of.Version = l.value
 		}
-		key, is := h.key(l.name)
+		key, is := h.key(m, l.name)
 		switch {
 		case !is || l.value == "":
 		case key == overflow:
