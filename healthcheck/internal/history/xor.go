@@ -15,7 +15,7 @@ func isStale(v float64) bool { return math.Float64bits(v) == staleNaN }
 // the encoding XOR.
 type chunked struct {
 	rest     [][]byte
-	bits     bits
+	bits     bitReader
 	left     int // samples of this chunk
 	n        int // samples read of it
 	t        int64
@@ -37,7 +37,7 @@ func (c *chunked) next(s *sample) (ok bool, err error) {
 		if len(data) < 2 {
 			return false, errTorn
 		}
-		*c = chunked{rest: c.rest, left: int(binary.BigEndian.Uint16(data)), bits: bits{b: data[2:]}}
+		*c = chunked{rest: c.rest, left: int(binary.BigEndian.Uint16(data)), bits: bitReader{b: data[2:]}}
 	}
 	switch c.n {
 	case 0:
@@ -106,15 +106,15 @@ func (c *chunked) value() {
 	c.v ^= c.bits.take(uint(64-c.leading-c.trailing)) << c.trailing
 }
 
-// bits reads numbers of any size. After the end it gives zeros, and says so.
-type bits struct {
+// A bitReader reads numbers of any size. After the end it gives zeros, and says so.
+type bitReader struct {
 	b     []byte
 	held  uint64 // the next bits, at its low end
 	count uint
 	torn  bool
 }
 
-func (r *bits) take(n uint) uint64 {
+func (r *bitReader) take(n uint) uint64 {
 	if n > 32 {
 		high := r.take(n - 32)
 		return high<<32 | r.take(32)
@@ -130,7 +130,7 @@ func (r *bits) take(n uint) uint64 {
 	return r.held >> r.count & (1<<n - 1)
 }
 
-func (r *bits) fill() {
+func (r *bitReader) fill() {
 	if len(r.b) >= 4 && r.count <= 32 {
 		r.held = r.held<<32 | uint64(binary.BigEndian.Uint32(r.b))
 		r.b, r.count = r.b[4:], r.count+32
@@ -142,7 +142,7 @@ func (r *bits) fill() {
 	}
 }
 
-func (r *bits) uvarint() (v uint64) {
+func (r *bitReader) uvarint() (v uint64) {
 	for shift := 0; shift < 64; shift += 7 {
 		b := r.take(8)
 		v |= b & 0x7f << shift
