@@ -27,8 +27,8 @@ import (
 
 const root = "../../../.."
 
-// index is the bucket of a value in an exponential histogram.
-func index(v float64, scale int) int32 {
+// bucketOf is the bucket of a value in an exponential histogram.
+func bucketOf(v float64, scale int) int32 {
 	return int32(math.Ceil(math.Ldexp(math.Log2(v), scale))) - 1
 }
 

@@ -59,7 +59,7 @@ func (p *process) run(seconds int, slow float64) {
 			v := .02 * slow * (1 + p.r.ExpFloat64()*2)
 			at, _ := slices.BinarySearch(bounds, v)
 			p.counts[route][at]++
-			p.fine[route][index(v, 3)]++
+			p.fine[route][bucketOf(v, 3)]++
 		}
 	}
 	p.jobs += int64(p.r.IntN(3))
