@@ -31,10 +31,11 @@ type assembler struct {
 	parts   int
 	restart restart
 	out     Collection
+	lists   map[string][]evidence.Metric // the memory of out.Metrics
 }
 
 func newAssembler(h *History) *assembler {
-	return &assembler{history: h, by: map[string]*track{}, start: math.MaxInt64,
+	return &assembler{history: h, by: map[string]*track{}, start: math.MaxInt64, lists: map[string][]evidence.Metric{},
 		out: Collection{Metrics: evidence.Catalog{}, Recorded: Recorded{map[string]string{}, map[string]string{}, map[string]string{}}}}
 }
 
@@ -214,10 +215,17 @@ func (a *assembler) finish() (any bool) {
 	clear(a.out.Metrics)
 	for _, g := range a.metrics {
 		any = any || g.fresh > 0
-		if data := g.data(a.number, a.out.At); data != nil {
-			a.out.Metrics[g.metric.Metric] = append(a.out.Metrics[g.metric.Metric],
-				evidence.Metric{Name: g.metric.Metric, Unit: g.metric.unit, Data: data, Scope: g.scope})
+		data := g.data(a.number, a.out.At)
+		if data == nil {
+			continue
 		}
+		name := g.metric.Metric
+		list, more := a.out.Metrics[name]
+		if !more {
+			list = a.lists[name][:0]
+		}
+		list = append(list, evidence.Metric{Name: name, Unit: g.metric.unit, Data: data, Scope: g.scope})
+		a.out.Metrics[name], a.lists[name] = list, list
 	}
 	if any {
 		a.out.Restarted = a.restart.end()
