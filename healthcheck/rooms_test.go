@@ -41,6 +41,7 @@ var rooms = []struct{ name, imports string }{
 	{"peers", "guard states verdict votes"},
 	// Judge.
 	{"judge", "evidence lifecycle memory query run states text verdict votes"},
+	{"replay", "evidence judge lifecycle memory query states verdict"},
 	// Answer.
 	{"answer", "conventions judge query states text verdict votes"},
 	{"export", "conventions guard judge query run states verdict votes"},
@@ -58,7 +59,7 @@ var rooms = []struct{ name, imports string }{
 
 // still are the rooms without a clock, a goroutine and a lock. Their results depend only on their
 // input, so they can also judge recorded history.
-var still = []string{"verdict", "states", "query", "rule", "evidence", "memory", "votes", "judge", "answer"}
+var still = []string{"verdict", "states", "query", "rule", "evidence", "memory", "votes", "judge", "replay", "answer"}
 
 const modulePath = "github.com/otelhealth/otelhealth/"
 

@@ -22,6 +22,8 @@ type entry struct {
 	changed bool                                                        // they differ from those of the last collection
 	hidden  map[time.Duration]amounts                                   // folded, by span
 	began   func(metric, kind string, p *series, before time.Time) bool // reports that a new series began at zero
+	apart   *Pace                                                       // of recorded collections; nil in a Monitor
+	unsure  bool                                                        // nobody knows what a recorded collection found when it began
 }
 
 // begin begins a collection.
@@ -101,9 +103,11 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 		// what was there before is not growth
 	case isNew:
 		w.began = true
+		e.doubt(w, sd, kind, buckets, p)
 		w.grow(sd.column, buckets, p, &account{})
 	case reset, start != a.start && p.start.After(b.before) && e.began(sd.in.Metric, kind, p, b.before):
 		w.began = w.began || len(w.slots) == 0
+		e.lost(w)
 		w.grow(sd.column, buckets, p, &account{})
 	default:
 		w.began = w.began || len(w.slots) == 0 // it is back, and its group was gone
@@ -268,7 +272,7 @@ func (e *entry) close() {
 		if len(w.slots) == 0 && w.began && !e.fresh {
 			w.slots = append(w.slots, slot{e.last, make(amounts, len(w.amount))}) // it was not there at the last collection
 		}
-		w.add(e.at, e.span, e.keep)
+		e.add(w, e.keep)
 	}
 	for _, sd := range e.sides {
 		e.note(&sd.overflow, e.keep)
@@ -293,7 +297,20 @@ func (e *entry) note(w *window, keep time.Duration) {
 		w.slots = nil
 		return
 	}
-	w.add(e.at, e.span, keep)
+	e.add(w, keep)
+}
+
+// add takes a snapshot of a window.
+func (e *entry) add(w *window, keep time.Duration) {
+	if e.apart == nil {
+		w.add(e.at, e.span, keep)
+		return
+	}
+	if e.fresh {
+		w.doubts = append(w.doubts, growthDoubt{at: e.at}) // it grew before
+	}
+	w.add(e.at, 0, keep+e.apart.width(keep)+e.at.Sub(e.last))
+	w.forget()
 }
 
 // folded returns what went to the overflow series in a span: of a ratio for each side, of a histogram

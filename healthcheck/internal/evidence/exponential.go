@@ -193,6 +193,9 @@ func (e *entry) regrid(read []Metric) {
 
 func (w *window) move(from, to *grid) {
 	w.amount = moved(from, to, w.amount)
+	for n := range w.doubts {
+		w.doubts[n].amount = moved(from, to, w.doubts[n].amount)
+	}
 	for n := range w.slots {
 		w.slots[n].amount = moved(from, to, w.slots[n].amount)
 	}

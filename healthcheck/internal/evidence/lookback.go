@@ -35,13 +35,13 @@ func (s *Sampler) readWindows(r *Reading, c Catalog) error {
 	if err := s.fit(r, is, both(errs...)); err != nil {
 		return err
 	}
-	e := s.ledger.begin(r.At, in.Window, keep, s.fromZero)
+	e := s.begin(r.At, keep)
 	for n, sd := range s.ledger.sides {
 		e.sum(sd, read[n], kinds[n])
 	}
 	if e.changed { // the old counts can't be compared
 		s.ledger.restart()
-		e = s.ledger.begin(r.At, in.Window, keep, s.fromZero)
+		e = s.begin(r.At, keep)
 		for n, sd := range s.ledger.sides {
 			e.sum(sd, read[n], kinds[n])
 		}
@@ -54,7 +54,12 @@ func (s *Sampler) readWindows(r *Reading, c Catalog) error {
 		}
 	}
 	e.close()
-	err := s.measureAll(r, e)
+	var err error
+	if s.Apart != nil {
+		err = s.keep(e)
+	} else {
+		err = s.measureAll(r, e)
+	}
 	s.miss(r, e)
 	r.Inexact = inexact(r.Rule, e)
 	return err
@@ -170,7 +175,7 @@ func (s *Sampler) measure(e *entry, w *window, span time.Duration) (m Measure, e
 	if !query.Finite(m.Value) { // finite series can have an infinite sum
 		err = fmt.Errorf("%s: the value is %v", s.rule.Indicator.Metric, m.Value)
 	}
-	if s.rule.Lower() && s.rule.Indicator.Kind == query.KindIncrease && covered < span && (m.Crossed != nil || m.Doubt != nil) {
+	if s.rule.Lower() && s.rule.Indicator.Kind == query.KindIncrease && covered < span-early && (m.Crossed != nil || m.Doubt != nil) {
 		m.Crossed, m.Doubt, m.Empty = nil, nil, true // the growth is low because the window is not full yet
 	}
 	return m, err

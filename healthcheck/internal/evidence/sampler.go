@@ -33,6 +33,11 @@ type Sampler struct {
 	// Dated reports whether the start times of a metric's series say when these began at zero. If it
 	// is nil, all do.
 	Dated func(metric string) bool
+
+	// Apart says that the collections are recorded ones, further apart than a Monitor's. Then only
+	// Between returns readings with groups. It is nil in a Monitor.
+	Apart *Pace
+	apart apart
 }
 
 // A Reading is the result of one collection for one rule.
@@ -80,10 +85,20 @@ func (s *Sampler) Sample(at time.Time, c Catalog) {
 	if s.first.IsZero() {
 		s.first = at
 	}
+	s.apart.entry = nil
 	if err := s.read(r, c); err != nil {
 		r.Problem = err.Error()
 		errors.As(err, &r.Mistake)
 	}
+	if s.Apart != nil {
+		s.apart.prev, s.apart.restarted = s.reading.Load(), false
+	}
+	s.reading.Store(r)
+}
+
+// Set makes a reading the last one, as if it were of a collection.
+func (s *Sampler) Set(r *Reading) {
+	r.epoch = s.epoch.Load()
 	s.reading.Store(r)
 }
 

@@ -21,6 +21,8 @@ type window struct {
 	based   bool          // it has had a series of the denominator, if it is a ratio
 	began   bool          // this collection has a series that began at zero
 	problem error         // why this collection can't be judged
+	doubts  []growthDoubt // of recorded collections, oldest first
+	broken  bool          // the last recorded collection can't be judged
 }
 
 type slot struct {
@@ -32,6 +34,10 @@ const (
 	// slotsPerWindow limits the memory of a window. It also limits how much longer than its span a
 	// window is: one part in 30.
 	slotsPerWindow = 30
+
+	// early is by how much a collection may be too young for a window. Ticks come some milliseconds
+	// late, and each another number of them. Without it a window of 30 s would sometimes have 31.
+	early = 50 * time.Millisecond
 
 	// maxAmount leaves room below 2^53, where a float64 can't count by ones any more.
 	maxAmount = 1 << 50
@@ -75,7 +81,7 @@ func (w *window) rebase() {
 }
 
 // growth is the difference between the newest snapshot and an older one: the newest that is at
-// least span old, or the oldest if there is none. covered is the time between the two.
+// least span old, by a tick or so, or the oldest if there is none. covered is the time between the two.
 func (w *window) growth(span time.Duration) (d amounts, covered time.Duration) {
 	if len(w.slots) == 0 {
 		return make(amounts, max(1, len(w.amount))), 0
@@ -83,7 +89,7 @@ func (w *window) growth(span time.Duration) (d amounts, covered time.Duration) {
 	last := w.slots[len(w.slots)-1]
 	base := w.slots[0]
 	for _, s := range w.slots {
-		if last.at.Sub(s.at) < span {
+		if last.at.Sub(s.at) < span-early {
 			break
 		}
 		base = s

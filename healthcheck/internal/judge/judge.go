@@ -7,6 +7,7 @@
 package judge
 
 import (
+	"cmp"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -81,8 +82,13 @@ type Inputs struct {
 // A Judge makes one judgement after another. Only one goroutine at a time may use it.
 type Judge struct {
 	Subjects []*Subject
-	resumed  time.Time               // start of the judgements without a gap
-	rows     map[*Subject]*votes.Row // of failing checks
+
+	// Suspension is the shortest gap between judgements in which the process was suspended. It is that
+	// of a Monitor if zero.
+	Suspension time.Duration
+
+	resumed time.Time               // start of the judgements without a gap
+	rows    map[*Subject]*votes.Row // of failing checks
 }
 
 const (
@@ -94,7 +100,7 @@ const (
 // check and collects nothing, so it never waits.
 func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 	now := in.Now
-	if prev == nil || now.Sub(prev.Time) > memory.Suspension {
+	if prev == nil || now.Sub(prev.Time) > cmp.Or(j.Suspension, memory.Suspension) {
 		j.resumed = now
 	}
 	at := memory.Instant{Now: now, Resumed: j.resumed}

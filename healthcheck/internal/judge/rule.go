@@ -100,6 +100,23 @@ func (r *Rule) date(seen Finding, state verdict.State, at memory.Instant) run.St
 	return r.starts
 }
 
+// Observe returns what the rule found, without a decision on an ejection, and whether a crossing goes
+// on. It is for a caller that decides itself.
+func (r *Rule) Observe(at memory.Instant) (f Finding, ongoing bool) {
+	f, groups := r.seen(at)
+	if !states.Good(f.State) && f.State != verdict.Fail {
+		r.groups.Gap(at)
+		return f, false
+	}
+	return r.remember(f, groups, at)
+}
+
+// Remembers reports whether a crossing is remembered. If none is, good evidence changes nothing.
+func (r *Rule) Remembers() bool { return !r.groups.Empty() }
+
+// Forget forgets all crossings.
+func (r *Rule) Forget() { r.groups.Forget() }
+
 // judged adds the memory of the rule to a finding.
 func (r *Rule) judged(f Finding, groups []evidence.Measure, at memory.Instant) Finding {
 	if !states.Good(f.State) && f.State != verdict.Fail {

@@ -25,6 +25,9 @@ func NewGroups(wait, keep time.Duration) Groups {
 	return Groups{wait, keep, map[attribute.Distinct]*group{}}
 }
 
+// Empty reports whether no group has crossed anything.
+func (g *Groups) Empty() bool { return len(g.all) == 0 }
+
 // Forget resets the memory.
 func (g *Groups) Forget() { clear(g.all) }
 

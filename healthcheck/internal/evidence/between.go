@@ -1,0 +1,390 @@
+package evidence
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+)
+
+// Between returns what a Monitor may have read at any time from one to another: its reading was not
+// better than best and not worse than worst. Both times are after the last recorded collection but
+// one, and not after the last. If both are that of the last collection, most is known. since is from
+// when to when the Monitor has forgotten what was before; zero if it has not.
+func (s *Sampler) Between(from, to time.Time, since [2]time.Time) (best, worst *Reading) {
+	last, prev := s.reading.Load(), s.apart.prev
+	exact := from.Equal(last.At)
+	b, w := *last, *last
+	b.At, w.At = to, to
+	best, worst = &b, &w
+	best.Groups, worst.Groups = nil, nil
+	if !exact {
+		best.Problem = ""
+		if last.Problem != "" || prev != nil && prev.Problem != "" { // it may have been well, or failing
+			worst.Problem = ""
+			worst.Groups, worst.Traffic.Known = s.anything(), true
+			return best, worst
+		}
+	}
+	switch {
+	case s.rule.Indicator.Windowed():
+		s.windowsBetween(best, worst, span{from, to, since})
+	case exact:
+		best.Groups, worst.Groups = last.Groups, last.Groups
+	default:
+		s.valuesBetween(best, worst, from, to)
+	}
+	s.unmatchedBetween(best, worst, span{from, to, since})
+	return best, worst
+}
+
+// span is a time in which a Monitor has collected once more.
+type span struct {
+	from, to time.Time
+	since    [2]time.Time
+}
+
+// windowsBetween compares the growth of each group with the rule.
+func (s *Sampler) windowsBetween(best, worst *Reading, at span) {
+	e := s.apart.entry
+	if e == nil {
+		return // the last collection can't be read, and says why
+	}
+	for _, w := range e.windows {
+		if len(w.slots) == 0 || !w.based || w.broken && !at.from.Before(e.at) {
+			continue
+		}
+		low, high := s.growthBetween(e, w, at)
+		best.Groups, worst.Groups = append(best.Groups, low), append(worst.Groups, high)
+		if s.Long {
+			s.trafficBetween(e, w, at, &best.Traffic, &worst.Traffic)
+		}
+	}
+	if s.Long {
+		s.knownBetween(at, &best.Traffic, &worst.Traffic)
+	}
+	if !slices.ContainsFunc(e.sides, func(sd *side) bool { return len(sd.overflow.slots) > 0 }) {
+		return
+	}
+	none := &window{}
+	if len(s.rule.Indicator.GroupBy) > 0 {
+		none.attrs = overflowGroup
+	} else if len(worst.Groups) > 0 {
+		return
+	}
+	low, high := s.growthBetween(e, none, at)
+	if high.Crossed != nil {
+		low.Empty = true
+		best.Groups, worst.Groups = append(best.Groups, low), append(worst.Groups, high)
+	}
+}
+
+// growthBetween compares the growth of a group with the rule, in the best case and in the worst.
+func (s *Sampler) growthBetween(e *entry, w *window, at span) (best, worst Measure) {
+	in := &s.rule.Indicator
+	best, worst = s.measureBetween(e, w, at, in.Window)
+	if s.Long {
+		longBest, longWorst := s.measureBetween(e, w, at, longWindows*in.Window)
+		nowBest, nowWorst := s.measureBetween(e, w, at, in.Window/3)
+		best.confirm(longBest, nowBest)
+		worst.confirm(longWorst, nowWorst)
+		worst.Ongoing = worst.Ongoing || worst.Crossed != nil && nowWorst.Bad > 0
+	}
+	return best, worst
+}
+
+// confirm sets Lasting and Ongoing of a measure that crosses a limit.
+func (m *Measure) confirm(longer, now Measure) {
+	if m.Crossed == nil {
+		return
+	}
+	same := func(o Measure) bool { return o.Crossed != nil && o.Crossed.Edge == m.Crossed.Edge }
+	m.Lasting = same(longer)
+	m.Ongoing = same(now) || now.Empty && (m.Crossed.Lower() || now.Bad > 0)
+}
+
+// measureBetween compares the growth over a span.
+func (s *Sampler) measureBetween(e *entry, w *window, at span, over time.Duration) (best, worst Measure) {
+	r, in := s.effective(), &s.rule.Indicator
+	size := len(e.sides)
+	if in.Kind != query.KindIncrease && in.Kind != query.KindRatio {
+		size = len(e.bounds) + 1
+	}
+	g := w.between(e, at, over, size)
+	extra := e.foldedBetween(at, over, size)
+	for n := range extra {
+		extra[n] += g.high[n] - g.low[n]
+	}
+	best = compare(r, g.low, extra, e.bounds)
+	worst = best
+	if d := best.Doubt; d != nil {
+		worst.Crossed, worst.Empty = d.Bound, false
+	}
+	worst.Bad = compare(r, g.high, nothing, e.bounds).Bad
+	if g.open {
+		worst.Crossed, worst.Empty, worst.Bad = worstBound(r), false, math.Inf(1)
+		if in.Kind != query.KindIncrease || r.Lower() {
+			best.Crossed = nil // what is not known can be any number of good events
+		}
+	}
+	best.Doubt, worst.Doubt = nil, nil
+	best.Group, worst.Group = w.attrs, w.attrs
+	if r.Lower() && in.Kind == query.KindIncrease {
+		if g.young || w.live != e.now {
+			best.Crossed, best.Empty = nil, true
+		}
+		if g.never {
+			worst.Crossed, worst.Empty = nil, true
+		}
+	}
+	return best, worst
+}
+
+// growthRange is the growth of a group, which is not known exactly.
+type growthRange struct {
+	low, high amounts
+	open      bool // it may be any more than high
+	young     bool // the window may not be full
+	never     bool // it is not full for certain
+}
+
+// between returns the growth of a window at a time of a span. Its amounts never decrease, so between
+// two snapshots they are between those of the two.
+func (w *window) between(e *entry, at span, over time.Duration, size int) growthRange {
+	g := growthRange{low: make(amounts, size), high: make(amounts, size)}
+	if len(w.slots) == 0 || len(w.amount) != size {
+		return g
+	}
+	first, oldest, earlier := w.base(e, at, over)
+	end, after := w.last(at.from), w.first(at.to)
+	if g.open = after < 0; g.open {
+		after = len(w.slots) - 1
+	}
+	for n := range size {
+		g.high[n] = w.slots[after].amount[n] - w.slots[first].amount[n]
+		if end >= 0 && oldest >= 0 {
+			g.low[n] = w.slots[end].amount[n] - w.slots[oldest].amount[n]
+		}
+	}
+	for _, d := range w.doubts {
+		switch {
+		case !earlier && !d.at.After(w.slots[first].at):
+		case d.amount == nil:
+			g.open = true
+		case !d.at.After(at.from):
+			for n := range min(size, len(d.amount)) {
+				g.low[n] -= d.amount[n]
+			}
+		}
+	}
+	for n := range size {
+		g.low[n] = max(0, g.low[n])
+		g.high[n] = max(g.low[n], g.high[n])
+	}
+	begun := w.slots[min(1, len(w.slots)-1)].at
+	if at.since[1].After(begun) {
+		begun = at.since[1].Add(e.apart.Tick)
+	}
+	g.young = at.from.Sub(begun) < over-early
+	g.never = at.to.Sub(w.slots[0].at) < over-early && !slices.ContainsFunc(w.doubts, func(d growthDoubt) bool { return d.amount == nil }) ||
+		!at.since[0].IsZero() && at.to.Sub(at.since[0]) < over-early
+	return g
+}
+
+// base returns between which snapshots the base of a growth lies: the newest snapshot that a Monitor
+// has and that is old enough, or its oldest one. earlier is set if it may be older than all of w.
+func (w *window) base(e *entry, at span, over time.Duration) (first, last int, earlier bool) {
+	width := e.apart.width(e.span)
+	low, high := at.from.Add(-over-width), at.to.Add(-over+early)
+	if at.since[0].After(low) {
+		low = at.since[0]
+	}
+	if next := at.since[1].Add(e.apart.Tick); !at.since[1].IsZero() && next.After(high) {
+		high = next
+	}
+	if at.from.Equal(at.to) && width == e.apart.Tick && !at.from.Before(e.at) && at.since[1].Before(low) {
+		// A recorded collection is one of the Monitor's too. If it is old enough, and the next one is
+		// too young, it is the base.
+		if n := w.last(high.Add(-early / 2)); n >= 0 && w.slots[n].at.After(high.Add(early-e.apart.Tick)) {
+			return n, n, false
+		}
+	}
+	return max(0, w.last(low)), w.first(high), low.Before(w.slots[0].at)
+}
+
+// last is the last snapshot until a time; -1 if there is none.
+func (w *window) last(until time.Time) int {
+	n := len(w.slots) - 1
+	for n >= 0 && w.slots[n].at.After(until) {
+		n--
+	}
+	return n
+}
+
+// first is the first snapshot from a time on; -1 if there is none.
+func (w *window) first(from time.Time) int {
+	n := w.last(from)
+	if n >= 0 && w.slots[n].at.Equal(from) {
+		return n
+	}
+	if n++; n == len(w.slots) {
+		return -1
+	}
+	return n
+}
+
+// foldedBetween returns how much may have gone to the overflow series.
+func (e *entry) foldedBetween(at span, over time.Duration, size int) amounts {
+	out := make(amounts, size)
+	for _, sd := range e.sides {
+		w := &sd.overflow
+		if len(w.slots) == 0 {
+			continue
+		}
+		g := w.between(e, at, over, len(w.amount))
+		for n, v := range g.high {
+			if g.open {
+				v = boundless
+			}
+			if n < size && (len(e.sides) == 1 || n == sd.column) {
+				out[n] += v
+			}
+		}
+	}
+	return out
+}
+
+// boundless is more than anything counts, and can be added up.
+const boundless = 1e300
+
+// overflowGroup is the group of all that has no events of its own.
+var overflowGroup = attribute.NewSet(overflowKey.Bool(true))
+
+// valuesBetween compares what a present value may have been between two collections. A timestamp is
+// between the two that were recorded. Nothing is known of another value.
+func (s *Sampler) valuesBetween(best, worst *Reading, from, to time.Time) {
+	in := &s.rule.Indicator
+	last, prev := s.reading.Load(), s.apart.prev
+	var before []Measure
+	if prev != nil {
+		before = prev.Groups
+	}
+	for _, m := range last.Groups {
+		n := slices.IndexFunc(before, func(o Measure) bool { return o.Group.Equals(&m.Group) })
+		b, w := m, m
+		b.Crossed, w.Crossed, w.Empty = nil, worstBound(s.effective()), false
+		if n >= 0 && in.Kind.OfTime() {
+			value := between(in.Kind, before[n].Value, prev.At, m.Value, last.At, from, to)
+			b.Crossed, w.Crossed = value.crossings(s.effective())
+		}
+		best.Groups, worst.Groups = append(best.Groups, b), append(worst.Groups, w)
+	}
+	for _, m := range before {
+		if !slices.ContainsFunc(last.Groups, func(o Measure) bool { return o.Group.Equals(&m.Group) }) {
+			m.Crossed, m.Empty = worstBound(s.effective()), false
+			worst.Groups = append(worst.Groups, m)
+		}
+	}
+}
+
+// between returns the age of a timestamp, or the time until it, at a time of a span, from two values.
+func between(k query.Kind, a float64, atA time.Time, b float64, atB, from, to time.Time) interval {
+	var all []float64
+	for _, t := range [...]time.Time{from, to} {
+		for _, v := range [...]struct {
+			v  float64
+			at time.Time
+		}{{a, atA}, {b, atB}} {
+			passed := t.Sub(v.at).Seconds()
+			if k == query.KindTimeUntil {
+				passed = -passed
+			}
+			all = append(all, v.v+passed)
+		}
+	}
+	return interval{slices.Min(all), slices.Max(all)}
+}
+
+// unmatchedBetween says what the filter misses for certain, and what it may miss.
+func (s *Sampler) unmatchedBetween(best, worst *Reading, at span) {
+	last, prev := s.reading.Load(), s.apart.prev
+	best.Unmatched, worst.Unmatched = nil, nil
+	if last.Hidden != "" && !at.from.Equal(last.At) {
+		best.Hidden = ""
+	}
+	var before *Unmatched
+	if prev != nil {
+		before = prev.Unmatched
+	}
+	u := cmp.Or(last.Unmatched, before)
+	if u == nil {
+		return
+	}
+	may := *u
+	may.Lasting = u.Lasting || prev != nil && last.At.Sub(s.unmatched)+last.At.Sub(prev.At) >= s.rule.Indicator.Window
+	worst.Unmatched = &may
+	if last.Unmatched == nil || before == nil || !last.Unmatched.Lasting || !before.Lasting || s.apart.entry == nil {
+		return
+	}
+	for _, sd := range s.apart.entry.sides {
+		least := max(1, s.rule.Indicator.MinEvents)
+		if w := &sd.missed; sd.matched || len(w.slots) > 0 && w.between(s.apart.entry, at, s.rule.Indicator.Window, len(w.amount)).low[0] >= least {
+			best.Unmatched = last.Unmatched // nobody else could have seen a match
+		}
+	}
+}
+
+// Blind returns the readings of a time of which nobody knows anything.
+func (s *Sampler) Blind(at time.Time) (best, worst *Reading) {
+	r := s.effective()
+	best = &Reading{At: at, Rule: r}
+	worst = &Reading{At: at, Rule: r, Groups: s.anything(), Traffic: Traffic{Known: true}}
+	return best, worst
+}
+
+// anything is the worst that the groups of a reading can be.
+func (s *Sampler) anything() []Measure {
+	return []Measure{{Crossed: worstBound(s.effective()), Bad: math.Inf(1), Lasting: true, Ongoing: true}}
+}
+
+// trafficBetween adds the traffic of a group: at least that of least, and at most that of most.
+func (s *Sampler) trafficBetween(e *entry, w *window, at span, least, most *Traffic) {
+	in := &s.rule.Indicator
+	if in.Kind == query.KindIncrease {
+		return
+	}
+	events := func(over time.Duration) (low, high float64) {
+		g := w.between(e, at, over, len(w.amount))
+		low, high = total(g.low), total(g.high)
+		if in.Kind == query.KindRatio {
+			low, high = g.low[1], g.high[1]
+		}
+		if g.open {
+			high = boundless
+		}
+		low *= over.Seconds() / (over + e.apart.width(e.span)).Seconds() // its base may be older
+		return low, high
+	}
+	low, high := events(in.Window)
+	least.Rate += low / in.Window.Seconds()
+	most.Rate += high / in.Window.Seconds()
+	low, high = events(in.Window / 3)
+	least.Recent += low
+	most.Recent += high
+}
+
+// knownBetween says whether the windows are full.
+func (s *Sampler) knownBetween(at span, least, most *Traffic) {
+	in := &s.rule.Indicator
+	least.Span, most.Span = in.Window/3, in.Window/3
+	first := s.first
+	if at.since[1].After(first) {
+		first = at.since[1].Add(s.Apart.Tick)
+	}
+	least.Known = at.from.Sub(first) >= in.Window || in.Kind == query.KindIncrease
+	most.Known = at.since[0].IsZero() || at.to.Sub(at.since[0]) >= in.Window || in.Kind == query.KindIncrease
+}

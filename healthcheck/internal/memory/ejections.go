@@ -1,0 +1,188 @@
+package memory
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// Ejections are all that an [Ejection] may have decided, if it is not known exactly what it saw. They
+// keep three hulls: the instance is in, it is out, or it is back on probation. More than one can be
+// possible at a time.
+type Ejections struct {
+	base, window   time.Duration
+	early          time.Duration
+	jitter         [2]float64 // from where to where
+	in, out, back  phase
+	lastCall       time.Time
+	lowest, utmost verdict.State // of this call
+}
+
+// A phase is from where to where all lies that an Ejection remembers. The first of each pair is the one
+// that keeps the instance in.
+type phase struct {
+	here   bool
+	since  [2]time.Time // of the windows; zero if they began long ago
+	failed [2]time.Duration
+	usual  [2]baseline
+	count  [2]int
+	end    [2]time.Time // of the ejection or the probation
+}
+
+// A Sight is what an Ejection may have observed: at least the first, and at most the second. State is
+// what the rule found without it.
+type Sight [2]struct {
+	Observation
+	State verdict.State
+}
+
+// NewEjections makes the memory of one rule, as NewEjection does. early is by how much a tick may be
+// early or late.
+func NewEjections(base, window, early time.Duration, jitter [2]float64) *Ejections {
+	return &Ejections{base: cmp.Or(base, baseEjectionTime), window: window, early: early, jitter: jitter, in: phase{here: true}}
+}
+
+// In reports whether the instance may be in, and from when to when its windows may have begun.
+func (e *Ejections) In() (may bool, since [2]time.Time) { return e.in.here, e.in.since }
+
+// Back reports whether the instance may be on probation, and from when to when its windows may have
+// begun.
+func (e *Ejections) Back() (may bool, since [2]time.Time) { return e.back.here, e.back.since }
+
+// Calm reports whether the instance is in, and nothing counts against it.
+func (e *Ejections) Calm() bool {
+	return e.in.here && !e.out.here && !e.back.here && e.in.failed[1] == 0
+}
+
+// Next returns the lowest and the highest state of the rule. in and back are what it sees if the
+// instance is in, and if it is on probation.
+func (e *Ejections) Next(in, back Sight, now time.Time) (low, high verdict.State) {
+	e.lowest, e.utmost = "", ""
+	was := *e
+	e.in, e.out, e.back = phase{}, phase{}, phase{}
+	if o := was.out; o.here {
+		if now.Before(o.end[1]) {
+			e.out.add(o)
+			e.may(verdict.Fail)
+		}
+		if !now.Before(o.end[0]) {
+			o.since, o.failed = [2]time.Time{now, now}, [2]time.Duration{}
+			end := now.Add(e.window + probationTime)
+			o.end = [2]time.Time{end, end}
+			e.back.add(o)
+			e.may(verdict.Warn)
+		}
+	}
+	if was.in.here {
+		e.step(was.in, in, now, false)
+	}
+	if was.back.here {
+		e.step(was.back, back, now, true)
+	}
+	e.lastCall = now
+	return e.lowest, e.utmost
+}
+
+// may notes a state.
+func (e *Ejections) may(s verdict.State) {
+	order := map[verdict.State]int{verdict.Warn: 1, verdict.Unknown: 2, verdict.Stale: 3, verdict.Fail: 4}
+	if e.lowest == "" || order[s] < order[e.lowest] {
+		e.lowest = s
+	}
+	if e.utmost == "" || order[s] > order[e.utmost] {
+		e.utmost = s
+	}
+}
+
+// step decides for one phase.
+func (e *Ejections) step(p phase, seen Sight, now time.Time, probation bool) {
+	best, worst := &seen[0], &seen[1]
+	p.usual[0].learn(best.Traffic, false, now) // rises slowly
+	p.usual[1].learn(worst.Traffic, true, now)
+	if !best.Traffic.Known && worst.Traffic.Known {
+		p.usual[0].rate = min(p.usual[0].rate, p.usual[1].rate)
+	}
+	overload := [2]bool{
+		p.usual[0].rate == 0 || p.usual[0].exceeded(worst.Traffic), // perhaps
+		p.usual[1].exceeded(best.Traffic),                          // for certain
+	}
+	if best.Traffic.Rate == 0 && worst.Traffic.Rate == 0 { // it has none to compare
+		overload = [2]bool{}
+	}
+	passed := min(now.Sub(e.lastCall), maxGap)
+	p.failed[0] = fails(p.failed[0], passed, best.Failing, overload[0])
+	p.failed[1] = fails(p.failed[1], passed, worst.Failing, overload[1])
+	low := &Ejection{base: e.base, window: e.window, jitter: e.jitter[0], count: p.count[0]}
+	high := &Ejection{base: e.base, window: e.window, jitter: e.jitter[1], count: p.count[1]}
+	possible := worst.Failing && worst.Traffic.Known && !overload[1] && worst.Ongoing && (probation || p.failed[1]+e.early >= low.delay())
+	certain := best.Failing && best.Traffic.Known && !overload[0] && best.Ongoing && (probation || p.failed[0]-e.early >= high.delay())
+	if possible {
+		o := p
+		o.end = [2]time.Time{now.Add(low.time() - e.early), now.Add(high.time() + e.early)}
+		o.failed = [2]time.Duration{}
+		o.count[0]++
+		o.count[1]++
+		e.out.add(o)
+		e.may(verdict.Fail)
+	}
+	if certain {
+		return
+	}
+	if probation {
+		if now.Before(p.end[1]) || worst.Failing {
+			e.back.add(p)
+			e.may(verdict.Warn)
+		}
+		if now.Before(p.end[0]) || best.Failing {
+			return
+		}
+		p.end, p.count = [2]time.Time{}, [2]int{}
+	}
+	e.in.add(p)
+	for _, s := range [...]verdict.State{best.State, worst.State} {
+		if s == verdict.Fail {
+			s = verdict.Warn // it waits, or there is a reason to stay
+		}
+		e.may(s)
+	}
+}
+
+// fails is the time of failing, as Ejection.stays counts it.
+func fails(so, passed time.Duration, failing, overload bool) time.Duration {
+	switch {
+	case !failing:
+		return 0
+	case overload:
+		return max(0, so-passed)
+	}
+	return so + passed
+}
+
+// add makes a phase possible, or widens it.
+func (p *phase) add(o phase) {
+	if !p.here {
+		*p, p.here = o, true
+		return
+	}
+	if o.since[0].Before(p.since[0]) {
+		p.since[0] = o.since[0]
+	}
+	if o.since[1].After(p.since[1]) {
+		p.since[1] = o.since[1]
+	}
+	p.failed = [2]time.Duration{min(p.failed[0], o.failed[0]), max(p.failed[1], o.failed[1])}
+	p.usual[0].rate, p.usual[1].rate = min(p.usual[0].rate, o.usual[0].rate), max(p.usual[1].rate, o.usual[1].rate)
+	for n := range p.usual {
+		if o.usual[n].learned.After(p.usual[n].learned) {
+			p.usual[n].learned = o.usual[n].learned
+		}
+	}
+	p.count = [2]int{min(p.count[0], o.count[0]), max(p.count[1], o.count[1])}
+	if o.end[0].Before(p.end[0]) {
+		p.end[0] = o.end[0]
+	}
+	if o.end[1].After(p.end[1]) {
+		p.end[1] = o.end[1]
+	}
+}

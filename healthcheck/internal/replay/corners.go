@@ -1,0 +1,105 @@
+package replay
+
+import (
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
+)
+
+// corners are two rules: one judges the best case, and one the worst. All that a rule remembers of
+// crossings is monotone, so the truth is in between.
+type corners struct {
+	began       time.Time
+	best, worst corner
+}
+
+type corner struct {
+	held *evidence.Sampler
+	rule *judge.Rule
+}
+
+// slack is by how much a tick of a real Monitor may be early or late.
+const slack = 100 * time.Millisecond
+
+func (i *Instance) newCorners(r *Rule, long bool) *corners {
+	keep := r.KeepFor
+	if long {
+		keep = 0 // the ejection has it
+	}
+	corner := func(by time.Duration, created judge.Created) (c corner) {
+		c.held = &evidence.Sampler{Long: long}
+		c.rule = judge.NewRule(r.Query, shift(r.For, by), shift(keep, -by), c.held, created, time.Time{}, 0)
+		return c
+	}
+	return &corners{
+		best: corner(slack, func(string) judge.Creation { return judge.Recorded }),
+		worst: corner(-slack, func(metric string) judge.Creation {
+			if i.known(metric) {
+				return judge.Observed
+			}
+			return judge.NotCreated
+		}),
+	}
+}
+
+func shift(d, by time.Duration) time.Duration {
+	if d == 0 {
+		return 0
+	}
+	return max(0, d+by)
+}
+
+// at gives both rules their readings.
+func (c *corners) at(now time.Time, best, worst *evidence.Reading) memory.Instant {
+	if c.began.IsZero() {
+		c.began = now
+	}
+	c.best.held.Set(best)
+	c.worst.held.Set(worst)
+	return memory.Instant{Now: now, Resumed: c.began}
+}
+
+// calm reports whether good evidence changes nothing.
+func (c *corners) calm() bool { return !c.best.rule.Remembers() && !c.worst.rule.Remembers() }
+
+// plain is the court of a rule that ejects nothing.
+type plain struct {
+	sampler *evidence.Sampler
+	*corners
+}
+
+var always [2]time.Time // the windows began long ago
+
+func (p *plain) quiet(from, to time.Time) bool {
+	if !p.calm() {
+		return false
+	}
+	best, worst := p.sampler.Between(from, to, always)
+	return same(best, worst) && clean(best)
+}
+
+func (p *plain) steady(from, to time.Time) (func(time.Time) Range, bool) {
+	best, worst := p.sampler.Between(from, to, always)
+	return func(at time.Time) Range {
+		b, w := *best, *worst
+		b.At, w.At = at, at
+		return p.of(at, &b, &w)
+	}, same(best, worst)
+}
+
+func (p *plain) judge(at time.Time) Range {
+	best, worst := p.sampler.Between(at, at, always)
+	return p.of(at, best, worst)
+}
+
+func (p *plain) blind(at time.Time) {
+	best, worst := p.sampler.Blind(at)
+	p.of(at, best, worst)
+}
+
+func (p *plain) of(at time.Time, best, worst *evidence.Reading) Range {
+	now := p.at(at, best, worst)
+	return Range{p.best.rule.Evaluate(now).State, p.worst.rule.Evaluate(now).State}
+}

@@ -1,0 +1,95 @@
+package replay
+
+import (
+	"slices"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// ejecting is the court of a rule that takes its instance out by an ejection. When that began is known
+// only from where to where, and then so is all that follows. It is also not what would have been: the
+// requests of an instance that is out go to the others.
+type ejecting struct {
+	sampler   *evidence.Sampler
+	in, back  *corners // while the instance is in, and on probation
+	ejections *memory.Ejections
+	window    time.Duration
+}
+
+func (i *Instance) newEjecting(r *Rule, s *evidence.Sampler) *ejecting {
+	jitter := [2]float64{0, 1}
+	if i.config.Jitter != nil {
+		jitter[0], jitter[1] = i.config.Jitter(r.Name)
+	}
+	return &ejecting{
+		sampler: s, in: i.newCorners(r, true), back: i.newCorners(r, true), window: r.Query.Indicator.Window,
+		ejections: memory.NewEjections(r.KeepFor, r.Query.Indicator.Window, i.config.Tick+slack, jitter),
+	}
+}
+
+func (e *ejecting) quiet(from, to time.Time) bool {
+	_, since := e.ejections.In()
+	if !e.ejections.Calm() || !e.in.calm() {
+		return false
+	}
+	best, worst := e.sampler.Between(from, to, since)
+	if !same(best, worst) || !clean(best) {
+		return false
+	}
+	e.ejections.Next(sight(best, worst, verdict.Pass, verdict.Pass, false, false), memory.Sight{}, to)
+	return true
+}
+
+func (e *ejecting) steady(time.Time, time.Time) (func(time.Time) Range, bool) { return nil, false }
+
+func (e *ejecting) judge(at time.Time) Range {
+	var in, back memory.Sight
+	_, since := e.ejections.In()
+	in = e.look(e.in, at, since)
+	may, since := e.ejections.Back()
+	if may {
+		back = e.look(e.back, at, since)
+	}
+	low, high := e.ejections.Next(in, back, at)
+	if now, since := e.ejections.Back(); now && since[1].Equal(at) { // it has just forgotten
+		e.back.best.rule.Forget()
+		if !may {
+			e.back.worst.rule.Forget()
+		}
+	}
+	return Range{low, high}
+}
+
+// look is what the rule may see.
+func (e *ejecting) look(c *corners, at time.Time, since [2]time.Time) memory.Sight {
+	best, worst := e.sampler.Between(at, at, since)
+	return e.sees(c, at, best, worst)
+}
+
+func (e *ejecting) sees(c *corners, at time.Time, best, worst *evidence.Reading) memory.Sight {
+	now := c.at(at, best, worst)
+	low, lowGoesOn := c.best.rule.Observe(now)
+	high, highGoesOn := c.worst.rule.Observe(now)
+	return sight(best, worst, low.State, high.State, lowGoesOn, highGoesOn)
+}
+
+func sight(best, worst *evidence.Reading, low, high verdict.State, lowGoesOn, highGoesOn bool) (s memory.Sight) {
+	if len(worst.Groups) > 1 { // nobody knows which one is the worst
+		lowGoesOn, highGoesOn = false, slices.ContainsFunc(worst.Groups, func(m evidence.Measure) bool { return m.Ongoing })
+	}
+	s[0].State, s[0].Failing, s[0].Ongoing, s[0].Traffic = low, low == verdict.Fail, lowGoesOn, best.Traffic
+	s[1].State, s[1].Failing, s[1].Ongoing, s[1].Traffic = high, high == verdict.Fail, highGoesOn, worst.Traffic
+	if worst.Problem != "" { // a Monitor that could read it before warns, and ejects nobody
+		s[0].State, s[1].State = verdict.Warn, verdict.Unknown
+		s[1].Failing, s[1].Traffic.Known = true, false
+	}
+	return s
+}
+
+func (e *ejecting) blind(at time.Time) {
+	best, worst := e.sampler.Blind(at)
+	e.ejections.Next(e.sees(e.in, at, best, worst), e.sees(e.back, at, best, worst), at)
+}

@@ -1,0 +1,168 @@
+// Package replay judges recorded collections by rules, in virtual time, with the packages that judge
+// in a Monitor: collections → readings in the best and in the worst case → judgements → spans.
+//
+// In: the collections of one process after another, in order of time, by [Instance.Collect]. Out:
+// the states that a Monitor may have been in, as data. It imagines a Monitor that collects with each
+// recorded collection, and every tick in between. A counter between two collections has a value
+// between theirs, so what is judged is a range. One Monitor sees the best of it, another one the
+// worst. It has no clock, no goroutine and no lock, and reads nothing from anywhere.
+package replay
+
+import (
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// A Rule is a rule and what its failure does.
+type Rule struct {
+	Name         string
+	Query        *query.Rule
+	For, KeepFor time.Duration
+	OnFail       verdict.Effect // with force; of a rule in shadow, the one that it would have
+	Shadow       bool
+}
+
+// ejects reports whether the rule takes its instance out by an ejection.
+func (r *Rule) ejects() bool {
+	return (r.OnFail == states.NotReady || r.OnFail == states.Restart) && r.Query.Indicator.Windowed()
+}
+
+// Config says what judges.
+type Config struct {
+	Rules []Rule
+	Tick  time.Duration // between two judgements of a Monitor
+
+	// Gap is the longest time between two collections of a process that runs. Nothing is known of a
+	// longer one.
+	Gap time.Duration
+
+	// Exists reports whether each process has created an instrument, also if it has no series. If it is
+	// nil, nobody knows.
+	Exists func(metric string) bool
+
+	// Jitter is from where to where the jitter of a rule's ejections may be, from 0 to 1. If it is nil,
+	// nobody knows.
+	Jitter func(rule string) (low, high float64)
+}
+
+// A Range is the state in the best case and in the worst. If both are equal, it is certain.
+type Range struct{ Low, High verdict.State }
+
+// anything is the range of a state that nobody knows.
+var anything = Range{verdict.Pass, verdict.Fail}
+
+func exactly(s verdict.State) Range { return Range{s, s} }
+
+// Certain reports whether the state is known.
+func (r Range) Certain() bool { return r.Low == r.High }
+
+// Has reports whether a state is in the range.
+func (r Range) Has(s verdict.State) bool {
+	return states.Severity(s) >= states.Severity(r.Low) && states.Severity(s) <= states.Severity(r.High)
+}
+
+// with returns the range that has both.
+func (r Range) with(o Range) Range {
+	if r.Low == "" {
+		return o
+	}
+	if states.Severity(o.Low) < states.Severity(r.Low) {
+		r.Low = o.Low
+	}
+	if states.Severity(o.High) > states.Severity(r.High) {
+		r.High = o.High
+	}
+	return r
+}
+
+// States are what a Monitor may have found, of every rule and of readiness.
+type States struct {
+	Rules  []Range
+	Ready  Range
+	Shadow Range // what readiness would be if the rules in shadow had force
+}
+
+// A Judgement is what a Monitor may have found with one recorded collection.
+type Judgement struct {
+	At time.Time
+	States
+
+	// Exported is what the collection may show of it. A Monitor exports its last verdict, and that is
+	// of a tick before, or of the same if another reader than its own has collected.
+	Exported States
+
+	// After is the last collection before a gap, if there was one; zero if not.
+	After     time.Time
+	Restarted bool // a new process has begun since the last collection
+}
+
+// An Instance judges the collections of one instance.
+type Instance struct {
+	config Config
+	tracks []*track
+	last   time.Time
+	seen   map[string]bool // metrics of this process
+	at     *twins
+	shown  *twins
+}
+
+// New makes the judge of an instance without collections.
+func New(c Config) *Instance { return &Instance{config: c} }
+
+// begin begins the judgements of a process.
+func (i *Instance) begin() {
+	i.tracks, i.seen = nil, map[string]bool{}
+	for n := range i.config.Rules {
+		i.tracks = append(i.tracks, i.newTrack(&i.config.Rules[n]))
+	}
+	i.at, i.shown = newTwins(i.config.Rules), newTwins(i.config.Rules)
+}
+
+// Collect judges the time since the last collection, and then this one. restarted says that the process
+// has begun since then. The judgement is valid until the next call.
+func (i *Instance) Collect(at time.Time, c evidence.Catalog, restarted bool) *Judgement {
+	j := &Judgement{At: at}
+	first := i.last.IsZero()
+	if first || restarted {
+		i.begin()
+	}
+	if !first {
+		j.Restarted = restarted
+		if i.config.Gap > 0 && at.Sub(i.last) > i.config.Gap {
+			j.After = i.last
+		}
+	}
+	for name, found := range c {
+		if len(found) > 0 {
+			i.seen[name] = true
+		}
+	}
+	for _, t := range i.tracks {
+		if restarted && !first {
+			t.sampler.Restart(i.last)
+		}
+		t.sampler.Sample(at, c)
+		switch {
+		case first, restarted:
+			t.begin()
+		case !j.After.IsZero():
+			t.gap(i.last, at)
+		default:
+			t.walk(i.last, at)
+		}
+		t.judge(at)
+	}
+	i.last = at
+	j.States = i.at.judge(at, i.tracks, func(t *track) Range { return t.state })
+	j.Exported = i.shown.judge(at, i.tracks, func(t *track) Range { return t.exported })
+	return j
+}
+
+// known reports whether an instrument exists for certain.
+func (i *Instance) known(metric string) bool {
+	return i.seen[metric] || i.config.Exists != nil && i.config.Exists(metric)
+}
