@@ -185,7 +185,10 @@ func (w *window) between(e *entry, at span, over time.Duration, size int) growth
 		g.low[n] = max(0, g.low[n])
 		g.high[n] = max(g.low[n], g.high[n])
 	}
-	begun := w.slots[min(1, len(w.slots)-1)].at
+	begun := w.slots[min(1, len(w.slots)-1)].at // its Monitor may have seen the first series later than we
+	if len(w.doubts) > 0 && w.doubts[0].amount == nil && w.doubts[0].at.Equal(w.slots[0].at) {
+		begun = w.slots[0].at // it was there before
+	}
 	if at.since[1].After(begun) {
 		begun = at.since[1].Add(e.apart.Tick)
 	}

@@ -22,12 +22,13 @@ type Ejections struct {
 // A phase is from where to where all lies that an Ejection remembers. The first of each pair is the one
 // that keeps the instance in.
 type phase struct {
-	here   bool
-	since  [2]time.Time // of the windows; zero if they began long ago
-	failed [2]time.Duration
-	usual  [2]baseline
-	count  [2]int
-	end    [2]time.Time // of the ejection or the probation
+	here    bool
+	since   [2]time.Time // of the windows; zero if they began long ago
+	failed  [2]time.Duration
+	usual   [2]baseline
+	learned bool // the usual traffic was known before, for certain
+	count   [2]int
+	end     [2]time.Time // of the ejection or the probation
 }
 
 // A Sight is what an Ejection may have observed: at least the first, and at most the second. State is
@@ -98,11 +99,7 @@ func (e *Ejections) may(s verdict.State) {
 // step decides for one phase.
 func (e *Ejections) step(p phase, seen Sight, now time.Time, probation bool) {
 	best, worst := &seen[0], &seen[1]
-	p.usual[0].learn(best.Traffic, false, now) // rises slowly
-	p.usual[1].learn(worst.Traffic, true, now)
-	if !best.Traffic.Known && worst.Traffic.Known {
-		p.usual[0].rate = min(p.usual[0].rate, p.usual[1].rate)
-	}
+	p.learn(seen, now)
 	overload := [2]bool{
 		p.usual[0].rate == 0 || p.usual[0].exceeded(worst.Traffic), // perhaps
 		p.usual[1].exceeded(best.Traffic),                          // for certain
@@ -148,6 +145,21 @@ func (e *Ejections) step(p phase, seen Sight, now time.Time, probation bool) {
 	}
 }
 
+// learn learns the usual traffic. An Ejection takes the first rate that it knows as it is, and nobody
+// knows when that was.
+func (p *phase) learn(seen Sight, now time.Time) {
+	best, worst := &seen[0], &seen[1]
+	p.usual[0].learn(best.Traffic, worst.State == verdict.Pass, now)
+	p.usual[1].learn(worst.Traffic, best.State == verdict.Pass, now)
+	if p.learned {
+		return
+	}
+	if worst.Traffic.Known {
+		p.usual[0].rate, p.usual[1].rate = min(p.usual[0].rate, best.Traffic.Rate), max(p.usual[1].rate, worst.Traffic.Rate)
+	}
+	p.learned = best.Traffic.Known && best.Traffic.Rate > 0
+}
+
 // fails is the time of failing, as Ejection.stays counts it.
 func fails(so, passed time.Duration, failing, overload bool) time.Duration {
 	switch {
@@ -173,6 +185,7 @@ func (p *phase) add(o phase) {
 	}
 	p.failed = [2]time.Duration{min(p.failed[0], o.failed[0]), max(p.failed[1], o.failed[1])}
 	p.usual[0].rate, p.usual[1].rate = min(p.usual[0].rate, o.usual[0].rate), max(p.usual[1].rate, o.usual[1].rate)
+	p.learned = p.learned && o.learned
 	for n := range p.usual {
 		if o.usual[n].learned.After(p.usual[n].learned) {
 			p.usual[n].learned = o.usual[n].learned
