@@ -26,8 +26,8 @@ type Rule struct {
 	Shadow       bool
 }
 
-// ejects reports whether the rule takes its instance out by an ejection.
-func (r *Rule) ejects() bool {
+// Ejects reports whether the rule takes its instance out by an ejection.
+func (r *Rule) Ejects() bool {
 	return (r.OnFail == states.NotReady || r.OnFail == states.Restart) && r.Query.Indicator.Windowed()
 }
 
@@ -37,7 +37,7 @@ type Config struct {
 	Tick  time.Duration // between two judgements of a Monitor
 
 	// Gap is the longest time between two collections of a process that runs. Nothing is known of a
-	// longer one.
+	// longer one. If it is zero, it is four times the shortest one, and 90 s at least.
 	Gap time.Duration
 
 	// Exists reports whether each process has created an instrument, also if it has no series. If it is
@@ -102,6 +102,8 @@ type Judgement struct {
 
 // An Instance judges the collections of one instance.
 type Instance struct {
+	Step time.Duration // the shortest time between two collections of more than a second; zero if unknown
+
 	config Config
 	tracks []*track
 	last   time.Time
@@ -112,6 +114,19 @@ type Instance struct {
 
 // New makes the judge of an instance without collections.
 func New(c Config) *Instance { return &Instance{config: c} }
+
+// gap is the longest time between two collections that is none.
+func (i *Instance) gap() time.Duration {
+	if i.config.Gap > 0 {
+		return i.config.Gap
+	}
+	if i.Step == 0 {
+		return leastGap
+	}
+	return max(leastGap, 4*i.Step)
+}
+
+const leastGap = 90 * time.Second
 
 // begin begins the judgements of a process.
 func (i *Instance) begin() {
@@ -132,8 +147,12 @@ func (i *Instance) Collect(at time.Time, c evidence.Catalog, restarted bool) *Ju
 	}
 	if !first {
 		j.Restarted = restarted
-		if i.config.Gap > 0 && at.Sub(i.last) > i.config.Gap {
+		step := at.Sub(i.last)
+		if step > i.gap() {
 			j.After = i.last
+		}
+		if step >= time.Second && (i.Step == 0 || step < i.Step) {
+			i.Step = step
 		}
 	}
 	for name, found := range c {

@@ -32,9 +32,9 @@ type track struct {
 }
 
 func (i *Instance) newTrack(r *Rule) *track {
-	t := &track{tick: i.config.Tick, sampler: evidence.NewSampler(r.Query, r.ejects(), func(string) bool { return false })}
+	t := &track{tick: i.config.Tick, sampler: evidence.NewSampler(r.Query, r.Ejects(), func(string) bool { return false })}
 	t.sampler.Apart = &evidence.Pace{Tick: i.config.Tick}
-	if r.ejects() {
+	if r.Ejects() {
 		t.court = i.newEjecting(r, t.sampler)
 	} else {
 		t.court = &plain{t.sampler, i.newCorners(r, t.sampler.Long)}

@@ -1,0 +1,122 @@
+package backtest
+
+import (
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/history"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/replay"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// judged is one instance after its judgements.
+type judged struct {
+	Instance
+	rules    []replay.Rule
+	strips   []strip // of the rules, then readiness, then its shadow
+	samples  int
+	step     time.Duration
+	recorded []Agreement // of the rules, then readiness
+}
+
+// A strip is a row of spans that grows.
+type strip struct {
+	spans []Span
+	open  bool // the last span goes on
+}
+
+func newJudged(name string, rules []replay.Rule) *judged {
+	return &judged{Instance: Instance{Name: name}, rules: rules, strips: make([]strip, len(rules)+2), recorded: make([]Agreement, len(rules)+1)}
+}
+
+// set says what holds from a time on.
+func (s *strip) set(at time.Time, r replay.Range) {
+	if s.open {
+		last := &s.spans[len(s.spans)-1]
+		last.To = at
+		if last.Low == r.Low && last.High == r.High {
+			return
+		}
+	}
+	s.spans, s.open = append(s.spans, Span{From: at, To: at, Low: r.Low, High: r.High}), true
+}
+
+// add adds a judgement.
+func (j *judged) add(of *replay.Judgement, step time.Duration) {
+	j.samples++
+	if of.Restarted {
+		j.Restarts = append(j.Restarts, of.At)
+	}
+	for n := range j.strips {
+		s := &j.strips[n]
+		if !of.After.IsZero() && s.open {
+			s.set(of.After.Add(max(step, tick)), replay.Range{})
+		}
+		s.set(of.At, j.state(of, n))
+	}
+}
+
+func (j *judged) state(of *replay.Judgement, n int) replay.Range {
+	switch n {
+	case len(j.rules):
+		return of.Ready
+	case len(j.rules) + 1:
+		return of.Shadow
+	}
+	return of.Rules[n]
+}
+
+// end ends the strips. The last state lasts as long as one to the next sample.
+func (j *judged) end(step time.Duration) {
+	j.step = step
+	for n := range j.strips {
+		if s := &j.strips[n]; s.open {
+			s.spans[len(s.spans)-1].To = s.spans[len(s.spans)-1].To.Add(max(step, tick))
+		}
+	}
+	k := len(j.rules)
+	j.Ready = j.strips[k].spans
+	if replay.Shadows(j.rules) {
+		j.Shadow = j.strips[k+1].spans
+	}
+	j.Rules = map[string][]Span{}
+	for n := range j.rules {
+		j.Rules[j.rules[n].Name] = j.strips[n].spans
+	}
+}
+
+// compare compares a judgement with what was recorded with the same collection. Readiness is compared
+// only if it rested on these rules alone.
+func (j *judged) compare(of *replay.Judgement, was history.Recorded) {
+	known := 0
+	for n := range j.rules {
+		if state := was.Checks[j.rules[n].Name]; state != "" {
+			known++
+			j.recorded[n].count(of.At, j.Name, j.rules[n].Name, of.Exported.Rules[n], verdict.State(state))
+		}
+	}
+	if state := was.Probes["readiness"]; state != "" && known == len(j.rules) && known == len(was.Checks) {
+		j.recorded[len(j.rules)].count(of.At, j.Name, "", of.Exported.Ready, verdict.State(state))
+	}
+}
+
+func (a *Agreement) count(at time.Time, instance, rule string, is replay.Range, was verdict.State) {
+	a.Samples++
+	if !is.Certain() {
+		return
+	}
+	a.Certain++
+	if is.Low == was {
+		a.Equal++
+	} else if a.Differs == nil {
+		a.Differs = &Difference{at, instance, rule, was, is.Low}
+	}
+}
+
+// with returns the sum of two.
+func (a Agreement) with(o Agreement) Agreement {
+	a.Samples, a.Certain, a.Equal = a.Samples+o.Samples, a.Certain+o.Certain, a.Equal+o.Equal
+	if a.Differs == nil || o.Differs != nil && o.Differs.Time.Before(a.Differs.Time) {
+		a.Differs = o.Differs
+	}
+	return a
+}

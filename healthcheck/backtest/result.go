@@ -1,0 +1,155 @@
+package backtest
+
+import (
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
+)
+
+// A Result is what the rules would have done. encoding/json writes it as docs/backtest.md describes.
+type Result struct {
+	From      time.Time  `json:"from"`
+	To        time.Time  `json:"to"`
+	Selector  string     `json:"selector,omitempty"`
+	Samples   int        `json:"samples"`          // judged collections of all instances
+	Every     Seconds    `json:"every,omitempty"`  // seconds between two samples of an instance, usually
+	Ready     Total      `json:"ready"`            // of all instances
+	Shadow    *Total     `json:"shadow,omitempty"` // what it would be if the rules in shadow had force
+	Rules     []Rule     `json:"rules"`
+	Fleet     Fleet      `json:"fleet"`
+	Recorded  *Agreement `json:"recorded,omitempty"` // how it agrees with the verdicts that were recorded, if there are some
+	Left      []string   `json:"left,omitempty"`     // what was not judged, and why
+	Notes     []string   `json:"notes,omitempty"`    // what the result takes for granted, and what is odd
+	Instances []Instance `json:"instances"`
+}
+
+// Seconds is a duration, in JSON a number of seconds.
+type Seconds float64
+
+// A Total is the time that all instances together were in each state, and how often it changed.
+type Total struct {
+	Pass     Seconds   `json:"pass"`
+	Warn     Seconds   `json:"warn"`
+	Fail     Seconds   `json:"fail"`           // or unknown: no evidence that can be judged
+	CantTell Seconds   `json:"cant_tell"`      // perhaps one, perhaps another
+	NoData   Seconds   `json:"no_data"`        // nothing was recorded
+	Flips    int       `json:"flips"`          // changes from one certain state to another
+	First    time.Time `json:"first,omitzero"` // that it failed, or may have
+	Last     time.Time `json:"last,omitzero"`
+}
+
+// A Rule is what one rule would have done.
+type Rule struct {
+	Name   string         `json:"name"`
+	Text   string         `json:"text"` // for people
+	OnFail verdict.Effect `json:"on_fail"`
+	Shadow bool           `json:"shadow,omitempty"`
+	Total
+	Recorded *Agreement `json:"recorded,omitempty"`
+}
+
+// A Fleet is what all instances together would have done.
+type Fleet struct {
+	Instances   int `json:"instances"`
+	MostOut     At  `json:"most_out"`     // not ready at once
+	FewestReady At  `json:"fewest_ready"` // of those with data, by their share
+}
+
+// At is a number that is at least Low and at most High, and when it was so first.
+type At struct {
+	Low  int       `json:"low"`
+	High int       `json:"high"`
+	Of   int       `json:"of"` // instances with data at that time
+	Time time.Time `json:"time,omitzero"`
+}
+
+// An Agreement compares what is certain with what was recorded.
+type Agreement struct {
+	Samples int         `json:"samples"` // with a recorded state
+	Certain int         `json:"certain"` // of them, those that the backtest is sure of
+	Equal   int         `json:"equal"`   // of these, those that are equal
+	Differs *Difference `json:"differs,omitempty"`
+}
+
+// A Difference is the first one.
+type Difference struct {
+	Time     time.Time     `json:"time"`
+	Instance string        `json:"instance"`
+	Rule     string        `json:"rule,omitempty"` // empty for readiness
+	Recorded verdict.State `json:"recorded"`
+	Backtest verdict.State `json:"backtest"`
+}
+
+// An Instance is the past of one instance.
+type Instance struct {
+	Name     string            `json:"name"`
+	Restarts []time.Time       `json:"restarts,omitempty"`
+	Ready    []Span            `json:"ready"`
+	Shadow   []Span            `json:"shadow,omitempty"`
+	Rules    map[string][]Span `json:"rules"`
+}
+
+// A Span is a time in one state, or in one of several: the state is at least Low and at most High. Both
+// are empty if nothing was recorded. The states are those at the samples. What was between two of them
+// counts only for For, KeepFor and ejections.
+type Span struct {
+	From time.Time     `json:"from"`
+	To   time.Time     `json:"to"`
+	Low  verdict.State `json:"low,omitempty"`
+	High verdict.State `json:"high,omitempty"`
+}
+
+// Certain reports whether the span has one state.
+func (s Span) Certain() bool { return s.Low == s.High && s.Low != "" }
+
+// add adds a span to a total.
+func (t *Total) add(s Span, after *Span) {
+	took := Seconds(s.To.Sub(s.From).Seconds())
+	switch {
+	case s.Low == "":
+		t.NoData += took
+	case s.Low != s.High:
+		t.CantTell += took
+	case s.Low == verdict.Pass:
+		t.Pass += took
+	case s.Low == verdict.Warn:
+		t.Warn += took
+	default:
+		t.Fail += took
+	}
+	if after != nil && s.Certain() && s.Low != after.Low {
+		t.Flips++
+	}
+	if out(s.High) {
+		if t.First.IsZero() || s.From.Before(t.First) {
+			t.First = s.From
+		}
+		if s.From.After(t.Last) {
+			t.Last = s.From
+		}
+	}
+}
+
+// out reports whether a state is worse than a warning.
+func out(s verdict.State) bool { return s != "" && s != verdict.Pass && s != verdict.Warn }
+
+// of adds up spans.
+func (t *Total) of(spans []Span) {
+	var certain *Span
+	for n := range spans {
+		t.add(spans[n], certain)
+		if spans[n].Certain() {
+			certain = &spans[n]
+		}
+	}
+}
+
+func (t *Total) all() Seconds { return t.Pass + t.Warn + t.Fail + t.CantTell }
+
+// share is a part of the time with data, in percent.
+func (t *Total) share(s Seconds) float64 {
+	if t.all() == 0 {
+		return 0
+	}
+	return 100 * float64(s/t.all())
+}

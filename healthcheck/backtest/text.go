@@ -1,0 +1,222 @@
+package backtest
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+)
+
+// WriteText writes the result for people.
+func (r *Result) WriteText(w io.Writer) error {
+	t := &lines{w: w}
+	of := r.Selector
+	if of != "" {
+		of = " on " + of
+	}
+	t.line("Backtest of %s%s, %s, %s to %s, %s.", count(len(r.Rules), "rule"), of, count(len(r.Instances), "instance"), stamp(r.From), stamp(r.To), r.samples())
+	t.line("")
+	t.table([]string{"", "PASS", "WARN", "FAIL", "CAN'T TELL", "FLIPS", "FIRST NOT READY", "LAST"}, r.totals())
+	t.line("")
+	t.line("Most out at once:  %s%s", number(r.Fleet.MostOut, false), at(r.Fleet.MostOut))
+	t.line("Fewest ready:      %s%s", number(r.Fleet.FewestReady, true), at(r.Fleet.FewestReady))
+	t.line("")
+	var rows [][]string
+	for _, rule := range r.Rules {
+		name := rule.Name
+		if rule.Shadow {
+			name += " (in shadow)"
+		}
+		rows = append(rows, append([]string{name, states.Role(rule.OnFail)}, rule.row()...))
+	}
+	t.table([]string{"RULE", "ROLE", "PASS", "WARN", "FAIL", "CAN'T TELL", "FLIPS", "FIRST FAILURE", "LAST"}, rows)
+	for _, rule := range r.Rules {
+		t.line("  %s: %s", rule.Name, rule.Text)
+	}
+	t.outs(r)
+	if r.Recorded != nil {
+		t.line("")
+		t.line("%s", r.Recorded.text())
+	}
+	for _, title := range []struct {
+		name string
+		all  []string
+	}{{"Not judged:", r.Left}, {"Notes:", r.Notes}} {
+		if len(title.all) == 0 {
+			continue
+		}
+		t.line("")
+		t.line("%s", title.name)
+		for _, one := range title.all {
+			t.line("  %s", one)
+		}
+	}
+	return t.err
+}
+
+func (r *Result) totals() [][]string {
+	rows := [][]string{append([]string{"readiness"}, r.Ready.row()...)}
+	if r.Shadow != nil {
+		rows = append(rows, append([]string{"with shadow"}, r.Shadow.row()...))
+	}
+	return rows
+}
+
+func (r *Result) samples() string {
+	if r.Every == 0 {
+		return count(r.Samples, "sample")
+	}
+	return fmt.Sprintf("%s, every %v", count(r.Samples, "sample"), short(time.Duration(float64(r.Every)*float64(time.Second))))
+}
+
+// row is a total as cells.
+func (t *Total) row() []string {
+	return []string{
+		fmt.Sprintf("%.3f %%", t.share(t.Pass)), minutes(t.Warn), minutes(t.Fail), fmt.Sprintf("%s (%.2f %%)", minutes(t.CantTell), t.share(t.CantTell)),
+		fmt.Sprint(t.Flips), stamp(t.First), stamp(t.Last),
+	}
+}
+
+func minutes(s Seconds) string {
+	if s == 0 {
+		return "0"
+	}
+	if s < 60 {
+		return fmt.Sprintf("%.0f s", float64(s))
+	}
+	return fmt.Sprintf("%.0f min", float64(s)/60)
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05Z")
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// number writes "3", or "between 0 and 3", of 50.
+func number(a At, ready bool) string {
+	text := fmt.Sprint(a.Low)
+	if a.Low != a.High {
+		text = fmt.Sprintf("between %d and %d", a.Low, a.High)
+	}
+	if !ready && a.High == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%s of %d", text, a.Of)
+}
+
+func at(a At) string {
+	if a.Time.IsZero() {
+		return ""
+	}
+	return ", at " + stamp(a.Time)
+}
+
+// text says how much is equal to what was recorded.
+func (a *Agreement) text() string {
+	if a.Certain == 0 {
+		return fmt.Sprintf("Recorded verdicts: %s, and none that the backtest is sure of.", count(a.Samples, "state"))
+	}
+	text := fmt.Sprintf("Recorded verdicts: %s, sure of %.2f %%, equal in %.3f %% of these.",
+		count(a.Samples, "state"), 100*float64(a.Certain)/float64(a.Samples), 100*float64(a.Equal)/float64(a.Certain))
+	if d := a.Differs; d != nil {
+		what := d.Rule
+		if what == "" {
+			what = "readiness"
+		}
+		text += fmt.Sprintf("\nThe first difference: %s of %s at %s was %s; with these rules it is %s.", what, d.Instance, stamp(d.Time), d.Recorded, d.Backtest)
+	}
+	return text
+}
+
+// lines writes lines, and keeps the first error.
+type lines struct {
+	w   io.Writer
+	err error
+}
+
+func (l *lines) line(format string, a ...any) {
+	if l.err == nil {
+		_, l.err = fmt.Fprintf(l.w, format+"\n", a...)
+	}
+}
+
+func (l *lines) table(head []string, rows [][]string) {
+	if l.err != nil {
+		return
+	}
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, cells := range append([][]string{head}, rows...) {
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
+	}
+	if l.err = table.Flush(); l.err != nil {
+		return
+	}
+	for line := range strings.Lines(text.String()) {
+		l.line("%s", strings.TrimRight(line, " \n"))
+	}
+}
+
+// mostOuts is how many times of an instance that is out the text has.
+const mostOuts = 10
+
+// outs says when instances would have been out.
+func (l *lines) outs(r *Result) {
+	n, more := 0, 0
+	for _, i := range r.Instances {
+		for _, o := range i.outs() {
+			if n++; n > mostOuts {
+				more++
+				continue
+			}
+			if n == 1 {
+				l.line("")
+				l.line("Not ready. If traffic is the evidence, only the first time is what would have been. Then the others")
+				l.line("would have had the requests of this one, so take the rest as a bound.")
+			}
+			l.line("  %s: %s", i.Name, o)
+		}
+	}
+	if more > 0 {
+		l.line("  and %d more: -format json or html has all", more)
+	}
+}
+
+// outs writes every time in which an instance was out, or may have been.
+func (i *Instance) outs() (all []string) {
+	for n := 0; n < len(i.Ready); n++ {
+		if !out(i.Ready[n].High) {
+			continue
+		}
+		first, sure := i.Ready[n].From, time.Time{}
+		last := n
+		for ; last < len(i.Ready) && out(i.Ready[last].High); last++ {
+			if out(i.Ready[last].Low) && sure.IsZero() {
+				sure = i.Ready[last].From
+			}
+		}
+		n = last - 1
+		to := i.Ready[n].To
+		switch {
+		case sure.IsZero():
+			all = append(all, fmt.Sprintf("perhaps, at some time between %s and %s", stamp(first), stamp(to)))
+		case sure.Equal(first):
+			all = append(all, fmt.Sprintf("from %s until %s", stamp(first), stamp(to)))
+		default:
+			all = append(all, fmt.Sprintf("from some time between %s and %s, until %s at the latest", stamp(first), stamp(sure), stamp(to)))
+		}
+	}
+	return all
+}
