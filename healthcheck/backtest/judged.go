@@ -16,6 +16,7 @@ type judged struct {
 	samples  int
 	step     time.Duration
 	recorded []Agreement // of the rules, then readiness
+	last     replay.Judgement
 }
 
 // A strip is a row of spans that grows.
@@ -84,19 +85,30 @@ func (j *judged) end(step time.Duration) {
 	}
 }
 
-// compare compares a judgement with what was recorded with the same collection. Readiness is compared
-// only if it rested on these rules alone.
+// compare compares what was recorded with what is certain. A Monitor exports its last verdict, so a
+// collection shows the one before. What was judged with the collection before is known too, if nothing
+// has changed since then. Readiness is compared only if it rested on these rules alone.
 func (j *judged) compare(of *replay.Judgement, was history.Recorded) {
 	known := 0
 	for n := range j.rules {
-		if state := was.Checks[j.rules[n].Name]; state != "" {
-			known++
-			j.recorded[n].count(of.At, j.Name, j.rules[n].Name, of.Exported.Rules[n], verdict.State(state))
+		name := j.rules[n].Name
+		state := verdict.State(was.Checks[name])
+		if state == "" {
+			continue
+		}
+		known++
+		since := was.Since[name]
+		switch at := j.last.At; {
+		case since.IsZero():
+			j.recorded[n].count(of.At, j.Name, name, of.Exported.Rules[n], state)
+		case !at.IsZero() && of.After.IsZero() && !of.Restarted && since.Before(at.Add(tick*3/4)):
+			j.recorded[n].count(at, j.Name, name, j.last.States.Rules[n], state)
 		}
 	}
 	if state := was.Probes["readiness"]; state != "" && known == len(j.rules) && known == len(was.Checks) {
 		j.recorded[len(j.rules)].count(of.At, j.Name, "", of.Exported.Ready, verdict.State(state))
 	}
+	j.last = *of
 }
 
 func (a *Agreement) count(at time.Time, instance, rule string, is replay.Range, was verdict.State) {

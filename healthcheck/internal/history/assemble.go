@@ -36,7 +36,7 @@ type assembler struct {
 
 func newAssembler(h *History) *assembler {
 	return &assembler{history: h, by: map[string]*track{}, start: math.MaxInt64, lists: map[string][]evidence.Metric{},
-		out: Collection{Metrics: evidence.Catalog{}, Recorded: Recorded{map[string]string{}, map[string]string{}, map[string]string{}}}}
+		out: Collection{Metrics: evidence.Catalog{}, Recorded: Recorded{map[string]string{}, map[string]string{}, map[string]string{}, map[string]time.Time{}}}}
 }
 
 // add adds the next part.
@@ -93,7 +93,7 @@ func (a *assembler) track(m *metric, f form, s *series) *track {
 	}
 	if m.verdict() {
 		t.subject, t.state = textOf(attrs, probeName), textOf(attrs, probeState)
-		if m.Metric == checkStatus {
+		if m.Metric == checkStatus || m.Metric == transition {
 			t.subject, t.state = textOf(attrs, checkName), textOf(attrs, checkState)
 		}
 	}
@@ -156,6 +156,7 @@ func (a *assembler) collect() error {
 	clear(a.out.Recorded.Probes)
 	clear(a.out.Recorded.Shadow)
 	clear(a.out.Recorded.Checks)
+	clear(a.out.Recorded.Since)
 	for _, t := range a.tracks {
 		if t.is && t.now.t < end {
 			at = max(at, t.now.t)
@@ -178,6 +179,9 @@ func (a *assembler) take(t *track) {
 	switch {
 	case m.Metric == processStart:
 		a.restart.process(t.now.v)
+	case m.Metric == transition:
+		a.out.Recorded.Since[t.subject] = time.UnixMicro(int64(math.Round(t.now.v * 1e6)))
+		t.of.fresh++
 	case m.verdict():
 		if t.now.v == 1 {
 			to := a.out.Recorded.Probes

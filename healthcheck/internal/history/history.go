@@ -96,6 +96,8 @@ type Recorded struct {
 	Probes map[string]string // state, by health.probe.name
 	Shadow map[string]string // state that the probe would have been in
 	Checks map[string]string // state, by health.check.name
+
+	Since map[string]time.Time // when a check entered its state
 }
 
 // Read streams the collections of one instance in order of time. An error ends it. It keeps the

@@ -281,6 +281,7 @@ func TestRecorded(t *testing.T) {
 		f.add(`__name__="health_check_status",instance="a",health_check_name="latency",health_check_state="`+s+`"`, at(0, v), at(15, 1-v))
 	}
 	f.add(`__name__="health_probe_shadow_status",instance="a",health_probe_name="readiness",health_probe_state="warn"`, at(15, 1))
+	f.add(`__name__="health_check_last_transition_timestamp_seconds",instance="a",health_check_name="latency"`, at(0, 1.7e9), at(15, 1.7e9+.25))
 	h, err := f.start().Find(t.Context(), append(Verdicts(), counter), begin, end)
 	if err != nil {
 		t.Fatal(err)
@@ -290,9 +291,11 @@ func TestRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, fmt.Sprint(c.Recorded, len(c.Metrics)))
+		was, since := c.Recorded, c.Recorded.Since["latency"].UnixMilli()
+		was.Since = nil
+		got = append(got, fmt.Sprint(was, since, len(c.Metrics)))
 	}
-	want := []string{"{map[readiness:pass] map[] map[latency:pass]} 1", "{map[readiness:fail] map[readiness:warn] map[latency:fail]} 1"}
+	want := []string{"{map[readiness:pass] map[] map[latency:pass] map[]} 1700000000000 1", "{map[readiness:fail] map[readiness:warn] map[latency:fail] map[]} 1700000000250 1"}
 	if !slices.Equal(got, want) {
 		t.Errorf("recorded %v, want %v", got, want)
 	}

@@ -90,6 +90,7 @@ const (
 	probeStatus  = "health.probe.status"
 	shadowStatus = "health.probe.shadow.status"
 	checkStatus  = "health.check.status"
+	transition   = "health.check.last_transition.timestamp"
 )
 
 const (
@@ -105,6 +106,7 @@ func Verdicts() []Need {
 		{Metric: probeStatus, Keys: []string{probeName, probeState}},
 		{Metric: shadowStatus, Keys: []string{probeName, probeState}},
 		{Metric: checkStatus, Keys: []string{checkName, checkState}},
+		{Metric: transition, Unit: "s", Duration: true, Keys: []string{checkName}},
 	}
 }
 
@@ -169,7 +171,7 @@ func (m *metric) resolve(exists map[string]bool) {
 
 // verdict reports whether the metric is a recorded verdict.
 func (m *metric) verdict() bool {
-	return m.Metric == probeStatus || m.Metric == shadowStatus || m.Metric == checkStatus
+	return m.Metric == probeStatus || m.Metric == shadowStatus || m.Metric == checkStatus || m.Metric == transition
 }
 
 // edges are the boundaries to read of those that exist: each limit, or the two around it. nil is all.
