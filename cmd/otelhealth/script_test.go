@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,12 +67,50 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	services["MAINTENANCE"] = serveMonitor(t, upgraded, healthcheck.Pipeline{}, func(v *verdict.Verdict) bool { return v.Phase == "maintenance" })
+	services["PROMETHEUS"] = recorded(t)
 	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: func(e *testscript.Env) error {
 		for name, url := range services {
 			e.Setenv(name, url)
 		}
 		return nil
 	}})
+}
+
+// recorded serves an hour of one queue as a Prometheus without remote read does. It is too long for five
+// minutes.
+func recorded(t *testing.T) string {
+	labels := map[string]string{"__name__": "queue_length", "job": "orders", "service_instance_id": "a"}
+	var values []any
+	began := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
+	for n := range 240 {
+		length := "20"
+		if n >= 120 && n < 140 {
+			length = "95"
+		}
+		values = append(values, []any{began.Add(time.Duration(n) * 15 * time.Second).Unix(), length})
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var data any
+		label, isLabel := strings.CutPrefix(r.URL.Path, "/api/v1/label/")
+		switch {
+		case isLabel:
+			data = []string{labels[strings.TrimSuffix(label, "/values")]}
+		case r.URL.Path == "/api/v1/labels":
+			data = slices.Sorted(maps.Keys(labels))
+		case r.URL.Path == "/api/v1/query":
+			result := []any{map[string]any{"metric": labels, "values": values}}
+			if strings.Contains(r.FormValue("query"), `service_instance_id=""`) {
+				result = []any{}
+			}
+			data = map[string]any{"resultType": "matrix", "result": result}
+		default:
+			http.NotFound(w, r)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": data})
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
 }
 
 var errRefused = errors.New("dial tcp: connection refused, password hunter2")

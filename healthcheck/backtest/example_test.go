@@ -72,8 +72,7 @@ func ExampleRun() {
 	//   queue: queue.length, fails above 80
 	//   failures: increase of jobs.failed over 2m, warns above 10
 	//
-	// Not ready. If traffic is the evidence, only the first time is what would have been. Then the others
-	// would have had the requests of this one, so take the rest as a bound.
+	// Not ready:
 	//   b: from 2026-10-01 12:30:00Z until 2026-10-01 12:35:00Z
 	//
 	// Not judged:

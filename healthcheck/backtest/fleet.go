@@ -13,6 +13,7 @@ func (r *Result) sum(all []*judged, rules []replay.Rule) {
 	slices.SortFunc(all, func(a, b *judged) int { return strings.Compare(a.Name, b.Name) })
 	for n := range rules {
 		rule := &rules[n]
+		r.ejects = r.ejects || rule.Ejects()
 		out := Rule{Name: rule.Name, Text: describe(rule), OnFail: rule.OnFail, Shadow: rule.Shadow}
 		var agrees Agreement
 		for _, j := range all {

@@ -24,6 +24,9 @@ func (r *Result) WriteHTML(w io.Writer) error {
 	p := pageOf{Title: "What these rules would have done", From: stamp(r.From), To: stamp(r.To), Samples: r.samples(), Selector: r.Selector, Result: r, Width: stripWidth}
 	p.Totals = r.totals()
 	p.Most, p.Fewest = number(r.Fleet.MostOut, false)+at(r.Fleet.MostOut), number(r.Fleet.FewestReady, true)+at(r.Fleet.FewestReady)
+	if r.ejects {
+		p.Bound = bound
+	}
 	if r.Recorded != nil {
 		p.Recorded = r.Recorded.text()
 	}
@@ -51,7 +54,7 @@ func (r *Result) WriteHTML(w io.Writer) error {
 }
 
 type pageOf struct {
-	Title, From, To, Samples, Selector, Most, Fewest, Recorded, CantTell string
+	Title, From, To, Samples, Selector, Most, Fewest, Recorded, CantTell, Bound string
 
 	Width     int
 	Result    *Result

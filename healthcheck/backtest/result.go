@@ -21,6 +21,8 @@ type Result struct {
 	Left      []string   `json:"left,omitempty"`     // what was not judged, and why
 	Notes     []string   `json:"notes,omitempty"`    // what the result takes for granted, and what is odd
 	Instances []Instance `json:"instances"`
+
+	ejects bool // traffic is the evidence of a rule that takes an instance out
 }
 
 // Seconds is a duration, in JSON a number of seconds.

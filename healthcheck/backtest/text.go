@@ -169,6 +169,9 @@ func (l *lines) table(head []string, rows [][]string) {
 	}
 }
 
+// bound says why the past says little of what follows an ejection.
+const bound = "(Traffic is the evidence. After the first ejection, the others would have had the requests. So take the rest as a bound.)"
+
 // mostOuts is how many times of an instance that is out the text has.
 const mostOuts = 10
 
@@ -183,8 +186,10 @@ func (l *lines) outs(r *Result) {
 			}
 			if n == 1 {
 				l.line("")
-				l.line("Not ready. If traffic is the evidence, only the first time is what would have been. Then the others")
-				l.line("would have had the requests of this one, so take the rest as a bound.")
+				l.line("Not ready:")
+				if r.ejects {
+					l.line("%s", bound)
+				}
 			}
 			l.line("  %s: %s", i.Name, o)
 		}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otelhealth/otelhealth/cmd/otelhealth/internal/rules"
+	"github.com/otelhealth/otelhealth/healthcheck"
+	backtests "github.com/otelhealth/otelhealth/healthcheck/backtest"
+)
+
+// backtest says what rules would have done in the past.
+func backtest() *cobra.Command {
+	var texts []string
+	set := flag.NewFlagSet("backtest", flag.ContinueOnError)
+	run := backtests.Flags(set)
+	c := &cobra.Command{
+		Use:   "backtest --rule RULE…",
+		Short: "Say what rules would have done in the past",
+		Long: `backtest reads what a Prometheus has recorded, or any backend with its HTTP API, and judges it as a
+service with these rules would have. If the samples don't tell, it says "can't tell".
+
+A rule is [NAME:] VALUE > LIMIT, or < LIMIT, and then options after commas:
+
+  values   Last(M)  TimeSince(M)  TimeUntil(M)  Increase(M)  Quantile(0.99, M)  ShareAbove(500ms, M)
+           Ratio(Increase(M), Increase(M))  Sum(Last(M))  Max(Last(M))  Min(Last(M))
+  M        a metric as the service names it, with a filter if it needs one:
+           http.server.request.duration{http.route="/a|/b",error.type!=""}
+  limits   80  5%  500ms
+  options  warn > LIMIT  window 30s  for 1m  keep 1m  min 10  per ATTRIBUTE
+           not-ready  warn-only  show  restart  shadow
+
+A program of your own judges the rules of your service's own code in three lines: docs/backtest.md.
+
+It exits with 0 if no instance would have been out, with 1 if one would have been or may have been, and
+with 2 if the command has a mistake or the backend does not answer.`,
+		Example: `  otelhealth backtest --selector 'job="orders"' --rule 'queue: Last(queue.length) > 80, not-ready'
+  otelhealth backtest --selector 'job="orders"' --last 30d --format html -o backtest.html \
+    --rule 'latency: Quantile(0.99, http.server.request.duration) > 500ms, window 1m'`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if len(texts) == 0 {
+				return errors.New("backtest: no rule: write --rule 'queue: Last(queue.length) > 80'; --help has more")
+			}
+			all, err := rules.All(texts)
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			code, err := run(ctx, healthcheck.Config{Rules: all}, c.OutOrStdout(), c.ErrOrStderr())
+			if err == nil && code == backtests.Ill {
+				return errIll
+			}
+			return err
+		},
+	}
+	c.Flags().AddGoFlagSet(set)
+	c.Flags().StringArrayVar(&texts, "rule", nil, "a `rule`; may be given more than once")
+	return c
+}
