@@ -89,7 +89,9 @@ func (j *judged) end(step time.Duration) {
 // collection shows the one before. What was judged with the collection before is known too, if nothing
 // has changed since then. Readiness is compared only if it rested on these rules alone.
 func (j *judged) compare(of *replay.Judgement, was history.Recorded) {
-	known := 0
+	known, dated, newest := 0, true, time.Time{}
+	goesOn := !j.last.At.IsZero() && of.After.IsZero() && !of.Restarted
+	unchanged := func(since time.Time) bool { return goesOn && since.Before(j.last.At.Add(tick*3/4)) }
 	for n := range j.rules {
 		name := j.rules[n].Name
 		state := verdict.State(was.Checks[name])
@@ -98,15 +100,24 @@ func (j *judged) compare(of *replay.Judgement, was history.Recorded) {
 		}
 		known++
 		since := was.Since[name]
-		switch at := j.last.At; {
+		switch {
 		case since.IsZero():
+			dated = false
 			j.recorded[n].count(of.At, j.Name, name, of.Exported.Rules[n], state)
-		case !at.IsZero() && of.After.IsZero() && !of.Restarted && since.Before(at.Add(tick*3/4)):
-			j.recorded[n].count(at, j.Name, name, j.last.States.Rules[n], state)
+		case unchanged(since):
+			j.recorded[n].count(j.last.At, j.Name, name, j.last.Rules[n], state)
+		}
+		if since.After(newest) {
+			newest = since
 		}
 	}
-	if state := was.Probes["readiness"]; state != "" && known == len(j.rules) && known == len(was.Checks) {
-		j.recorded[len(j.rules)].count(of.At, j.Name, "", of.Exported.Ready, verdict.State(state))
+	if state := verdict.State(was.Probes["readiness"]); state != "" && known == len(j.rules) && known == len(was.Checks) {
+		switch a := &j.recorded[len(j.rules)]; {
+		case !dated:
+			a.count(of.At, j.Name, "", of.Exported.Ready, state)
+		case unchanged(newest):
+			a.count(j.last.At, j.Name, "", j.last.Ready, state)
+		}
 	}
 	j.last = *of
 }

@@ -111,8 +111,8 @@ func (r *Rule) Observe(at memory.Instant) (f Finding, ongoing bool) {
 	return r.remember(f, groups, at)
 }
 
-// Remembers reports whether a crossing is remembered. If none is, good evidence changes nothing.
-func (r *Rule) Remembers() bool { return !r.groups.Empty() }
+// Calm reports whether no crossing is remembered, so that good evidence changes nothing.
+func (r *Rule) Calm() bool { return r.groups.Calm() }
 
 // Forget forgets all crossings.
 func (r *Rule) Forget() { r.groups.Forget() }

@@ -25,8 +25,15 @@ func NewGroups(wait, keep time.Duration) Groups {
 	return Groups{wait, keep, map[attribute.Distinct]*group{}}
 }
 
-// Empty reports whether no group has crossed anything.
-func (g *Groups) Empty() bool { return len(g.all) == 0 }
+// Calm reports whether all groups pass, and none has begun to cross anything.
+func (g *Groups) Calm() bool {
+	for _, one := range g.all {
+		if one.Hysteresis != (Hysteresis{wait: one.wait, keep: one.keep}) {
+			return false
+		}
+	}
+	return true
+}
 
 // Forget resets the memory.
 func (g *Groups) Forget() { clear(g.all) }

@@ -62,12 +62,19 @@ func (c *corners) at(now time.Time, best, worst *evidence.Reading) memory.Instan
 }
 
 // calm reports whether good evidence changes nothing.
-func (c *corners) calm() bool { return !c.best.rule.Remembers() && !c.worst.rule.Remembers() }
+func (c *corners) calm() bool { return c.best.rule.Calm() && c.worst.rule.Calm() }
 
 // plain is the court of a rule that ejects nothing.
 type plain struct {
 	sampler *evidence.Sampler
 	*corners
+	forgets bool // it has neither For nor KeepFor
+	unknown bool // nothing is known of its value between two collections
+}
+
+func newPlain(r *Rule, s *evidence.Sampler, c *corners) *plain {
+	in := &r.Query.Indicator
+	return &plain{s, c, r.For == 0 && r.KeepFor == 0, !in.Windowed() && !in.Kind.OfTime()}
 }
 
 var always [2]time.Time // the windows began long ago
@@ -80,13 +87,19 @@ func (p *plain) quiet(from, to time.Time) bool {
 	return same(best, worst) && clean(best)
 }
 
-func (p *plain) steady(from, to time.Time) (func(time.Time) Range, bool) {
-	best, worst := p.sampler.Between(from, to, always)
-	return func(at time.Time) Range {
-		b, w := *best, *worst
-		b.At, w.At = at, at
-		return p.of(at, &b, &w)
-	}, same(best, worst)
+func (p *plain) needs(first, last time.Time) (from time.Time, ends func(time.Time) Range) {
+	if p.forgets {
+		return last.Add(-p.sampler.Apart.Tick), nil // what the next collection may export
+	}
+	best, worst := p.sampler.Between(first, last, always)
+	if p.unknown || same(best, worst) {
+		return time.Time{}, func(at time.Time) Range {
+			b, w := *best, *worst
+			b.At, w.At = at, at
+			return p.of(at, &b, &w)
+		}
+	}
+	return time.Time{}, nil
 }
 
 func (p *plain) judge(at time.Time) Range {

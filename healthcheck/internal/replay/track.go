@@ -12,8 +12,9 @@ type court interface {
 	// quiet judges a time between two collections at once, if nothing happened in it that counts.
 	quiet(from, to time.Time) bool
 
-	// steady judges a time between two collections, if its evidence is certain and stays the same.
-	steady(from, to time.Time) (judge func(at time.Time) Range, is bool)
+	// needs returns from when on a rule without a memory must be judged between two collections, or how
+	// to judge its ends if the evidence stays the same. If both are zero, every tick counts.
+	needs(first, last time.Time) (from time.Time, ends func(at time.Time) Range)
 
 	// judge judges one time.
 	judge(at time.Time) Range
@@ -37,7 +38,7 @@ func (i *Instance) newTrack(r *Rule) *track {
 	if r.Ejects() {
 		t.court = i.newEjecting(r, t.sampler)
 	} else {
-		t.court = &plain{t.sampler, i.newCorners(r, t.sampler.Long)}
+		t.court = newPlain(r, t.sampler, i.newCorners(r, false))
 	}
 	return t
 }
@@ -57,15 +58,19 @@ func (t *track) walk(after, at time.Time) {
 		t.exported = exactly(verdict.Pass)
 		return
 	}
-	if judge, is := t.court.steady(first, last); is { // its memory needs only the ends
+	from, ends := t.court.needs(first, last)
+	if ends != nil {
 		was := time.Time{}
 		for _, now := range [...]time.Time{first, last.Add(-t.tick), last} {
 			if now.After(was) {
-				t.show(judge(now), now, at)
+				t.show(ends(now), now, at)
 				was = now
 			}
 		}
 		return
+	}
+	if from.After(first) {
+		first = from
 	}
 	for now := first; !now.After(last); now = now.Add(t.tick) {
 		t.show(t.court.judge(now), now, at)

@@ -21,6 +21,12 @@ import (
 // push sends a collection by OTLP.
 func push(t testing.TB, url, instance string, m moment) {
 	t.Helper()
+	send(t, url+"/api/v1/otlp/v1/metrics", instance, m)
+}
+
+// send sends it to any receiver.
+func send(t testing.TB, endpoint, instance string, m moment) {
+	t.Helper()
 	all := pmetric.NewMetrics()
 	rm := all.ResourceMetrics().AppendEmpty()
 	rm.Resource().Attributes().PutStr("service.name", "shop")
@@ -34,7 +40,7 @@ func push(t testing.TB, url, instance string, m moment) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := client.Post(url+"/api/v1/otlp/v1/metrics", "application/x-protobuf", bytes.NewReader(body))
+	res, err := client.Post(endpoint, "application/x-protobuf", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +59,11 @@ func otlp(to pmetric.Metric, m metricdata.Metrics, at time.Time) {
 		p.SetIntValue(d.Value)
 		set(p.Attributes(), d.Attributes)
 	}
+	float := func(p pmetric.NumberDataPoint, d metricdata.DataPoint[float64]) {
+		p.SetTimestamp(pcommon.NewTimestampFromTime(at))
+		p.SetDoubleValue(d.Value)
+		set(p.Attributes(), d.Attributes)
+	}
 	const cumulative = pmetric.AggregationTemporalityCumulative
 	switch d := m.Data.(type) {
 	case metricdata.Gauge[int64]:
@@ -66,6 +77,18 @@ func otlp(to pmetric.Metric, m metricdata.Metrics, at time.Time) {
 		s.SetAggregationTemporality(cumulative)
 		for _, p := range d.DataPoints {
 			number(s.DataPoints().AppendEmpty(), p)
+		}
+	case metricdata.Gauge[float64]:
+		g := to.SetEmptyGauge()
+		for _, p := range d.DataPoints {
+			float(g.DataPoints().AppendEmpty(), p)
+		}
+	case metricdata.Sum[float64]:
+		s := to.SetEmptySum()
+		s.SetIsMonotonic(d.IsMonotonic)
+		s.SetAggregationTemporality(cumulative)
+		for _, p := range d.DataPoints {
+			float(s.DataPoints().AppendEmpty(), p)
 		}
 	case metricdata.Histogram[float64]:
 		h := to.SetEmptyHistogram()
