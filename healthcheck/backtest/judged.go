@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"maps"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/history"
@@ -17,6 +18,8 @@ type judged struct {
 	step     time.Duration
 	recorded []Agreement // of the rules, then readiness
 	last     replay.Judgement
+	was      map[string]string // recorded states of checks with it
+	dated    bool              // the times of changes are recorded; a check that has not changed has none
 }
 
 // A strip is a row of spans that grows.
@@ -90,7 +93,7 @@ func (j *judged) end(step time.Duration) {
 // has changed since then. Readiness is compared only if it rested on these rules alone.
 func (j *judged) compare(of *replay.Judgement, was history.Recorded) {
 	known, dated, newest := 0, true, time.Time{}
-	goesOn := !j.last.At.IsZero() && of.After.IsZero() && !of.Restarted
+	goesOn := len(j.was) > 0 && of.After.IsZero() && !of.Restarted
 	unchanged := func(since time.Time) bool { return goesOn && since.Before(j.last.At.Add(tick*3/4)) }
 	for n := range j.rules {
 		name := j.rules[n].Name
@@ -101,7 +104,8 @@ func (j *judged) compare(of *replay.Judgement, was history.Recorded) {
 		known++
 		since := was.Since[name]
 		switch {
-		case since.IsZero():
+		case since.IsZero() && j.dated && j.was[name] != was.Checks[name]: // it has no evidence yet
+		case since.IsZero() && !j.dated:
 			dated = false
 			j.recorded[n].count(of.At, j.Name, name, of.Exported.Rules[n], state)
 		case unchanged(since):
@@ -119,7 +123,7 @@ func (j *judged) compare(of *replay.Judgement, was history.Recorded) {
 			a.count(j.last.At, j.Name, "", j.last.Ready, state)
 		}
 	}
-	j.last = *of
+	j.last, j.was = *of, maps.Clone(was.Checks)
 }
 
 func (a *Agreement) count(at time.Time, instance, rule string, is replay.Range, was verdict.State) {

@@ -149,6 +149,7 @@ func judgeAll(ctx context.Context, past *history.History, c replay.Config, from 
 func judge(ctx context.Context, past *history.History, of history.Instance, c replay.Config, from time.Time) (*judged, error) {
 	i := replay.New(c)
 	out := newJudged(of.Name, c.Rules)
+	out.dated = past.Dated()
 	for collection, err := range past.Read(ctx, of) {
 		if err != nil {
 			return nil, err

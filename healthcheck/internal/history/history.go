@@ -11,6 +11,7 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -98,6 +99,12 @@ type Recorded struct {
 	Checks map[string]string // state, by health.check.name
 
 	Since map[string]time.Time // when a check entered its state
+}
+
+// Dated reports whether there are times at which checks entered their states. A check that has never
+// changed has none.
+func (h *History) Dated() bool {
+	return slices.ContainsFunc(h.Found, func(f Found) bool { return f.Metric == transition && len(f.Names) > 0 })
 }
 
 // Read streams the collections of one instance in order of time. An error ends it. It keeps the

@@ -43,7 +43,9 @@ func (e *ejecting) quiet(from, to time.Time) bool {
 	return true
 }
 
-func (e *ejecting) needs(time.Time, time.Time) (time.Time, func(time.Time) Range) { return time.Time{}, nil }
+func (e *ejecting) needs(time.Time, time.Time) (time.Time, func(time.Time) Range) {
+	return time.Time{}, nil
+}
 
 func (e *ejecting) judge(at time.Time) Range {
 	var in, back memory.Sight
