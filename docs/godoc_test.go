@@ -13,7 +13,7 @@ import (
 
 var packages = []string{
 	"healthcheck", "healthcheck/rule", "healthcheck/verdict", "healthcheck/cfgerrors", "healthcheck/checks", "healthcheck/grpchealth", "healthcheck/promhealth",
-	"healthcheck/statuspage", "healthcheck/healthtest", "healthcheck/blackbox", "telemetry", "telemetry/grpctelemetry",
+	"healthcheck/statuspage", "healthcheck/healthtest", "healthcheck/backtest", "healthcheck/blackbox", "telemetry", "telemetry/grpctelemetry",
 }
 
 // TestExamples: every exported function and type has documentation. Every function has an example

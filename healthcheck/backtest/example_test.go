@@ -2,7 +2,9 @@ package backtest_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -79,7 +81,50 @@ func ExampleRun() {
 	//   database: it is a function, which has no past
 }
 
-// The whole program of a service: go run ./cmd/backtest -url http://prometheus:9090 -selector 'job="orders"' -last 7d
+// The whole program of a service is func main() { os.Exit(backtest.Main(health.Config())) }. Here the
+// arguments are those of go run ./cmd/backtest -url …
 func ExampleMain() {
-	backtest.Main(Health())
+	url, stop := orders().start()
+	defer stop()
+	os.Args = []string{"backtest", "-url", url, "-selector", `job="orders"`, "-from", "2026-10-01T12:10:00Z", "-to", "2026-10-01T13:00:00Z", "-format", "html", "-o", os.DevNull}
+	fmt.Println(backtest.Main(Health()) == backtest.Ill)
+	// Output: true
+}
+
+// A command with flags of its own adds them to those of the backtest.
+func ExampleFlags() {
+	url, stop := orders().start()
+	defer stop()
+	set := flag.NewFlagSet("orders", flag.ContinueOnError)
+	limit := set.Int("limit", 80, "of the queue")
+	run := backtest.Flags(set)
+	if err := set.Parse([]string{"-limit", "100", "-url", url, "-from", "2026-10-01T12:10:00Z", "-to", "2026-10-01T13:00:00Z"}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	config := healthcheck.Config{Rules: []rule.Rule{{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(*limit), OnFail: healthcheck.NotReady}}}
+	code, err := run(context.Background(), config, io.Discard, os.Stderr)
+	fmt.Println(code == backtest.Well, err)
+	// Output: true <nil>
+}
+
+// The result is data, so a test of yours can hold a limit to it.
+func ExampleResult_WriteHTML() {
+	url, stop := orders().start()
+	defer stop()
+	result, err := backtest.Run(context.Background(), backtest.Options{
+		Config: Health(), URL: url, From: time.Date(2026, 10, 1, 12, 10, 0, 0, time.UTC), To: time.Date(2026, 10, 1, 13, 0, 0, 0, time.UTC)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, s := range result.Instances[1].Rules["queue"] {
+		fmt.Println(s.From.Format(time.TimeOnly), s.Low, s.Certain())
+	}
+	fmt.Println(result.Fleet.MostOut.High, "of", result.Fleet.Instances, "out at most,", result.WriteHTML(io.Discard))
+	// Output:
+	// 12:10:00 pass true
+	// 12:30:00 fail true
+	// 12:35:00 pass true
+	// 1 of 2 out at most, <nil>
 }

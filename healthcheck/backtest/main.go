@@ -25,9 +25,10 @@ const (
 )
 
 // Main is the whole program of a service: it judges the past by the rules of its configuration, with the
-// flags of the command line, and exits with [Well], [Ill] or [Failed]. SIGINT stops it.
-func Main(c healthcheck.Config) {
+// flags of the command line, and returns [Well], [Ill] or [Failed]. SIGINT stops it.
+func Main(c healthcheck.Config) (exit int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	set := flag.NewFlagSet("backtest", flag.ContinueOnError)
 	set.SetOutput(os.Stderr)
 	set.Usage = func() {
@@ -38,16 +39,15 @@ func Main(c healthcheck.Config) {
 	program := Flags(set)
 	switch err := set.Parse(os.Args[1:]); {
 	case errors.Is(err, flag.ErrHelp):
-		os.Exit(Well)
+		return Well
 	case err != nil:
-		os.Exit(Failed)
+		return Failed
 	}
 	code, err := program(ctx, c, os.Stdout, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
-	stop()
-	os.Exit(code)
+	return code
 }
 
 // A Program judges the past as its flags say, and writes the result.
@@ -83,7 +83,7 @@ func (f *flags) addHeader(text string) error {
 	return nil
 }
 
-// options are those that the flags ask for.
+// options are what the flags ask for.
 func (f *flags) options(now time.Time) (o Options, err error) {
 	o = Options{URL: f.url, Selector: f.selector, Header: f.header, To: now}
 	for _, l := range strings.Split(f.labels, ",") {

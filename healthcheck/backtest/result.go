@@ -68,8 +68,8 @@ type At struct {
 // An Agreement compares what is certain with what was recorded.
 type Agreement struct {
 	Samples int         `json:"samples"` // with a recorded state
-	Certain int         `json:"certain"` // of them, those that the backtest is sure of
-	Equal   int         `json:"equal"`   // of these, those that are equal
+	Certain int         `json:"certain"` // of them, the backtest is sure of so many
+	Equal   int         `json:"equal"`   // of these, so many are equal
 	Differs *Difference `json:"differs,omitempty"`
 }
 

@@ -26,7 +26,7 @@ import (
 
 const ejects = "jobs" // the rule that takes the instance out for its traffic
 
-// limited are rules with limits. All limits are boundaries of the histogram, also those that are not in
+// limited are rules with limits. All limits are boundaries of the histogram, also of limits that are not in
 // force.
 func limited(latency time.Duration, share float64, jobs, queue int, silence time.Duration) []rule.Rule {
 	const duration = "http.server.request.duration"
