@@ -85,7 +85,7 @@ func FuzzMatrix(f *testing.F) {
 	f.Add([]byte(`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"job":"shop"},"values":[[1.5,"2"],[3,"NaN"]],"histograms":[[1,{"count":"1","sum":"2","buckets":[[0,"0.5","1","1"]]}]]}]}}`))
 	f.Add([]byte(`{"data":{"result":[{"values":[[1,"+Inf"`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if all, err := parseMatrix(bytes.NewReader(b), 0); err == nil {
+		if all, err := parseMatrix(bytes.NewReader(b)); err == nil {
 			drain(t, [][]*series{all})
 		}
 	})

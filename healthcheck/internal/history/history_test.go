@@ -172,6 +172,12 @@ func TestBuckets(t *testing.T) {
 		{"as OpenMetrics writes it", func(f *fake) { add(f, "", "0.5", "1.0", "2.0", "+Inf") }, need(limits(1)), "[1][2 2]"},
 		{"as both write it", func(f *fake) { add(f, `,x="1"`, "0.5", "1.0", "+Inf"); add(f, `,x="2"`, "0.5", "1", "+Inf") }, need(limits(1)), "x=1[1][2 1],x=2[1][2 1]"},
 		{"between two", func(f *fake) { add(f, "", "0.25", "0.5", "1", "2", "+Inf") }, need(limits(.7)), "[0.5 1][2 1 2]"},
+		{"near another", func(f *fake) { add(f, "", "0.5", "0.52", "+Inf") }, need(limits(.51)), "[0.5 0.52][1 1 1]"},
+		{"written while it was read", func(f *fake) {
+			add(f, "", "0.5", "+Inf")
+			f.series[0].samples = []sample{at(0, 1), at(15, 30)} // ahead of +Inf, once
+			f.series[1].samples = []sample{at(0, 2), at(15, 20)}
+		}, need(nil), "[0.5][1 1]"},
 		{"beyond the last", func(f *fake) { add(f, "", "0.25", "0.5", "+Inf") }, need(limits(3)), "[0.5][2 1]"},
 		{"the count alone", func(f *fake) { add(f, "", "0.25", "0.5", "+Inf") }, need([]query.Number{}), "[][3]"},
 		{"that all series have", func(f *fake) { add(f, `,x="1"`, "0.25", "0.5", "1", "+Inf"); add(f, `,x="2"`, "0.5", "1", "+Inf") }, need(nil), "x=1[0.5 1][2 1 1],x=2[0.5 1][1 1 1]"},
@@ -187,6 +193,9 @@ func TestBuckets(t *testing.T) {
 			is := readAll(t, f.start(), c.need)
 			if want := "0 " + c.need.Metric + "=" + c.want; len(is["a"]) == 0 || is["a"][0] != want {
 				t.Errorf("%v, want %s", is["a"], want)
+			}
+			if c.name == "written while it was read" && (len(is["a"]) != 2 || is["a"][1] != "15 ") {
+				t.Errorf("%v, want nothing at 15 s", is["a"])
 			}
 		})
 	}
@@ -298,6 +307,50 @@ func TestRecorded(t *testing.T) {
 	want := []string{"{map[readiness:pass] map[] map[latency:pass] map[]} 1700000000000 1", "{map[readiness:fail] map[readiness:warn] map[latency:fail] map[]} 1700000000250 1"}
 	if !slices.Equal(got, want) {
 		t.Errorf("recorded %v, want %v", got, want)
+	}
+}
+
+// TestParts: a collection whose samples lie on both sides of two requests is one.
+func TestParts(t *testing.T) {
+	f := &fake{t: t}
+	edge := partSpan.Seconds()
+	f.add(`__name__="jobs_total",instance="a"`, at(0, 1), at(edge-.1, 2), at(edge+15, 3), at(2*edge, 4))
+	f.add(`__name__="queue",instance="a"`, at(0, 1), at(edge+.05, 2), at(edge+15, 3), at(2*edge-.001, 4))
+	s := f.start()
+	s.Way = Query
+	h, err := s.Find(t.Context(), []Need{counter, {Metric: "queue"}}, begin, begin.Add(3*partSpan))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for c, err := range h.Read(t.Context(), h.Instances[0]) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, line(c))
+	}
+	want := "0 jobs=1 queue=1, 21600.05 jobs=2 queue=2, 21615 jobs=3 queue=3, 43200 jobs=4 queue=4"
+	if strings.Join(got, ", ") != want || f.asked("/api/v1/query") != 2*4 {
+		t.Errorf("%v after %d queries, want %s after 8", got, f.asked("/api/v1/query"), want)
+	}
+}
+
+// TestOverflow: the sampler knows the series beyond the cardinality limit by a boolean.
+func TestOverflow(t *testing.T) {
+	f := &fake{t: t}
+	f.add(`__name__="jobs_total",instance="a",otel_metric_overflow="true"`, at(0, 5))
+	h, err := f.start().Find(t.Context(), []Need{counter}, begin, end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c, err := range h.Read(t.Context(), h.Instances[0]) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := c.Metrics["jobs"][0].Data.(metricdata.Sum[float64]).DataPoints[0].Attributes
+		if v, _ := set.Value("otel.metric.overflow"); !v.AsBool() {
+			t.Errorf("the attributes are %v", set.ToSlice())
+		}
 	}
 }
 

@@ -21,13 +21,13 @@ var errMatrix = errors.New("the answer is no matrix of samples")
 func (s *Source) readRaw(ctx context.Context, r readRequest) (bySelector [][]*series, err error) {
 	for _, all := range r.selectors {
 		// A range is open at its left end, so it begins one ms earlier. Before Prometheus 3.0 it was
-		// closed, and parseMatrix drops the one too many.
+		// closed; a track drops the one too many.
 		form := url.Values{"query": {fmt.Sprintf("%s[%dms]", promQL(all), r.to-r.from+1)}, "time": {unix(time.UnixMilli(r.to))}}
 		res, err := s.do(ctx, http.MethodPost, "/api/v1/query", []byte(form.Encode()), map[string]string{"Content-Type": "application/x-www-form-urlencoded"})
 		if err != nil {
 			return nil, err
 		}
-		list, err := parseMatrix(res.Body, r.from)
+		list, err := parseMatrix(res.Body)
 		if closing := res.Body.Close(); err == nil && closing != nil {
 			err = closing
 		}
@@ -42,8 +42,8 @@ func (s *Source) readRaw(ctx context.Context, r readRequest) (bySelector [][]*se
 	return bySelector, nil
 }
 
-// parseMatrix reads the answer to a query, one series at a time, without the samples before from.
-func parseMatrix(body io.Reader, from int64) (out []*series, err error) {
+// parseMatrix reads the answer to a query, one series at a time.
+func parseMatrix(body io.Reader) (out []*series, err error) {
 	in := json.NewDecoder(body)
 	if err := enter(in, "data", "result"); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func parseMatrix(body io.Reader, from int64) (out []*series, err error) {
 			return nil, err
 		}
 		list := &listed{}
-		if list.rest, err = parseValues(one.Values, from); err != nil {
+		if list.rest, err = parseValues(one.Values); err != nil {
 			return nil, err
 		}
 		for _, raw := range one.Histograms {
@@ -69,9 +69,7 @@ func parseMatrix(body io.Reader, from int64) (out []*series, err error) {
 			if err != nil {
 				return nil, err
 			}
-			if h.t >= from {
-				list.rest = append(list.rest, h)
-			}
+			list.rest = append(list.rest, h)
 		}
 		made := &series{samples: list}
 		for name, value := range one.Metric {
@@ -113,7 +111,7 @@ func enter(in *json.Decoder, path ...string) error {
 
 // parseValues reads [[1435781430.781,"1"],…]. It is by hand because encoding/json takes five times
 // as long.
-func parseValues(b []byte, from int64) (out []sample, err error) {
+func parseValues(b []byte) (out []sample, err error) {
 	if len(b) == 0 || string(b) == "null" {
 		return nil, nil
 	}
@@ -121,10 +119,9 @@ func parseValues(b []byte, from int64) (out []sample, err error) {
 	c.expect('[')
 	out = make([]sample, 0, len(b)/20)
 	for !c.next(']') {
-		if len(out) > 0 || c.more {
+		if len(out) > 0 {
 			c.expect(',')
 		}
-		c.more = true
 		c.expect('[')
 		t := c.number()
 		c.expect(',')
@@ -135,18 +132,15 @@ func parseValues(b []byte, from int64) (out []sample, err error) {
 		if c.bad {
 			return nil, errMatrix
 		}
-		if s := (sample{t: int64(math.Round(t * 1e3)), v: v}); s.t >= from {
-			out = append(out, s)
-		}
+		out = append(out, sample{t: int64(math.Round(t * 1e3)), v: v})
 	}
 	return out, nil
 }
 
 // cursor reads tokens of valid JSON.
 type cursor struct {
-	b    []byte
-	more bool // there was an element
-	bad  bool
+	b   []byte
+	bad bool
 }
 
 func (c *cursor) space() {
