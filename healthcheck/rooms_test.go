@@ -32,6 +32,7 @@ var rooms = []struct{ name, imports string }{
 	{"evidence", "conventions query text"},
 	{"collect", "conventions evidence guard"},
 	{"history", "conventions evidence query"},
+	{"suggest", "evidence query"},
 	{"run", "conventions guard text"},
 	// Memory, and requests of people.
 	{"memory", "evidence verdict"},
@@ -60,7 +61,7 @@ var rooms = []struct{ name, imports string }{
 
 // still are the rooms without a clock, a goroutine and a lock. Their results depend only on their
 // input, so they can also judge recorded history.
-var still = []string{"verdict", "states", "query", "rule", "evidence", "memory", "votes", "judge", "replay", "answer"}
+var still = []string{"verdict", "states", "query", "rule", "evidence", "memory", "votes", "judge", "replay", "answer", "suggest"}
 
 const modulePath = "github.com/otelhealth/otelhealth/"
 

@@ -1,0 +1,259 @@
+// Package suggest finds limits from the past: for each rule the distribution of its value, and the
+// lowest limit that keeps a promise such as one warning a week.
+//
+// In: the collections of instances, by [Rule.Instance] and [Course.Add]. Out: a [Spread] and a [Limit]
+// for each [Goal]. It keeps counts of limits and no values, so its memory does not grow with the time.
+// A Course belongs to one goroutine, and a Rule collects them when they have ended. It knows no clock,
+// no effect and no verdict.
+package suggest
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
+)
+
+const week = 7 * 24 * time.Hour
+
+// A Rule is a rule whose limits are looked for. Its own bounds say on which side they are.
+type Rule struct {
+	Query        *query.Rule
+	For, KeepFor time.Duration
+
+	grid     grid
+	courses  []*Course
+	resolved *query.Rule
+}
+
+// NewRule makes a rule. boundaries are those of its histogram; nil of a native one, and of other metrics.
+func NewRule(q *query.Rule, hold, keep time.Duration, boundaries []float64) *Rule {
+	r := &Rule{Query: q, For: hold, KeepFor: keep}
+	switch {
+	case q.Indicator.Kind == query.KindQuantile && boundaries == nil:
+		r.grid = powerGrid()
+	case q.Indicator.Kind == query.KindQuantile:
+		r.grid = boundaryGrid(boundaries)
+	default:
+		r.grid = niceGrid(q.Lower())
+	}
+	return r
+}
+
+// A Course is what one instance did.
+type Course struct {
+	Instance string
+	rule     *Rule
+	sampler  *evidence.Sampler
+	counter  *counter
+	hours    [24][]int // samples by hour of the day and by the number of limits that they cross
+	seen     *query.Rule
+	unit     string
+}
+
+// Instance begins the course of an instance.
+func (r *Rule) Instance(name string) *Course {
+	c := &Course{Instance: name, rule: r, counter: newCounter(name, r.grid, r.For, r.KeepFor)}
+	for h := range c.hours {
+		c.hours[h] = make([]int, len(r.grid.limits)+1)
+	}
+	c.restart()
+	return c
+}
+
+func (c *Course) restart() {
+	c.sampler = evidence.NewSampler(c.rule.Query, false, func(string) bool { return false })
+}
+
+// Add adds a collection. If the metric is not in it, it is of another time.
+func (c *Course) Add(at time.Time, in evidence.Catalog, restarted bool) {
+	if restarted {
+		c.counter.end()
+		c.restart()
+	}
+	if !slices.ContainsFunc(c.rule.Query.Indicator.Metrics(), func(name string) bool { return len(in[name]) > 0 }) {
+		return
+	}
+	c.sampler.Sample(at, in)
+	read, _ := c.sampler.Reading()
+	if read.Problem != "" {
+		return
+	}
+	c.seen, c.unit = read.Rule, read.Unit
+	most := -1
+	for _, m := range read.Groups {
+		if m.Empty {
+			continue
+		}
+		v := m.Value
+		if c.rule.grid.equal {
+			v = m.Low
+		}
+		most = max(most, c.rule.grid.crossed(v))
+	}
+	if most >= 0 {
+		c.hours[at.Hour()][most]++
+	}
+	c.counter.add(at, max(most, 0))
+}
+
+// End adds the course to its rule. Only one goroutine at a time may end one.
+func (c *Course) End() {
+	c.counter.end()
+	c.rule.courses = append(c.rule.courses, c)
+}
+
+// A Spread is the distribution of a rule's value. Each number is the highest limit that the value crosses,
+// so it is no higher than the value. Of a lower limit it is the lowest, and no lower than the value.
+type Spread struct {
+	Samples                     int
+	Median, P90, P99, P999, Max float64
+}
+
+// Spreads returns the distribution of all, by hour of the day, and by instance.
+func (r *Rule) Spreads() (all Spread, hours [24]Spread, instances map[string]Spread) {
+	total := make([]int, len(r.grid.limits)+1)
+	instances = map[string]Spread{}
+	var byHour [24][]int
+	for h := range byHour {
+		byHour[h] = make([]int, len(total))
+	}
+	for _, c := range r.courses {
+		own := make([]int, len(total))
+		for h, counts := range c.hours {
+			for n, k := range counts {
+				own[n], total[n], byHour[h][n] = own[n]+k, total[n]+k, byHour[h][n]+k
+			}
+		}
+		instances[c.Instance] = r.spread(own)
+	}
+	for h := range byHour {
+		hours[h] = r.spread(byHour[h])
+	}
+	return r.spread(total), hours, instances
+}
+
+func (r *Rule) spread(counts []int) (s Spread) {
+	for _, k := range counts {
+		s.Samples += k
+	}
+	at := func(q float64) float64 {
+		rank, sum := int(math.Ceil(q*float64(s.Samples))), 0
+		for n, k := range counts {
+			if sum += k; sum >= rank && k > 0 {
+				if n == 0 && r.grid.lower {
+					return r.grid.limits[0]
+				}
+				if n == 0 {
+					return 0
+				}
+				return r.grid.limits[n-1]
+			}
+		}
+		return 0
+	}
+	s.Median, s.P90, s.P99, s.P999, s.Max = at(.5), at(.9), at(.99), at(.999), at(1)
+	return s
+}
+
+// A Goal is what a limit may cost.
+type Goal struct {
+	PerWeek float64 // warnings
+	Service bool    // of all instances together; otherwise of each
+}
+
+// A Limit is what keeps a goal.
+type Limit struct {
+	Value   float64
+	OK      bool    // there is one
+	Why     string  // there is none
+	Counted int     // warnings in this time; one that lasts counts again every four hours
+	PerWeek float64 // upper bound of their number a week
+	Weeks   float64 // of observation
+
+	// Easier is the next limit, which does not keep the goal, and its count. A histogram counts nothing
+	// between the two.
+	Easier        float64
+	EasierCounted int
+
+	Episodes []Episode // the warnings that it would have made
+}
+
+// An Incident is a time whose warnings are wanted, so no limit has to avoid them.
+type Incident struct{ From, To time.Time }
+
+// Suggest finds the lowest limit, or of a lower one the highest, whose warnings keep the goal with a
+// certainty of 90 %. Warnings of incidents don't count.
+func (r *Rule) Suggest(g Goal, incidents []Incident) (l Limit) {
+	l.Weeks = r.weeks(g.Service, incidents)
+	if l.Weeks == 0 {
+		l.Why = "there is no sample in this time"
+		return l
+	}
+	if none := Upper(0) / l.Weeks; none > g.PerWeek {
+		l.Why = fmt.Sprintf("%.1f weeks are too short: even without a warning the bound is %.2g a week; take %.1f weeks or more", l.Weeks, none, Upper(0)/g.PerWeek)
+		return l
+	}
+	for n := len(r.grid.limits) - 1; n >= 0; n-- {
+		episodes, many := r.episodes(n, g.Service, incidents)
+		counted := count(episodes)
+		perWeek := Upper(counted) / l.Weeks
+		if many || perWeek > g.PerWeek {
+			l.Easier, l.EasierCounted = r.grid.limits[n], max(counted, map[bool]int{true: maxEpisodes}[many])
+			break
+		}
+		l.OK, l.Value, l.Counted, l.PerWeek, l.Episodes = true, r.grid.limits[n], counted, perWeek, episodes
+	}
+	if !l.OK {
+		l.Why = fmt.Sprintf("even %s would have warned too often, %d times", format(l.Easier), l.EasierCounted)
+	}
+	return l
+}
+
+// weeks is the time of observation, of the service or of all instances.
+func (r *Rule) weeks(service bool, incidents []Incident) float64 {
+	sum, most := time.Duration(0), time.Duration(0)
+	for _, c := range r.courses {
+		sum, most = sum+c.counter.observed, max(most, c.counter.observed)
+	}
+	out := time.Duration(0)
+	for _, i := range incidents {
+		out += i.To.Sub(i.From)
+	}
+	if service {
+		return max(0, (most-out).Hours()/week.Hours())
+	}
+	return max(0, (sum-out*time.Duration(len(r.courses))).Hours()/week.Hours())
+}
+
+// episodes are the warnings of a limit.
+func (r *Rule) episodes(n int, service bool, incidents []Incident) (all []Episode, many bool) {
+	for _, c := range r.courses {
+		all, many = append(all, c.counter.all[n].episodes...), many || c.counter.all[n].many
+	}
+	if service {
+		all = joined(all, r.KeepFor)
+	}
+	return slices.DeleteFunc(all, func(e Episode) bool {
+		return slices.ContainsFunc(incidents, func(i Incident) bool { return e.Overlaps(i.From, i.To) })
+	}), many
+}
+
+// Incidents are the worst times, so that people say which of them were real: the warnings of the
+// service at the hardest limits, at most n.
+func (r *Rule) Incidents(n int) (worst []Episode) {
+	for k := len(r.grid.limits) - 1; k >= 0; k-- {
+		all, many := r.episodes(k, true, nil)
+		if many || len(all) > n {
+			break
+		}
+		worst = all
+	}
+	return worst
+}
+
+func format(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.4g", v), ".0") }
