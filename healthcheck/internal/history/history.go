@@ -84,7 +84,7 @@ type Collection struct {
 	// one time. A counter has no start time, because Prometheus keeps none.
 	Metrics evidence.Catalog
 
-	// Restarted reports that the process began anew since the last collection: its counters were
+	// Restarted reports that the process restarted since the last collection: its counters were
 	// reset together, or replaced by others, or its start time changed.
 	Restarted bool
 

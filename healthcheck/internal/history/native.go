@@ -157,7 +157,7 @@ func parseNative(message []byte) (s sample, err error) {
 // A jsonBucket is a bucket of a native histogram in Prometheus' JSON, with its boundaries.
 type jsonBucket struct{ low, high, count float64 }
 
-// fromBuckets finds the schema of buckets with boundaries. Those that fit none are custom.
+// fromBuckets finds the schema of buckets with boundaries. If they fit none, they are custom.
 func fromBuckets(count float64, all []jsonBucket) (*native, error) {
 	h := &native{count: count, json: all}
 	schema, known := 0, false

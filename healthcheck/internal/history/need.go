@@ -174,7 +174,7 @@ func (m *metric) verdict() bool {
 	return m.Metric == probeStatus || m.Metric == shadowStatus || m.Metric == checkStatus || m.Metric == transition
 }
 
-// edges are the boundaries to read of those that exist: each limit, or the two around it. nil is all.
+// edges chooses the boundaries to read: each limit, or the two around it. nil is all.
 func (m *metric) edges(exist []float64) []float64 {
 	if m.all && m.Kind == Histogram {
 		return exist

@@ -1,6 +1,6 @@
 package history
 
-// A restart finds out whether a process began anew: its counters are reset together, or all of them
+// A restart finds out whether a process restarted: its counters are reset together, or all of them
 // are replaced by others, or its start time changes. A counter that is reset alone is no restart.
 type restart struct {
 	began  float64 // process start time; 0 if it is not known
@@ -37,7 +37,7 @@ func (r *restart) count(t *track, v float64, number int64) {
 	t.before, t.seen = v, number
 }
 
-// end reports whether the process began anew. Metrics of another time are not in the collection.
+// end reports whether the process restarted. Metrics of another time are not in the collection.
 func (r *restart) end() bool {
 	moved := r.moved
 	r.moved = false
