@@ -51,7 +51,7 @@ var rooms = []struct{ name, imports string }{
 	{"checks", "run"},
 	{"statuspage", "healthcheck verdict"},
 	{"healthtest", "healthcheck query rule verdict"},
-	{"backtest", "cfgerrors healthcheck history query replay rule states verdict"},
+	{"backtest", "cfgerrors healthcheck history query replay rule states suggest verdict"},
 	{"blackbox", "cfgerrors collect conventions export guard healthcheck verdict"},
 	{"grpchealth", "checks healthcheck verdict"},
 	{"promhealth", "buildinfo cfgerrors conventions guard healthcheck"},

@@ -32,7 +32,7 @@ It exits with 0 if the instance is well, with 1 if it is not, and with 2 if nobo
 command has a mistake.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(why(), probe(), backtest())
+	root.AddCommand(why(), probe(), backtest(), suggest())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -57,16 +57,21 @@ type Program func(ctx context.Context, c healthcheck.Config, stdout, stderr io.W
 // with flags of their own.
 func Flags(set *flag.FlagSet) Program {
 	f := &flags{header: http.Header{}}
+	f.add(set, "7d")
+	set.StringVar(&f.format, "format", "text", "`format` of the result: text, json or html")
+	return f.run
+}
+
+// add adds the flags that say what is read.
+func (f *flags) add(set *flag.FlagSet, last string) {
 	set.StringVar(&f.url, "url", defaultURL, "`address` of Prometheus, or of a backend with its HTTP API")
 	set.StringVar(&f.selector, "selector", "", "the service's series, as in PromQL: `job=\"orders\"`")
 	set.StringVar(&f.labels, "instance", "", "`labels` that tell instances apart, separated by commas")
-	set.StringVar(&f.last, "last", "7d", "how much of the past, until -to: `7d`, 12h or 30m")
+	set.StringVar(&f.last, "last", last, "how much of the past, until -to: `7d`, 12h or 30m")
 	set.StringVar(&f.from, "from", "", "begin, instead of -last: `2026-11-28T00:00:00Z`, or 2026-11-28")
 	set.StringVar(&f.to, "to", "", "end, as -from; now if empty")
-	set.StringVar(&f.format, "format", "text", "`format` of the result: text, json or html")
 	set.StringVar(&f.output, "o", "", "`file` for the result, instead of the standard output")
 	set.Func("header", "a `header` of every request: \"X-Scope-OrgID: prod\"; may be given more than once; $NAME is read from the environment", f.addHeader)
-	return f.run
 }
 
 type flags struct {

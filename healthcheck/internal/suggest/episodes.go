@@ -11,8 +11,14 @@ type Episode struct {
 	Instance string
 }
 
-// Overlaps reports whether two times meet.
-func (e Episode) Overlaps(from, to time.Time) bool { return !e.From.After(to) && !e.To.Before(from) }
+// margin is how long a fault shows before and after the time that people give for it.
+const margin = 15 * time.Minute
+
+// Within reports whether an episode belongs to a time. One that began long before does not: its limit is
+// crossed without the fault too.
+func (e Episode) Within(from, to time.Time) bool {
+	return !e.From.Before(from.Add(-margin)) && !e.To.After(to.Add(margin))
+}
 
 // maxEpisodes is how many warnings of a limit are kept. A limit with more is of no use to anybody.
 const maxEpisodes = 2000
@@ -103,6 +109,14 @@ func count(all []Episode) (n int) {
 		n += 1 + int(e.To.Sub(e.From)/repeat)
 	}
 	return n
+}
+
+// lasting is how long they last.
+func lasting(all []Episode) (sum time.Duration) {
+	for _, e := range all {
+		sum += e.To.Sub(e.From)
+	}
+	return sum
 }
 
 // joined merges episodes of several instances that overlap or follow within a time: a warning of the

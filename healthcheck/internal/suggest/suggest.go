@@ -20,14 +20,17 @@ import (
 
 const week = 7 * 24 * time.Hour
 
+// maxShare is the share of the time in which a limit may be crossed. More is not a warning, but the usual
+// state.
+const maxShare = .1
+
 // A Rule is a rule whose limits are looked for. Its own bounds say on which side they are.
 type Rule struct {
 	Query        *query.Rule
 	For, KeepFor time.Duration
 
-	grid     grid
-	courses  []*Course
-	resolved *query.Rule
+	grid    grid
+	courses []*Course
 }
 
 // NewRule makes a rule. boundaries are those of its histogram; nil of a native one, and of other metrics.
@@ -101,14 +104,17 @@ func (c *Course) Add(at time.Time, in evidence.Catalog, restarted bool) {
 	c.counter.add(at, max(most, 0))
 }
 
-// End adds the course to its rule. Only one goroutine at a time may end one.
+// End adds the course to its rule, if it had a sample. Only one goroutine at a time may end one.
 func (c *Course) End() {
+	if c.counter.last.IsZero() {
+		return
+	}
 	c.counter.end()
 	c.rule.courses = append(c.rule.courses, c)
 }
 
-// A Spread is the distribution of a rule's value. Each number is the highest limit that the value crosses,
-// so it is no higher than the value. Of a lower limit it is the lowest, and no lower than the value.
+// A Spread is the distribution of a rule's value, rounded up to two digits, or down if the limits are lower
+// ones. The values of a histogram are rounded down to a bucket boundary.
 type Spread struct {
 	Samples                     int
 	Median, P90, P99, P999, Max float64
@@ -145,13 +151,13 @@ func (r *Rule) spread(counts []int) (s Spread) {
 		rank, sum := int(math.Ceil(q*float64(s.Samples))), 0
 		for n, k := range counts {
 			if sum += k; sum >= rank && k > 0 {
-				if n == 0 && r.grid.lower {
-					return r.grid.limits[0]
+				switch {
+				case !r.grid.equal:
+					return r.grid.limits[min(n, len(r.grid.limits)-1)]
+				case n > 0:
+					return r.grid.limits[n-1]
 				}
-				if n == 0 {
-					return 0
-				}
-				return r.grid.limits[n-1]
+				return 0
 			}
 		}
 		return 0
@@ -195,14 +201,14 @@ func (r *Rule) Suggest(g Goal, incidents []Incident) (l Limit) {
 		return l
 	}
 	if none := Upper(0) / l.Weeks; none > g.PerWeek {
-		l.Why = fmt.Sprintf("%.1f weeks are too short: even without a warning the bound is %.2g a week; take %.1f weeks or more", l.Weeks, none, Upper(0)/g.PerWeek)
+		l.Why = fmt.Sprintf("%s are too short: even without a warning the bound is %.3g a week; take %s or more", Weeks(l.Weeks), none, Weeks(Upper(0)/g.PerWeek))
 		return l
 	}
 	for n := len(r.grid.limits) - 1; n >= 0; n-- {
 		episodes, many := r.episodes(n, g.Service, incidents)
 		counted := count(episodes)
 		perWeek := Upper(counted) / l.Weeks
-		if many || perWeek > g.PerWeek {
+		if many || perWeek > g.PerWeek || lasting(episodes).Hours() > maxShare*l.Weeks*week.Hours() {
 			l.Easier, l.EasierCounted = r.grid.limits[n], max(counted, map[bool]int{true: maxEpisodes}[many])
 			break
 		}
@@ -212,6 +218,20 @@ func (r *Rule) Suggest(g Goal, incidents []Incident) (l Limit) {
 		l.Why = fmt.Sprintf("even %s would have warned too often, %d times", format(l.Easier), l.EasierCounted)
 	}
 	return l
+}
+
+// Number is a limit of the value as a rule has it: a duration in seconds, or a number.
+func (r *Rule) Number(v float64) query.Number {
+	for _, c := range r.courses {
+		if c.seen != nil && len(c.seen.Bounds) > 0 && c.seen.Bounds[0].Duration {
+			size := query.Seconds(c.unit)
+			if size == 0 {
+				size = 1
+			}
+			return query.Number{Value: math.Round(v*size*1e9) / 1e9, Duration: true}
+		}
+	}
+	return query.Number{Value: v}
 }
 
 // weeks is the time of observation, of the service or of all instances.
@@ -239,7 +259,7 @@ func (r *Rule) episodes(n int, service bool, incidents []Incident) (all []Episod
 		all = joined(all, r.KeepFor)
 	}
 	return slices.DeleteFunc(all, func(e Episode) bool {
-		return slices.ContainsFunc(incidents, func(i Incident) bool { return e.Overlaps(i.From, i.To) })
+		return slices.ContainsFunc(incidents, func(i Incident) bool { return e.Within(i.From, i.To) })
 	}), many
 }
 
@@ -248,12 +268,23 @@ func (r *Rule) episodes(n int, service bool, incidents []Incident) (all []Episod
 func (r *Rule) Incidents(n int) (worst []Episode) {
 	for k := len(r.grid.limits) - 1; k >= 0; k-- {
 		all, many := r.episodes(k, true, nil)
-		if many || len(all) > n {
+		if many || len(all) > n || lasting(all).Hours() > maxShare*r.weeks(true, nil)*week.Hours() {
 			break
 		}
 		worst = all
 	}
 	return worst
+}
+
+// Weeks writes a number of weeks for people.
+func Weeks(n float64) string {
+	switch {
+	case n < 2./7:
+		return fmt.Sprintf("%.3g hours", 24*7*n)
+	case n < 2:
+		return fmt.Sprintf("%.3g days", 7*n)
+	}
+	return fmt.Sprintf("%.1f weeks", n)
 }
 
 func format(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.4g", v), ".0") }

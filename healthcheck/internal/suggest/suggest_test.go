@@ -270,7 +270,7 @@ func TestNoPromise(t *testing.T) {
 		c.Add(begin.Add(time.Duration(i)*time.Minute), gauge(20), false)
 	}
 	c.End()
-	if l := r.Suggest(Goal{PerWeek: 1}, nil); l.OK || !strings.Contains(l.Why, "1.0 weeks are too short: even without a warning the bound is 2.3 a week; take 2.3 weeks or more") {
+	if l := r.Suggest(Goal{PerWeek: 1}, nil); l.OK || !strings.Contains(l.Why, "7 days are too short: even without a warning the bound is 2.3 a week; take 2.3 weeks or more") {
 		t.Errorf("%+v", l)
 	}
 	if l := r.Suggest(Goal{PerWeek: 5}, nil); !l.OK || l.Value != 20 || l.Counted != 0 || l.Easier != 19 { // a warning that never ends is none that is cheap
