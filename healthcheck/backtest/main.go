@@ -72,11 +72,13 @@ func (f *flags) add(set *flag.FlagSet, last string) {
 	set.StringVar(&f.to, "to", "", "end, as -from; now if empty")
 	set.StringVar(&f.output, "o", "", "`file` for the result, instead of the standard output")
 	set.Func("header", "a `header` of every request: \"X-Scope-OrgID: prod\"; may be given more than once; $NAME is read from the environment", f.addHeader)
+	f.secure.add(set)
 }
 
 type flags struct {
 	url, selector, labels, last, from, to, format, output string
 	header                                                http.Header
+	secure
 }
 
 func (f *flags) addHeader(text string) error {
@@ -91,6 +93,9 @@ func (f *flags) addHeader(text string) error {
 // options are what the flags ask for.
 func (f *flags) options(now time.Time) (o Options, err error) {
 	o = Options{URL: f.url, Selector: f.selector, Header: f.header, To: now}
+	if o.Client, err = f.client(f.header); err != nil {
+		return o, err
+	}
 	for _, l := range strings.Split(f.labels, ",") {
 		if l = strings.TrimSpace(l); l != "" {
 			o.InstanceLabels = append(o.InstanceLabels, l)

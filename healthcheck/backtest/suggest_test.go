@@ -121,3 +121,20 @@ func TestSuggestMistakes(t *testing.T) {
 		}
 	}
 }
+
+// A program of your own has the flags of otelhealth suggest.
+func ExampleSuggestFlags() {
+	url, stop := orders().start()
+	defer stop()
+	set := flag.NewFlagSet("suggest", flag.ContinueOnError)
+	run := backtest.SuggestFlags(set)
+	if err := set.Parse([]string{"-url", url, "-selector", `job="orders"`, "-from", "2026-10-01T12:00", "-to", "2026-10-01T13:00", "-format", "json"}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	var out bytes.Buffer
+	code, err := run(context.Background(), Health(), &out, os.Stderr)
+	var s backtest.Suggestions
+	fmt.Println(code, err, json.Unmarshal(out.Bytes(), &s), s.Rules[0].Name, s.Rules[0].Limits[0].Why)
+	// Output: 0 <nil> <nil> queue 1.99 hours are too short: even without a warning the bound is 194 a week; take 2.3 weeks or more
+}
