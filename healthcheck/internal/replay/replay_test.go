@@ -45,8 +45,8 @@ func gauge(v float64) evidence.Catalog {
 }
 
 var (
-	pass, warn, fail = exactly(verdict.Pass), exactly(verdict.Warn), exactly(verdict.Fail)
-	passOrFail       = Range{verdict.Pass, verdict.Fail}
+	pass, fail = exactly(verdict.Pass), exactly(verdict.Fail)
+	passOrFail = Range{verdict.Pass, verdict.Fail}
 )
 
 // TestSituations judges short histories of 15 s a step.
