@@ -475,7 +475,7 @@ func TestSmallerParts(t *testing.T) {
 		if _, err := fmt.Sscan(part[2], &ms); err == nil && ms <= (10*time.Minute).Milliseconds() {
 			return false
 		}
-		http.Error(w, `{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory in query execution"}`, 422)
+		http.Error(w, `{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory in query execution"}`, http.StatusUnprocessableEntity)
 		return true
 	}
 	var all []sample

@@ -120,7 +120,6 @@ func (m *both) next(s *sample) (ok bool, err error) {
 type group struct {
 	attrs   attribute.Set
 	buckets []*bucket // by their boundary; the last is +Inf, if there is one
-	fresh   int       // buckets of this collection
 	picked  *[]float64
 	picks   []*bucket
 	counts  []uint64
