@@ -68,7 +68,7 @@ func (s *sees) Snapshot(ctx context.Context) (*metricdata.ResourceMetrics, error
 // at a time.
 func live(t *testing.T, seed uint64, rules []rule.Rule, begin time.Time) (out hour) {
 	synctest.Test(t, func(t *testing.T) {
-		shift := begin.Sub(time.Now())
+		shift := time.Until(begin)
 		r := rand.New(rand.NewPCG(seed, 7))
 		m := healthcheck.New(healthcheck.Config{Rules: rules})
 		reader := &sees{ManualReader: sdkmetric.NewManualReader()}

@@ -81,10 +81,6 @@ func block(t testing.TB, dir string, names otlptranslator.TranslationStrategyOpt
 			for _, metric := range m.metrics {
 				now = append(now, wr.write(metric, m.at)...)
 			}
-			if m.restarted {
-				at := m.at.Add(-time.Minute).UnixMilli() // the scrape that failed
-				_ = at
-			}
 			last = now
 		}
 		end := s.moments[len(s.moments)-1].at.Add(15 * time.Second).UnixMilli()
@@ -180,7 +176,7 @@ func (w *writer) labels(name string, attrs attribute.Set, more ...labels.Label) 
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		b.Set(l, kv.Value.Emit())
+		b.Set(l, kv.Value.String())
 	}
 	for _, l := range append(more, w.more...) {
 		b.Set(l.Name, l.Value)
