@@ -1,6 +1,6 @@
 package telemetry
 
-// inventory_test.go lists the instruments, so that a test can compare them, and grafana/gen can
+// inventory_test.go lists the instruments, so that a test can compare them, and otelhealth generate can
 // make dashboards and alerts from the real metrics. healthcheck has a copy of this file, because no
 // module for tests alone can be imported by both.
 

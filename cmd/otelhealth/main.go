@@ -1,4 +1,5 @@
 // Command otelhealth asks services that answer with otelhealth: is this instance well, and if not, why?
+// It also writes and compares what surrounds them: alerts, dashboards, gates, manifests.
 package main
 
 import (
@@ -8,12 +9,15 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/otelhealth/otelhealth/cmd/otelhealth/internal/generate"
+	"github.com/otelhealth/otelhealth/cmd/otelhealth/internal/lint"
 )
 
 // The exit codes of all commands.
 const (
 	well   = 0
-	ill    = 1 // the instance is not well
+	ill    = 1 // the instance is not well, or lint found something
 	failed = 2 // a mistake in the command, or nobody answers
 )
 
@@ -22,24 +26,29 @@ func main() { os.Exit(command(os.Args[1:], os.Stdout, os.Stderr)) }
 // errIll says that the instance is not well. The output says why.
 var errIll = errors.New("not well")
 
-func command(args []string, stdout, stderr io.Writer) (code int) {
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "otelhealth",
 		Short: "Is this instance well, and if not, why?",
-		Long: `otelhealth asks a service that answers with otelhealth.
+		Long: `otelhealth asks a service that answers with otelhealth, and writes and compares what surrounds it.
 
-It exits with 0 if the instance is well, with 1 if it is not, and with 2 if nobody answers or the
-command has a mistake.`,
+It exits with 0 if all is well, with 1 if the instance is not well or lint found something, and with 2
+if nobody answers or the command has a mistake.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(why(), probe(), backtest(), suggest())
+	root.AddCommand(why(), probe(), backtest(), suggest(), lint.Command(), generate.Command())
+	return root
+}
+
+func command(args []string, stdout, stderr io.Writer) (code int) {
+	root := rootCommand()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	switch err := root.Execute(); {
 	case err == nil:
 		return well
-	case errors.Is(err, errIll):
+	case errors.Is(err, errIll), errors.Is(err, lint.ErrFound):
 		return ill
 	default:
 		fmt.Fprintln(stderr, "otelhealth:", err)

@@ -12,6 +12,8 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -143,4 +145,39 @@ func serveMonitor(t *testing.T, health *healthcheck.Monitor, p healthcheck.Pipel
 	srv := httptest.NewServer(health.Wrap(mux))
 	t.Cleanup(srv.Close)
 	return srv.URL
+}
+
+// TestExamples: a script runs every example of every command's help. The scripts have their own
+// addresses.
+func TestExamples(t *testing.T) {
+	var scripts string
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts += string(text)
+	}
+	scripts = regexp.MustCompile(`\$(WELL|ILL)\b`).ReplaceAllString(strings.ReplaceAll(scripts, "! otelhealth", "otelhealth"), "ADDRESS")
+	all := 0
+	for _, c := range rootCommand().Commands() {
+		if c.Short == "" {
+			t.Errorf("%s has no summary", c.Name())
+		}
+		for line := range strings.Lines(c.Example) {
+			line = strings.TrimSpace(line)
+			line = regexp.MustCompile(`(http://)?localhost:\d+`).ReplaceAllString(strings.ReplaceAll(line, "/data/blackbox", "box"), "ADDRESS")
+			all++
+			if !strings.Contains(scripts, "\n"+line+"\n") && !strings.HasPrefix(scripts, line+"\n") {
+				t.Errorf("no script runs: %s", line)
+			}
+		}
+	}
+	if all < 4 {
+		t.Errorf("the help has only %d examples", all)
+	}
 }

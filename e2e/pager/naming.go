@@ -20,10 +20,10 @@ type dialect struct {
 
 var dialects = []dialect{
 	{name: "default", names: otlptranslator.UnderscoreEscapingWithSuffixes},
-	{name: "mimir", names: otlptranslator.UnderscoreEscapingWithoutSuffixes, args: []string{"-names", "mimir"}},
-	{name: "clusters", names: otlptranslator.UnderscoreEscapingWithSuffixes, group: "k8s.cluster.name", args: []string{"-group-labels", "k8s_cluster_name"}},
-	{name: "utf8", names: otlptranslator.NoUTF8EscapingWithSuffixes, group: "k8s.cluster.name", args: []string{"-names", "utf8", "-group-labels", "k8s.cluster.name"}},
-	{name: "native", names: otlptranslator.NoTranslation, native: true, args: []string{"-names", "otel", "-histograms", "native"}},
+	{name: "mimir", names: otlptranslator.UnderscoreEscapingWithoutSuffixes, args: []string{"--names", "mimir"}},
+	{name: "clusters", names: otlptranslator.UnderscoreEscapingWithSuffixes, group: "k8s.cluster.name", args: []string{"--group-labels", "k8s_cluster_name"}},
+	{name: "utf8", names: otlptranslator.NoUTF8EscapingWithSuffixes, group: "k8s.cluster.name", args: []string{"--names", "utf8", "--group-labels", "k8s.cluster.name"}},
+	{name: "native", names: otlptranslator.NoTranslation, native: true, args: []string{"--names", "otel", "--histograms", "native"}},
 }
 
 // instruments are the kinds and units of metrics, from the tables that the packages' tests keep.

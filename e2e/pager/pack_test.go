@@ -31,8 +31,8 @@ func rulesOf(t *testing.T, d dialect) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gen := exec.Command("go", append([]string{"run", ".", "-only", "rules", "-out", dir}, d.args...)...)
-	gen.Dir = filepath.Join(root, "grafana", "gen")
+	gen := exec.Command("go", append([]string{"run", ".", "generate", "--only", "rules", "--out", dir}, d.args...)...)
+	gen.Dir = filepath.Join(root, "cmd", "otelhealth")
 	if out, err := gen.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", d.args, err, out)
 	}

@@ -1,0 +1,27 @@
+package generate
+
+import "fmt"
+
+// few instances have an alert each. If there are more, they have one alert with their number, because
+// a zone, a new version or a shared dependency is one cause.
+const few = 3
+
+// each raises an alert for every instance that the query finds, or one for all of them. The one for
+// all holds the others back only while it fires. So a number that changes around the limit silences
+// nobody.
+func each(r rule, by, summary, description string) []rule {
+	several := r
+	several.expr = fmt.Sprintf("count by (%s) (%s) > %d", by, r.expr, few)
+	several.labels = append([][2]string{{"instances", "several"}}, r.labels...)
+	several.summary, several.description = summary, description
+	r.expr = fmt.Sprintf(`(%s) unless on (%s) ALERTS{alertname=%q,alertstate="firing",instances="several"}`, r.expr, by, r.alert)
+	return []rule{several, r}
+}
+
+// both makes a warning for an instance and a page for the service. Only the one that fits fires.
+func both(instance, service rule, on, summary, description string) []rule {
+	instance.severity, service.severity = "warning", "critical"
+	instance.alert = service.alert
+	instance.expr += " unless on (" + on + ") (" + service.expr + ")"
+	return append(each(instance, on, summary, description), service)
+}
