@@ -177,7 +177,7 @@ func TestExamples(t *testing.T) {
 			}
 		}
 	}
-	if all < 4 {
+	if all < 9 {
 		t.Errorf("the help has only %d examples", all)
 	}
 }

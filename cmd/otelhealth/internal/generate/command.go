@@ -1,4 +1,4 @@
-// Package generate generates alerts and dashboards from the
+// Package generate generates alerts, dashboards, gates of rollouts and autoscalers from the
 // instruments in the code.
 package generate
 
@@ -39,6 +39,7 @@ type options struct {
 	histograms        string
 	desired, selector string
 	bases             bases
+	gates             gateOptions
 	settings          settings
 }
 
@@ -47,16 +48,32 @@ func Command() *cobra.Command {
 	var o options
 	c := &cobra.Command{
 		Use:   "generate",
-		Short: "Write alerts and dashboards for your names, clusters and objectives",
+		Short: "Write alerts, dashboards, gates of rollouts and autoscalers",
 		Long: `generate writes Prometheus' rules, the Alertmanager's inhibitions and Grafana's dashboards into the
-directories alerts and dashboards.`,
+directories alerts and dashboards.
+
+With --argo, --flagger, --keda or --hpa it prints manifests instead. The first two are gates of a
+rollout. They compare the canary's pods with the stable ones: restarts, readiness, checks, errors and
+slow requests, and hold the rollout while they can't tell. The other two scale by the queue.`,
 		Example: `  otelhealth generate --out monitoring
-  otelhealth generate --only rules --names mimir --group-labels cluster,namespace --out monitoring`,
+  otelhealth generate --only rules --names mimir --group-labels cluster,namespace --out monitoring
+  otelhealth generate --argo --job shop/orders --name orders --namespace shop
+  otelhealth generate --flagger --job shop/orders --name orders --min-requests 500
+  otelhealth generate --argo --job shop/mailer --name mailer --no-traffic ignore --checks core
+  otelhealth generate --keda --job shop/orders --name orders --queue jobs --queue-limit 80 --pod-capacity 10
+  otelhealth generate --hpa --job shop/orders --name orders --queue jobs --queue-limit 80`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			d, err := o.dialect()
-			if err != nil {
+		RunE: func(c *cobra.Command, _ []string) error {
+			printed := o.gates.any()
+			if err := mixed(c.Flags(), printed); err != nil {
 				return err
+			}
+			d, err := o.dialect()
+			switch {
+			case err != nil:
+				return err
+			case printed:
+				return o.gates.print(c.OutOrStdout(), d)
 			}
 			return o.write(d)
 		},
@@ -75,6 +92,7 @@ directories alerts and dashboards.`,
 	f.StringVar(&o.bases.runbooks, "runbooks", repository+"docs/runbooks/", "`URL` of the runbooks; NAME.md is appended")
 	f.StringVar(&o.bases.dashboards, "grafana", "", "`URL` of Grafana; /d/… is appended; without it alerts have no link to a dashboard")
 	o.settings.flags(f)
+	o.gates.flags(f)
 	return c
 }
 

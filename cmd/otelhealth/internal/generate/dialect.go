@@ -22,6 +22,7 @@ type dialect struct {
 	native   bool     // histograms are native
 	series   series
 	settings settings
+	pod      string // the label with the pod's name, if it has another name
 
 	selector []*labels.Matcher // of the services' series, such as those of a team
 }
@@ -190,6 +191,9 @@ func (d dialect) labels(list []string) []string {
 }
 
 func (d dialect) label(l string) string {
+	if l == "k8s_pod_name" && d.pod != "" {
+		return d.pod
+	}
 	if otel, ok := d.series.labels[l]; ok && !d.names.ShouldEscape() {
 		return otel
 	}
