@@ -14,7 +14,14 @@ func (d dialect) readinessRules(desired string) group {
 	// within that minute. Then the job is silent, and that is another alert's subject. The
 	// survivors of other faults export within that minute.
 	const heard = ` and on (job) group by (job) (last_over_time(health_probe_status{health_probe_name="readiness",health_probe_state="pass"}[75s]))`
-	return group{"otelhealth-readiness", append(d.instances(desired),
+	// A Config.Peers that does nothing is missed only in the outage.
+	peers := each(rule{alert: "HealthPeersUnreachable", severity: "warning", wait: 15 * time.Minute, keep: 5 * time.Minute,
+		expr:        last(perInstance, `health_peers_status{health_peers_state=~"foreign|refused|silent"}`) + " == 1" + inService,
+		summary:     "An instance can't ask its peers.",
+		description: "{{ $labels.instance }} of {{ $labels.job }} has not reached another instance for a quarter of an hour. If a dependency of all fails, it leaves without asking."},
+		"job", "Several instances can't ask their peers.",
+		"{{ $value }} instances of {{ $labels.job }} have not reached another one for a quarter of an hour. If a dependency of all fails, they all leave.")
+	return group{"otelhealth-readiness", append(append(d.instances(desired), peers...),
 		rule{alert: "HealthNoReadyInstance", severity: "critical", wait: time.Minute, keep: 2 * time.Minute,
 			expr:        d.noReady(desired),
 			summary:     "No instance of a service is ready.",
@@ -106,6 +113,10 @@ func (d dialect) noReady(desired string) string {
 // is in something they share.
 const fleetWide = "(job_check:health_check_failing:ratio > 0.5 or job_check:health_check_flapping:ratio > 0.5) and on (job) job:health_instances_in_service:count > 1"
 
+// enforced is the same of those instances alone that the check takes out of service. In shadow it is
+// informational. So a canary that enforces a check does not make an outage of what the others only show.
+const enforced = "(job_check:health_check_failing_enforced:ratio > 0.5 or job_check:health_check_flapping_enforced:ratio > 0.5) and on (job) job:health_instances_in_service:count > 1"
+
 // notFleetWide leaves out what is told for the service.
 const notFleetWide = "unless on (job, health_check_name) (" + fleetWide + ")"
 
@@ -124,13 +135,13 @@ func hung() string {
 }
 
 func (d dialect) checkRules() group {
-	shared := func(severity, roles, consequence string) rule {
+	shared := func(severity, expr, consequence string) rule {
 		return rule{alert: "HealthDependencyDown", severity: severity, wait: 2 * time.Minute, keep: 2 * time.Minute,
-			expr: fleetWide + " and on (job, health_check_name) max by (job, health_check_name) (last_over_time(health_check_info{health_check_role=~\"" +
-				roles + "\"}[" + fresh + "])) == 1",
+			expr:        expr,
 			summary:     "A check fails on most instances of a service.",
 			description: "Check {{ $labels.health_check_name }} fails, hangs or flaps on {{ $value | humanizePercentage }} of the instances of {{ $labels.job }}: something that they share is down or wrong. " + consequence}
 	}
+	takesOut := " and on (" + perCheck + ") " + last(perCheck, `health_check_info{health_check_role=~"core|vital"}`) + " == 1"
 	inAll := " / on (job) group_left () sum by (job) (" + lifecycle("running") + ")"
 	const (
 		jobCheck = "job, health_check_name"
@@ -166,8 +177,12 @@ func (d dialect) checkRules() group {
 		{record: "job_check:health_check_failing:ratio",
 			expr: "count by (job, health_check_name) (" + fails + " or " + hangs + ")" + inAll},
 		{record: "job_check:health_check_flapping:ratio", expr: "count by (job, health_check_name) (" + flaps + ")" + inAll},
-		shared("critical", "core|vital", "Such a check takes instances out of service."),
-		shared("warning", "auxiliary|informational", "Such a check takes no instance out of service."),
+		{record: "job_check:health_check_failing_enforced:ratio",
+			expr: "count by (job, health_check_name) ((" + fails + " or " + hangs + ")" + takesOut + ")" + inAll},
+		{record: "job_check:health_check_flapping_enforced:ratio", expr: "count by (job, health_check_name) (" + flaps + takesOut + ")" + inAll},
+		shared("critical", enforced, "Such a check takes instances out of service."),
+		shared("warning", "("+fleetWide+") and on (job, health_check_name) last_over_time(health_check_info["+fresh+"]) unless on (job, health_check_name) ("+enforced+")",
+			"Such a check takes few instances or none out of service."),
 	}, failing, stale, flapping, []rule{
 		{alert: "HealthOverrideLeftOn", severity: "warning", wait: time.Hour,
 			expr:        last("job, health_check_name, health_check_effect", "health_check_override") + " == 1",

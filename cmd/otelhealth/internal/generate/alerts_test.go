@@ -44,6 +44,9 @@ func readinessStories() []story {
 	}
 	others := fleetOf(2, 2, "running 60", "pass 60")
 	again := func(turn string) string { return strings.Repeat(turn+", gone 9, ", 7) + turn }
+	way := func(id int, story string) [][2]string {
+		return stateSet("health_peers_status", of(id), "health_peers_state", "unknown reached foreign refused silent", story)
+	}
 	return []story{
 		{"none of three is ready", fleetOf(1, 3, "running 40", "pass 20, fail 20"), "12m", "HealthNoReadyInstance", []alarm{none}},
 		{"a new service is never ready", fleetOf(1, 3, "running 20", "fail 20"), "3m", "HealthNoReadyInstance", []alarm{none}},
@@ -56,6 +59,13 @@ func readinessStories() []story {
 			sample("health_panic{"+of(2)+"}", "0x20 1x20"), sample("health_panic{"+of(3)+"}", "0x40")), "12m", "HealthPanic", []alarm{{"severity=critical " + jobOnly,
 			"A service stays in although core checks fail on most of its instances.", "A core check fails on 2 instances of shop/orders. They stay ready, because most of their peers don't work either.", ""}}},
 		{"one stays in for a moment", join(fleetOf(1, 3, "running 40", "pass 40"), sample("health_panic{"+of(1)+"}", "0x20 1x1 0x20")), "12m", "HealthPanic", nil},
+
+		{"one of three can't ask its peers", join(fleetOf(1, 3, "running 80", "pass 80"), way(1, "unknown 4, silent 76"), way(2, "reached 80"), way(3, "reached 80")), "22m", "HealthPeersUnreachable", []alarm{{"severity=warning instance=1 " + jobOnly,
+			"An instance can't ask its peers.", "1 of shop/orders has not reached another instance for a quarter of an hour. If a dependency of all fails, it leaves without asking.", ""}}},
+		{"none of four can ask its peers", join(fleetOf(1, 4, "running 100", "pass 100"), way(1, "refused 100"), way(2, "refused 100"), way(3, "foreign 100"), way(4, "silent 100")), "32m", "HealthPeersUnreachable", []alarm{{"severity=warning instances=several " + jobOnly,
+			"Several instances can't ask their peers.", "4 instances of shop/orders have not reached another one for a quarter of an hour. If a dependency of all fails, they all leave.", ""}}},
+		{"the peers are reached late, or there are none", join(fleetOf(1, 2, "running 80", "pass 80"), way(1, "refused 20, reached 60"), way(2, "unknown 80")), "30m", "HealthPeersUnreachable", nil},
+		{"one that drains can't ask its peers", join(pod(of(1), "draining 80", "fail 80"), way(1, "silent 80")), "30m", "HealthPeersUnreachable", nil},
 
 		{"nine of ten have gone", join(fleetOf(1, 9, "running 40, gone 40", "pass 40, gone 40"), pod(of(10), "running 80", "pass 80")),
 			"23m", "HealthCapacityLow", []alarm{low("critical", half, "10%")}},
@@ -127,7 +137,7 @@ func checkStories() []story {
 		return join(pod(of(id), life, strings.NewReplacer("running", "pass", "maintenance", "fail").Replace(life)),
 			sample("health_check_transitions_total{"+l+`"pass"}`, values), sample("health_check_transitions_total{"+l+`"fail"}`, values))
 	}
-	const core, aux = "Such a check takes instances out of service.", "Such a check takes no instance out of service."
+	const core, aux = "Such a check takes instances out of service.", "Such a check takes few instances or none out of service."
 	return []story{
 		{"a check fails on one of three", join(ready(3), database(1, "core", "pass 20, fail 80"), database(2, "core", "pass 100"), database(3, "core", "pass 100")),
 			"16m", "HealthCheckFailing", []alarm{onOne}},
@@ -146,6 +156,15 @@ func checkStories() []story {
 		{"an auxiliary check flaps on both", join(transitions(1, "running 100", "0+0.1x100"), transitions(2, "running 100", "0+0.1x100"), database(1, "auxiliary", "pass 100"), database(2, "auxiliary", "pass 100")),
 			"40m", "HealthDependencyDown", []alarm{down("warning", "100%", aux)}},
 		{"a check fails on one of two", join(ready(2), database(1, "core", "fail 100"), database(2, "core", "pass 100")), "20m", "HealthDependencyDown", nil},
+		// A check in shadow is informational. Only the instances that it takes out of service make an outage.
+		{"a check fails everywhere, and a canary enforces it", join(ready(3), database(1, "core", "pass 20, fail 80"), database(2, "informational", "pass 20, fail 80"), database(3, "informational", "pass 20, fail 80")),
+			"13m", "HealthDependencyDown", []alarm{down("warning", "100%", aux)}},
+		{"a check fails everywhere, and half enforce it", join(ready(2), database(1, "core", "pass 20, fail 80"), database(2, "informational", "pass 20, fail 80")),
+			"13m", "HealthDependencyDown", []alarm{down("warning", "100%", aux)}},
+		{"a check fails everywhere, and two of three enforce it", join(ready(3), database(1, "core", "pass 20, fail 80"), database(2, "vital", "pass 20, fail 80"), database(3, "informational", "pass 20, fail 80")),
+			"13m", "HealthDependencyDown", []alarm{down("critical", "66.67%", core)}},
+		{"a check flaps on both, and one enforces it", join(transitions(1, "running 100", "0+0.1x100"), transitions(2, "running 100", "0+0.1x100"), database(1, "core", "pass 100"), database(2, "informational", "pass 100")),
+			"40m", "HealthDependencyDown", []alarm{down("warning", "100%", aux)}},
 		{"a check fails on all that drain", join(fleetOf(1, 3, "draining 100", "fail 100"), database(1, "core", "fail 100"), database(2, "core", "fail 100")),
 			"20m", "HealthDependencyDown", nil},
 

@@ -135,12 +135,12 @@ func (g gate) excess(bad func(pods, by string) string, unwell float64) string {
 // requests counts the requests of the window.
 func (g gate) requests(pods, by string) string { return g.grown(pods, by, "_count", "") }
 
-// failed counts those answered 5xx. A new process has no such series.
+// failed counts requests answered 5xx. A new process has no such series.
 func (g gate) failed(pods, by string) string {
 	return fmt.Sprintf("(%s or %s0 * %s)", g.grown(pods, by, "_count", failedRequests), onNone(by), g.requests(pods, by))
 }
 
-// late counts those that took longer than the limit. Prometheus writes 1 or 1.0.
+// late counts requests over the limit. Prometheus writes 1 or 1.0.
 func (g gate) late(pods, by string) string {
 	seconds := strconv.FormatFloat(g.slow.Seconds(), 'f', -1, 64)
 	if g.dialect.native {

@@ -47,7 +47,7 @@ func (o *gateOptions) flags(f *pflag.FlagSet) {
 	f.DurationVar(&o.slow, "slow", 500*time.Millisecond, "gates: `time` over which a request is slow; with classic histograms a boundary of http.server.request.duration")
 	f.IntVar(&o.minRequests, "min-requests", 200, "gates: `requests` to the canary in the window, to promote")
 	f.StringVar(&o.noTraffic, "no-traffic", "hold", "gates: with fewer requests hold the rollout, or ignore errors and slowness (for workers)")
-	f.StringVar(&o.checks, "checks", "all", "gates: all that have an effect, or core: those that take an instance out")
+	f.StringVar(&o.checks, "checks", "all", "gates: all with an effect, or only core and vital ones: core")
 	f.IntVar(&o.port, "port", 8000, "flagger: `port` of the Service")
 	f.StringVar(&o.queue, "queue", "", "keda, hpa: `name` of the queue")
 	f.Float64Var(&o.queueLimit, "queue-limit", 0, "keda, hpa: `items` at which the queue's rule warns")
