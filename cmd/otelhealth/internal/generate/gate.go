@@ -32,6 +32,7 @@ type measure struct {
 	limit float64 // from here on, the canary is worse
 	fails int     // how often that is tolerated
 	since time.Duration
+	needs string // a query of the traffic without which nobody can tell, if it needs any
 }
 
 const (
@@ -51,12 +52,18 @@ func (g gate) measures() (list []measure, err error) {
 		{name: "ready", about: "the share of time in which the worst pod of the canary was not ready", expr: g.notReady(), limit: .1, fails: 2, since: g.window / 2},
 		{name: "checks", about: "checks that fail on a pod of the canary, and not on most of stable's", expr: g.failingChecks(), limit: 1, fails: 2, since: g.window / 2},
 		{name: "errors", about: "the share of requests answered 5xx (503 not counted) beyond stable's", limit: .002, fails: 2, since: g.window,
-			expr: g.excess(g.failed, .05)},
+			expr: g.excess(g.failed, .05), needs: g.requests(g.canary, "")},
 		{name: "slow", about: "the share of requests over " + g.slow.String() + " beyond stable's", limit: .02, fails: 2, since: g.window,
-			expr: g.excess(g.late, .3)},
+			expr: g.excess(g.late, .3), needs: g.requests(g.canary, "")},
 	}
 	for n, m := range list {
 		if list[n].expr, err = g.dialect.pretty(rule{expr: m.expr}); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.name, err)
+		}
+		if m.needs == "" {
+			continue
+		}
+		if list[n].needs, err = g.dialect.query(m.needs); err != nil {
 			return nil, fmt.Errorf("%s: %w", m.name, err)
 		}
 	}

@@ -87,9 +87,9 @@ func (g gate) flagger(o gateOptions) (string, error) {
 		objects = append(objects, manifest{"flagger.app/v1beta1", "MetricTemplate", metadata{name, o.namespace}, t})
 		analysis.Metrics = append(analysis.Metrics, flaggerMetric{Name: name, Template: metadata{name, o.namespace}, Interval: duration(g.window),
 			Range: flaggerRange{m.most()}, Variables: map[string]string{"job": o.job}})
-		address := strings.TrimSuffix(o.prometheus, "/") + "/api/v1/query?query=" + url.QueryEscape(unlessTold(own[n].expr))
-		for _, kind := range []string{"confirm-traffic-increase", "confirm-promotion"} {
-			analysis.Webhooks = append(analysis.Webhooks, flaggerWebhook{m.name + "-" + kind, kind, true, address})
+		for _, hook := range [][2]string{{"confirm-traffic-increase", own[n].orIdle()}, {"confirm-promotion", own[n].expr}} {
+			address := strings.TrimSuffix(o.prometheus, "/") + "/api/v1/query?query=" + url.QueryEscape(unlessTold(hook[1]))
+			analysis.Webhooks = append(analysis.Webhooks, flaggerWebhook{m.name + "-" + hook[0], hook[0], true, address})
 		}
 	}
 	objects = append(objects, manifest{"flagger.app/v1beta1", "Canary", metadata{o.name, o.namespace}, flaggerCanary{
@@ -103,6 +103,15 @@ func (m measure) most() float64 {
 		return m.limit - .5
 	}
 	return m.limit
+}
+
+// orIdle also answers while the canary has no traffic at all. Flagger asks before the first step, and
+// without that step the canary never gets any.
+func (m measure) orIdle() string {
+	if m.needs == "" {
+		return m.expr
+	}
+	return fmt.Sprintf("(%s) or on () (vector(0) unless on () %s > 0)", m.expr, m.needs)
 }
 
 // unlessTold is a query that fails while another has no answer: two series would match one.

@@ -1,0 +1,1 @@
+// Empty: with it Go accepts the functions without a body in link_test.go.
