@@ -3,10 +3,10 @@ package gates
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -171,6 +171,6 @@ func (s *server) query(ctx context.Context, text string, late time.Duration) (pa
 	case promql.Vector:
 		return append(promql.Vector{}, v...), nil
 	default:
-		return nil, &strconv.NumError{Func: "query", Num: text, Err: strconv.ErrSyntax}
+		return nil, fmt.Errorf("%s is not a vector", text)
 	}
 }

@@ -44,8 +44,7 @@ const (
 	stableHash, canaryHash = "primary-7d9f8", "5c6b7" // Flagger's pods, and so Argo's hashes
 )
 
-// stories are all of them. The outcomes are those that a person would want, who sees no more than
-// the pods export.
+// stories are all of them. A person who sees what the pods export would decide in the same way.
 func stories() []story {
 	onCanary := func(from time.Duration, f func(*state)) func(*pod, *state) {
 		return func(p *pod, s *state) {
