@@ -79,8 +79,8 @@ var known = []string{"context.Context", "reflect.Type", "hash.Hash32", "hash.Has
 const modulePath = "github.com/otelhealth/otelhealth/"
 
 // unread are packages without foreign code: the rooms that only have data and functions of ours, the
-// guard itself, and what only tests use.
-var unread = []string{"verdict", "states", "query", "rule", "evidence", "memory", "judge", "answer", "guard", "leaktest", "healthtest"}
+// guard itself, what only tests use, and what runs in a program of its own and in no service.
+var unread = []string{"history", "replay", "suggest", "backtest", "verdict", "states", "query", "rule", "evidence", "memory", "judge", "answer", "guard", "leaktest", "healthtest"}
 
 // TestForeignCode lists the calls of foreign code in all that users import, by their types: calls of
 // functions in variables, of methods of interfaces, of loggers, and of functions that call the methods
