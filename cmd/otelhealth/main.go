@@ -40,9 +40,23 @@ if nobody answers or the command has a mistake.`,
 	return root
 }
 
+// twoHyphens makes -selector of the user's own program --selector, which the flags here are.
+func twoHyphens(args []string) (all []string) {
+	for n, a := range args {
+		if a == "--" {
+			return append(all, args[n:]...)
+		}
+		if len(a) > 2 && a[0] == '-' && a[1] >= 'a' && a[1] <= 'z' && a[2] >= 'a' && a[2] <= 'z' {
+			a = "-" + a
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
 func command(args []string, stdout, stderr io.Writer) (code int) {
 	root := rootCommand()
-	root.SetArgs(args)
+	root.SetArgs(twoHyphens(args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	switch err := root.Execute(); {

@@ -61,6 +61,49 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// TestNoData: a time without data is an error, and no sign of health.
+func TestNoData(t *testing.T) {
+	p := &prometheus{}
+	p.add(func(int) float64 { return 1 }, 4, "__name__", "queue_length", "service_instance_id", "a") // a minute before
+	url, stop := p.start()
+	defer stop()
+	c := Health()
+	c.Rules = c.Rules[:1]
+	code, out, err := command(t.Context(), c, "-url", url, "-from", "2026-10-01T12:03:00Z", "-to", "2026-10-01T12:04:00Z")
+	if code != backtest.Failed || err == nil || !strings.Contains(err.Error(), "no instance has a sample in this time") {
+		t.Errorf("%d, %v\n%s", code, err, out)
+	}
+}
+
+// TestConflicts: two rules that take one metric for different things are a mistake, because one would
+// change what the other reads.
+func TestConflicts(t *testing.T) {
+	url, stop := orders().start()
+	defer stop()
+	queue := rule.Rule{Name: "queue", Value: rule.Last("queue.length"), Fail: rule.Above(80)}
+	for want, other := range map[string]rule.Rule{
+		"other: Value: compares queue.length with a time, and another rule with a number: queue": {Name: "other", Value: rule.Last("queue.length"), Fail: rule.Above(80 * time.Second)},
+		"other: Value: reads queue.length as a counter, and queue reads it as a gauge":           {Name: "other", Value: rule.Increase("queue.length"), Fail: rule.Above(80)},
+		"other: Value: reads queue.length as a histogram, and queue reads it as a gauge":         {Name: "other", Value: rule.Quantile(.99, "queue.length"), Fail: rule.Above(80)},
+	} {
+		_, err := backtest.Run(t.Context(), backtest.Options{Config: healthcheck.Config{Rules: []rule.Rule{queue, other}}, URL: url, From: began.Add(10 * time.Minute), To: began.Add(time.Hour)})
+		if err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "other Value", "other: Value"), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// TestWrongKind: a rule that can't read its metric does not pass.
+func TestWrongKind(t *testing.T) {
+	url, stop := orders().start()
+	defer stop()
+	c := healthcheck.Config{Rules: []rule.Rule{{Name: "queue", Value: rule.Quantile(.99, "queue.length"), Fail: rule.Above(50), OnFail: healthcheck.NotReady}}}
+	r, err := backtest.Run(t.Context(), backtest.Options{Config: c, URL: url, From: began.Add(10 * time.Minute), To: began.Add(time.Hour)})
+	if err != nil || r.Ready.Pass > 0 {
+		t.Errorf("%v, %+v", err, r)
+	}
+}
+
 // TestPage: the page loads nothing, has a strip of each instance and rule, and a table for readers.
 func TestPage(t *testing.T) {
 	url, stop := orders().start()
@@ -101,6 +144,10 @@ func TestMistakes(t *testing.T) {
 		{"a time", nil, []string{"-from", "monday"}, `-from "monday" is no time: write 2026-11-28T15:04:05Z`},
 		{"turned round", nil, []string{"-from", "2026-10-02", "-to", "2026-10-01"}, "-from 2026-10-02T00:00:00Z is not before -to"},
 		{"a header", nil, []string{"-header", "token"}, `"token" is no header: write -header`},
+		{"a variable", nil, []string{"-header", "Authorization: Bearer $NO_SUCH_TOKEN"}, `\$NO_SUCH_TOKEN of the header Authorization is not set`},
+		{"two begins", nil, []string{"-from", "2026-10-01", "-last", "2d"}, "-from and -last are two ways"},
+		{"centuries", nil, []string{"-last", "213504d"}, `-last "213504d" is no duration`},
+		{"a day less", nil, []string{"-last", "1d-23h"}, `-last "1d-23h" is no duration`},
 		{"a selector", nil, append(slices.Clone(hour), "-selector", `job="nobody"`), `Selector: .*job="nobody".*matches no series`},
 		{"no backend", nil, append(slices.Clone(hour), "-url", "http://localhost:1"), "URL: http://localhost:1 can't be reached"},
 		{"no directory", nil, append(slices.Clone(hour), "-o", filepath.Join(t.TempDir(), "no", "file")), "no such file or directory"},
@@ -241,7 +288,7 @@ func TestFleet(t *testing.T) {
 	if want := backtest.Seconds(50 * 15); r.Ready.NoData != want {
 		t.Errorf("no data: %v", r.Ready.NoData)
 	}
-	if want := backtest.Seconds(40 * 15); r.Ready.Fail != want || r.Ready.Flips != 4 || !r.Ready.First.Equal(began.Add(100*step)) || !r.Ready.Last.Equal(at) {
+	if want := backtest.Seconds(40 * 15); r.Ready.Fail != want || r.Ready.Flips != 4 || !r.Ready.First.Equal(began.Add(100*step)) || !r.Ready.Last.Equal(began.Add(130*step)) {
 		t.Errorf("%+v", r.Ready)
 	}
 	b, err := json.Marshal(r)

@@ -61,15 +61,16 @@ func ExampleRun() {
 	_ = result.WriteText(os.Stdout)
 	// Output:
 	// Backtest of 2 rules on job="orders", 2 instances, 2026-10-01 12:10:00Z to 2026-10-01 13:00:00Z, 400 samples, every 15s.
+	// States are those at the samples. What lasted for less than the time between two of them may be missing.
 	//
-	//            PASS      WARN   FAIL   CAN'T TELL     FLIPS  FIRST NOT READY       LAST
-	// readiness  91.750 %  3 min  5 min  30 s (0.50 %)  3      2026-10-01 12:30:00Z  2026-10-01 12:30:00Z
+	//            PASS      WARN   FAIL   CAN'T TELL     FLIPS  FIRST NOT READY       LAST UNTIL
+	// readiness  91.750 %  3 min  5 min  30 s (0.50 %)  3      2026-10-01 12:30:00Z  2026-10-01 12:35:00Z
 	//
 	// Most out at once:  1 of 2, at 2026-10-01 12:30:00Z
 	// Fewest ready:      1 of 2, at 2026-10-01 12:30:00Z
 	//
-	// RULE      ROLE       PASS      WARN   FAIL   CAN'T TELL     FLIPS  FIRST FAILURE         LAST
-	// queue     core       95.000 %  0      5 min  0 (0.00 %)     2      2026-10-01 12:30:00Z  2026-10-01 12:30:00Z
+	// RULE      ROLE       PASS      WARN   FAIL   CAN'T TELL     FLIPS  FIRST FAILURE         LAST UNTIL
+	// queue     core       95.000 %  0      5 min  0 (0.00 %)     2      2026-10-01 12:30:00Z  2026-10-01 12:35:00Z
 	// failures  auxiliary  95.500 %  4 min  0      30 s (0.50 %)  2      -                     -
 	//   queue: queue.length, fails above 80
 	//   failures: increase of jobs.failed over 2m, warns above 10

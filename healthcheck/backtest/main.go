@@ -19,7 +19,7 @@ import (
 
 // The exit codes of Main.
 const (
-	Well   = 0 // no instance would have been out
+	Well   = 0 // no instance would have been out at a sample
 	Ill    = 1 // one would have been out, or may have
 	Failed = 2 // a mistake in the command or in a rule, or the backend does not answer
 )
@@ -33,7 +33,7 @@ func Main(c healthcheck.Config) (exit int) {
 	set.SetOutput(os.Stderr)
 	set.Usage = func() {
 		fmt.Fprintf(set.Output(), "usage: backtest [flags]\n\nIt tries the rules of this program on what a Prometheus has recorded.\n"+
-			"It exits with 0 if no instance would have been out, with 1 if one would have been, and with 2 for a mistake.\n\n")
+			"It exits with 0 if no instance would have been out at a sample, with 1 if one would have been or may have been, and with 2 for a mistake.\n\n")
 		set.PrintDefaults()
 	}
 	program := Flags(set)
@@ -67,6 +67,7 @@ func (f *flags) add(set *flag.FlagSet, last string) {
 	set.StringVar(&f.url, "url", defaultURL, "`address` of Prometheus, or of a backend with its HTTP API")
 	set.StringVar(&f.selector, "selector", "", "the service's series, as in PromQL: `job=\"orders\"`")
 	set.StringVar(&f.labels, "instance", "", "`labels` that tell instances apart, separated by commas")
+	f.usual = last
 	set.StringVar(&f.last, "last", last, "how much of the past, until -to: `7d`, 12h or 30m")
 	set.StringVar(&f.from, "from", "", "begin, instead of -last: `2026-11-28T00:00:00Z`, or 2026-11-28")
 	set.StringVar(&f.to, "to", "", "end, as -from; now if empty")
@@ -76,8 +77,8 @@ func (f *flags) add(set *flag.FlagSet, last string) {
 }
 
 type flags struct {
-	url, selector, labels, last, from, to, format, output string
-	header                                                http.Header
+	url, selector, labels, last, usual, from, to, format, output string
+	header                                                       http.Header
 	secure
 }
 
@@ -86,7 +87,18 @@ func (f *flags) addHeader(text string) error {
 	if name = strings.TrimSpace(name); !ok || name == "" {
 		return fmt.Errorf("%q is no header: write -header 'Authorization: Bearer $TOKEN'", text)
 	}
-	f.header.Add(name, os.Expand(strings.TrimSpace(value), os.Getenv)) // other processes see arguments
+	var unset []string
+	value = os.Expand(strings.TrimSpace(value), func(variable string) string { // other processes see arguments
+		text, is := os.LookupEnv(variable)
+		if !is {
+			unset = append(unset, "$"+variable)
+		}
+		return text
+	})
+	if len(unset) > 0 {
+		return fmt.Errorf("%s of the header %s is not set in the environment", strings.Join(unset, " and "), name)
+	}
+	f.header.Add(name, value)
 	return nil
 }
 
@@ -107,6 +119,9 @@ func (f *flags) options(now time.Time) (o Options, err error) {
 		}
 	}
 	if f.from != "" {
+		if f.last != f.usual {
+			return o, errors.New("backtest: -from and -last are two ways to say when it begins: give one")
+		}
 		if o.From, err = date("from", f.from); err != nil {
 			return o, err
 		}
@@ -142,6 +157,9 @@ func span(text string) (time.Duration, error) {
 		rest = after
 	}
 	d := time.Duration(days) * 24 * time.Hour
+	if days < 0 || days > 36500 || rest != "" && rest[0] == '-' {
+		return 0, fmt.Errorf("backtest: -last %q is no duration: write 7d, 12h or 30m", text)
+	}
 	if rest != "" {
 		more, err := time.ParseDuration(rest)
 		if err != nil {
@@ -190,7 +208,7 @@ func (f *flags) run(ctx context.Context, c healthcheck.Config, stdout, stderr io
 	switch {
 	case err != nil:
 		return Failed, fmt.Errorf("backtest: %w", err)
-	case !r.Ready.First.IsZero():
+	case r.Ready.perhaps:
 		return Ill, nil
 	}
 	return Well, nil

@@ -36,8 +36,10 @@ type Total struct {
 	CantTell Seconds   `json:"cant_tell"`      // perhaps one, perhaps another
 	NoData   Seconds   `json:"no_data"`        // nothing was recorded
 	Flips    int       `json:"flips"`          // changes from one certain state to another
-	First    time.Time `json:"first,omitzero"` // that it failed, or may have
-	Last     time.Time `json:"last,omitzero"`
+	First    time.Time `json:"first,omitzero"` // when it failed first, for certain
+	Last     time.Time `json:"last,omitzero"`  // the end of the last failure
+
+	perhaps bool // it failed, or may have
 }
 
 // A Rule is what one rule would have done.
@@ -122,12 +124,13 @@ func (t *Total) add(s Span, after *Span) {
 	if after != nil && s.Certain() && s.Low != after.Low {
 		t.Flips++
 	}
-	if out(s.High) {
+	t.perhaps = t.perhaps || out(s.High) || out(s.Low)
+	if out(s.High) && out(s.Low) {
 		if t.First.IsZero() || s.From.Before(t.First) {
 			t.First = s.From
 		}
-		if s.From.After(t.Last) {
-			t.Last = s.From
+		if s.To.After(t.Last) {
+			t.Last = s.To
 		}
 	}
 }

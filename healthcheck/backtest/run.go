@@ -9,14 +9,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/history"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/replay"
 )
 
 // tick is the time between two judgements of a Monitor.
 const tick = time.Second
 
-// Run judges the past. It returns the error of ctx if that ends before.
+// Run judges the past. It returns the error of ctx if that ends before. Several may run at the same time.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	rules, err := o.rules()
 	if err != nil {
@@ -28,6 +30,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		for _, need := range history.NeedsOf(rules[n].Query, false) {
 			needs, owner = append(needs, need), append(owner, n)
 		}
+	}
+	if err := conflicts(needs[len(history.Verdicts()):], owner[len(history.Verdicts()):], rules); err != nil {
+		return nil, err
 	}
 	past, err := source.Find(ctx, needs, from.Add(-lookback(rules)), to)
 	if err != nil {
@@ -44,6 +49,34 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	r.sum(all, rules)
 	return r, nil
+}
+
+// conflicts returns an error if two rules take one metric for different things, because one of them is
+// wrong, and the metric is read once for both.
+func conflicts(needs []history.Need, owner []int, rules []replay.Rule) error {
+	first := map[string]int{}
+	for n, need := range needs {
+		k, seen := first[need.Metric]
+		if !seen {
+			first[need.Metric] = n
+			continue
+		}
+		mine, other := need, needs[k]
+		bad := ""
+		switch {
+		case (mine.Kind == history.Gauge) != (other.Kind == history.Gauge):
+			bad = fmt.Sprintf("reads %s as a %s, and %s reads it as a %s", need.Metric, mine.Kind, rules[owner[k]].Name, other.Kind)
+		case mine.Kind == history.Gauge && mine.Duration != other.Duration:
+			bad = fmt.Sprintf("compares %s with a time, and another rule with a number: %s", need.Metric, rules[owner[k]].Name)
+			if other.Duration {
+				bad = fmt.Sprintf("compares %s with a number, and another rule with a time: %s", need.Metric, rules[owner[k]].Name)
+			}
+		}
+		if bad != "" {
+			return fmt.Errorf("backtest: %w", &cfgerrors.Error{Item: rules[owner[n]].Name, Field: "Value", Problem: bad + ": mend one, or try them apart"})
+		}
+	}
+	return nil
 }
 
 // lookback is how long before the first judged time something counts.
@@ -74,6 +107,9 @@ func (r *Result) note(past *history.History, needs []history.Need, owner []int, 
 			continue
 		}
 		found[needs[n].Metric] = true
+		if need := needs[n]; need.Duration && need.Unit == "" && query.TimeUnit(f.Names[0], "") == "" {
+			r.add(fmt.Sprintf("%s: the name %s has no unit of time, so its values are taken to be in seconds", name, f.Names[0]))
+		}
 		if limits := needs[n].Limits; needs[n].Kind == history.Histogram && len(f.Boundaries) > 0 {
 			resolved, err := rules[owner[n]].Query.Resolved(f.Unit, "histogram")
 			if err != nil {
@@ -86,7 +122,7 @@ func (r *Result) note(past *history.History, needs []history.Need, owner []int, 
 					v = resolved.Bounds[k].Value
 				}
 				if !slices.ContainsFunc(f.Boundaries, func(b float64) bool { return near(b, v) }) {
-					r.add(fmt.Sprintf("%s: %v is not a bucket boundary of %s, so most of it is can't tell: take one of %v, or let Monitor.View record it for a while", name, limits[k], needs[n].Metric, f.Boundaries))
+					r.add(fmt.Sprintf("%s: %v is not a bucket boundary of %s, so a state that depends on measurements around it is can't tell: take one of %v, in the unit of the metric, or let Monitor.View record it for a while", name, limits[k], needs[n].Metric, f.Boundaries))
 				}
 			}
 		}
@@ -139,10 +175,11 @@ func judgeAll(ctx context.Context, past *history.History, c replay.Config, from 
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	all = slices.DeleteFunc(all, func(j *judged) bool { return j.samples == 0 })
 	if len(all) == 0 {
-		return nil, errors.New("no instance has a sample in this time: is the selector right? Try it in Prometheus, with the name of a metric before it")
+		return nil, errors.New("no instance has a sample in this time: are the selector and the time right? Try it in Prometheus, with the name of a metric before it")
 	}
-	return slices.DeleteFunc(all, func(j *judged) bool { return j.samples == 0 }), nil
+	return all, nil
 }
 
 // judge judges one instance.

@@ -18,8 +18,12 @@ func (r *Result) WriteText(w io.Writer) error {
 		of = " on " + of
 	}
 	t.line("Backtest of %s%s, %s, %s to %s, %s.", count(len(r.Rules), "rule"), of, count(len(r.Instances), "instance"), stamp(r.From), stamp(r.To), r.samples())
+	t.line("States are those at the samples. What lasted for less than the time between two of them may be missing.")
+	if r.Ready.NoData > 0 {
+		t.line("For %s there is no data, of all instances together. The shares leave it out.", minutes(r.Ready.NoData))
+	}
 	t.line("")
-	t.table([]string{"", "PASS", "WARN", "FAIL", "CAN'T TELL", "FLIPS", "FIRST NOT READY", "LAST"}, r.totals())
+	t.table([]string{"", "PASS", "WARN", "FAIL", "CAN'T TELL", "FLIPS", "FIRST NOT READY", "LAST UNTIL"}, r.totals())
 	t.line("")
 	t.line("Most out at once:  %s%s", number(r.Fleet.MostOut, false), at(r.Fleet.MostOut))
 	t.line("Fewest ready:      %s%s", number(r.Fleet.FewestReady, true), at(r.Fleet.FewestReady))
@@ -32,7 +36,7 @@ func (r *Result) WriteText(w io.Writer) error {
 		}
 		rows = append(rows, append([]string{name, states.Role(rule.OnFail)}, rule.row()...))
 	}
-	t.table([]string{"RULE", "ROLE", "PASS", "WARN", "FAIL", "CAN'T TELL", "FLIPS", "FIRST FAILURE", "LAST"}, rows)
+	t.table([]string{"RULE", "ROLE", "PASS", "WARN", "FAIL", "CAN'T TELL", "FLIPS", "FIRST FAILURE", "LAST UNTIL"}, rows)
 	for _, rule := range r.Rules {
 		t.line("  %s: %s", rule.Name, rule.Text)
 	}
@@ -69,7 +73,7 @@ func (r *Result) samples() string {
 	if r.Every == 0 {
 		return count(r.Samples, "sample")
 	}
-	return fmt.Sprintf("%s, every %v", count(r.Samples, "sample"), short(time.Duration(float64(r.Every)*float64(time.Second))))
+	return fmt.Sprintf("%s, every %v", count(r.Samples, "sample"), short(time.Duration(float64(r.Every)*float64(time.Second)).Round(time.Second)))
 }
 
 // row is a total as cells.
@@ -126,7 +130,7 @@ func at(a At) string {
 // text says how much is equal to what was recorded.
 func (a *Agreement) text() string {
 	if a.Certain == 0 {
-		return fmt.Sprintf("Recorded verdicts: %s, and none that the backtest is sure of.", count(a.Samples, "state"))
+		return fmt.Sprintf("Recorded verdicts: %s, and none to compare: the backtest is not sure of its own, or no change of a state was recorded yet.", count(a.Samples, "state"))
 	}
 	text := fmt.Sprintf("Recorded verdicts: %s, sure of %.2f %%, equal in %.3f %% of these.",
 		count(a.Samples, "state"), 100*float64(a.Certain)/float64(a.Samples), 100*float64(a.Equal)/float64(a.Certain))
@@ -135,7 +139,7 @@ func (a *Agreement) text() string {
 		if what == "" {
 			what = "readiness"
 		}
-		text += fmt.Sprintf("\nThe first difference: %s of %s at %s was %s; with these rules it is %s.", what, d.Instance, stamp(d.Time), d.Recorded, d.Backtest)
+		text += fmt.Sprintf("\nThe first difference: %s of %s at %s was recorded as %s; with these rules it is %s.", what, d.Instance, stamp(d.Time), d.Recorded, d.Backtest)
 	}
 	return text
 }

@@ -27,6 +27,7 @@ type assembler struct {
 	metrics []*gathered
 	limit   int64 // collections that begin later wait for the next part
 	start   int64 // of the next collection
+	last    int64 // time of the last one, which the next is after
 	number  int64 // of the collection, from 1
 	parts   int
 	restart restart
@@ -169,7 +170,10 @@ func (a *assembler) collect() error {
 			next = min(next, t.now.t)
 		}
 	}
-	a.start, a.out.At = next, millis(at)
+	if at <= a.last {
+		at = a.last + 1 // a flush within the spread of the collection before
+	}
+	a.start, a.last, a.out.At = next, at, millis(at)
 	return nil
 }
 
@@ -203,9 +207,7 @@ func (a *assembler) take(t *track) {
 	case t.now.native != nil:
 		t.of.takeNative(t)
 		a.restart.count(t, t.now.native.count, a.number)
-	case m.Kind == Histogram:
-		// a metric of another kind has the name
-	default:
+	default: // also a metric of another kind with the name of a histogram, so that the rule can't read it
 		t.of.points = append(t.of.points, metricdata.DataPoint[float64]{Attributes: t.attrs, Time: millis(t.now.t), Value: t.now.v})
 		t.of.fresh++
 		if m.Kind == Counter {

@@ -96,6 +96,14 @@ func TestCollections(t *testing.T) {
 			f.add(a+`,kind="y"`, at(0, 50), at(15, 60))
 			f.add(a+`,kind="z"`, at(0, 1), at(15, 2))
 		}, []Need{counter}, "0 jobs=kind=x100,kind=y50,kind=z1, 15 jobs=kind=x1,kind=y60,kind=z2"},
+		{"one that falls beside one that stays is none", func(f *fake) {
+			f.add(a+`,kind="x"`, at(0, 100), at(15, 1))
+			f.add(a+`,kind="y"`, at(0, 50), at(15, 50))
+		}, []Need{counter}, "0 jobs=kind=x100,kind=y50, 15 jobs=kind=x1,kind=y50"},
+		{"time does not go back", func(f *fake) {
+			f.add(a, at(0, 1), at(15, 2), at(15.051, 3), at(30, 4))
+			f.add(`__name__="queue",instance="a"`, at(0, 5), at(15.2, 6), at(30, 8))
+		}, []Need{counter, {Metric: "queue"}}, "0 jobs=1 queue=5, 15.2 jobs=2 queue=6, 15.201 jobs=3, 30 jobs=4 queue=8"},
 		{"a gauge that falls is none", func(f *fake) {
 			f.add(`__name__="queue",instance="a"`, at(0, 9), at(15, 1))
 		}, []Need{{Metric: "queue"}}, "0 queue=9, 15 queue=1"},

@@ -110,6 +110,11 @@ func Verdicts() []Need {
 	}
 }
 
+// String names the instrument.
+func (k Kind) String() string {
+	return map[Kind]string{Gauge: "gauge", Counter: "counter", Histogram: "histogram"}[k]
+}
+
 // A metric is one or several needs of the same name.
 type metric struct {
 	Need

@@ -55,8 +55,10 @@ func (h *History) parts(ctx context.Context, p *plan) iter.Seq2[*part, error] {
 					way, span = next, next.span
 					continue
 				}
-				if span > minSpan && tooMuch(err) {
-					span /= 2
+				if tooMuch(err) && (span == 0 || span > minSpan) {
+					if span /= 2; span == 0 {
+						span = partSpan
+					}
 					continue
 				}
 				yield(nil, h.failed(way, err))

@@ -7,6 +7,7 @@ type restart struct {
 	moved  bool    // the start time changed
 	less   int     // counters that decreased
 	more   int     // that increased
+	idle   int     // that had counted something, and stayed
 	kept   int     // that were there before
 	fresh  int     // that were not
 	others bool    // a metric of a fresh one had others before
@@ -33,6 +34,9 @@ func (r *restart) count(t *track, v float64, number int64) {
 		r.more, r.kept = r.more+1, r.kept+1
 	default:
 		r.kept++
+		if v > 0 {
+			r.idle++
+		}
 	}
 	t.before, t.seen = v, number
 }
@@ -41,5 +45,6 @@ func (r *restart) count(t *track, v float64, number int64) {
 func (r *restart) end() bool {
 	moved := r.moved
 	r.moved = false
-	return moved || r.less > 0 && r.less >= r.more || r.kept == 0 && r.fresh > 0 && r.others
+	most := r.less > r.more+r.idle || r.less == r.kept // a counter that fell, and one that stayed: one of them says the wrong thing
+	return moved || r.less > 0 && most || r.kept == 0 && r.fresh > 0 && r.others
 }

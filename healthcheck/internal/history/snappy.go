@@ -60,7 +60,7 @@ func snappyDecode(src []byte) ([]byte, error) {
 		src = src[extra:]
 		if tag&3 == 0 {
 			if extra > 0 {
-				length = int(number) + 1
+				length = int(min(number, uint64(len(src)))) + 1 // an int has 32 bits on some machines
 			}
 			if length > len(src) || len(dst)+length > int(size) {
 				return nil, errSnappy
@@ -68,7 +68,7 @@ func snappyDecode(src []byte) ([]byte, error) {
 			dst, src = append(dst, src[:length]...), src[length:]
 			continue
 		}
-		offset := int(number)
+		offset := int(min(number, uint64(len(dst))+1))
 		if tag&3 == 1 {
 			offset |= int(tag>>5) << 8
 		}

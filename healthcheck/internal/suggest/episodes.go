@@ -40,6 +40,7 @@ type counter struct {
 	hold, keep time.Duration // For and KeepFor
 	all        []candidate
 	crossed    int // by the last value: all before it
+	first      time.Time
 	last       time.Time
 	observed   time.Duration
 }
@@ -53,6 +54,9 @@ func newCounter(instance string, g grid, hold, keep time.Duration) *counter {
 
 // add adds the number of limits that the value of a time crosses.
 func (c *counter) add(at time.Time, crossed int) {
+	if c.first.IsZero() {
+		c.first = at
+	}
 	if !c.last.IsZero() {
 		if gap := at.Sub(c.last); gap > stale {
 			c.move(c.last, 0)

@@ -234,16 +234,37 @@ func (r *Rule) Number(v float64) query.Number {
 	return query.Number{Value: v}
 }
 
+// covered is how much of a time the incidents take. They may overlap.
+func covered(incidents []Incident, from, to time.Time) (sum time.Duration) {
+	all := slices.SortedFunc(slices.Values(incidents), func(a, b Incident) int { return a.From.Compare(b.From) })
+	for _, i := range all {
+		if i.From.Before(from) {
+			i.From = from
+		}
+		if i.To.After(to) {
+			i.To = to
+		}
+		if i.To.After(i.From) {
+			sum, from = sum+i.To.Sub(i.From), i.To
+		}
+	}
+	return sum
+}
+
 // weeks is the time of observation, of the service or of all instances.
 func (r *Rule) weeks(service bool, incidents []Incident) float64 {
 	sum, most := time.Duration(0), time.Duration(0)
+	var first, last time.Time
 	for _, c := range r.courses {
 		sum, most = sum+c.counter.observed, max(most, c.counter.observed)
+		if first.IsZero() || c.counter.first.Before(first) {
+			first = c.counter.first
+		}
+		if c.counter.last.After(last) {
+			last = c.counter.last
+		}
 	}
-	out := time.Duration(0)
-	for _, i := range incidents {
-		out += i.To.Sub(i.From)
-	}
+	out := covered(incidents, first, last)
 	if service {
 		return max(0, (most-out).Hours()/week.Hours())
 	}

@@ -314,3 +314,21 @@ func TestService(t *testing.T) {
 		t.Errorf("each %+v\nservice %+v", each, service)
 	}
 }
+
+// TestCovered: only what lies within the time is taken from it, and once.
+func TestCovered(t *testing.T) {
+	from := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	hours := func(a, b int) Incident {
+		return Incident{from.Add(time.Duration(a) * time.Hour), from.Add(time.Duration(b) * time.Hour)}
+	}
+	for want, all := range map[time.Duration][]Incident{
+		0:              {hours(-50, -48), hours(30, 32)},
+		2 * time.Hour:  {hours(3, 5), hours(3, 4)},
+		5 * time.Hour:  {hours(4, 7), hours(-1, 1), hours(6, 8)},
+		24 * time.Hour: {hours(-1, 100)},
+	} {
+		if got := covered(all, from, from.Add(24*time.Hour)); got != want {
+			t.Errorf("%v: %v, want %v", all, got, want)
+		}
+	}
+}

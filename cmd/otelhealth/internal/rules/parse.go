@@ -28,9 +28,10 @@ func Parse(text string) (rule.Rule, error) {
 }
 
 type parser struct {
-	text string
-	at   int
-	err  error
+	text   string
+	at     int
+	err    error
+	shadow bool // the options have no order
 }
 
 // fail notes the first mistake.
@@ -109,13 +110,16 @@ func (p *parser) rule() (r rule.Rule) {
 	for p.err == nil && p.take(",") {
 		p.option(&r)
 	}
+	if p.shadow {
+		r.OnFail = r.OnFail.InShadow()
+	}
 	if p.space(); p.err == nil && p.at < len(p.text) {
 		p.fail("expected a comma, and then one of %s", strings.Join(options, ", "))
 	}
 	return r
 }
 
-var options = []string{"warn > LIMIT", "window 30s", "for 1m", "keep 1m", "min 10", "per ATTRIBUTE", "not-ready", "warn-only", "show", "restart"}
+var options = []string{"warn > LIMIT", "window 30s", "for 1m", "keep 1m", "min 10", "per ATTRIBUTE", "not-ready", "warn-only", "show", "restart", "shadow"}
 
 func (p *parser) option(r *rule.Rule) {
 	switch word := p.word("an option"); word {
@@ -140,7 +144,7 @@ func (p *parser) option(r *rule.Rule) {
 	case "warn-only":
 		r.OnFail = healthcheck.WarnOnly
 	case "shadow":
-		r.OnFail = r.OnFail.InShadow()
+		p.shadow = true
 	default:
 		p.fail("%q is no option: write one of %s", word, strings.Join(options, ", "))
 	}

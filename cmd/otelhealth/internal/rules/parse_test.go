@@ -22,6 +22,7 @@ var good = map[string]rule.Rule{
 	`errors: Ratio(Increase(jobs{state="failed"}), Increase(jobs)) > 0.1, show`: {Name: "errors",
 		Value: rule.Ratio(rule.Increase("jobs").Where("state", "failed"), rule.Increase("jobs")), Fail: rule.Above(.1), OnFail: healthcheck.ShowOnly},
 	`cert: TimeUntil(tls.end) < 336h`:                 {Name: "cert", Value: rule.TimeUntil("tls.end"), Fail: rule.Below(336 * time.Hour)},
+	`Last(queue.length) > 80, shadow, not-ready`:      {Value: rule.Last("queue.length"), Fail: rule.Above(80.0), OnFail: healthcheck.NotReady.InShadow()},
 	`Max(Last(queue.length)) > 80, not-ready, shadow`: {Value: rule.Last("queue.length").Max(), Fail: rule.Above(80.0), OnFail: healthcheck.NotReady.InShadow()},
 }
 
