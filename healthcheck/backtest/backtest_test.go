@@ -148,6 +148,7 @@ func TestMistakes(t *testing.T) {
 		{"two begins", nil, []string{"-from", "2026-10-01", "-last", "2d"}, "-from and -last are two ways"},
 		{"centuries", nil, []string{"-last", "213504d"}, `-last "213504d" is no duration`},
 		{"a day less", nil, []string{"-last", "1d-23h"}, `-last "1d-23h" is no duration`},
+		{"an instance", nil, append(slices.Clone(hour), "-instance", "pod"), "InstanceLabels: no series has the label pod: there are .*job, service_instance_id"},
 		{"a selector", nil, append(slices.Clone(hour), "-selector", `job="nobody"`), `Selector: .*job="nobody".*matches no series`},
 		{"no backend", nil, append(slices.Clone(hour), "-url", "http://localhost:1"), "URL: http://localhost:1 can't be reached"},
 		{"no directory", nil, append(slices.Clone(hour), "-o", filepath.Join(t.TempDir(), "no", "file")), "no such file or directory"},

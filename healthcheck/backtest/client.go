@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 )
 
 // secure are the flags for a backend that wants to know who asks, or that has a certificate of its own.
@@ -25,7 +26,10 @@ func (s *secure) add(set *flag.FlagSet) {
 	set.BoolVar(&s.insecure, "insecure", false, "accept any certificate, so anybody on the way can read the token and change the answers")
 }
 
-// client returns the client that the flags ask for; nil for the usual one.
+// patience is how long the backend may be silent before it answers a request.
+const patience = 2 * time.Minute
+
+// client returns the client that the flags ask for.
 func (s *secure) client(header http.Header) (*http.Client, error) {
 	if s.tokenFile != "" {
 		text, err := os.ReadFile(s.tokenFile)
@@ -38,8 +42,10 @@ func (s *secure) client(header http.Header) (*http.Client, error) {
 		}
 		header.Set("Authorization", "Bearer "+token)
 	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = patience
 	if s.ca == "" && s.cert == "" && s.key == "" && !s.insecure {
-		return nil, nil
+		return &http.Client{Transport: transport}, nil
 	}
 	config := &tls.Config{InsecureSkipVerify: s.insecure}
 	if s.ca != "" {
@@ -61,7 +67,6 @@ func (s *secure) client(header http.Header) (*http.Client, error) {
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = config
 	return &http.Client{Transport: transport}, nil
 }

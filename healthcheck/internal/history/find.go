@@ -238,6 +238,9 @@ func (s *Source) instances(ctx context.Context, of scope, labels []string) (all 
 	if len(order) == 0 {
 		order = instanceLabels
 	}
+	if labels != nil && !slices.ContainsFunc(order, func(l string) bool { return slices.Contains(labels, l) }) && len(s.InstanceLabels) > 0 {
+		return nil, &query.Mistake{Field: "InstanceLabels", Problem: fmt.Sprintf("no series has the label %s: there are %s", strings.Join(order, " or "), strings.Join(slices.Compact(slices.Sorted(slices.Values(labels))), ", "))}
+	}
 	jobs, err := s.values(ctx, "job", of)
 	if err != nil {
 		return nil, err
