@@ -114,7 +114,7 @@ func (c *Course) End() {
 }
 
 // A Spread is the distribution of a rule's value, rounded up to two digits, or down if the limits are lower
-// ones. The values of a histogram are rounded down to a bucket boundary.
+// ones. The values of a histogram are rounded up to a bucket boundary, and those over the last one down to it.
 type Spread struct {
 	Samples                     int
 	Median, P90, P99, P999, Max float64
@@ -151,13 +151,7 @@ func (r *Rule) spread(counts []int) (s Spread) {
 		rank, sum := int(math.Ceil(q*float64(s.Samples))), 0
 		for n, k := range counts {
 			if sum += k; sum >= rank && k > 0 {
-				switch {
-				case !r.grid.equal:
-					return r.grid.limits[min(n, len(r.grid.limits)-1)]
-				case n > 0:
-					return r.grid.limits[n-1]
-				}
-				return 0
+				return r.grid.limits[min(n, len(r.grid.limits)-1)] // of a histogram, the upper end of its bucket
 			}
 		}
 		return 0
@@ -201,7 +195,7 @@ func (r *Rule) Suggest(g Goal, incidents []Incident) (l Limit) {
 		return l
 	}
 	if none := Upper(0) / l.Weeks; none > g.PerWeek {
-		l.Why = fmt.Sprintf("%s are too short: even without a warning the bound is %.3g a week; take %s or more", Weeks(l.Weeks), none, Weeks(Upper(0)/g.PerWeek))
+		l.Why = fmt.Sprintf("%s are too short: even without a warning the bound is %s a week; take %s or more", Weeks(l.Weeks), rounded(none), Weeks(Upper(0)/g.PerWeek))
 		return l
 	}
 	for n := len(r.grid.limits) - 1; n >= 0; n-- {
@@ -300,12 +294,22 @@ func (r *Rule) Incidents(n int) (worst []Episode) {
 // Weeks writes a number of weeks for people.
 func Weeks(n float64) string {
 	switch {
+	case n < 1./(24*7):
+		return fmt.Sprintf("%.0f minutes", 60*24*7*n)
 	case n < 2./7:
 		return fmt.Sprintf("%.3g hours", 24*7*n)
 	case n < 2:
 		return fmt.Sprintf("%.3g days", 7*n)
 	}
 	return fmt.Sprintf("%.1f weeks", n)
+}
+
+// rounded has three digits, or all before the point.
+func rounded(n float64) string {
+	if n >= 100 {
+		return fmt.Sprintf("%.0f", n)
+	}
+	return fmt.Sprintf("%.3g", n)
 }
 
 func format(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.4g", v), ".0") }

@@ -241,7 +241,7 @@ func TestQuantile(t *testing.T) {
 		t.Errorf("suggested %+v, want 0.5 with one warning, and 28 at 0.25", l)
 	}
 	all, hours, by := r.Spreads()
-	if all.Max != .5 || all.Median != 0 || hours[0].P90 != .25 || hours[5].P90 != 0 || by["a"] != all {
+	if all.Max != 1 || all.Median != .25 || hours[0].P90 != .5 || hours[5].P90 != .25 || by["a"] != all {
 		t.Errorf("spread %+v, at midnight %+v", all, hours[0])
 	}
 	worst := r.Incidents(5)
