@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -72,6 +73,25 @@ func TestNoData(t *testing.T) {
 	code, out, err := command(t.Context(), c, "-url", url, "-from", "2026-10-01T12:03:00Z", "-to", "2026-10-01T12:04:00Z")
 	if code != backtest.Failed || err == nil || !strings.Contains(err.Error(), "no instance has a sample in this time") {
 		t.Errorf("%d, %v\n%s", code, err, out)
+	}
+}
+
+// TestDead: a process that was dead for a minute did not pass meanwhile.
+func TestDead(t *testing.T) {
+	p := &prometheus{}
+	p.add(func(n int) float64 {
+		if n >= 100 && n < 104 {
+			return math.NaN()
+		}
+		return 20
+	}, 240, "__name__", "queue_length", "service_instance_id", "a")
+	url, stop := p.start()
+	defer stop()
+	c := Health()
+	c.Rules = c.Rules[:1]
+	r, err := backtest.Run(t.Context(), backtest.Options{Config: c, URL: url, From: began, To: began.Add(time.Hour)})
+	if err != nil || r.Ready.NoData != 60 {
+		t.Errorf("%v, no data for %v s, want 60", err, r.Ready.NoData)
 	}
 }
 

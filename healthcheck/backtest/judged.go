@@ -2,6 +2,7 @@ package backtest
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/history"
@@ -20,6 +21,8 @@ type judged struct {
 	last     replay.Judgement
 	was      map[string]string // recorded states of checks with it
 	dated    bool              // the times of changes are recorded; a check that has not changed has none
+	at       time.Time         // of the last sample
+	steps    [5]time.Duration  // between the last samples
 }
 
 // A strip is a row of spans that grows.
@@ -47,16 +50,37 @@ func (s *strip) set(at time.Time, r replay.Range) {
 // add adds a judgement.
 func (j *judged) add(of *replay.Judgement, step time.Duration) {
 	j.samples++
+	after := j.missing(of)
 	if of.Restarted {
 		j.Restarts = append(j.Restarts, of.At)
 	}
 	for n := range j.strips {
 		s := &j.strips[n]
-		if !of.After.IsZero() && s.open {
-			s.set(of.After.Add(max(step, tick)), replay.Range{})
+		if !after.IsZero() && s.open {
+			s.set(after.Add(max(step, tick)), replay.Range{})
 		}
 		s.set(of.At, j.state(of, n))
 	}
+}
+
+// missing returns the sample after which some are missing, so that nothing is known until this one; zero
+// if none is. A state lasts until the next sample, or for two and a half steps.
+func (j *judged) missing(of *replay.Judgement) (after time.Time) {
+	if j.at.IsZero() {
+		j.at = of.At
+		return after
+	}
+	step, sorted := of.At.Sub(j.at), j.steps
+	slices.Sort(sorted[:])
+	usual := sorted[len(sorted)/2]
+	if !of.After.IsZero() || usual > 0 && step > usual*5/2 {
+		after = j.at
+	} else {
+		copy(j.steps[:], j.steps[1:])
+		j.steps[len(j.steps)-1] = step
+	}
+	j.at = of.At
+	return after
 }
 
 func (j *judged) state(of *replay.Judgement, n int) replay.Range {
