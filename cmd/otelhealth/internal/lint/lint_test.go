@@ -233,7 +233,7 @@ func TestBroken(t *testing.T) {
 		{name: "hidden peers", old: "  publishNotReadyAddresses: true\n", new: "", want: []string{"hides instances that are not ready: set publishNotReadyAddresses: true"}},
 		{name: "a policy that keeps peers out", old: "  - ports:\n    - port: http\n", new: "  - ports:\n    - port: http\n    from:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: ingress\n",
 			want: []string{"asks its peers at port 8000, but NetworkPolicy demo does not let its own pods in"}},
-		{name: "peers in the code", old: "        - -peers=demo-peers:8000\n", new: "", code: "package p\n\nvar _ = healthcheck.Config{Peers: \"orders-peers:8000\", Checks: []healthcheck.Check{{Name: \"database\", Func: f}}}\n",
+		{name: "peers in the code", old: "        - -peers=demo-peers:8000\n", new: "", code: "package p\n\nimport \"github.com/otelhealth/otelhealth/healthcheck\"\n\nvar _ = healthcheck.Config{Peers: \"orders-peers:8000\", Checks: []healthcheck.Check{{Name: \"database\", Func: f}}}\n",
 			want: []string{"but there is no Service orders-peers"}},
 		{name: "bad for", old: "for: 1m", new: "for: a minute", want: []string{"for: "}},
 	}
@@ -328,5 +328,27 @@ func TestEnding(t *testing.T) {
 	}
 	if all != ending {
 		t.Errorf("the code allows %v, the lint counts %v", all, ending)
+	}
+}
+
+// TestReadPeers: only the Config of this library has Peers, by any name, and perhaps as a constant.
+func TestReadPeers(t *testing.T) {
+	const path = `"github.com/otelhealth/otelhealth/healthcheck"`
+	for code, want := range map[string]string{
+		"import " + path + "\nvar _ = healthcheck.Config{Peers: \"a:1\"}":                        "a:1",
+		"import h " + path + "\nvar _ = h.New(h.Config{Terse: true, Peers: \"a:1\"})":            "a:1",
+		"import " + path + "\nconst peers = \"a:1\"\nvar _ = healthcheck.Config{Peers: peers}":   "a:1",
+		"import " + path + "\nvar _ = healthcheck.Config{Peers: *flag}":                          "",
+		"import " + path + "\nvar _ = healthcheck.Config{}\nvar _ = raft.Config{Peers: \"b:2\"}": "",
+		"type Config struct { Peers string }\nvar _ = Config{Peers: \"b:2\"}":                    "",
+		"import healthcheck \"example.com/other\"\nvar _ = healthcheck.Config{Peers: \"b:2\"}":   "",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "p.go"), []byte("package p\n\n"+code+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readPeers(dir); got != want || err != nil {
+			t.Errorf("%s\n%q, %v; want %q", code, got, err, want)
+		}
 	}
 }

@@ -11,35 +11,90 @@ import (
 	"strings"
 )
 
-// readPeers finds Peers in the composite literals of healthcheck.Config in a package; empty if there is
-// none, or if it is no constant.
+const packagePath = "github.com/otelhealth/otelhealth/healthcheck"
+
+// readPeers finds Peers in the literals of healthcheck.Config in a package, as text or as a constant of the
+// package; empty if there is none, or if it is no constant.
 func readPeers(dir string) (peers string, err error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return "", err
 	}
-	for _, file := range files {
-		if m, _ := filepath.Match("*_test.go", filepath.Base(file)); m {
+	var files []*ast.File
+	constants := map[string]string{}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
-		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		if err != nil {
 			return "", err
 		}
-		ast.Inspect(tree, func(n ast.Node) bool {
-			kv, ok := n.(*ast.KeyValueExpr)
-			if !ok {
+		files = append(files, file)
+		for _, d := range file.Decls {
+			d, is := d.(*ast.GenDecl)
+			if !is || d.Tok != token.CONST {
+				continue
+			}
+			for _, spec := range d.Specs {
+				spec := spec.(*ast.ValueSpec)
+				for n, value := range spec.Values {
+					if s, is := text(value); is {
+						constants[spec.Names[n].Name] = s
+					}
+				}
+			}
+		}
+	}
+	for _, file := range files {
+		name := imported(file, packagePath)
+		ast.Inspect(file, func(n ast.Node) bool {
+			literal, is := n.(*ast.CompositeLit)
+			if !is || !isConfig(literal.Type, name) {
 				return true
 			}
-			if key, is := kv.Key.(*ast.Ident); is && key.Name == "Peers" {
-				if s, constant := text(kv.Value); constant {
+			for _, e := range literal.Elts {
+				kv, is := e.(*ast.KeyValueExpr)
+				if !is {
+					continue
+				}
+				if key, is := kv.Key.(*ast.Ident); !is || key.Name != "Peers" {
+					continue
+				}
+				if s, is := text(kv.Value); is {
 					peers = s
+				} else if c, is := kv.Value.(*ast.Ident); is && constants[c.Name] != "" {
+					peers = constants[c.Name]
 				}
 			}
 			return true
 		})
 	}
 	return peers, nil
+}
+
+// imported returns the name of a package in a file; empty if the file does not import it.
+func imported(file *ast.File, path string) string {
+	for _, i := range file.Imports {
+		if p, err := strconv.Unquote(i.Path.Value); err != nil || p != path {
+			continue
+		}
+		if i.Name != nil {
+			return i.Name.Name
+		}
+		return path[strings.LastIndex(path, "/")+1:]
+	}
+	return ""
+}
+
+// isConfig reports whether a type is the Config of a package.
+func isConfig(t ast.Expr, name string) bool {
+	s, is := t.(*ast.SelectorExpr)
+	if !is || s.Sel.Name != "Config" {
+		return false
+	}
+	of, is := s.X.(*ast.Ident)
+	return is && name != "" && of.Name == name
 }
 
 // lintPeers finds a reason why the instances of a workload can't ask each other. They would leave then,
