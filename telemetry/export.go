@@ -13,9 +13,20 @@ import (
 type metricExporter struct {
 	sdkmetric.Exporter
 	outcome *outcome
+	deltas  bool // it has counts that no later export has
 }
 
+// Export goes on after the end of the reader if it has deltas: the SDK cancels an export that is under
+// way then, and its counts would be lost.
 func (x metricExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
+	if x.deltas {
+		deadline, limited := ctx.Deadline()
+		if ctx = context.WithoutCancel(ctx); limited {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, deadline)
+			defer cancel()
+		}
+	}
 	x.outcome.of(ctx, func(ctx context.Context) error {
 		return inParts(ctx, x.outcome, metricParts(rm), pointsIn, func(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 			err := x.Exporter.Export(ctx, rm)

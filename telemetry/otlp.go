@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"google.golang.org/grpc/credentials"
@@ -46,7 +47,7 @@ func exportMetrics(ctx context.Context, env *environment, out *outcomes, c *coll
 	if env.metrics.http {
 		out.metrics.limit = env.metrics.limit(attemptLimit)
 	}
-	x := textMetrics{metricExporter{otlp, &out.metrics}, &out.metrics}
+	x := textMetrics{metricExporter{otlp, &out.metrics, deltas(otlp)}, &out.metrics}
 	interval := cmp.Or(env.milliseconds("OTEL_METRIC_EXPORT_INTERVAL"), exportInterval)
 	if shares(x) {
 		c.deliver(x, res, &out.metrics, interval, others)
@@ -60,6 +61,16 @@ func exportMetrics(ctx context.Context, env *environment, out *outcomes, c *coll
 		options = append(options, sdkmetric.WithProducer(p))
 	}
 	return exportingReader{sdkmetric.NewPeriodicReader(x, options...), &out.metrics}, nil
+}
+
+// deltas reports whether an exporter wants deltas of an instrument.
+func deltas(x sdkmetric.Exporter) bool {
+	for kind := sdkmetric.InstrumentKindCounter; kind <= sdkmetric.InstrumentKindGauge; kind++ {
+		if x.Temporality(kind) == metricdata.DeltaTemporality {
+			return true
+		}
+	}
+	return false
 }
 
 func newMetricExporter(ctx context.Context, s signal, report func(error)) (sdkmetric.Exporter, error) {
