@@ -118,7 +118,7 @@ func (m *Monitor) end() {
 
 // Drained returns a channel. It is closed when the process may shut its servers down:
 // Config.DrainDelay after the end of the context given to Start, or after Stop. Serve and
-// ListenAndServe wait for it. If the Monitor has not started, only Stop closes it. Let run groups, gRPC servers and workers wait for it too:
+// ListenAndServe wait for it. Before Start, Stop alone closes it. Let run groups, gRPC servers and workers wait for it too:
 //
 //	<-health.Drained()
 //	grpcServer.GracefulStop()
