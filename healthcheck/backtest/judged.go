@@ -132,7 +132,7 @@ func (j *judged) compare(of *replay.Judgement, was history.Recorded) {
 		case since.IsZero() && !j.dated:
 			dated = false
 			j.recorded[n].count(of.At, j.Name, name, of.Exported.Rules[n], state)
-		case unchanged(since):
+		case unchanged(since) && !j.last.Kept[n]:
 			j.recorded[n].count(j.last.At, j.Name, name, j.last.Rules[n], state)
 		}
 		if since.After(newest) {
@@ -143,7 +143,7 @@ func (j *judged) compare(of *replay.Judgement, was history.Recorded) {
 		switch a := &j.recorded[len(j.rules)]; {
 		case !dated:
 			a.count(of.At, j.Name, "", of.Exported.Ready, state)
-		case unchanged(newest):
+		case unchanged(newest) && !slices.Contains(j.last.Kept, true):
 			a.count(j.last.At, j.Name, "", j.last.Ready, state)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 // and every tick in between.
 type Pace struct {
 	Tick time.Duration
+	Gap  bool // nothing is known of the time before the next collection
 }
 
 // width is how much older than a span the base of a window can be, because windows are thinned.
@@ -22,48 +23,106 @@ func (p *Pace) width(span time.Duration) time.Duration {
 
 // apart is what a sampler of recorded collections remembers.
 type apart struct {
-	entry     *entry   // of the last collection; nil if it had a problem
-	prev      *Reading // of the collection before
-	restarted bool     // the process has begun since then
+	entry   *entry       // of the last collection; nil if it had a problem
+	prev    *Reading     // of the collection before
+	born    [2]time.Time // from when to when its Monitor began; zero if that was before the first collection
+	blind   time.Time    // the last collection before which nothing is known; zero after a restart
+	changed bool         // the windows began again with the last collection
+	levels  lacking      // series of an indicator without a window
 }
 
-// Restart makes the next collection the first one of a process that began after a time.
-func (s *Sampler) Restart(after time.Time) {
+// Restart makes the next collection the first one of a process that began between a time and it.
+func (s *Sampler) Restart(after, at time.Time) {
 	s.Forget()
 	s.Sample(after, nil)
-	s.apart.restarted = true
+	s.apart.levels, s.apart.blind = lacking{}, time.Time{}
+	s.apart.born = [2]time.Time{after, at.Add(-s.Apart.Tick)} // a tick later it has its first collection
 }
 
-// A growthDoubt is growth that a Monitor may not have counted, or not as much.
+// since narrows from when to when a Monitor has forgotten what was before: it knows nothing of a
+// time in which it did not run.
+func (s *Sampler) since(since [2]time.Time) [2]time.Time {
+	for n, born := range s.apart.born {
+		if born.After(since[n]) {
+			since[n] = born
+		}
+	}
+	return since
+}
+
+// A growthDoubt is growth that a Monitor may not have counted, or not as much, or at another time.
 type growthDoubt struct {
+	from   time.Time // it began after this; zero if a Monitor may not have counted it at all
 	at     time.Time // of the collection that shows it
-	amount amounts   // at most this is no growth; if nil, there may be any more
+	amount amounts   // what the collection has counted; if nil, there may be any more
 }
 
 // begin begins a collection.
 func (s *Sampler) begin(at time.Time, keep time.Duration) *entry {
 	e := s.ledger.begin(at, s.rule.Indicator.Window, keep, s.fromZero)
-	if e.apart = s.Apart; e.apart != nil {
-		e.unsure = s.apart.restarted
-	}
+	e.apart, e.early = s.Apart, s.early()
+	e.unsure = !s.apart.blind.IsZero() && at.Sub(s.apart.blind) <= e.forget()
 	return e
 }
 
-// doubt notes the first growth of a series. A recorded counter does not say whether it began at zero,
-// and nobody knows what a process had counted when its Monitor began.
-func (e *entry) doubt(w *window, sd *side, kind string, buckets bool, p *series) {
-	if e.apart == nil || kind != "counter" && !e.unsure {
+// doubt notes growth since an earlier account of a series, whose time is not known. A recorded counter
+// does not say whether it began at zero: then no time is given, and a Monitor may not have counted it. A
+// series that some collections lack may have counted on: then it grew after the last one that has it.
+func (e *entry) doubt(w *window, sd *side, buckets bool, p *series, since *account, last time.Duration) {
+	if e.apart == nil {
 		return
 	}
 	d := window{amount: make(amounts, len(w.amount))}
-	d.grow(sd.column, buckets, p, &account{})
-	w.doubts = append(w.doubts, growthDoubt{e.at, d.amount})
+	d.grow(sd.column, buckets, p, since)
+	from := time.Time{}
+	if last > 0 {
+		from = e.origin.Add(last)
+	}
+	w.doubts = append(w.doubts, growthDoubt{from, e.at, d.amount})
 }
 
-// lost notes a reset. What was counted before it since the last collection is lost.
+// returns reports whether a new series may be one that has counted before: one that the process had
+// before the first collection, or one of a counter, which need not begin at zero.
+func (e *entry) returns(kind string, last time.Duration) bool {
+	return kind == "counter" || last > 0 || e.unsure
+}
+
+// lost notes growth that no collection shows: what was counted before a reset, and before the first
+// count that can be read.
 func (e *entry) lost(w *window) {
-	if e.apart != nil {
+	if e.apart != nil && !e.fresh {
 		w.doubts = append(w.doubts, growthDoubt{at: e.at})
+	}
+}
+
+// lack finds the windows of series that this collection lacks or can't read. Their Monitor may have
+// read them, so nobody knows what they count until they are back. Who is gone for longer than
+// Prometheus looks back has ended.
+func (e *entry) lack() {
+	if e.apart == nil {
+		return
+	}
+	for _, w := range e.windows {
+		w.away = false
+	}
+	longest := e.forget() + e.apart.width(e.keep)
+	for _, sd := range e.sides {
+		sd.overflow.away, sd.missed.away = false, false
+		for _, b := range sd.scopes {
+			for _, a := range b.accounts {
+				for ; a != nil; a = a.twin {
+					if a.read == 0 || a.read == e.now {
+						continue
+					}
+					if a.lacked <= a.read || e.apart.Gap {
+						a.lacked = e.now
+					}
+					if e.now-a.lacked <= longest {
+						a.to.away = true
+					}
+				}
+			}
+		}
 	}
 }
 

@@ -12,10 +12,11 @@ import (
 )
 
 // Between returns what a Monitor may have read at any time from one to another: its reading was not
-// better than best and not worse than worst. Both times are after the last recorded collection but
-// one, and not after the last. If both are that of the last collection, most is known. since is from
-// when to when the Monitor has forgotten what was before; zero if it has not.
+// better than best and not worse than worst. The times lie between the last two recorded collections.
+// The earlier of these is left out. The last one is best known: there both times are its own. since is
+// from when to when the Monitor has forgotten what was before; zero if it has not.
 func (s *Sampler) Between(from, to time.Time, since [2]time.Time) (best, worst *Reading) {
+	since = s.since(since)
 	last, prev := s.reading.Load(), s.apart.prev
 	exact := from.Equal(last.At)
 	b, w := *last, *last
@@ -24,7 +25,7 @@ func (s *Sampler) Between(from, to time.Time, since [2]time.Time) (best, worst *
 	best.Groups, worst.Groups = nil, nil
 	if !exact {
 		best.Problem = ""
-		if last.Problem != "" || prev != nil && prev.Problem != "" { // it may have been well, or failing
+		if last.Problem != "" || prev != nil && prev.Problem != "" || s.apart.changed { // it may have been well, or failing
 			worst.Problem = ""
 			worst.Groups, worst.Traffic.Known = s.anything(), true
 			return best, worst
@@ -35,6 +36,7 @@ func (s *Sampler) Between(from, to time.Time, since [2]time.Time) (best, worst *
 		s.windowsBetween(best, worst, span{from, to, since})
 	case exact:
 		best.Groups, worst.Groups = last.Groups, last.Groups
+		s.doubtLevels(best, worst, s.apart.levels.now)
 	default:
 		s.valuesBetween(best, worst, from, to)
 	}
@@ -134,7 +136,7 @@ func (s *Sampler) measureBetween(e *entry, w *window, at span, over time.Duratio
 	best.Doubt, worst.Doubt = nil, nil
 	best.Group, worst.Group = w.attrs, w.attrs
 	if r.Lower() && in.Kind == query.KindIncrease {
-		if g.young || w.live != e.now {
+		if g.young || !w.is || at.from.Before(e.at) && !w.was {
 			best.Crossed, best.Empty = nil, true
 		}
 		if g.never {
@@ -161,7 +163,7 @@ func (w *window) between(e *entry, at span, over time.Duration, size int) growth
 	}
 	first, oldest, earlier := w.base(e, at, over)
 	end, after := w.last(at.from), w.first(at.to)
-	if g.open = after < 0; g.open {
+	if g.open = after < 0 || w.away; after < 0 {
 		after = len(w.slots) - 1
 	}
 	for n := range size {
@@ -175,6 +177,8 @@ func (w *window) between(e *entry, at span, over time.Duration, size int) growth
 		case !earlier && !d.at.After(w.slots[first].at):
 		case d.amount == nil:
 			g.open = true
+		case oldest >= 0 && !w.slots[oldest].at.After(d.from): // all of it is after the base
+		case oldest >= 0 && !d.at.After(w.slots[oldest].at): // none of it is counted in low
 		case !d.at.After(at.from):
 			for n := range min(size, len(d.amount)) {
 				g.low[n] -= d.amount[n]
@@ -189,10 +193,13 @@ func (w *window) between(e *entry, at span, over time.Duration, size int) growth
 	if len(w.doubts) > 0 && w.doubts[0].amount == nil && w.doubts[0].at.Equal(w.slots[0].at) {
 		begun = w.slots[0].at // it was there before
 	}
+	if w.again.After(begun) {
+		begun = w.again
+	}
 	if at.since[1].After(begun) {
 		begun = at.since[1].Add(e.apart.Tick)
 	}
-	g.young = at.from.Sub(begun) < over-early
+	g.young = at.from.Sub(begun) < over
 	g.never = at.to.Sub(w.slots[0].at) < over-early && !slices.ContainsFunc(w.doubts, func(d growthDoubt) bool { return d.amount == nil }) ||
 		!at.since[0].IsZero() && at.to.Sub(at.since[0]) < over-early
 	return g
@@ -202,14 +209,14 @@ func (w *window) between(e *entry, at span, over time.Duration, size int) growth
 // has and that is old enough, or its oldest one. earlier is set if it may be older than all of w.
 func (w *window) base(e *entry, at span, over time.Duration) (first, last int, earlier bool) {
 	width := e.apart.width(e.span)
-	low, high := at.from.Add(-over-width), at.to.Add(-over+early)
+	low, high := at.from.Add(-over-width), at.to.Add(-over+e.early)
 	if at.since[0].After(low) {
 		low = at.since[0]
 	}
 	if next := at.since[1].Add(e.apart.Tick); !at.since[1].IsZero() && next.After(high) {
 		high = next
 	}
-	if at.from.Equal(at.to) && width == e.apart.Tick && !at.from.Before(e.at) && at.since[1].Before(low) {
+	if at.from.Equal(at.to) && width == e.apart.Tick && !at.from.Before(e.at) && !at.since[1].After(low) {
 		// A recorded collection is one of the Monitor's too. If it is old enough, and the next one is
 		// too young, it is the base.
 		if n := w.last(high.Add(-early / 2)); n >= 0 && w.slots[n].at.After(high.Add(early-e.apart.Tick)) {
@@ -287,11 +294,17 @@ func (s *Sampler) valuesBetween(best, worst *Reading, from, to time.Time) {
 		best.Groups, worst.Groups = append(best.Groups, b), append(worst.Groups, w)
 	}
 	for _, m := range before {
-		if !slices.ContainsFunc(last.Groups, func(o Measure) bool { return o.Group.Equals(&m.Group) }) {
+		if !has(last.Groups, &m.Group) {
 			m.Crossed, m.Empty = worstBound(s.effective()), false
 			worst.Groups = append(worst.Groups, m)
 		}
 	}
+	s.doubtLevels(best, worst, s.apart.levels.now)
+	s.doubtLevels(best, worst, s.apart.levels.before)
+}
+
+func has(groups []Measure, group *attribute.Set) bool {
+	return slices.ContainsFunc(groups, func(m Measure) bool { return m.Group.Equals(group) })
 }
 
 // between returns the age of a timestamp, or the time until it, at a time of a span, from two values.
@@ -333,6 +346,11 @@ func (s *Sampler) unmatchedBetween(best, worst *Reading, at span) {
 	if last.Unmatched == nil || before == nil || !last.Unmatched.Lasting || !before.Lasting || s.apart.entry == nil {
 		return
 	}
+	for _, w := range s.apart.entry.windows {
+		if w.away {
+			return
+		}
+	}
 	for _, sd := range s.apart.entry.sides {
 		least := max(1, s.rule.Indicator.MinEvents)
 		if w := &sd.missed; sd.matched || len(w.slots) > 0 && w.between(s.apart.entry, at, s.rule.Indicator.Window, len(w.amount)).low[0] >= least {
@@ -349,9 +367,23 @@ func (s *Sampler) Blind(at time.Time) (best, worst *Reading) {
 	return best, worst
 }
 
-// anything is the worst that the groups of a reading can be.
-func (s *Sampler) anything() []Measure {
-	return []Measure{{Crossed: worstBound(s.effective()), Bad: math.Inf(1), Lasting: true, Ongoing: true}}
+// anything is the worst that the groups of a reading can be. Each one that is known crosses a limit, so
+// that its crossing lasts, and so does the one without attributes, because another one may have been
+// there.
+func (s *Sampler) anything() (all []Measure) {
+	add := func(group attribute.Set) {
+		if !has(all, &group) {
+			all = append(all, Measure{Group: group, Crossed: worstBound(s.effective()), Bad: math.Inf(1), Lasting: true, Ongoing: true})
+		}
+	}
+	add(attribute.Set{})
+	for _, w := range s.ledger.windows {
+		add(w.attrs)
+	}
+	for _, l := range s.apart.levels.series {
+		add(l.group)
+	}
+	return all
 }
 
 // trafficBetween adds the traffic of a group: at least that of least, and at most that of most.

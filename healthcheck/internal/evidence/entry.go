@@ -23,7 +23,8 @@ type entry struct {
 	hidden  map[time.Duration]amounts                                   // folded, by span
 	began   func(metric, kind string, p *series, before time.Time) bool // reports that a new series began at zero
 	apart   *Pace                                                       // of recorded collections; nil in a Monitor
-	unsure  bool                                                        // nobody knows what a recorded collection found when it began
+	unsure  bool                                                        // a new series may be one that a Monitor knows
+	early   time.Duration                                               // by how much a recorded collection may be too young for a window
 }
 
 // begin begins a collection.
@@ -68,6 +69,9 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 	a, isNew := e.account(sd, b, p)
 	w := a.to
 	if a.is == kept {
+		if e.apart != nil && w.live > 0 && e.now-w.live > e.keep {
+			w.again = e.at
+		}
 		w.live, w.based, sd.matched = e.now, w.based || sd.based, true
 	}
 	buckets := sd.in.Kind != query.KindIncrease && a.is != dropped
@@ -81,6 +85,8 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 		}
 		return // its growth counts when its data is well-formed again
 	}
+	last := a.read
+	a.read = e.now
 	size := len(e.sides)
 	if buckets {
 		size = len(p.counts)
@@ -101,16 +107,23 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 		return
 	case isNew && (e.fresh || a.is != folded && !e.began(sd.in.Metric, kind, p, b.before)), !isNew && !known:
 		// what was there before is not growth
+		e.lost(w)
 	case isNew:
 		w.began = true
-		e.doubt(w, sd, kind, buckets, p)
+		if e.returns(kind, last) {
+			e.doubt(w, sd, buckets, p, &account{}, 0)
+		}
 		w.grow(sd.column, buckets, p, &account{})
 	case reset, start != a.start && p.start.After(b.before) && e.began(sd.in.Metric, kind, p, b.before):
 		w.began = w.began || len(w.slots) == 0
 		e.lost(w)
+		e.doubt(w, sd, buckets, p, &account{}, last)
 		w.grow(sd.column, buckets, p, &account{})
 	default:
 		w.began = w.began || len(w.slots) == 0 // it is back, and its group was gone
+		if last != e.before {
+			e.doubt(w, sd, buckets, p, a, last)
+		}
 		w.grow(sd.column, buckets, p, a)
 	}
 	a.value, a.whole, a.start = p.Value, p.whole, start
@@ -256,8 +269,9 @@ func same(a, b []float64) bool { return len(a) > 0 && len(a) == len(b) && &a[0] 
 // close ends a collection: every window gets a snapshot. A group that has had no series for longer
 // than the window is dropped.
 func (e *entry) close() {
+	e.lack()
 	for key, w := range e.windows {
-		if e.now-w.live > e.keep {
+		if e.now-w.live > e.keep && !w.away {
 			delete(e.windows, key)
 			continue
 		}
@@ -278,7 +292,7 @@ func (e *entry) close() {
 		e.note(&sd.overflow, e.keep)
 		e.note(&sd.missed, e.span)
 	}
-	if e.now-e.swept > e.keep {
+	if e.apart == nil && e.now-e.swept > e.keep {
 		e.sweep()
 	}
 	e.fresh, e.last = false, e.at
@@ -309,20 +323,21 @@ func (e *entry) add(w *window, keep time.Duration) {
 	if e.fresh {
 		w.doubts = append(w.doubts, growthDoubt{at: e.at}) // it grew before
 	}
+	w.was, w.is = w.is, w.live == e.now
 	w.add(e.at, 0, keep+e.apart.width(keep)+e.at.Sub(e.last))
 	w.forget()
 }
 
 // folded returns what went to the overflow series in a span: of a ratio for each side, of a histogram
 // for each bucket.
-func (e *entry) folded(span time.Duration) amounts {
+func (e *entry) folded(span, early time.Duration) amounts {
 	if !slices.ContainsFunc(e.sides, func(sd *side) bool { return len(sd.overflow.slots) > 0 }) {
 		return nothing
 	}
 	if e.hidden[span] == nil {
-		grown, _ := e.sides[0].overflow.growth(span)
+		grown, _ := e.sides[0].overflow.growth(span, early)
 		if len(e.sides) == 2 {
-			of, _ := e.sides[1].overflow.growth(span)
+			of, _ := e.sides[1].overflow.growth(span, early)
 			grown = amounts{grown[0], of[len(of)-1]}
 		}
 		if e.hidden == nil {

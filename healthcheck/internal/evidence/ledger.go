@@ -49,10 +49,12 @@ type book struct {
 // account is the last count of one series.
 type account struct {
 	seen   time.Duration
-	start  int64    // in ns; 0 if its source does not tell
-	value  float64  // NaN if it was never well-formed
-	whole  int64    // the same of an integer counter, exact
-	counts []uint64 // of a histogram
+	read   time.Duration // when it was last well-formed
+	lacked time.Duration // of recorded collections, the first one since then
+	start  int64         // in ns; 0 if its source does not tell
+	value  float64       // NaN if it was never well-formed
+	whole  int64         // the same of an integer counter, exact
+	counts []uint64      // of a histogram
 	to     *window
 	is     is
 	twin   *account // a second series with the same attributes

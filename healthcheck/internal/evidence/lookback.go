@@ -41,6 +41,7 @@ func (s *Sampler) readWindows(r *Reading, c Catalog) error {
 	}
 	if e.changed { // the old counts can't be compared
 		s.ledger.restart()
+		s.apart.changed = true
 		e = s.begin(r.At, keep)
 		for n, sd := range s.ledger.sides {
 			e.sum(sd, read[n], kinds[n])
@@ -126,7 +127,7 @@ func (s *Sampler) measureAll(r *Reading, e *entry) error {
 // judgeFolded compares a group without events of its own: all that is folded may belong to it.
 func (s *Sampler) judgeFolded(r *Reading, e *entry) error {
 	in := &r.Rule.Indicator
-	hidden := e.folded(in.Window)
+	hidden := e.folded(in.Window, s.early())
 	for _, sd := range e.sides {
 		if err := sd.overflow.problem; err != nil {
 			sd.overflow.problem = nil
@@ -166,19 +167,27 @@ func (s *Sampler) fromZero(metric, kind string, p *series, before time.Time) boo
 
 // measure compares a group's growth over a span with the rule.
 func (s *Sampler) measure(e *entry, w *window, span time.Duration) (m Measure, err error) {
-	growth, covered := w.growth(span)
+	growth, covered := w.growth(span, s.early())
 	if len(growth) < len(e.sides) {
 		growth = make(amounts, len(e.sides)) // it has no series
 	}
-	m = compare(s.effective(), growth, e.folded(span), e.bounds)
+	m = compare(s.effective(), growth, e.folded(span, s.early()), e.bounds)
 	m.Group = w.attrs
 	if !query.Finite(m.Value) { // finite series can have an infinite sum
 		err = fmt.Errorf("%s: the value is %v", s.rule.Indicator.Metric, m.Value)
 	}
-	if s.rule.Lower() && s.rule.Indicator.Kind == query.KindIncrease && covered < span-early && (m.Crossed != nil || m.Doubt != nil) {
+	if s.rule.Lower() && s.rule.Indicator.Kind == query.KindIncrease && covered < span-s.early() && (m.Crossed != nil || m.Doubt != nil) {
 		m.Crossed, m.Doubt, m.Empty = nil, nil, true // the growth is low because the window is not full yet
 	}
 	return m, err
+}
+
+// early is by how much a collection may be too young for a window of the rule.
+func (s *Sampler) early() time.Duration {
+	if s.rule.Lower() {
+		return 0
+	}
+	return early
 }
 
 // confirm sets Lasting and Ongoing of a measure that crosses a limit.

@@ -85,13 +85,16 @@ func (s *Sampler) Sample(at time.Time, c Catalog) {
 	if s.first.IsZero() {
 		s.first = at
 	}
-	s.apart.entry = nil
+	s.apart.entry, s.apart.changed = nil, false
+	if s.Apart != nil && (s.Apart.Gap || s.reading.Load() == nil) {
+		s.apart.blind = at
+	}
 	if err := s.read(r, c); err != nil {
 		r.Problem = err.Error()
 		errors.As(err, &r.Mistake)
 	}
 	if s.Apart != nil {
-		s.apart.prev, s.apart.restarted = s.reading.Load(), false
+		s.apart.prev = s.reading.Load()
 	}
 	s.reading.Store(r)
 }
@@ -128,6 +131,9 @@ func (s *Sampler) read(r *Reading, c Catalog) error {
 	in := &s.rule.Indicator
 	if in.Windowed() {
 		return s.readWindows(r, c)
+	}
+	if s.Apart != nil {
+		s.apart.levels.note(s.ledger.sides, r.At, c, s.Apart.Gap)
 	}
 	var all levels
 	var is shape

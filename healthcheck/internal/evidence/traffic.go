@@ -16,7 +16,7 @@ type Traffic struct {
 
 // events returns the traffic of a span. Increase has none, because it counts only bad events.
 func events(i *query.Indicator, w *window, span time.Duration) float64 {
-	growth, covered := w.growth(span)
+	growth, covered := w.growth(span, early)
 	n := total(growth)
 	switch i.Kind {
 	case query.KindIncrease:

@@ -81,7 +81,7 @@ func unmatched(sd *side, bad bool, least float64, span time.Duration) *Unmatched
 	if sd.matched || len(i.Matchers) == 0 {
 		return nil
 	}
-	grown, _ := sd.missed.growth(span)
+	grown, _ := sd.missed.growth(span, early)
 	if grown[0] < least {
 		return nil
 	}

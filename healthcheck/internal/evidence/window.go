@@ -23,6 +23,9 @@ type window struct {
 	problem error         // why this collection can't be judged
 	doubts  []growthDoubt // of recorded collections, oldest first
 	broken  bool          // the last recorded collection can't be judged
+	away    bool          // the last recorded collection lacks one of its series, which may count on
+	again   time.Time     // of recorded collections, the last one that had a series again; its Monitor may have forgotten the window
+	is, was bool          // the last recorded collection, and the one before, have a series of it
 }
 
 type slot struct {
@@ -36,7 +39,8 @@ const (
 	slotsPerWindow = 30
 
 	// early is by how much a collection may be too young for a window. Ticks come some milliseconds
-	// late, and each another number of them. Without it a window of 30 s would sometimes have 31.
+	// late, and each another number of them. Without it a window of 30 s would sometimes have 31. A
+	// lower limit asks whether enough was counted in the whole window, so it has no such tolerance.
 	early = 50 * time.Millisecond
 
 	// maxAmount leaves room below 2^53, where a float64 can't count by ones any more.
@@ -81,8 +85,8 @@ func (w *window) rebase() {
 }
 
 // growth is the difference between the newest snapshot and an older one: the newest that is at
-// least span old, by a tick or so, or the oldest if there is none. covered is the time between the two.
-func (w *window) growth(span time.Duration) (d amounts, covered time.Duration) {
+// least span old, less early, or the oldest if there is none. covered is the time between the two.
+func (w *window) growth(span, early time.Duration) (d amounts, covered time.Duration) {
 	if len(w.slots) == 0 {
 		return make(amounts, max(1, len(w.amount))), 0
 	}

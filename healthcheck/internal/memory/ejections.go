@@ -27,6 +27,7 @@ type phase struct {
 	failed  [2]time.Duration
 	usual   [2]baseline
 	learned bool // the usual traffic was known before, for certain
+	middle  bool // nobody knows what it learned before
 	count   [2]int
 	end     [2]time.Time // of the ejection or the probation
 }
@@ -50,6 +51,24 @@ func (e *Ejections) In() (may bool, since [2]time.Time) { return e.in.here, e.in
 // Back reports whether the instance may be on probation, and from when to when its windows may have
 // begun.
 func (e *Ejections) Back() (may bool, since [2]time.Time) { return e.back.here, e.back.since }
+
+// Blind notes a time until now of which nobody knows anything: the instance may have been ejected any
+// number of times, and its usual traffic may be any.
+func (e *Ejections) Blind(now time.Time) {
+	long := now.Add(-longAgo)
+	most := Ejection{base: e.base, jitter: e.jitter[1], count: manyEjections}
+	probation := e.window + probationTime
+	e.lastCall = now
+	e.in = phase{here: true, middle: true, failed: [2]time.Duration{0, longAgo}, since: [2]time.Time{long, now.Add(-probation)}}
+	e.out = phase{here: true, middle: true, count: [2]int{1, manyEjections}, since: [2]time.Time{long, now}, end: [2]time.Time{now, now.Add(most.time() + e.early)}}
+	e.back = phase{here: true, middle: true, count: [2]int{1, manyEjections}, since: [2]time.Time{long, now}, end: [2]time.Time{now, now.Add(probation)}}
+}
+
+const (
+	longAgo       = 365 * 24 * time.Hour
+	manyEjections = 20  // more don't last longer
+	anyTraffic    = 1e3 // times the usual traffic, or one part of it, is more than any difference
+)
 
 // Calm reports whether the instance is in, and nothing counts against it.
 func (e *Ejections) Calm() bool {
@@ -149,6 +168,15 @@ func (e *Ejections) step(p phase, seen Sight, now time.Time, probation bool) {
 // knows when that was.
 func (p *phase) learn(seen Sight, now time.Time) {
 	best, worst := &seen[0], &seen[1]
+	if p.middle {
+		if !worst.Traffic.Known || worst.Traffic.Rate == 0 {
+			return
+		}
+		p.usual[0].rate, p.usual[1].rate = best.Traffic.Rate/anyTraffic, worst.Traffic.Rate*anyTraffic
+		p.usual[0].learned, p.usual[1].learned = now, now
+		p.middle, p.learned = false, best.Traffic.Known && best.Traffic.Rate > 0
+		return
+	}
 	p.usual[0].learn(best.Traffic, worst.State == verdict.Pass, now)
 	p.usual[1].learn(worst.Traffic, best.State == verdict.Pass, now)
 	if p.learned {
@@ -186,6 +214,7 @@ func (p *phase) add(o phase) {
 	p.failed = [2]time.Duration{min(p.failed[0], o.failed[0]), max(p.failed[1], o.failed[1])}
 	p.usual[0].rate, p.usual[1].rate = min(p.usual[0].rate, o.usual[0].rate), max(p.usual[1].rate, o.usual[1].rate)
 	p.learned = p.learned && o.learned
+	p.middle = p.middle || o.middle
 	for n := range p.usual {
 		if o.usual[n].learned.After(p.usual[n].learned) {
 			p.usual[n].learned = o.usual[n].learned

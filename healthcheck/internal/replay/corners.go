@@ -6,10 +6,11 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/memory"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// corners are two rules: one judges the best case, and one the worst. All that a rule remembers of
-// crossings is monotone, so the truth is in between.
+// corners are two rules: one judges the best case, and one the worst. What a rule remembers of crossings
+// is never better if its evidence is worse, so the truth is in between.
 type corners struct {
 	began       time.Time
 	best, worst corner
@@ -87,7 +88,7 @@ func (p *plain) quiet(from, to time.Time) bool {
 	return same(best, worst) && clean(best)
 }
 
-func (p *plain) needs(first, last time.Time) (from time.Time, ends func(time.Time) Range) {
+func (p *plain) shortcut(first, last time.Time) (from time.Time, ends func(time.Time) Range) {
 	if p.forgets {
 		return last.Add(-p.sampler.Apart.Tick), nil // what the next collection may export
 	}
@@ -107,12 +108,25 @@ func (p *plain) judge(at time.Time) Range {
 	return p.of(at, best, worst)
 }
 
-func (p *plain) blind(at time.Time) {
-	best, worst := p.sampler.Blind(at)
-	p.of(at, best, worst)
+func (p *plain) blind(from, to time.Time) {
+	for _, at := range [...]time.Time{from, to} {
+		best, worst := p.sampler.Blind(at)
+		p.of(at, best, worst)
+	}
 }
 
 func (p *plain) of(at time.Time, best, worst *evidence.Reading) Range {
 	now := p.at(at, best, worst)
-	return Range{p.best.rule.Evaluate(now).State, p.worst.rule.Evaluate(now).State}
+	return hull(p.best.rule.Evaluate(now).State, p.worst.rule.Evaluate(now).State)
+}
+
+// hull is the range of two states. A rule whose evidence can't be read is unknown, unless a group fails.
+// So the best case can be unknown while the worst one has a state, perhaps a better one. Then the truth
+// may be better than both.
+func hull(best, worst verdict.State) Range {
+	r := exactly(best).with(exactly(worst))
+	if !r.Certain() && (best == verdict.Unknown || worst == verdict.Unknown) {
+		r.Low = verdict.Pass
+	}
+	return r
 }

@@ -43,7 +43,7 @@ func (e *ejecting) quiet(from, to time.Time) bool {
 	return true
 }
 
-func (e *ejecting) needs(time.Time, time.Time) (time.Time, func(time.Time) Range) {
+func (e *ejecting) shortcut(time.Time, time.Time) (time.Time, func(time.Time) Range) {
 	return time.Time{}, nil
 }
 
@@ -84,14 +84,24 @@ func sight(best, worst *evidence.Reading, low, high verdict.State, lowGoesOn, hi
 	}
 	s[0].State, s[0].Failing, s[0].Ongoing, s[0].Traffic = low, low == verdict.Fail, lowGoesOn, best.Traffic
 	s[1].State, s[1].Failing, s[1].Ongoing, s[1].Traffic = high, high == verdict.Fail, highGoesOn, worst.Traffic
-	if worst.Problem != "" { // a Monitor that could read it before warns, and ejects nobody
-		s[0].State, s[1].State = verdict.Warn, verdict.Unknown
-		s[1].Failing, s[1].Traffic.Known = true, false
+	if worst.Problem == "" {
+		return s
+	}
+	// A Monitor that could read it before warns, and ejects nobody, unless a group fails.
+	s[0].State, s[0].Failing, s[1].State, s[1].Failing = verdict.Warn, false, verdict.Unknown, true
+	if slices.ContainsFunc(worst.Groups, func(m evidence.Measure) bool { return m.Crossed != nil && m.Crossed.Fails() }) {
+		s[0].State = verdict.Pass
+	} else {
+		s[1].Traffic.Known = false
 	}
 	return s
 }
 
-func (e *ejecting) blind(at time.Time) {
-	best, worst := e.sampler.Blind(at)
-	e.ejections.Next(e.sees(e.in, at, best, worst), e.sees(e.back, at, best, worst), at)
+func (e *ejecting) blind(from, to time.Time) {
+	for _, at := range [...]time.Time{from, to} {
+		best, worst := e.sampler.Blind(at)
+		e.sees(e.in, at, best, worst)
+		e.sees(e.back, at, best, worst)
+	}
+	e.ejections.Blind(to)
 }

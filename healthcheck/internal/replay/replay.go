@@ -49,7 +49,8 @@ type Config struct {
 	Jitter func(rule string) (low, high float64)
 }
 
-// A Range is the state in the best case and in the worst. If both are equal, it is certain.
+// A Range is the state in the best case and in the worst. Low is never worse than High. If both are
+// equal, it is certain.
 type Range struct{ Low, High verdict.State }
 
 // anything is the range of a state that nobody knows.
@@ -95,6 +96,10 @@ type Judgement struct {
 	// of a tick before, or of the same if another reader than its own has collected.
 	Exported States
 
+	// Kept are the rules that this collection has no metric of, because another reader collects it. Their
+	// state is that of the collection before.
+	Kept []bool
+
 	// After is the last collection before a gap, if there was one; zero if not.
 	After     time.Time
 	Restarted bool // a new process has begun since the last collection
@@ -106,7 +111,11 @@ type Instance struct {
 
 	config Config
 	tracks []*track
-	last   time.Time
+	last   time.Time       // the last collection, with any metrics
+	began  time.Time       // the first one of this process
+	names  map[string]bool // metrics of the last collection
+	single bool            // one reader collects them all
+	others bool            // there are others for certain
 	seen   map[string]bool // metrics of this process
 	at     *twins
 	shown  *twins
@@ -144,6 +153,7 @@ func (i *Instance) Collect(at time.Time, c evidence.Catalog, restarted bool) *Ju
 	first := i.last.IsZero()
 	if first || restarted {
 		i.begin()
+		i.began = at
 	}
 	if !first {
 		j.Restarted = restarted
@@ -155,25 +165,31 @@ func (i *Instance) Collect(at time.Time, c evidence.Catalog, restarted bool) *Ju
 			i.Step = step
 		}
 	}
+	names, common := map[string]bool{}, false
 	for name, found := range c {
 		if len(found) > 0 {
-			i.seen[name] = true
+			i.seen[name], names[name] = true, true
+			common = common || i.names[name]
 		}
 	}
-	for _, t := range i.tracks {
+	common = common || !first && len(names) == 0 && len(i.names) == 0
+	other := !common && len(names) > 0 && len(i.names) > 0
+	i.single, i.others, i.names = i.single || common, i.others || other, names
+	j.Kept = make([]bool, len(i.tracks))
+	for n, t := range i.tracks {
 		if restarted && !first {
-			t.sampler.Restart(i.last)
+			t.restart(i.last, at)
 		}
-		t.sampler.Sample(at, c)
 		switch {
-		case first, restarted:
-			t.begin()
-		case !j.After.IsZero():
-			t.gap(i.last, at)
+		case t.torn(c) && (first || i.others), t.split:
+			t.state, t.exported, t.split = anything, anything, i.others
+		case t.keeps(at, c):
+			j.Kept[n], i.others = true, true
+		case t.waits(c) && (first || other || (i.others || !i.single) && at.Sub(i.began) < i.gap()):
+			t.state, t.exported = anything, anything
 		default:
-			t.walk(i.last, at)
+			t.collect(at, c, i.gap())
 		}
-		t.judge(at)
 	}
 	i.last = at
 	j.States = i.at.judge(at, i.tracks, func(t *track) Range { return t.state })

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"slices"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
@@ -12,20 +13,28 @@ type court interface {
 	// quiet judges a time between two collections at once, if nothing happened in it that counts.
 	quiet(from, to time.Time) bool
 
-	// needs returns from when on a rule without a memory must be judged between two collections, or how
-	// to judge its ends if the evidence stays the same. If both are zero, every tick counts.
-	needs(first, last time.Time) (from time.Time, ends func(at time.Time) Range)
+	// shortcut returns which ticks of a time between two collections can be left out. Only those after
+	// from are judged, and if ends is not nil, it judges the first one and the last ones alone. If both are
+	// zero, every tick is judged.
+	shortcut(first, last time.Time) (from time.Time, ends func(at time.Time) Range)
 
 	// judge judges one time.
 	judge(at time.Time) Range
 
-	// blind judges a time of which nobody knows anything.
-	blind(at time.Time)
+	// blind judges a time of which nobody knows anything, also not what the rule remembered before.
+	blind(from, to time.Time)
 }
 
 // A track is one rule of one process.
 type track struct {
 	tick     time.Duration
+	memory   time.Duration // how long the rule remembers what it has read, at least
+	metrics  []string
+	seen     bool          // this process has one of them
+	split    bool          // two readers collect them, each some
+	began    bool          // it has judged a collection of this process
+	last     time.Time     // the last collection that was judged; zero if there is none
+	step     time.Duration // the shortest time between two collections that have the metrics; zero if unknown
 	sampler  *evidence.Sampler
 	court    court
 	state    Range
@@ -33,7 +42,7 @@ type track struct {
 }
 
 func (i *Instance) newTrack(r *Rule) *track {
-	t := &track{tick: i.config.Tick, sampler: evidence.NewSampler(r.Query, r.Ejects(), func(string) bool { return false })}
+	t := &track{tick: i.config.Tick, memory: r.For + r.KeepFor + time.Minute, metrics: r.Query.Indicator.Metrics(), sampler: evidence.NewSampler(r.Query, r.Ejects(), func(string) bool { return false })}
 	t.sampler.Apart = &evidence.Pace{Tick: i.config.Tick}
 	if r.Ejects() {
 		t.court = i.newEjecting(r, t.sampler)
@@ -43,8 +52,64 @@ func (i *Instance) newTrack(r *Rule) *track {
 	return t
 }
 
-// begin begins with the first collection of a process. Nobody knows what was exported with it.
-func (t *track) begin() { t.exported = anything }
+// has reports whether a collection has a metric of the rule.
+func (t *track) has(c evidence.Catalog) bool {
+	return slices.ContainsFunc(t.metrics, func(name string) bool { return len(c[name]) > 0 })
+}
+
+// keeps reports whether a collection lacks the metrics of the rule because another reader collects them:
+// it comes between two collections that have them. Then the last state is kept. What was exported since
+// then is not known.
+func (t *track) keeps(at time.Time, c evidence.Catalog) bool {
+	if !t.seen || t.has(c) || at.Sub(t.last) >= t.step-t.tick {
+		return false
+	}
+	t.exported = anything
+	return true
+}
+
+// torn reports whether a collection has only some of the metrics of the rule. Two readers that collect
+// them at different times never show both sides of a ratio.
+func (t *track) torn(c evidence.Catalog) bool {
+	lacks := func(name string) bool { return len(c[name]) == 0 }
+	return t.has(c) && slices.ContainsFunc(t.metrics, lacks)
+}
+
+// waits reports whether no collection of this process has had a metric of the rule. If another reader
+// collects it, one comes soon.
+func (t *track) waits(c evidence.Catalog) bool { return !t.seen && !t.has(c) }
+
+// restart makes the next collection the first one of a process that began between a time and it.
+func (t *track) restart(after, at time.Time) {
+	t.sampler.Restart(after, at)
+	t.last = after
+}
+
+// collect judges the time since the last collection, and then this one. The first one of all may come at
+// any time in the life of its process.
+func (t *track) collect(at time.Time, c evidence.Catalog, gap time.Duration) {
+	t.sampler.Apart.Gap = at.Sub(t.last) > gap
+	t.sampler.Sample(at, c)
+	switch {
+	case t.last.IsZero():
+		t.blind(at.Add(-t.memory), at)
+	case t.sampler.Apart.Gap:
+		t.blind(t.last, at)
+	default:
+		t.walk(t.last, at)
+	}
+	if !t.began {
+		t.exported = anything // a Monitor exports nothing before it has judged
+	}
+	if t.has(c) {
+		if passed := at.Sub(t.last); t.seen && passed >= time.Second && (t.step == 0 || passed < t.step) {
+			t.step = passed
+		}
+		t.seen = true
+	}
+	t.judge(at)
+	t.last, t.began = at, true
+}
 
 // walk judges every tick after one collection and before the next.
 func (t *track) walk(after, at time.Time) {
@@ -58,7 +123,7 @@ func (t *track) walk(after, at time.Time) {
 		t.exported = exactly(verdict.Pass)
 		return
 	}
-	from, ends := t.court.needs(first, last)
+	from, ends := t.court.shortcut(first, last)
 	if ends != nil {
 		was := time.Time{}
 		for _, now := range [...]time.Time{first, last.Add(-t.tick), last} {
@@ -87,11 +152,10 @@ func (t *track) show(r Range, now, at time.Time) {
 // exportedTicks is how many ticks old the verdict in a collection is at most.
 const exportedTicks = 2
 
-// gap judges a time of which nobody knows anything.
-func (t *track) gap(after, at time.Time) {
+// blind judges a time of which nobody knows anything.
+func (t *track) blind(after, at time.Time) {
 	t.exported = anything
-	t.court.blind(after.Add(t.tick))
-	t.court.blind(at.Add(-t.tick))
+	t.court.blind(after.Add(t.tick), at.Add(-t.tick))
 }
 
 // judge judges a recorded collection.

@@ -1,0 +1,93 @@
+package evidence
+
+import (
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+)
+
+// lacking notes the series of present values that a recorded collection lacks. Their Monitor may have
+// read them, so nobody knows the value of their groups.
+type lacking struct {
+	series map[levelKey]*levelSeries
+	now    []attribute.Set // groups that the last collection lacks a series of
+	before []attribute.Set // and the one before
+}
+
+type levelKey struct {
+	metric string
+	scope  instrumentation.Scope
+	series attribute.Distinct
+}
+
+type levelSeries struct {
+	group  attribute.Set
+	seen   time.Time
+	lacked time.Time // the first collection since then
+}
+
+// note notes the series of a collection. Who is gone for longer than Prometheus looks back has ended.
+func (l *lacking) note(sides []*side, at time.Time, c Catalog, gap bool) {
+	if l.series == nil {
+		l.series = map[levelKey]*levelSeries{}
+	}
+	l.before, l.now = l.now, nil
+	for _, sd := range sides {
+		read, _, err := metrics(&sd.in, c)
+		if err != nil {
+			continue
+		}
+		for _, m := range read {
+			each(m.Data, func(p *series) {
+				if !keeps(&sd.in, p.Attrs) {
+					return
+				}
+				key := levelKey{sd.in.Metric, m.Scope, p.Attrs.Equivalent()}
+				one := l.series[key]
+				if one == nil {
+					one = &levelSeries{group: groupOf(&sd.in, p.Attrs)}
+					l.series[key] = one
+				}
+				one.seen = at
+			})
+		}
+	}
+	for key, one := range l.series {
+		if one.seen.Equal(at) {
+			continue
+		}
+		if gap || !one.lacked.After(one.seen) {
+			one.lacked = at
+		}
+		if at.Sub(one.lacked) > lookback {
+			delete(l.series, key)
+		} else if !slices.ContainsFunc(l.now, func(g attribute.Set) bool { return g.Equals(&one.group) }) {
+			l.now = append(l.now, one.group)
+		}
+	}
+}
+
+// doubtLevels makes the state of some groups anything.
+func (s *Sampler) doubtLevels(best, worst *Reading, groups []attribute.Set) {
+	if len(groups) == 0 {
+		return
+	}
+	best.Groups, worst.Groups = slices.Clone(best.Groups), slices.Clone(worst.Groups)
+	for _, g := range groups {
+		for n := range best.Groups {
+			if best.Groups[n].Group.Equals(&g) {
+				best.Groups[n].Crossed = nil
+			}
+		}
+		if !has(worst.Groups, &g) {
+			worst.Groups = append(worst.Groups, Measure{Group: g})
+		}
+		for n := range worst.Groups {
+			if worst.Groups[n].Group.Equals(&g) {
+				worst.Groups[n].Crossed, worst.Groups[n].Empty = worstBound(s.effective()), false
+			}
+		}
+	}
+}
