@@ -95,8 +95,8 @@ func (e *entry) lost(w *window) {
 	}
 }
 
-// lack finds the windows of series that this collection lacks or can't read. Their Monitor may have
-// read them, so nobody knows what they count until they are back. Who is gone for longer than
+// lack finds the windows of series that this collection lacks or can't read. A Monitor may have read
+// them, so nobody knows what they count until they are back. A series that is gone for longer than
 // Prometheus looks back has ended.
 func (e *entry) lack() {
 	if e.apart == nil {

@@ -28,7 +28,7 @@ type levelSeries struct {
 	lacked time.Time // the first collection since then
 }
 
-// note notes the series of a collection. Who is gone for longer than Prometheus looks back has ended.
+// note notes the series of a collection. One that is gone for longer than Prometheus looks back has ended.
 func (l *lacking) note(sides []*side, at time.Time, c Catalog, gap bool) {
 	if l.series == nil {
 		l.series = map[levelKey]*levelSeries{}

@@ -7,9 +7,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// Ejections are all that an [Ejection] may have decided, if it is not known exactly what it saw. They
-// keep three hulls: the instance is in, it is out, or it is back on probation. More than one can be
-// possible at a time.
+// Ejections are what an [Ejection] may have decided, if it is not known exactly what it saw. An instance
+// is in, out, or back on probation. More than one of these phases can be possible at a time.
 type Ejections struct {
 	base, window   time.Duration
 	early          time.Duration
@@ -19,15 +18,15 @@ type Ejections struct {
 	lowest, utmost verdict.State // of this call
 }
 
-// A phase is from where to where all lies that an Ejection remembers. The first of each pair is the one
-// that keeps the instance in.
+// A phase is one of the three: in, out, or back. Each pair has the least and the most that an Ejection
+// may remember in it. With the first of the two the instance is rather in, with the second rather out.
 type phase struct {
 	here    bool
-	since   [2]time.Time // of the windows; zero if they began long ago
+	since   [2]time.Time // the windows began between the two; zero if that was long ago
 	failed  [2]time.Duration
 	usual   [2]baseline
 	learned bool // the usual traffic was known before, for certain
-	middle  bool // nobody knows what it learned before
+	middle  bool // no traffic is known since a time of which nobody knows anything
 	count   [2]int
 	end     [2]time.Time // of the ejection or the probation
 }
@@ -165,7 +164,8 @@ func (e *Ejections) step(p phase, seen Sight, now time.Time, probation bool) {
 }
 
 // learn learns the usual traffic. An Ejection takes the first rate that it knows as it is, and nobody
-// knows when that was.
+// knows when that was. If it had learned before the first collection, its usual traffic may be any: the
+// two ends come together within half an hour.
 func (p *phase) learn(seen Sight, now time.Time) {
 	best, worst := &seen[0], &seen[1]
 	if p.middle {

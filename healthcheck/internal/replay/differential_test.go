@@ -50,7 +50,8 @@ var troubles = []trouble{
 	{name: "gaps", gap: true, late: true},
 	{name: "readers", readers: true, vanish: true},
 	{name: "readers and restarts", readers: true, restart: true},
-	{name: "ejects", ejects: true, late: true, gap: true},
+	{name: "ejects", ejects: true},
+	{name: "ejects late", ejects: true, late: true, gap: true},
 	{name: "lost and ejects", lost: true, ejects: true, readers: true, resets: true},
 	{name: "all", away: true, vanish: true, resets: true, bad: true, restart: true, late: true, ejects: true},
 }
@@ -276,11 +277,12 @@ func (s *story) live(r Rule, jitter float64) (all []verdict.State) {
 func (s *story) again(tr trouble, r Rule, jitter float64, every int, random *rand.Rand, live []verdict.State) (all, sure int, wrong []string) {
 	i := New(Config{Rules: []Rule{r}, Tick: time.Second, Gap: time.Duration(every) * 1500 * time.Millisecond, Exists: func(string) bool { return true },
 		Jitter: func(string) (low, high float64) { return jitter, jitter }})
-	from := 0
+	from, restarted, missing := 0, true, 0
 	if tr.late {
 		from = random.IntN(300)
+	} else {
+		i.Collect(began.Add(-time.Second), nil, false) // of another process
 	}
-	restarted, missing := false, 0
 	for second := range storyLength {
 		restarted = restarted || s.restarted[second]
 		c := s.recorded[second]

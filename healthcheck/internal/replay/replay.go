@@ -5,7 +5,10 @@
 // the states that a Monitor may have been in, as data. It imagines a Monitor that collects with each
 // recorded collection, and every tick in between. A counter between two collections has a value
 // between theirs, so what is judged is a range. One Monitor sees the best of it, another one the
-// worst. It has no clock, no goroutine and no lock, and reads nothing from anywhere.
+// worst. What a Monitor remembers of a time that no collection shows may be anything: of the time before
+// the first one, and of gaps. A series that a collection lacks may have counted on.
+//
+// It has no clock, no goroutine and no lock, and reads nothing from anywhere.
 package replay
 
 import (
