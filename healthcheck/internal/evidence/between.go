@@ -199,7 +199,7 @@ func (w *window) between(e *entry, at span, over time.Duration, size int) growth
 	if at.since[1].After(begun) {
 		begun = at.since[1].Add(e.apart.Tick)
 	}
-	g.young = at.from.Sub(begun) < over
+	g.young = at.from.Sub(begun) < over+early
 	g.never = at.to.Sub(w.slots[0].at) < over-early && !slices.ContainsFunc(w.doubts, func(d growthDoubt) bool { return d.amount == nil }) ||
 		!at.since[0].IsZero() && at.to.Sub(at.since[0]) < over-early
 	return g

@@ -90,6 +90,18 @@ func TestSituations(t *testing.T) {
 		{"and not for how long", rule.Rule{Value: queue.Value, Fail: queue.Fail, For: 10 * time.Second}, true, []step{{c: gauge(20), want: pass}, {c: gauge(81), want: passOrFail}, {c: gauge(20), want: pass}}},
 		{"no series of a counter", many, true, []step{{c: counter(-1, -1), want: pass}, {c: counter(-1, -1), want: pass}}},
 		{"no series, and perhaps no instrument", many, false, []step{{want: anything}, {want: Range{verdict.Pass, verdict.Unknown}}, {c: counter(-1, -1), want: pass}}},
+		{"a series that one collection lacks may have counted on", many, true, []step{
+			{c: counter(0, 0), want: passOrFail}, {c: counter(0, 0), want: passOrFail}, {c: counter(0, 0), want: pass},
+			{c: counter(-1, 0), want: passOrFail}, {c: counter(14, 0), want: fail}, {c: counter(14, 0), want: passOrFail}, {c: counter(14, 0), want: pass}}},
+		{"it may have counted in any of these times", rule.Rule{Value: many.Value, Fail: rule.Above(100)}, true, []step{
+			{c: counter(0, 0), want: passOrFail}, {c: counter(0, 0), want: passOrFail}, {c: counter(0, 0), want: pass},
+			{c: counter(-1, 0), want: passOrFail}, {c: counter(14, 0), want: pass}}},
+		{"in the middle of a process nobody knows for how long", rule.Rule{Value: queue.Value, Fail: queue.Fail, For: time.Minute}, true, []step{
+			{c: gauge(81), want: passOrFail}, {c: gauge(81), want: passOrFail}, {c: gauge(81), want: passOrFail}, {c: gauge(81), want: passOrFail}, {c: gauge(81), want: passOrFail}}},
+		{"a new process may have begun just after the last collection", rule.Rule{Value: queue.Value, Fail: queue.Fail, For: 10 * time.Second}, true, []step{
+			{c: gauge(20), want: pass}, {c: gauge(81), restarted: true, want: passOrFail}}},
+		{"the window of a new process is not full before it has been there for a whole one", rule.Rule{Value: rule.Increase("m"), Fail: rule.Below(10)}, true, []step{
+			{c: counter(50, 0), want: passOrFail}, {c: counter(50, 0), want: passOrFail}, {c: counter(1, 0), restarted: true, want: pass}, {c: counter(1, 0), want: passOrFail}, {c: counter(1, 0), want: passOrFail}, {c: counter(1, 0), want: fail}}},
 		{"a name that exists twice", many, true, []step{
 			{c: counter(0, 0), want: passOrFail}, {c: counter(0, 0), want: passOrFail},
 			{c: evidence.Catalog{"m": append(counter(0, 0)["m"], evidence.Metric{Name: "m", Unit: "s", Data: counter(1, 1)["m"][0].Data})}, want: exactly(verdict.Unknown)}}},
@@ -112,6 +124,54 @@ func TestSituations(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestGapOfAGroup: a group may have failed for all of a gap, so that its For has passed.
+func TestGapOfAGroup(t *testing.T) {
+	i := judging(one(rule.Rule{Value: rule.Increase("m"), Fail: rule.Above(5), For: 30 * time.Second, Per: []string{"route"}}, states.WarnOnly), true)
+	at, n := began, int64(0)
+	for step := range 12 {
+		at = at.Add(15 * time.Second)
+		j := i.Collect(at, counter(n, 0), false)
+		if step > 6 && j.Rules[0] != pass {
+			t.Errorf("step %d: %v; want pass", step, j.Rules[0])
+		}
+	}
+	at, n = at.Add(5*time.Minute), 1000
+	if j := i.Collect(at, counter(n, 0), false); j.Rules[0] != passOrFail {
+		t.Errorf("after the gap: %v; want pass or fail", j.Rules[0])
+	}
+}
+
+// TestUnreadable: one group can't be read while another one may fail. The worst state of the two cases is
+// never better than the best.
+func TestUnreadable(t *testing.T) {
+	if r := hull(verdict.Unknown, verdict.Pass); r != (Range{verdict.Pass, verdict.Unknown}) {
+		t.Errorf("unknown or pass: %v", r)
+	}
+	if r := hull(verdict.Unknown, verdict.Fail); r != anything {
+		t.Errorf("unknown or fail: %v; it may pass, because For has not passed", r)
+	}
+	if r := hull(verdict.Unknown, verdict.Unknown); r != exactly(verdict.Unknown) {
+		t.Errorf("unknown: %v", r)
+	}
+}
+
+// TestReaders: a collection of another reader lacks the metric of a rule, which keeps its state.
+func TestReaders(t *testing.T) {
+	i := judging(one(rule.Rule{Value: rule.Increase("m"), Fail: rule.Above(10)}, states.WarnOnly), true)
+	other := evidence.Catalog{"other": {{Name: "other", Data: gauge(1)["m"][0].Data}}}
+	for step := range 12 {
+		at := began.Add(time.Duration(step) * 15 * time.Second)
+		j := i.Collect(at, counter(int64(step), 0), false)
+		if step > 3 && (j.Kept[0] || j.Rules[0] != pass) {
+			t.Errorf("step %d: %v, kept %v; want pass", step, j.Rules[0], j.Kept[0])
+		}
+		j = i.Collect(at.Add(7*time.Second), other, false)
+		if step > 3 && (!j.Kept[0] || j.Rules[0] != pass || j.Exported.Rules[0] != anything) {
+			t.Errorf("step %d, the other reader: %v, exported %v, kept %v; want pass, kept", step, j.Rules[0], j.Exported.Rules[0], j.Kept[0])
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ type track struct {
 	split    bool          // two readers collect them, each some
 	began    bool          // it has judged a collection of this process
 	last     time.Time     // the last collection that was judged; zero if there is none
+	own      time.Time     // the last one that has them
 	step     time.Duration // the shortest time between two collections that have the metrics; zero if unknown
 	sampler  *evidence.Sampler
 	court    court
@@ -61,7 +62,7 @@ func (t *track) has(c evidence.Catalog) bool {
 // it comes between two collections that have them. Then the last state is kept. What was exported since
 // then is not known.
 func (t *track) keeps(at time.Time, c evidence.Catalog) bool {
-	if !t.seen || t.has(c) || at.Sub(t.last) >= t.step-t.tick {
+	if !t.seen || t.has(c) || at.Sub(t.own) >= t.step-t.tick {
 		return false
 	}
 	t.exported = anything
@@ -102,10 +103,10 @@ func (t *track) collect(at time.Time, c evidence.Catalog, gap time.Duration) {
 		t.exported = anything // a Monitor exports nothing before it has judged
 	}
 	if t.has(c) {
-		if passed := at.Sub(t.last); t.seen && passed >= time.Second && (t.step == 0 || passed < t.step) {
+		if passed := at.Sub(t.own); t.seen && passed >= time.Second && (t.step == 0 || passed < t.step) {
 			t.step = passed
 		}
-		t.seen = true
+		t.seen, t.own = true, at
 	}
 	t.judge(at)
 	t.last, t.began = at, true
