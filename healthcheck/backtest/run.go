@@ -79,6 +79,9 @@ func conflicts(needs []history.Need, owner []int, rules []replay.Rule) error {
 	return nil
 }
 
+// settled is how long an ejection, its probation and the usual traffic need until they are known.
+const settled = 45 * time.Minute
+
 // lookback is how long before the first judged time something counts.
 func lookback(rules []replay.Rule) time.Duration {
 	most := time.Duration(0)
@@ -86,7 +89,7 @@ func lookback(rules []replay.Rule) time.Duration {
 		r := &rules[n]
 		back := r.Query.Indicator.Window + r.For + r.KeepFor
 		if r.Ejects() {
-			back += 4 * r.Query.Indicator.Window
+			back += 4*r.Query.Indicator.Window + settled
 		}
 		most = max(most, back)
 	}
