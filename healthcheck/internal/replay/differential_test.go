@@ -88,7 +88,7 @@ func different() map[string]rule.Rule {
 
 const storyLength = 900
 
-// A story is what a process has counted at each second.
+// A story is what a process has counted every second.
 type story struct {
 	catalogs  []evidence.Catalog // as its Monitor reads them
 	recorded  []evidence.Catalog
@@ -273,7 +273,7 @@ func (s *story) live(r Rule, jitter float64) (all []verdict.State) {
 }
 
 // again judges what was recorded of a story. It returns how many states were judged, how many of them
-// are certain, and those that are wrong.
+// are certain, and the wrong ones.
 func (s *story) again(tr trouble, r Rule, jitter float64, every int, random *rand.Rand, live []verdict.State) (all, sure int, wrong []string) {
 	i := New(Config{Rules: []Rule{r}, Tick: time.Second, Gap: time.Duration(every) * 1500 * time.Millisecond, Exists: func(string) bool { return true },
 		Jitter: func(string) (low, high float64) { return jitter, jitter }})
