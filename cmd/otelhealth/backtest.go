@@ -1,25 +1,18 @@
 package main
 
 import (
-	"errors"
 	"flag"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"github.com/otelhealth/otelhealth/cmd/otelhealth/internal/rules"
-	"github.com/otelhealth/otelhealth/healthcheck"
 	backtests "github.com/otelhealth/otelhealth/healthcheck/backtest"
 )
 
 // backtest says what rules would have done in the past.
 func backtest() *cobra.Command {
-	var texts []string
 	set := flag.NewFlagSet("backtest", flag.ContinueOnError)
-	run := backtests.Flags(set)
-	c := &cobra.Command{
+	program := backtests.Flags(set)
+	return past(set, program, &cobra.Command{
 		Use:   "backtest --rule RULE…",
 		Short: "Say what rules would have done in the past",
 		Long: `backtest reads what a Prometheus has recorded, or any backend with its HTTP API, and judges it as a
@@ -42,25 +35,5 @@ with 2 if the command has a mistake or the backend does not answer.`,
 		Example: `  otelhealth backtest --selector 'job="orders"' --rule 'queue: Last(queue.length) > 80, not-ready'
   otelhealth backtest --selector 'job="orders"' --last 30d --format html -o backtest.html \
     --rule 'latency: Quantile(0.99, http.server.request.duration) > 500ms, window 1m'`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if len(texts) == 0 {
-				return errors.New("backtest: no rule: write --rule 'queue: Last(queue.length) > 80'; --help has more")
-			}
-			all, err := rules.All(texts)
-			if err != nil {
-				return err
-			}
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			code, err := run(ctx, healthcheck.Config{Rules: all}, c.OutOrStdout(), c.ErrOrStderr())
-			if err == nil && code == backtests.Ill {
-				return errIll
-			}
-			return err
-		},
-	}
-	c.Flags().AddGoFlagSet(set)
-	c.Flags().StringArrayVar(&texts, "rule", nil, "a `rule`; may be given more than once")
-	return c
+	})
 }

@@ -1,25 +1,18 @@
 package main
 
 import (
-	"errors"
 	"flag"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"github.com/otelhealth/otelhealth/cmd/otelhealth/internal/rules"
-	"github.com/otelhealth/otelhealth/healthcheck"
 	backtests "github.com/otelhealth/otelhealth/healthcheck/backtest"
 )
 
 // suggest says which limits rules could have.
 func suggest() *cobra.Command {
-	var texts []string
 	set := flag.NewFlagSet("suggest", flag.ContinueOnError)
-	run := backtests.SuggestFlags(set)
-	c := &cobra.Command{
+	program := backtests.SuggestFlags(set)
+	return past(set, program, &cobra.Command{
 		Use:   "suggest --rule RULE…",
 		Short: "Say which limits rules could have",
 		Long: `suggest reads what a Prometheus has recorded, or any backend with its HTTP API: how the value of a rule
@@ -36,22 +29,5 @@ It exits with 0, and with 2 if the command has a mistake or the backend does not
 		Example: `  otelhealth suggest --selector 'job="orders"' --rule 'queue: Last(queue.length) > 80, not-ready'
   otelhealth suggest --selector 'job="orders"' --per-week 0.5 --incident 2026-10-01T12:20:00Z/2026-10-01T12:50:00Z \
     --rule 'latency: Quantile(0.99, http.server.request.duration) > 500ms, window 1m, for 1m'`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if len(texts) == 0 {
-				return errors.New("suggest: no rule: write --rule 'queue: Last(queue.length) > 80'; backtest --help has more")
-			}
-			all, err := rules.All(texts)
-			if err != nil {
-				return err
-			}
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			_, err = run(ctx, healthcheck.Config{Rules: all}, c.OutOrStdout(), c.ErrOrStderr())
-			return err
-		},
-	}
-	c.Flags().AddGoFlagSet(set)
-	c.Flags().StringArrayVar(&texts, "rule", nil, "a `rule`; may be given more than once")
-	return c
+	})
 }

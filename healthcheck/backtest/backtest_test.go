@@ -107,7 +107,7 @@ func TestConflicts(t *testing.T) {
 		"other: Value: reads queue.length as a histogram, and queue reads it as a gauge":         {Name: "other", Value: rule.Quantile(.99, "queue.length"), Fail: rule.Above(80)},
 	} {
 		_, err := backtest.Run(t.Context(), backtest.Options{Config: healthcheck.Config{Rules: []rule.Rule{queue, other}}, URL: url, From: began.Add(10 * time.Minute), To: began.Add(time.Hour)})
-		if err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "other Value", "other: Value"), want) {
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

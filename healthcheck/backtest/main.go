@@ -185,33 +185,45 @@ func (f *flags) run(ctx context.Context, c healthcheck.Config, stdout, stderr io
 	if write == nil {
 		return Failed, fmt.Errorf("backtest: -format %q is not text, json or html", f.format)
 	}
-	o, err := f.options(time.Now())
-	if err != nil {
-		return Failed, err
-	}
-	o.Config = c
-	bar := newBar(stderr)
-	o.Progress = bar.show
-	r, err := Run(ctx, o)
-	bar.end()
-	switch {
-	case ctx.Err() != nil:
-		return Failed, errors.New("backtest: stopped")
-	case err != nil:
-		return Failed, err
-	}
-	if f.output != "" {
-		err = writeFile(f.output, func(w io.Writer) error { return write(r, w) })
-	} else {
-		err = write(r, stdout)
-	}
+	var r *Result
+	err = f.judge(ctx, "backtest", c, stdout, stderr, func(o Options) (func(io.Writer) error, error) {
+		var err error
+		r, err = Run(ctx, o)
+		return func(w io.Writer) error { return write(r, w) }, err
+	})
 	switch {
 	case err != nil:
-		return Failed, fmt.Errorf("backtest: %w", err)
+		return Failed, err
 	case r.Ready.perhaps:
 		return Ill, nil
 	}
 	return Well, nil
+}
+
+// judge reads the past with a bar of progress, and writes the result where the flags say.
+func (f *flags) judge(ctx context.Context, name string, c healthcheck.Config, stdout, stderr io.Writer, run func(Options) (write func(io.Writer) error, err error)) error {
+	o, err := f.options(time.Now())
+	if err != nil {
+		return err
+	}
+	bar := newBar(stderr)
+	o.Config, o.Progress = c, bar.show
+	write, err := run(o)
+	bar.end()
+	switch {
+	case ctx.Err() != nil:
+		return errors.New(name + ": stopped")
+	case err != nil:
+		return err
+	case f.output != "":
+		err = writeFile(f.output, write)
+	default:
+		err = write(stdout)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 func writeFile(name string, write func(io.Writer) error) error {

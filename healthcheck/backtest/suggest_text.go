@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -136,31 +135,16 @@ func SuggestFlags(set *flag.FlagSet) Program {
 		if f.format != "text" && f.format != "json" {
 			return Failed, fmt.Errorf("suggest: -format %q is not text or json", f.format)
 		}
-		if o.Options, err = f.options(time.Now()); err != nil {
-			return Failed, err
-		}
-		o.Config = c
-		bar := newBar(stderr)
-		o.Progress = bar.show
-		s, err := Suggest(ctx, o)
-		bar.end()
-		switch {
-		case ctx.Err() != nil:
-			return Failed, errors.New("suggest: stopped")
-		case err != nil:
-			return Failed, err
-		}
-		write := s.WriteText
-		if f.format == "json" {
-			write = func(w io.Writer) error { return json.NewEncoder(w).Encode(s) }
-		}
-		if f.output != "" {
-			err = writeFile(f.output, write)
-		} else {
-			err = write(stdout)
-		}
+		err = f.judge(ctx, "suggest", c, stdout, stderr, func(options Options) (func(io.Writer) error, error) {
+			o.Options = options
+			s, err := Suggest(ctx, o)
+			if err == nil && f.format == "json" {
+				return func(w io.Writer) error { return json.NewEncoder(w).Encode(s) }, nil
+			}
+			return func(w io.Writer) error { return s.WriteText(w) }, err
+		})
 		if err != nil {
-			return Failed, fmt.Errorf("suggest: %w", err)
+			return Failed, err
 		}
 		return Well, nil
 	}

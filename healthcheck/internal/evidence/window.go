@@ -39,7 +39,7 @@ const (
 	slotsPerWindow = 30
 
 	// early is by how much a collection may be too young for a window. Ticks come some milliseconds
-	// late, and each another number of them. Without it a window of 30 s would sometimes have 31. A
+	// late, and not always as many. Without it a window of 30 s would sometimes have 31. A
 	// lower limit asks whether enough was counted in the whole window, so it has no such tolerance.
 	early = 50 * time.Millisecond
 

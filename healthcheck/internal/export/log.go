@@ -29,10 +29,10 @@ func (l Log) Change(v *judge.Verdict, c *judge.Change) {
 			slog.String("health.check.output", r.Reason))
 		return
 	}
-	if r := c.Check; r != nil && c.Told != "" {
+	if r := c.Check; r != nil && c.Told != nil {
 		l.Write(c.Trace(v), slog.LevelWarn, "a rule can't always be judged exactly",
 			slog.String("event.name", "health.check.inexact"),
-			slog.String(string(conventions.CheckName), r.Subject.Name), slog.String("health.check.output", c.Told))
+			slog.String(string(conventions.CheckName), r.Subject.Name), slog.String("health.check.output", c.Told.Field+": "+c.Told.Problem))
 		return
 	}
 	if r := c.Check; r != nil {

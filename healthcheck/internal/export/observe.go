@@ -126,7 +126,7 @@ func (i *Instruments) RecordRun(ctx context.Context, name string, o *run.Outcome
 
 // Count counts a change, in the trace of the run that caused it.
 func (i *Instruments) Count(v *judge.Verdict, c *judge.Change) {
-	if !i.created.Load() || c.Voted || c.Told != "" || c.Shadow {
+	if !i.created.Load() || c.Voted || c.Told != nil || c.Shadow {
 		return
 	}
 	ctx := c.Trace(v)

@@ -3,14 +3,10 @@ package history
 import (
 	"context"
 	"fmt"
-	"maps"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -224,140 +220,4 @@ func (h *History) key(m *metric, label string) (attribute.Key, bool) {
 		return key, true
 	}
 	return attribute.Key(label), true
-}
-
-// instanceLabels are the labels that tell instances apart, the best first. service.instance.id is that of
-// OTLP. If a scraped target has a label instance of its own, Prometheus calls it exported_instance.
-var instanceLabels = []string{
-	string(conventions.ServiceInstanceID), "service_instance_id", "exported_instance", "instance", "k8s.pod.name", "k8s_pod_name", "pod",
-}
-
-// instances finds the instances. Each job has its own.
-func (s *Source) instances(ctx context.Context, of scope, labels []string) (all []Instance, err error) {
-	order := s.InstanceLabels
-	if len(order) == 0 {
-		order = instanceLabels
-	}
-	if labels != nil && !slices.ContainsFunc(order, func(l string) bool { return slices.Contains(labels, l) }) && len(s.InstanceLabels) > 0 {
-		return nil, &query.Mistake{Field: "InstanceLabels", Problem: fmt.Sprintf("no series has the label %s: there are %s", strings.Join(order, " or "), strings.Join(slices.Compact(slices.Sorted(slices.Values(labels))), ", "))}
-	}
-	jobs, err := s.values(ctx, "job", of)
-	if err != nil {
-		return nil, err
-	}
-	if len(jobs) < 2 {
-		jobs = []string{""}
-	}
-	for _, job := range jobs {
-		within, prefix := of, ""
-		if job != "" {
-			within.match, prefix = with(of.match, matcher{"job", "=", job}), job+"/"
-		}
-		var match []matcher
-		if job != "" {
-			match = append(match, matcher{"job", "=", job})
-		}
-		for _, label := range order {
-			if labels != nil && !slices.Contains(labels, label) {
-				continue
-			}
-			names, err := s.values(ctx, label, within)
-			if err != nil {
-				return nil, err
-			}
-			for _, name := range names {
-				all = append(all, Instance{prefix + name, with(match, matcher{label, "=", name})})
-			}
-			none := matcher{label, "=", ""} // the next label is for series without this one
-			within.match, match = with(within.match, none), with(match, none)
-		}
-		if rest, err := s.values(ctx, metricName, within); err != nil {
-			return nil, err
-		} else if len(rest) > 0 {
-			all = append(all, Instance{prefix + "(no instance)", match})
-		}
-	}
-	slices.SortFunc(all, func(a, b Instance) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
-}
-
-// boundaries are the texts of le, by their numbers.
-type boundaries map[float64][]string
-
-// values are the boundaries without +Inf, in order.
-func (b boundaries) values() []float64 {
-	all := slices.Sorted(maps.Keys(b))
-	return slices.DeleteFunc(all, func(v float64) bool { return math.IsInf(v, 1) })
-}
-
-// boundaries returns the boundaries of a classic histogram. The same one is "1" by OTLP and "1.0" in
-// OpenMetrics.
-func (s *Source) boundaries(ctx context.Context, of scope) (boundaries, error) {
-	texts, err := s.values(ctx, bucketLabel, of)
-	out := boundaries{}
-	for _, t := range texts {
-		if v, err := strconv.ParseFloat(t, 64); err == nil && !math.IsNaN(v) {
-			out[v] = append(out[v], t)
-		}
-	}
-	return out, err
-}
-
-// A plan is how the series of one instance are selected.
-type plan struct {
-	metrics   []*metric
-	selectors [][]matcher
-	forms     []form
-}
-
-// processStart is the gauge of client_golang that tells when a process began.
-const processStart = "process_start_time_seconds"
-
-// plan selects the series of an instance.
-func (h *History) plan(ctx context.Context, of Instance) (*plan, error) {
-	p := &plan{}
-	own := with(h.match, of.match...)
-	exists := map[string]bool{}
-	if slices.ContainsFunc(h.metrics, func(m *metric) bool { return len(m.names) > 1 }) {
-		names, err := h.source.values(ctx, metricName, scope{h.From, h.To, with(own, h.anyName())})
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range names {
-			exists[n] = true
-		}
-	}
-	for _, m := range h.metrics {
-		if len(m.names) == 0 {
-			continue
-		}
-		c := m.names[0]
-		if at := slices.IndexFunc(m.names, func(c candidate) bool { return exists[c.name] }); at >= 0 {
-			c = m.names[at]
-		}
-		all := with(own, matcher{metricName, "=", c.name})
-		if c.form == classic {
-			edges, err := h.source.boundaries(ctx, scope{h.From, h.To, all})
-			if err != nil {
-				return nil, err
-			}
-			if some := m.edges(edges.values()); len(some) < len(edges.values()) {
-				var texts []string
-				for _, v := range append(some, math.Inf(1)) {
-					texts = append(texts, edges[v]...)
-				}
-				if len(texts) == 0 {
-					continue // this instance has none
-				}
-				all = append(all, oneOf(bucketLabel, texts))
-			}
-		}
-		p.metrics, p.selectors, p.forms = append(p.metrics, m), append(p.selectors, all), append(p.forms, c.form)
-	}
-	if h.start {
-		p.metrics = append(p.metrics, &metric{Need: Need{Metric: processStart}})
-		p.selectors = append(p.selectors, with(own, matcher{metricName, "=", processStart}))
-		p.forms = append(p.forms, plain)
-	}
-	return p, nil
 }

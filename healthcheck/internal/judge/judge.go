@@ -49,8 +49,8 @@ type Finding struct {
 	Share    float64
 	Group    attribute.Set
 	Outcome  *run.Outcome
-	Starts   run.Starts // of the evidence
-	Mistake  string     // of a rule that is judged, but not exactly; empty if none
+	Starts   run.Starts     // of the evidence
+	Mistake  *query.Mistake // of a rule that is judged, but not exactly; nil if none
 }
 
 // A Result is one subject's part of a judgement.
@@ -131,9 +131,9 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 		}
 		if old := prev.of(n, s); old != nil && old.told {
 			r.told = true
-		} else if text := r.Finding.Mistake; text != "" {
+		} else if r.Finding.Mistake != nil {
 			r.told = true
-			changes = append(changes, Change{Check: r, Told: text})
+			changes = append(changes, Change{Check: r, Told: r.Finding.Mistake})
 		}
 	}
 	if in.Voting {

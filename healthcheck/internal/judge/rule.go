@@ -67,8 +67,8 @@ func (r *Rule) Evaluate(at memory.Instant) Finding {
 	seen := f
 	f = r.judged(f, groups, at)
 	f.Starts = r.date(seen, f.State, at)
-	if read, current := r.sampler.Reading(); current && read.Inexact != nil {
-		f.Mistake = read.Inexact.Field + ": " + read.Inexact.Problem
+	if read, current := r.sampler.Reading(); current {
+		f.Mistake = read.Inexact
 	}
 	return f
 }
@@ -139,7 +139,7 @@ func (r *Rule) judged(f Finding, groups []evidence.Measure, at memory.Instant) F
 // remember adds the memory of each group to a finding, which is that of the worst group. It also
 // returns whether the crossing goes on.
 func (r *Rule) remember(f Finding, groups []evidence.Measure, at memory.Instant) (Finding, bool) {
-	var counts *evidence.Measure // the worst group of those whose state counts most
+	var counts *evidence.Measure // the worst group in the state that counts most
 	state, ongoing := verdict.Pass, false
 	if groups == nil {
 		state = r.groups.Next(f.Group, f.State, at) // of the rule itself

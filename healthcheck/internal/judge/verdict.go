@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
@@ -34,10 +35,10 @@ type Verdict struct {
 type Change struct {
 	Check  *Result // nil for a probe
 	Probe  states.Probe
-	Was    verdict.State // empty for the first state
-	Voted  bool          // it is a decision
-	Told   string        // the mistake; empty for others
-	Shadow bool          // of a probe: what it would be
+	Was    verdict.State  // empty for the first state
+	Voted  bool           // it is a decision
+	Told   *query.Mistake // nil for others
+	Shadow bool           // of a probe: what it would be
 }
 
 // Trace returns a context in the trace of the run that caused the change, if a run did.
