@@ -13,7 +13,8 @@ import (
 )
 
 var (
-	runbookQuery   = regexp.MustCompile(`(?m)^promtool query instant \S+ "(.*)"$`)
+	runbookQuery   = regexp.MustCompile(`(?m)^ask "(.*)"$`)
+	runbookForward = regexp.MustCompile("port-forward [^\n`]*&[^\n`]*")
 	runbookKubectl = regexp.MustCompile("kubectl [^\n`]*")
 )
 
@@ -45,12 +46,20 @@ func commandProblems(d dialect, recorded map[string]bool, text string) (problems
 			}
 		}
 	}
-	if strings.Count(text, "promtool query instant") != len(runbookQuery.FindAllString(text, -1)) {
+	if strings.Count(text, "\nask ") != len(runbookQuery.FindAllString(text, -1)) {
 		bad("a query without double quotes has no $JOB")
 	}
 	for _, command := range runbookKubectl.FindAllString(text, -1) {
 		if !strings.HasPrefix(command, `kubectl -n "$NS" `) && !strings.HasPrefix(command, "kubectl -n monitoring ") && !strings.HasPrefix(command, "kubectl get pods -A ") {
 			bad("%s: in which namespace?", command)
+		}
+	}
+	if strings.Contains(text, "\nask ") && !strings.Contains(text, "\nask() { kubectl -n monitoring exec -i ") {
+		bad("nothing says what ask is")
+	}
+	for _, line := range runbookForward.FindAllString(text, -1) {
+		if !strings.HasSuffix(line, "& sleep 3") {
+			bad("%s: the next command may come too early", line)
 		}
 	}
 	if strings.Contains(text, "$NS") && !strings.Contains(text, "\nJOB=shop/orders NS=shop APP=orders\n") {
@@ -86,14 +95,16 @@ func TestRunbookCommands(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"promtool query instant URL 'queue_length{job=\"shop/orders\"}'\n":       "has no $JOB",
-		"promtool query instant URL \"queue_length\"\n":                          "of which job",
-		"promtool query instant URL \"queue_lengths{job='$JOB'}\"\n":             "there is no queue_lengths",
-		"promtool query instant URL \"queue_length{job='$JOB',colour='red'}\"\n": "no label colour",
-		"promtool query instant URL \"sum(queue_length{job='$JOB'}\"\n":          "unclosed",
-		"`kubectl logs --previous POD`":                                          "in which namespace",
-		"`kubectl -n \"$NS\" get pods`":                                          "nothing sets",
-		"curl -s localhost:8000/ready\n":                                         "curl hides",
+		"\nask 'queue_length{job=\"shop/orders\"}'\n":       "has no $JOB",
+		"\nask \"queue_length\"\n":                          "of which job",
+		"\nask \"queue_lengths{job='$JOB'}\"\n":             "there is no queue_lengths",
+		"\nask \"queue_length{job='$JOB',colour='red'}\"\n": "no label colour",
+		"\nask \"sum(queue_length{job='$JOB'}\"\n":          "unclosed",
+		"\nask \"queue_length{job='$JOB'}\"\n":              "what ask is",
+		"kubectl -n \"$NS\" port-forward POD 8000 &\n":      "too early",
+		"`kubectl logs --previous POD`":                     "in which namespace",
+		"`kubectl -n \"$NS\" get pods`":                     "nothing sets",
+		"curl -s localhost:8000/ready\n":                    "curl hides",
 	} {
 		if found := strings.Join(commandProblems(d, recorded, text), "\n"); !strings.Contains(found, want) {
 			t.Errorf("%q: %q; want %q", text, found, want)
