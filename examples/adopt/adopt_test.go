@@ -1,5 +1,5 @@
-// Package adopt holds the programs of ../../docs/adopt.md to what the page says: three services
-// before and after their adoption of otelhealth.
+// Package adopt tests the programs of ../../docs/adopt.md: three services before and after their
+// adoption of otelhealth.
 package adopt
 
 import (
@@ -25,7 +25,7 @@ import (
 	"github.com/otelhealth/otelhealth/examples/internal/story"
 )
 
-// each runs the story of a service before and after. What held before must hold after.
+// each runs the test of a service before and after the adoption. Both must pass the same checks.
 func each(t *testing.T, story func(t *testing.T, version string, after bool)) {
 	t.Parallel()
 	for _, version := range []string{"before", "after"} {
@@ -260,7 +260,8 @@ func TestRunGroup(t *testing.T) {
 	})
 }
 
-// begin begins a request, the nth query that waits for the database. The result waits for its end.
+// begin begins a request, the nth query that waits for the database. The returned function waits for
+// the end of the request.
 func (p *program) begin(url string, n int64) (wait func()) {
 	p.t.Helper()
 	got := make(chan answer, 1)
@@ -283,7 +284,7 @@ func (p *program) limit(url, check string, limit float64) {
 	}
 }
 
-// certificate gives a program httptest's certificate, and its client the trust in it.
+// certificate gives a program httptest's certificate, and makes its client trust it.
 func certificate(t *testing.T) (env []string, trust *tls.Config) {
 	t.Helper()
 	server := httptest.NewTLSServer(http.NotFoundHandler())

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the diffs and the table of lines 
 // services are the folders, in the order of the page.
 var services = []string{"registry", "provider", "rungroup"}
 
-// maxGlue is what an adoption may cost without its configuration.
+// maxGlue limits the lines of an adoption, without its imports and configuration.
 const maxGlue = 12
 
 // TestPage compares the programs with the page's diffs, its middleware and its table of lines.
@@ -76,7 +76,7 @@ func lines(t *testing.T, service, version string) []string {
 	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
 }
 
-// edit is a line and what happens to it: ' ' stays, '-' goes, '+' comes.
+// edit is a line of a diff: ' ' is unchanged, '-' is removed, '+' is added.
 type edit struct {
 	op   byte
 	line string

@@ -20,13 +20,13 @@ import (
 	"github.com/otelhealth/otelhealth/examples/internal/faultdb"
 )
 
-// patience ends a wait for what should come in seconds.
+// patience limits a wait that should take seconds.
 const patience = time.Minute
 
-// token is the one of the operators.
+// token is the operators' token.
 const token = "of-the-operators"
 
-// program is one that runs.
+// program is a running program.
 type program struct {
 	t      *testing.T
 	file   string // breaks the database, or makes its queries wait
@@ -36,7 +36,7 @@ type program struct {
 	ended  chan struct{}
 }
 
-// start builds a program and runs it on loopback ports of the kernel's choice.
+// start builds a program and runs it on free loopback ports.
 func start(t *testing.T, folder string, env ...string) *program {
 	t.Helper()
 	home := t.TempDir()
@@ -56,14 +56,14 @@ func start(t *testing.T, folder string, env ...string) *program {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // ProcessState says it
+		_ = p.cmd.Wait() // ProcessState has the result
 		close(p.ended)
 	}()
 	t.Cleanup(func() { <-p.ended }) // the test's context has ended, so it is killed
 	return p
 }
 
-// address waits until a listener says where it listens.
+// address waits until a listener logs its address.
 func (p *program) address(listener string) string {
 	p.t.Helper()
 	at := regexp.MustCompile(" " + listener + `: listening on (\S+)\n`)
@@ -97,7 +97,7 @@ func (p *program) over() bool {
 	}
 }
 
-// answer is one of a probe, or of the application.
+// answer is the answer of a probe or of the application.
 type answer struct {
 	code int
 	text string
@@ -159,7 +159,7 @@ func (p *program) refuses(addr string) {
 	})
 }
 
-// The next three are for the next ping or query.
+// The next three take effect at the next ping or query.
 
 func (p *program) breakDatabase() { p.write("broken") }
 
@@ -213,7 +213,7 @@ func (p *program) exits() {
 	}
 }
 
-// output is what a program has written.
+// output is the text that a program has written.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer

@@ -53,7 +53,7 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		Rules: []rule.Rule{
 			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
 			{Name: "errors", Value: rule.Ratio(requests.Where("http.response.status_code", "500"), requests), Fail: rule.Above(.05)},
-			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // a request that never ends is not in duration
+			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // duration has only requests that have ended
 		},
 	})
 	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
@@ -63,7 +63,7 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	defer tel.Close() // exports the final state
 
 	app := chi.NewRouter()
-	app.Use(tel.Instrument, route) // first, so the time of other middleware counts, too
+	app.Use(tel.Instrument, route) // first, so the duration includes other middleware
 	app.Use(middleware.RequestID, middleware.Timeout(30*time.Second))
 	app.Route("/orders", func(orders chi.Router) {
 		orders.Get("/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -83,8 +83,7 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
-// route gives tel.Instrument chi's pattern for http.route. chi sets it on the request, too, but
-// other middleware may have copied the request before.
+// route sets chi's pattern on the request of tel.Instrument, for http.route. chi also sets it, but perhaps on a copy of the request that other middleware has made.
 func route(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() { r.Pattern = chi.RouteContext(r.Context()).RoutePattern() }() // deferred, so it also runs after a panic

@@ -1,5 +1,5 @@
-// Command clientgolang is a service with client_golang's metrics and without OpenTelemetry. Rules
-// use the names on /metrics. /metrics also shows health_*.
+// Command clientgolang is a service with metrics of client_golang, and without an OpenTelemetry
+// provider. Rules use the names on /metrics. /metrics also shows health_*.
 package main
 
 import (
@@ -68,7 +68,7 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		}
 		fmt.Fprintf(w, "order %s: %s", r.PathValue("id"), state)
 	})
-	mux := http.NewServeMux() // not measured: scrapes and probes must not count as requests
+	mux := http.NewServeMux() // not measured, because scrapes and probes must not count as requests
 	mux.Handle("/", promhttp.InstrumentHandlerDuration(latency, app))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)

@@ -50,7 +50,7 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 		Rules: []rule.Rule{
 			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
 			{Name: "errors", Value: rule.Ratio(requests.Where("http.response.status_code", "500"), requests), Fail: rule.Above(.05)},
-			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // a request that never ends is not in duration
+			{Name: "request-age", Value: rule.Last("http.server.oldest_request.age"), Fail: rule.Above(10 * time.Second)}, // duration has only requests that have ended
 		},
 	})
 	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
@@ -78,8 +78,8 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	return health.Serve(&http.Server{Handler: health.Wrap(mux), ReadHeaderTimeout: 5 * time.Second}, l)
 }
 
-// route gives tel.Instrument gin's pattern for http.route. It comes first, because other middleware
-// may copy the request.
+// route sets gin's pattern on the request of tel.Instrument, for http.route. It comes first, because
+// other middleware may copy the request.
 func route(c *gin.Context) {
 	c.Request.Pattern = c.FullPath()
 	c.Next()

@@ -1,4 +1,4 @@
-// Command grpcserver is a gRPC server. Its own calls decide its readiness.
+// Command grpcserver is a gRPC server. Its database decides its readiness, and rules on its own calls warn.
 package main
 
 import (
@@ -47,8 +47,8 @@ func main() {
 	}
 }
 
-// serve serves calls until ctx ends. The listener admin has the probes and /metrics. Then readiness
-// is NOT_SERVING and 503, and the server accepts calls for the drain delay.
+// serve serves calls until ctx ends. Then readiness is NOT_SERVING and 503, and the server accepts
+// calls for the drain delay. The listener admin has the probes and /metrics.
 func serve(ctx context.Context, calls, admin net.Listener, db *sql.DB, drain time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -59,7 +59,7 @@ func serve(ctx context.Context, calls, admin net.Listener, db *sql.DB, drain tim
 		DrainDelay: drain,
 		Rules: []rule.Rule{
 			{Name: "latency", Value: rule.Quantile(.99, duration), Fail: rule.Above(500 * time.Millisecond)},
-			{Name: "call-age", Value: rule.Last("rpc.server.oldest_call.age"), Fail: rule.Above(10 * time.Second)}, // calls that hang have no duration
+			{Name: "call-age", Value: rule.Last("rpc.server.oldest_call.age"), Fail: rule.Above(10 * time.Second)}, // duration has only calls that have ended
 			{Name: "errors", Value: rule.Ratio(all.Where("rpc.response.status_code", "INTERNAL", "UNKNOWN", "DATA_LOSS"), all), Fail: rule.Above(.05)},
 		},
 	})

@@ -1,9 +1,9 @@
-// Command otelconf is a service with an SDK from a file. otelconf reads otel.yaml or the file in
+// Command otelconf is a service with an SDK that a file configures: otel.yaml, or the file in
 // OTEL_CONFIG_FILE.
 //
 // The Monitor's view comes before the views of the file. If two views match an instrument, the
-// first wins. So the file's views have no effect on a histogram with a limit in a rule. Use
-// Monitor.View for such a view, as bounded does here. Views in the file must not rename or drop a
+// first wins. So the file's views have no effect on a histogram with a limit in a rule. Pass such a
+// view to Monitor.View, like bounded. Views in the file must not rename or drop a
 // metric that a rule reads.
 package main
 

@@ -61,7 +61,7 @@ func serve(ctx context.Context, l net.Listener, db *sql.DB, drain time.Duration)
 	reader := sdkmetric.NewPeriodicReader(exporter) // set OTEL_METRIC_EXPORT_INTERVAL=15000, because 60 s are too long for the alerts
 	provider := sdkmetric.NewMeterProvider(
 		sdkmetric.WithReader(reader),
-		sdkmetric.WithView(health.View(bounded)), // give your views to the Monitor's View
+		sdkmetric.WithView(health.View(bounded)), // pass your own views to the Monitor's View
 		sdkmetric.WithResource(resource.NewSchemaless(semconv.ServiceName("orders"), semconv.ServiceInstanceID(uuid.NewString()))),
 	)
 	defer func() { // exports the final state

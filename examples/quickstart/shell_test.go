@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// TestShell runs the commands of quick-start.md as printed, in an empty directory beside the clone. Each
-// prints what the page shows, with other numbers. It asks again instead of sleeping, because a busy
-// machine may need longer.
+// TestShell runs the commands of quick-start.md in an empty directory beside the clone. Each must
+// print the output on the page, with other numbers. The test repeats a question instead of sleeping,
+// because a busy machine may need longer.
 func TestShell(t *testing.T) {
 	page, err := os.ReadFile("../../docs/quick-start.md")
 	if err != nil {
@@ -60,7 +60,7 @@ func TestShell(t *testing.T) {
 	s.wait()
 }
 
-// shell is the reader's terminals.
+// shell runs the commands of both terminals.
 type shell struct {
 	t         *testing.T
 	dir, port string
@@ -93,8 +93,8 @@ func (s *shell) run(commands, shown []string) {
 	}
 }
 
-// expect runs a command until it prints what comes next on the page, and returns the rest. Only a
-// question may be asked twice.
+// expect runs a command until it prints the next output on the page, and returns the rest of the
+// output. Only a command that asks may run twice.
 func (s *shell) expect(line string, shown []string) (rest []string) {
 	s.t.Helper()
 	asks := regexp.MustCompile(`^curl -s localhost:8000/(ready|health|metrics)|^go run \.$`).MatchString(line)
@@ -169,7 +169,7 @@ func (s *shell) interrupt() { _ = syscall.Kill(-s.service.Process.Pid, syscall.S
 // wait waits for the end of the program after Ctrl-C.
 func (s *shell) wait() {
 	err := s.service.Wait()
-	if code := s.service.ProcessState.ExitCode(); code > 1 { // go run says 1 for an interrupt
+	if code := s.service.ProcessState.ExitCode(); code > 1 { // go run exits with 1 after an interrupt
 		s.t.Errorf("it ended with %d: %v", code, err)
 	}
 	s.service = nil

@@ -30,7 +30,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{T: t, health: healthcheck.New(healthcheck.Config{Rules: Rules})}
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(r.health.View()))
-	// The service does the same. Only the names must be the same.
+	// Use the names of the service's instruments.
 	r.health.Queue("orders", 100, func() int { return int(r.length.Load()) })
 	meter := provider.Meter("test")
 	var err error
@@ -137,7 +137,7 @@ func TestLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.deliver(9, 3*time.Second, "post", "")
-		r.after(time.Second, "latency", pass, "") // too few events to judge
+		r.after(time.Second, "latency", pass, "") // too few events
 		r.deliver(91, time.Second, "post", "")
 		// The count over the limit is exact. The value is an estimate between the boundaries 2.5
 		// and 5.

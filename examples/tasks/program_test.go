@@ -22,10 +22,10 @@ import (
 	"github.com/otelhealth/otelhealth/examples/internal/story"
 )
 
-// patience ends a wait for what should come in seconds.
+// patience limits a wait that should take seconds.
 const patience = 60 * time.Second
 
-// program is one that runs.
+// program is a running program.
 type program struct {
 	t      *testing.T
 	broken string      // the file that breaks the database
@@ -34,12 +34,12 @@ type program struct {
 	listen []string    // variables with more addresses
 	stderr *os.File    // in place of the test's output
 
-	// What the preparations of some tasks have made.
+	// These are set by the preparations of some tasks.
 	release   func()           // lets the worker go on
-	down      atomic.Bool      // the service beside
-	asked     atomic.Int64     // how often the service beside was
-	file      string           // of the maintenance
-	collector *story.Collector // where it exports
+	down      atomic.Bool      // the other service fails
+	asked     atomic.Int64     // number of requests to the other service
+	file      string           // the maintenance file
+	collector *story.Collector // receives its exports
 
 	addr  string
 	more  map[string]string // addresses by the names in listen
@@ -84,7 +84,7 @@ func (p *program) launch(binary string) {
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = p.cmd.Wait() // ProcessState says it
+		_ = p.cmd.Wait() // ProcessState has the result
 		close(ended)
 	}()
 	p.ended = ended
@@ -135,7 +135,7 @@ func refused(addr string) bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// answer is one of a probe, or of the application.
+// answer is the answer of a probe or of the application.
 type answer struct {
 	code   int
 	header http.Header
@@ -245,16 +245,16 @@ func (p *program) exits() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// request is one that is under way: the last byte of its body is still to be sent. A server reads
-// the whole of a short body before it answers, even if the handler does not.
+// request is a request in flight. The last byte of its body is not sent yet. A server reads the
+// whole of a short body before it answers, even if the handler does not.
 type request struct {
 	p    *program
 	conn net.Conn
 	in   *bufio.Reader
 }
 
-// hold begins a request. The server has it, because it has answered the one before. Both came in
-// one piece.
+// hold begins a request. The server has received it, because it has answered the request before it,
+// and both were sent in one piece.
 func (p *program) hold() *request {
 	p.t.Helper()
 	r := p.dial("GET /?id=7 HTTP/1.1\r\nHost: orders\r\n\r\nGET /?id=7 HTTP/1.1\r\nHost: orders\r\nContent-Length: 1\r\n\r\n")
@@ -262,7 +262,7 @@ func (p *program) hold() *request {
 	return r
 }
 
-// slow begins a request to a handler that reads the body. It has begun to.
+// slow begins a request to a handler that reads the body, and waits until it reads.
 func (p *program) slow() *request {
 	p.t.Helper()
 	r := p.dial("GET / HTTP/1.1\r\nHost: orders\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
@@ -317,7 +317,7 @@ func (r *request) finish() {
 	r.conn.Close()
 }
 
-// output is what a program has written.
+// output is the text that a program has written.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -336,7 +336,7 @@ func (o *output) String() string {
 }
 
 // blocked gives the program a standard error that nobody reads before release is called. Until then
-// a goroutine hangs if it logs more than a pipe holds.
+// a goroutine that logs more than a pipe holds hangs.
 func (p *program) blocked() {
 	p.t.Helper()
 	r, w, err := os.Pipe()

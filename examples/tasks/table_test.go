@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write the table in README.md")
 
-// rows are the table's. before is how many lines the task took in the API of commit d47c0f7.
+// rows are the rows of the table. before is the number of lines in the API of commit d47c0f7.
 var rows = []struct {
 	name, what string
 	before     int
@@ -41,8 +41,8 @@ var rows = []struct {
 	{"15-add-and-remove", "a check that comes and goes at run time", 54},
 }
 
-// TestTable counts the programs, compares the counts with the table in README.md, and holds them to
-// limits.
+// TestTable counts the lines and names of the programs, and compares the counts with the table in
+// README.md and with limits.
 func TestTable(t *testing.T) {
 	c := newCounter(t)
 	var table strings.Builder
@@ -72,7 +72,7 @@ func TestTable(t *testing.T) {
 	compare(t, table.String())
 }
 
-// compare wants README.md to have a table, its only one.
+// compare compares a table with the only one in README.md.
 func compare(t *testing.T, table string) {
 	t.Helper()
 	page, err := os.ReadFile("README.md")
@@ -94,7 +94,7 @@ func compare(t *testing.T, table string) {
 	}
 }
 
-// counter counts what programs are made of.
+// counter counts the lines and names of programs.
 type counter struct {
 	t       *testing.T
 	files   *token.FileSet
@@ -121,8 +121,8 @@ func newCounter(t *testing.T) *counter {
 	return c
 }
 
-// count gives the lines of a program that are not blank, how many of them base has not, and how many
-// different identifiers of otelhealth and of the OpenTelemetry SDK it names. Keys of composite
+// count returns the lines of a program that are not blank, how many of them are not in base, and how
+// many different identifiers of otelhealth and of the OpenTelemetry SDK it uses. Keys of composite
 // literals do not count.
 func (c *counter) count(name string) (lines, added, identifiers int) {
 	c.t.Helper()

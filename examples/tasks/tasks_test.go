@@ -1,4 +1,4 @@
-// Package tasks holds each program to what its task asks for.
+// Package tasks tests that each program does its task.
 package tasks
 
 import (
@@ -27,7 +27,7 @@ import (
 	"github.com/otelhealth/otelhealth/examples/internal/story"
 )
 
-// task is a program and what is special about it.
+// task is a program, and the steps of its own test.
 type task struct {
 	name     string
 	prepare  func(*program) // before the start
@@ -59,8 +59,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestTasks asks each program what Kubernetes would ask, breaks and mends its database, and ends it
-// while a request is under way.
+// TestTasks probes each program as Kubernetes does, breaks and repairs its database, and ends it
+// while a request is in flight.
 func TestTasks(t *testing.T) {
 	binaries := build(t)
 	for _, k := range tasks {
@@ -152,7 +152,7 @@ func latency(p *program) {
 	for range 20 {
 		all = append(all, p.slow())
 	}
-	time.Sleep(600 * time.Millisecond) // what the requests take at least
+	time.Sleep(600 * time.Millisecond) // so every request takes at least this long
 	for _, r := range all {
 		r.finish()
 	}
@@ -280,7 +280,7 @@ func secured(p *program) {
 	p.tls.RootCAs.AppendCertsFromPEM([]byte(pemCert))
 }
 
-// certificate makes one for 127.0.0.1 that vouches for itself.
+// certificate makes a self-signed certificate for 127.0.0.1.
 func certificate(t *testing.T) (cert tls.Certificate, pemCert, pemKey string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -7,7 +7,7 @@
 //	db, err := sql.Open("faultdb", "broken") // nothing answers while the file broken exists
 //
 // If the file contains the word hold, pings are answered, and queries wait until the file is gone.
-// Each of them adds a byte to the file broken.held, so that the test knows of it.
+// Each waiting query adds a byte to the file broken.held, so that the test can count them.
 package faultdb
 
 import (
@@ -66,7 +66,7 @@ func (d *DB) said() (text string, exists bool) {
 	return string(b), err == nil
 }
 
-// held waits while the file says so.
+// held waits while the file contains Hold.
 func (d *DB) held(ctx context.Context) error {
 	for first := true; ; first = false {
 		if text, _ := d.said(); text != Hold {
@@ -85,7 +85,7 @@ func (d *DB) held(ctx context.Context) error {
 	}
 }
 
-// tell tells the test of a query that waits.
+// tell adds a byte for a waiting query to the file .held.
 func (d *DB) tell() error {
 	f, err := os.OpenFile(d.file+".held", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package story drives an example from outside, as Kubernetes, Prometheus and a user do.
+// Package story tests an example from outside, as Kubernetes, Prometheus and a client see it.
 package story
 
 import (
@@ -23,7 +23,7 @@ import (
 // much less.
 const Drain = 3 * time.Second
 
-// patience ends a wait that would never end.
+// patience limits a wait that would never end.
 const patience = 60 * time.Second
 
 var client = &http.Client{Timeout: patience}
@@ -115,8 +115,8 @@ func (s *Service) Metrics() map[string]*dto.MetricFamily {
 	return families
 }
 
-// Says waits until the exported status of a probe is the given one. It polls, because nobody can
-// ask the probe and the export at the same time.
+// Says waits until the exported status of a probe is the given one. It polls, because the probe and
+// the export can't be read at the same time.
 func (s *Service) Says(probe, status string) {
 	s.t.Helper()
 	for _, states := range s.Exports {
@@ -151,7 +151,7 @@ func label(m *dto.Metric, name string) string {
 	return ""
 }
 
-// Terminate does what SIGTERM does.
+// Terminate ends the context of the example, as SIGTERM does.
 func (s *Service) Terminate() { s.stop() }
 
 // Ended waits for serve to return, and fails on an error.
