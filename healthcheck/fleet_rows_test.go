@@ -69,7 +69,7 @@ func leaves(within time.Duration) func(o, alone told) string {
 // find, in a third of the time; docs/decisions.md has the list of faults.
 var brief = []string{
 	"all of 2 lose it", "all of 10 for 30 s", "1 of 2", "5 of 10", "6 of 10", "two checks: one fails in 5, the other in 5",
-	"3 of 9 lose it and the others", "1 of 10, and its peers are silent", "all of 10, and DNS", "1 of 10, and one lies: it fails",
+	"3 of 9 lose it and the others", "1 of 10, and its peers are silent", "all of 10, and DNS is down", "1 of 10, and one lies: it fails",
 }
 
 var fleetRows = []row{
@@ -111,7 +111,7 @@ var fleetRows = []row{
 		time.Sleep(900 * time.Millisecond)
 		return false
 	}}, never(9, 0)},
-	{"all of 10, and DNS", 2, world{n: 10, lasts: 60 * time.Second, fails: first(10, 0), lookup: func(time.Duration) error { return errSilent }}, never(9, 0)},
+	{"all of 10, and DNS is down", 2, world{n: 10, lasts: 60 * time.Second, fails: first(10, 0), lookup: func(time.Duration) error { return errSilent }}, never(9, 0)},
 	{"all of 10, and one lies: it works", 2, world{n: 10, lasts: 50 * time.Second, fails: first(10, 0), handle: lie("pass")}, never(9, 0)},
 	{"1 of 10, and one lies: it fails", 2, world{n: 10, lasts: 30 * time.Second, fails: first(1, 0), handle: lie("fail")}, both(never(9, 1), ends(9))},
 	{"a second service of 10 has the same name", 2, world{n: 20, lasts: 30 * time.Second, fails: first(10, 0), configure: func(m *member, _ *Config) {
