@@ -29,13 +29,13 @@ func fleetScenes() []scene {
 			w.pods = pods(n, `shop/o"r\d{e}rs (v2)`, nil)
 			w.pods[3].behave = within(0, half, failing)
 		}},
-		{name: "canary", what: "the only pod of a new version, beside ten, answers 500 to all for half an hour", over: half, build: func(w *world, n int) {
+		{name: "canary", what: "the only pod of a new version, beside ten, answers 500 to all requests for half an hour", over: half, build: func(w *world, n int) {
 			w.pods = pods(n, orders, nil)
 			p := successor(orders, "uid-v2-000.app", 0, 30*time.Second, 7)
 			p.behave = within(0, half, func(c *condition) { c.errors = 1 })
 			w.pods = append(w.pods, p)
 		}},
-		{name: "gap-one", ends: true, what: "nothing of one pod arrives for ten minutes", over: 10 * time.Minute, build: func(w *world, n int) {
+		{name: "gap-one", ends: true, what: "no data of one pod arrives for ten minutes", over: 10 * time.Minute, build: func(w *world, n int) {
 			w.pods = pods(n, orders, nil)
 			cut(w.pods, func(p *pod) bool { return p == w.pods[1] }, 0, 10*time.Minute)
 		}},
@@ -52,7 +52,7 @@ func fleetScenes() []scene {
 				}
 			}
 		}},
-		{name: "scale-up", what: "three times as many pods as before begin at once", build: func(w *world, n int) {
+		{name: "scale-up", what: "three times as many pods as before start at once", build: func(w *world, n int) {
 			w.pods = pods(n/2, orders, nil)
 			for i := range n {
 				w.pods = append(w.pods, successor(orders, fmt.Sprintf("uid-v2-%03d.app", i), 0, time.Minute, i))

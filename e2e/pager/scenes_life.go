@@ -12,7 +12,7 @@ func lifeScenes() []scene {
 		{name: "rollout-five", what: "five rollouts in a row", build: rollout(30*time.Second, 5), until: 55 * time.Minute},
 		{name: "rollout-slow", what: "a rollout in which each start takes four minutes", build: rollout(4*time.Minute, 1), until: 55 * time.Minute},
 		{name: "rollout-minutely", what: "a rollout; exports are a minute apart", only: pushed, build: each(rollout(time.Minute, 1), minutely)},
-		{name: "rollout-single", lone: true, what: "two rollouts of the only pod; exports are a minute apart, and one of all is missed", only: pushed,
+		{name: "rollout-single", lone: true, what: "two rollouts of the only pod; exports are a minute apart, and one is missed", only: pushed,
 			build: cutOff(each(func(w *world, _ int) { rollout(time.Minute, 2)(w, 1) }, minutely), half, half+time.Minute)},
 		{name: "rollout-bad", what: "the new version's check fails on the first tenth, and the rollout hangs there", storm: true, build: func(w *world, n int) {
 			w.pods = pods(n, orders, nil)
@@ -39,7 +39,7 @@ func lifeScenes() []scene {
 			next.dies(35 * time.Second)
 			w.pods = append(w.pods, next)
 		}},
-		{name: "successor-killed-later", silent: true, until: 75 * time.Minute, what: "the same, and its successor is killed after ten minutes", build: func(w *world, _ int) {
+		{name: "successor-killed-later", silent: true, until: 75 * time.Minute, what: "the last predecessor drains, and its successor is killed after ten minutes", build: func(w *world, _ int) {
 			w.pods = pods(1, orders, nil)
 			next := successor(orders, "uid-v2.app", 0, 20*time.Second, 7)
 			w.pods[0].ending(80 * time.Second)

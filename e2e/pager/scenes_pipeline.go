@@ -26,11 +26,11 @@ func pipelineScenes() []scene {
 	}
 	return []scene{
 		{name: "prometheus-away", what: "Prometheus is away for ten minutes", over: ten, build: then(two, offFor(ten, 0))},
-		{name: "catch-up", what: "the same, and the collector's queue is sent four times as fast as it came", over: ten, only: pushed, build: then(two, offFor(ten, 4))},
-		{name: "catch-up-later", what: "the same, 15 s later", over: ten, only: pushed, build: then(two, offFor(ten+tick, 4))},
-		{name: "catch-up-slow", what: "the same, twice as fast as it came", over: ten, only: pushed, build: then(two, offFor(ten, 2))},
-		{name: "catch-up-fast", what: "the same, eleven times as fast as it came", over: ten, only: pushed, build: then(two, offFor(ten, 11))},
-		{name: "catch-up-one", what: "the same, four times as fast, of one service alone", over: ten, only: pushed, build: then(all(nil), offFor(ten, 4))},
+		{name: "catch-up", what: "Prometheus is away for ten minutes, and then the collector sends its queue at four times the usual rate", over: ten, only: pushed, build: then(two, offFor(ten, 4))},
+		{name: "catch-up-later", what: "Prometheus is away for 15 s more, and then the collector sends its queue at four times the usual rate", over: ten, only: pushed, build: then(two, offFor(ten+tick, 4))},
+		{name: "catch-up-slow", what: "Prometheus is away for ten minutes, and then the collector sends its queue at twice the usual rate", over: ten, only: pushed, build: then(two, offFor(ten, 2))},
+		{name: "catch-up-fast", what: "Prometheus is away for ten minutes, and then the collector sends its queue at eleven times the usual rate", over: ten, only: pushed, build: then(two, offFor(ten, 11))},
+		{name: "catch-up-one", what: "Prometheus is away for ten minutes, with only one service, and then the collector sends its queue at four times the usual rate", over: ten, only: pushed, build: then(all(nil), offFor(ten, 4))},
 		{name: "prometheus-away-rollout", what: "Prometheus is away for ten minutes in the middle of a rollout", over: 12 * time.Minute,
 			build: then(rollout(time.Minute, 1), func(w *world) { w.serverOff = during(2*time.Minute, 12*time.Minute) })},
 
@@ -48,8 +48,8 @@ func pipelineScenes() []scene {
 		{name: "cut-off-one", what: "one of 20 services is cut off for 15 minutes", over: 15 * time.Minute, build: then(services(20), func(w *world) {
 			cut(w.pods, func(p *pod) bool { return p.job == "shop/service-07" }, 0, 15*time.Minute)
 		})},
-		{name: "gap", silent: true, what: "nothing of the only service arrives for ten minutes", over: ten, storm: true, build: cutOff(all(nil), 0, ten)},
-		{name: "miss", what: "one export of all is missed; exports are a minute apart", only: pushed, build: cutOff(each(all(nil), minutely), 0, time.Minute)},
+		{name: "gap", silent: true, what: "no data of the only service arrives for ten minutes", over: ten, storm: true, build: cutOff(all(nil), 0, ten)},
+		{name: "miss", what: "every pod misses one export; exports are a minute apart", only: pushed, build: cutOff(each(all(nil), minutely), 0, time.Minute)},
 		{name: "deaf", what: "every pod fails to export its traces for half an hour", over: half, storm: true, build: func(w *world, n int) {
 			w.pods = pods(n, orders, nil)
 			for _, p := range w.pods {
@@ -75,7 +75,7 @@ func pipelineScenes() []scene {
 			}
 		}},
 
-		{name: "others", what: "other teams' `queue_length` and HTTP histogram, of which 2 % are 500 and a third is slow", build: func(w *world, n int) {
+		{name: "others", what: "other teams export `queue_length` and an HTTP histogram: 2 % of its requests get 500, and a third is slow", build: func(w *world, n int) {
 			w.pods = pods(n, orders, nil)
 			for _, p := range pods(3, "team-b/java", func(_ time.Duration, c *condition) { c.errors, c.slow, c.idle, c.queue = .02, .3, true, 95 }) {
 				p.id, p.noHealth = "java-"+p.id, true
@@ -83,9 +83,9 @@ func pipelineScenes() []scene {
 			}
 			w.foreign = []point{{"queue.length", []string{"job", "celery-exporter", "instance", "10.0.0.7:9808", "queue", "mail"}, 196, -1}}
 		}},
-		{name: "two-clusters", what: "of two clusters with a service of the same name, one's database is down", over: half, only: pushed, clusters: true,
+		{name: "two-clusters", what: "two clusters have a service of the same name, and the database of one is down", over: half, only: pushed, clusters: true,
 			build: func(w *world, n int) { inClusters(w, n, within(0, half, failing)) }},
-		{name: "two-clusters-collector", what: "of two clusters one's collector is away for half an hour, and in the other all pods are killed", over: half, only: pushed, clusters: true,
+		{name: "two-clusters-collector", what: "the collector of one of two clusters is away for half an hour, and in the other all pods are killed", over: half, only: pushed, clusters: true,
 			build: func(w *world, n int) {
 				inClusters(w, n, nil)
 				w.collectorOff = func(at time.Duration, cluster string) bool { return cluster == "west" && during(0, half)(at) }

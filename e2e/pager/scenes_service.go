@@ -21,25 +21,25 @@ func serviceScenes() []scene {
 		{name: "none", what: "nothing", build: all(nil)},
 		{name: "none-minutely", what: "nothing; exports are a minute apart", only: pushed, build: each(all(nil), minutely)},
 
-		{name: "database", what: "the database refuses everybody for half an hour, and what is asked gets 500", over: half, until: hours, storm: true,
+		{name: "database", what: "the database refuses all pods for half an hour, and requests get 500", over: half, until: hours, storm: true,
 			build: all(within(0, half, func(c *condition) { c.database, c.errors, c.rate = "fail", 1, .2 }))},
-		{name: "database-hangs", naming: true, what: "the database hangs for everybody for half an hour", over: half, until: hours, storm: true, build: all(within(0, half, hanging))},
+		{name: "database-hangs", naming: true, what: "the database hangs for all pods for half an hour", over: half, until: hours, storm: true, build: all(within(0, half, hanging))},
 		{name: "database-unknown", what: "a core check has no evidence on any pod for 40 minutes", over: 40 * time.Minute, until: 2 * time.Hour, storm: true,
 			build: all(within(0, 40*time.Minute, func(c *condition) { c.database = "unknown" }))},
-		{name: "database-peers", what: "the same, with `Config.Peers`: all stay in", over: half, until: hours, storm: true,
+		{name: "database-peers", what: "the database refuses all pods for half an hour, and `Config.Peers` keeps them ready", over: half, until: hours, storm: true,
 			build: each(all(within(0, half, func(c *condition) { c.database, c.errors, c.rate = "fail", 1, .2 })), peers)},
-		{name: "cache", what: "an auxiliary cache refuses everybody for half an hour", over: half, storm: true, build: all(within(0, half, func(c *condition) { c.cache = "fail" }))},
-		{name: "cache-hangs", what: "the cache hangs for everybody for half an hour", over: half, storm: true, build: all(within(0, half, func(c *condition) { c.cache = "stale" }))},
-		{name: "cache-flaps", what: "the cache comes and goes for everybody for 45 minutes", over: 45 * time.Minute, storm: true, build: all(everyOther)},
+		{name: "cache", what: "an auxiliary cache refuses all pods for half an hour", over: half, storm: true, build: all(within(0, half, func(c *condition) { c.cache = "fail" }))},
+		{name: "cache-hangs", what: "the cache hangs for all pods for half an hour", over: half, storm: true, build: all(within(0, half, func(c *condition) { c.cache = "stale" }))},
+		{name: "cache-flaps", what: "the cache fails and recovers again and again for all pods, for 45 minutes", over: 45 * time.Minute, storm: true, build: all(everyOther)},
 		{name: "database-zone", naming: true, what: "the database refuses four of ten pods for half an hour", over: half, storm: true,
 			build: some(func(i, _ int) bool { return i%5 < 2 }, within(0, half, failing))},
 
 		{name: "one-bad", what: "one pod's check fails for four hours", over: 4 * time.Hour, storm: true, build: some(one, within(0, 4*time.Hour, failing))},
 		{name: "one-unready", what: "one pod is not ready for an hour, and no check says why", over: time.Hour,
 			build: some(one, within(0, time.Hour, func(c *condition) { c.database = "unknown" }))},
-		{name: "one-errors", what: "one pod answers 500 to all for an hour", over: time.Hour, until: hours, build: some(one, within(0, time.Hour, func(c *condition) { c.errors = 1 }))},
+		{name: "one-errors", what: "one pod answers 500 to all requests for an hour", over: time.Hour, until: hours, build: some(one, within(0, time.Hour, func(c *condition) { c.errors = 1 }))},
 		{name: "ready-flaps", what: "every pod is not ready for 45 s of every two minutes, for an hour", over: time.Hour, until: hours, build: all(shortly)},
-		{name: "ready-flaps-peers", what: "the same, and only `Config.Peers` keeps them ready", over: time.Hour, until: hours, build: each(all(shortly), peers)},
+		{name: "ready-flaps-peers", what: "a core check fails on every pod for 45 s of every two minutes, for an hour, and only `Config.Peers` keeps them ready", over: time.Hour, until: hours, build: each(all(shortly), peers)},
 		{name: "errors", naming: true, what: "half of all requests get 500 for half an hour", over: half, until: 8 * time.Hour, build: all(within(0, half, func(c *condition) { c.errors = .5 }))},
 		{name: "errors-slowly", what: "1.3 % of all requests get 500 for 200 minutes", over: 200 * time.Minute, until: 12 * time.Hour, build: all(within(0, 200*time.Minute, func(c *condition) { c.errors = .013 }))},
 		{name: "slow", naming: true, what: "half of all requests are slow for half an hour", over: half, until: 8 * time.Hour, build: all(within(0, half, func(c *condition) { c.slow = .5 }))},
@@ -50,7 +50,7 @@ func serviceScenes() []scene {
 				p.behave = within(from, from+tick, func(c *condition) { c.errors = .8 })
 			}
 		}},
-		{name: "crash-loop-errors", what: "beside four pods a crash loop: each new pod answers its first 70 requests with 500 and dies, for an hour", over: time.Hour, until: 8 * time.Hour,
+		{name: "crash-loop-errors", what: "a crash loop beside four pods: each new pod answers its first 70 requests with 500 and dies, for an hour", over: time.Hour, until: 8 * time.Hour,
 			build: func(w *world, _ int) {
 				w.pods = pods(4, orders, func(_ time.Duration, c *condition) { c.rate = 5 })
 				for i := range 60 {
@@ -71,10 +71,10 @@ func serviceScenes() []scene {
 		{name: "queue-one", what: "nothing is taken from the queue of one pod for half an hour", over: half,
 			build: some(one, within(0, half, func(c *condition) { c.idle, c.queue = true, 40 }))},
 
-		{name: "maintenance", what: "maintenance of all for an hour, while the database is down", over: time.Hour, storm: true,
+		{name: "maintenance", what: "all pods are in maintenance for an hour, while the database is down", over: time.Hour, storm: true,
 			build: all(within(0, time.Hour, func(c *condition) { c.life, c.database = "maintenance", "fail" }))},
-		{name: "maintenance-long", what: "maintenance of all for five hours", over: 5 * time.Hour, storm: true, build: all(within(0, 5*time.Hour, func(c *condition) { c.life = "maintenance" }))},
-		{name: "maintenance-one", what: "maintenance of one pod for an hour, while its database is down", over: time.Hour,
+		{name: "maintenance-long", what: "all pods are in maintenance for five hours", over: 5 * time.Hour, storm: true, build: all(within(0, 5*time.Hour, func(c *condition) { c.life = "maintenance" }))},
+		{name: "maintenance-one", what: "one pod is in maintenance for an hour, while its database is down", over: time.Hour,
 			build: some(one, within(0, time.Hour, func(c *condition) { c.life, c.database = "maintenance", "fail" }))},
 		{name: "override", what: "an operator's override is left on for 65 minutes", over: 65 * time.Minute, storm: true, build: all(within(0, 65*time.Minute, func(c *condition) { c.override = true }))},
 	}
