@@ -21,6 +21,7 @@ type answer struct {
 	Until     string             `json:"until"`
 	ServiceID string             `json:"serviceId"`
 	ReleaseID string             `json:"releaseId"`
+	Since     time.Time          `json:"since"`
 	Time      time.Time          `json:"time"`
 	Shadow    *shadow            `json:"shadow"`
 	Checks    map[string][]check `json:"checks"`
@@ -95,6 +96,9 @@ func (a answer) sentence() string {
 	text := map[string]string{"pass": "Ready", "warn": "Ready, with warnings", "fail": "Not ready"}[a.Status]
 	if a.of != "" {
 		text = a.of + " answers " + a.Status
+	}
+	if !a.Since.IsZero() && !a.Since.After(a.Time) { // later than the last judgement: nothing is judged any more
+		text += " for " + age(a.Time.Sub(a.Since))
 	}
 	if a.Output != "" {
 		text += ": " + a.Output

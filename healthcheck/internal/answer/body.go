@@ -28,6 +28,7 @@ type head struct {
 	Until     string        `json:"until,omitempty"`
 	ServiceID string        `json:"serviceId"`
 	ReleaseID string        `json:"releaseId"`
+	Since     string        `json:"since,omitempty"`
 	Time      string        `json:"time,omitempty"`
 	Shadow    *shadow       `json:"shadow,omitempty"`
 }
@@ -51,7 +52,8 @@ type bodyOptions struct {
 func body(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult, opt bodyOptions) []byte {
 	h := head{
 		Status: r.State, Output: shorten(r.Reason, maxText), Lifecycle: v.Phase, Until: timestamp(v.Until),
-		ServiceID: shorten(service.Name, maxText/4), ReleaseID: shorten(service.Version, maxText/4), Time: timestamp(v.Time),
+		ServiceID: shorten(service.Name, maxText/4), ReleaseID: shorten(service.Version, maxText/4),
+		Since: timestamp(r.Since), Time: timestamp(v.Time),
 	}
 	if would := opt.shadow; would != nil && p != states.Startup {
 		h.Shadow = &shadow{would.State, timestamp(would.Since), shorten(would.Reason, maxText)}
