@@ -47,7 +47,7 @@ func everything() (list []picture) {
 	for _, sc := range scenes {
 		list = append(list,
 			picture{board: "health-fleet", scene: sc.name, span: 2 * time.Hour},
-			picture{board: "health-service", scene: sc.name, span: time.Hour, vars: orders, rows: []string{"Verdict", "Why", "Requests", "Queues", "Process"}},
+			picture{board: "health-service", scene: sc.name, span: time.Hour, vars: orders, rows: []string{"Verdict", "Why", "Peers and shadow", "Requests", "Queues", "Process"}},
 			picture{board: "health-check", scene: sc.name, span: 2 * time.Hour, vars: orders},
 			picture{board: "health-slo", scene: sc.name, span: 7 * 24 * time.Hour},
 			picture{board: "health-telemetry", scene: sc.name, span: time.Hour})

@@ -139,7 +139,11 @@ func bars() *bargauge.PanelBuilder {
 // rows is a table with the newest or worst first.
 func rows(by string, desc bool) *table.PanelBuilder {
 	return table.NewPanelBuilder().CellHeight(common.TableCellHeightSm).Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{})).
-		SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName(by).Desc(desc)})
+		SortBy([]cog.Builder[common.TableSortByFieldState]{sortBy(by, desc)})
+}
+
+func sortBy(column string, desc bool) cog.Builder[common.TableSortByFieldState] {
+	return common.NewTableSortByFieldStateBuilder().DisplayName(column).Desc(desc)
 }
 
 // build converts the panel to Grafana's form.

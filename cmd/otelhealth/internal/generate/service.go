@@ -3,6 +3,9 @@ package generate
 import (
 	"maps"
 	"slices"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
 )
 
 // unwell are the checks of each instance in any state but pass, with their role. A restart under
@@ -24,6 +27,9 @@ var whyWords = func() map[string]string {
 	all["no telemetry"], all["every check passes"] = grey, green
 	return all
 }()
+
+// worstFirst sorts by state, because the alphabet has them in that order: fail, stale, unknown, warn.
+var worstFirst = []cog.Builder[common.TableSortByFieldState]{sortBy("State", false), sortBy("Share of instances", true)}
 
 // silentLine is a line of the table of causes.
 func silentLine(expr string) string {
@@ -65,7 +71,7 @@ func service() board {
 						expr: "count(" + last(perCheck, "health_check_override{@own}") + " == 1) or 0 * count(" + heard + ")"}}},
 			}},
 			{id: 101, title: "Why", panels: []panel{
-				{id: 10, title: "Why not ready", w: 24, h: 8, view: rows("Share of instances", true), unit: "short", links: []link{toPipeline},
+				{id: 10, title: "Why not ready", w: 24, h: 8, view: rows("Share of instances", true).SortBy(worstFirst), unit: "short", links: []link{toPipeline},
 					about: "Each check that does not pass: what it does to readiness, since when, and how many instances of the service share it, selected or not. " +
 						"Shared by all, it is a dependency or a release; on one, it is that instance. A service that has fallen silent has a line, too. Since is empty where it has never been otherwise.",
 					queries: []query{
@@ -109,11 +115,13 @@ func service() board {
 						{field: "B", title: "Runs for", unit: "s"},
 						{field: "C", title: "Age of data", unit: "s", steps: []step{{0, green}, {30, yellow}, {60, red}}},
 					}},
-				{id: 14, title: "Votes of the peers", w: 24, h: 7, view: stacked(), unit: "short", noData: "no check is voted on",
+			}},
+			{id: 106, title: "Peers and shadow", panels: []panel{
+				{id: 14, title: "Votes of the peers", w: 12, h: 7, view: stacked(), unit: "short", noData: "no check is voted on",
 					about: "With Config.Peers: how the peers of the instances on which a core check fails have voted, summed over these instances. They leave while more than half of the votes are works and cut_off. Empty while all core checks pass.",
 					queries: []query{{legend: "{{health_check_name}}: {{health_peer_vote}}",
 						expr: "sum by (health_check_name, health_peer_vote) (" + last("job, instance, health_check_name, health_peer_vote", `health_peers{@own,health_peer_vote!="abstains"}`) + ")"}}},
-				{id: 15, title: "Would be out", w: 24, h: 5, view: lines(), unit: "short", min: ptr(0), noData: "no check is in shadow",
+				{id: 15, title: "Would be out", w: 12, h: 7, view: lines(), unit: "short", min: ptr(0), noData: "no check is in shadow",
 					about:   "Instances that would not be ready if their checks in shadow had force. Instances that are out anyway count too. If this line stays at 0 for a week, the check can have force.",
 					queries: []query{{legend: "instances", expr: "sum(" + last(perInstance, `health_probe_shadow_status{@own,health_probe_name="readiness",health_probe_state="fail"}`) + ")"}}},
 			}},
