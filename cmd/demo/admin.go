@@ -34,6 +34,10 @@ func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults
 	mux.Handle("GET /status.json", health.DetailsHandler())
 	if box != nil {
 		mux.Handle("GET /blackbox/", box)
+	} else {
+		mux.HandleFunc("GET /blackbox/", func(w http.ResponseWriter, _ *http.Request) {
+			problem(w, http.StatusNotFound, "no black box: start the demo with -blackbox=DIR")
+		})
 	}
 	if !changeable(token, loopback) {
 		return mux
