@@ -2,13 +2,12 @@ package generate
 
 import "fmt"
 
-// few instances have an alert each. If there are more, they have one alert with their number, because
-// a zone, a new version or a shared dependency is one cause.
+// few is the largest number of instances that have an alert each. More have one alert with their number,
+// because they usually have one cause: a zone, a new version or a shared dependency.
 const few = 3
 
-// each raises an alert for every instance that the query finds, or one for all of them. The one for
-// all holds the others back only while it fires. So a number that changes around the limit silences
-// nobody.
+// each raises an alert for every instance that the query finds, or one for all of them. The one for all
+// suppresses the others only while it fires, so a number that moves around the limit suppresses no alert.
 func each(r rule, by, summary, description string) []rule {
 	several := r
 	several.expr = fmt.Sprintf("count by (%s) (%s) > %d", by, r.expr, few)
@@ -18,7 +17,8 @@ func each(r rule, by, summary, description string) []rule {
 	return []rule{several, r}
 }
 
-// both makes a warning for an instance and a page for the service. Only the one that fits fires.
+// both makes a warning for an instance and a page for the service. While the page's condition holds, the
+// warning does not fire.
 func both(instance, service rule, on, summary, description string) []rule {
 	instance.severity, service.severity = "warning", "critical"
 	instance.alert = service.alert

@@ -13,29 +13,42 @@ const (
 	jobOnly = "job=shop/orders"
 )
 
+// Texts of more than one story.
+const (
+	noneReady     = "No instance of shop/orders answers its readiness probe with 200, so none gets traffic. At least one should be in service. First list the pods, and ask /ready of one: output is the reason."
+	requestsHang  = "First save /blackbox/now of an operators' listener: it shows where requests hang."
+	workersHang   = "First save /blackbox/now of an operators' listener: it shows where workers hang."
+	mostTakeNone  = " items wait in queue jobs of shop/orders, and for five minutes most instances have taken none. " + workersHang + " If all instances hang, what they wait for is down, and a restart does not help."
+	fillsUp       = "A full queue refuses items. First compare how many items a second are taken with the usual number: as many means more load, fewer means slow workers."
+	tooLong       = "Instances of shop/orders have been in maintenance for four hours."
+	between       = "First see on the Check dashboard between which states, and how far its value is from the limit."
+	inMaintenance = " been in maintenance for four hours, without traffic. First ask /ready: output has the reason that an operator gave. Ask that person."
+)
+
+// low is HealthCapacityLow.
+func low(severity, limit, share string) alarm {
+	return alarm{"severity=" + severity + " " + jobOnly, "Only " + share + " of the instances of shop/orders are ready.",
+		share + " of the expected instances of shop/orders are ready, less than " + limit + ". " + lowFirst, ""}
+}
+
 // stories have for every alert a case in which it fires, and one in which it doesn't.
 func stories() []story {
 	return slices.Concat(readinessStories(), checkStories(), budgetStories(), requestStories(), queueStories(), severalStories(), pipelineStories(), canaryStories())
 }
 
 func readinessStories() []story {
-	low := func(severity, summary, share string) alarm {
-		return alarm{"severity=" + severity + " " + jobOnly, summary, share + " of the expected instances of shop/orders are ready.", ""}
-	}
-	half, most := "Less than half of a service's instances are ready.", "Less than 70% of a service's instances are ready."
-	none := alarm{"severity=critical " + jobOnly, "No instance of a service is ready.",
-		"No instance of shop/orders answers its readiness probe with 200, though some should be in service.", ""}
-	unready := alarm{"severity=warning instance=1 " + jobOnly, "An instance is not ready, and no failing check says why.",
-		"1 of shop/orders has not been ready for ten minutes, and none of its checks that take it out fails.", ""}
+	const half, most = "half", "70%"
+	none := alarm{"severity=critical " + jobOnly, "No instance of shop/orders is ready.", noneReady, ""}
+	unready := alarm{"severity=warning instance=1 " + jobOnly, "An instance of shop/orders is not ready, and no failing check explains it.",
+		"1 of shop/orders has not been ready for ten minutes. None of the checks that can take it out fails. First ask its /ready?verbose: look for a core check with status unknown, or a time that stands still.", ""}
 	starting := func(share string) alarm {
-		return alarm{"severity=critical " + jobOnly, "Most instances of a service do not get past their start.",
-			"For ten minutes more instances of shop/orders have been starting than were ready: " + share + " of all are ready now.", ""}
+		return alarm{"severity=critical " + jobOnly, "Instances of shop/orders don't finish starting: " + share + " are ready.",
+			"For ten minutes more instances of shop/orders have been starting than were ready. " + share + " are ready now. First ask /startup of one that is starting: output says what it waits for.", ""}
 	}
-	startingOne := alarm{"severity=warning instance=1 " + jobOnly, "An instance does not get past its start.",
-		"1 of shop/orders has been starting for a quarter of an hour.", ""}
-	const tooLong = "Instances have been in maintenance for more than four hours."
-	maintained := alarm{"severity=warning instance=1 " + jobOnly, tooLong, "1 of shop/orders has taken no traffic for four hours, because somebody said so.", ""}
-	mostMaintained := alarm{"severity=warning " + jobOnly, tooLong, "66.67% of the instances of shop/orders have taken no traffic for four hours, because somebody said so.", ""}
+	startingOne := alarm{"severity=warning instance=1 " + jobOnly, "An instance of shop/orders has been starting for 15 minutes.",
+		"1 of shop/orders has been starting for 15 minutes, and gets no traffic. First ask its /startup: output says what it waits for.", ""}
+	maintained := alarm{"severity=warning instance=1 " + jobOnly, tooLong, "1 of shop/orders has" + inMaintenance, ""}
+	mostMaintained := alarm{"severity=warning " + jobOnly, tooLong, "66.67% of the instances of shop/orders have" + inMaintenance, ""}
 	// Crashes every minute, under a new name each time.
 	var loop [][2]string
 	for i := range 20 {
@@ -57,13 +70,16 @@ func readinessStories() []story {
 
 		{"two of three stay in, because their peers fail too", join(fleetOf(1, 3, "running 40", "pass 20, warn 20"), sample("health_panic{"+of(1)+"}", "0x20 1x20"),
 			sample("health_panic{"+of(2)+"}", "0x20 1x20"), sample("health_panic{"+of(3)+"}", "0x40")), "12m", "HealthPanic", []alarm{{"severity=critical " + jobOnly,
-			"A service stays in although core checks fail on most of its instances.", "A core check fails on 2 instances of shop/orders. They stay ready, because most of their peers don't work either.", ""}}},
+			"Core checks fail on shop/orders, and it stays ready (instances: 2).",
+			"A core check fails on 2 instances of shop/orders. They stay ready because most of their peers fail too. Requests that need the dependency fail. First ask /status.json of one: output names the check. Don't restart the pods: new ones stay out.", ""}}},
 		{"one stays in for a moment", join(fleetOf(1, 3, "running 40", "pass 40"), sample("health_panic{"+of(1)+"}", "0x20 1x1 0x20")), "12m", "HealthPanic", nil},
 
 		{"one of three can't ask its peers", join(fleetOf(1, 3, "running 80", "pass 80"), way(1, "unknown 4, silent 76"), way(2, "reached 80"), way(3, "reached 80")), "22m", "HealthPeersUnreachable", []alarm{{"severity=warning instance=1 " + jobOnly,
-			"An instance can't ask its peers.", "1 of shop/orders has not reached another instance for a quarter of an hour. If a dependency of all fails, it leaves without asking.", ""}}},
+			"An instance of shop/orders can't reach its peers.",
+			"1 of shop/orders has reached no other instance for 15 minutes. If a shared dependency fails, it becomes not ready without asking its peers. First look in its log for Config.Peers: the line says what to change.", ""}}},
 		{"none of four can ask its peers", join(fleetOf(1, 4, "running 100", "pass 100"), way(1, "refused 100"), way(2, "refused 100"), way(3, "foreign 100"), way(4, "silent 100")), "32m", "HealthPeersUnreachable", []alarm{{"severity=warning instances=several " + jobOnly,
-			"Several instances can't ask their peers.", "4 instances of shop/orders have not reached another one for a quarter of an hour. If a dependency of all fails, they all leave.", ""}}},
+			"4 instances of shop/orders can't reach their peers.",
+			"4 instances of shop/orders have reached no other instance for 15 minutes. If a shared dependency fails, they all become not ready. First look in the log of one for Config.Peers: the line says what to change.", ""}}},
 		{"the peers are reached late, or there are none", join(fleetOf(1, 2, "running 80", "pass 80"), way(1, "refused 20, reached 60"), way(2, "unknown 80")), "30m", "HealthPeersUnreachable", nil},
 		{"one that drains can't ask its peers", join(pod(of(1), "draining 80", "fail 80"), way(1, "silent 80")), "30m", "HealthPeersUnreachable", nil},
 
@@ -115,18 +131,19 @@ func readinessStories() []story {
 func checkStories() []story {
 	ready := func(n int) [][2]string { return fleetOf(1, n, "running 100", "pass 100") }
 	database := func(id int, role, story string) [][2]string { return checked(of(id), "database", role, story) }
-	onOne := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "A check fails on an instance.",
-		"Check database fails on 1 of shop/orders, and not on most others.", ""}
+	onOne := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "Check database fails on an instance of shop/orders.",
+		"Check database fails on 1 of shop/orders, but not on most instances. Look at this instance, its node and its network. First ask its /status.json for the error.", ""}
 	down := func(severity, share, consequence string) alarm {
-		return alarm{"severity=" + severity + " health_check_name=database " + jobOnly, "A check fails on most instances of a service.",
-			"Check database fails, hangs or flaps on " + share + " of the instances of shop/orders: something that they share is down or wrong. " + consequence, ""}
+		return alarm{"severity=" + severity + " health_check_name=database " + jobOnly, "Check database fails on " + share + " of the instances of shop/orders.",
+			"Check database fails, hangs or flaps on " + share + " of the instances of shop/orders. Something that they share is down or wrong. " + consequence +
+				" First ask /status.json of one for the error, and see whether other services fail too. Don't restart: it does not help.", ""}
 	}
-	stale := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "A check no longer runs, or its evidence is old.",
-		"Check database on 1 of shop/orders says nothing new; what it said last may be wrong by now.", ""}
-	flaps := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "A check changes its state again and again.",
-		"Check database on 1 of shop/orders has changed its state 12 times in half an hour.", ""}
-	override := alarm{"severity=warning health_check_name=latency health_check_effect=show " + jobOnly, "An operator's override has been on for an hour.",
-		"For an hour, failing of check latency of shop/orders has had the effect show, by an operator's override.", ""}
+	stale := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "Check database gives no new result on an instance of shop/orders.",
+		"Check database gives no new result on 1 of shop/orders, so its last result may be wrong. First save /blackbox/now of its operators' listener: it shows the call that hangs.", ""}
+	flaps := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "Check database keeps changing its state on an instance of shop/orders.",
+		"Check database on 1 of shop/orders has changed its state 12 times in half an hour. " + between, ""}
+	override := alarm{"severity=warning health_check_name=latency health_check_effect=show " + jobOnly, "An override of check latency of shop/orders has been on for an hour.",
+		"For an hour, an operator's override has changed what a failure of check latency of shop/orders does, to show. First ask /ready?verbose. If the check passes, remove the override.", ""}
 	last := func(values string) [][2]string {
 		l := of(1) + `,health_check_name="database"`
 		return join(ready(1), sample("health_check_last_run_timestamp_seconds{"+l+"}", values), sample("health_check_interval_seconds{"+l+"}", "10x100"),
@@ -137,7 +154,7 @@ func checkStories() []story {
 		return join(pod(of(id), life, strings.NewReplacer("running", "pass", "maintenance", "fail").Replace(life)),
 			sample("health_check_transitions_total{"+l+`"pass"}`, values), sample("health_check_transitions_total{"+l+`"fail"}`, values))
 	}
-	const core, aux = "Such a check takes instances out of service.", "Such a check takes few instances or none out of service."
+	const core, aux = "The check takes these instances out of service.", "The check takes few instances or none out of service."
 	return []story{
 		{"a check fails on one of three", join(ready(3), database(1, "core", "pass 20, fail 80"), database(2, "core", "pass 100"), database(3, "core", "pass 100")),
 			"16m", "HealthCheckFailing", []alarm{onOne}},
@@ -189,11 +206,11 @@ func checkStories() []story {
 // for it.
 func budgetStories() (list []story) {
 	type kind struct {
-		alert, summary, what, objective string
-		input                           func(share float64) [][2]string
-		shares                          [4]float64 // from the fastest burn to the slowest
-		read                            [4]string
-		quiet                           float64
+		alert, summary, what, first, objective string // with the share and the window in the summary
+		input                                  func(share float64) [][2]string
+		shares                                 [4]float64 // from the fastest burn to the slowest
+		read                                   [4]string
+		quiet                                  float64
 	}
 	http := func(code string, bad float64, rate float64) [][2]string {
 		line := "http_server_request_duration_seconds_count{" + of(1) + `,http_response_status_code="`
@@ -211,11 +228,15 @@ func budgetStories() (list []story) {
 		return join(http("500", 0, 1000), sample(line+"bucket{"+of(1)+`,le="0.5"}`, fmt.Sprintf("0+%gx800", 1000*(1-bad))))
 	}
 	kinds := []kind{
-		{"HealthReadyBudgetBurn", "Instances are not ready for more time than the objective allows.", "the instances' time in service was spent not ready, or in a panic", "99%",
+		{"HealthReadyBudgetBurn", "Instances of shop/orders were not ready for %s of the last %s.",
+			"the instances' time in service was spent not ready, or ready only because most peers failed too",
+			"First see on which instances. If it is one, look at that one. If it is all, look at what they share.", "99%",
 			ready, [4]float64{.5, .1, .04, .02}, [4]string{"50%", "10%", "4%", "2%"}, .005},
-		{"HttpErrorBudgetBurn", "More requests fail than the objective allows.", "requests were answered 5xx (503 not counted)", "99.9%",
+		{"HttpErrorBudgetBurn", "%s of the requests to shop/orders failed in the last %s.", "requests were answered 5xx (503 not counted)",
+			"First see which route and which code. If it began with a release, roll that back.", "99.9%",
 			func(bad float64) [][2]string { return http("500", bad, 10000) }, [4]float64{.5, .01, .004, .002}, [4]string{"50%", "1%", "0.4%", "0.2%"}, .0005},
-		{"HttpSlowBudgetBurn", "More requests are slow than the objective allows.", "requests took longer than 0.5 s", "99%",
+		{"HttpSlowBudgetBurn", "%s of the requests to shop/orders took longer than 0.5 s in the last %s.", "requests took longer than 0.5 s",
+			"First see which route, and whether there is more load than usual. If it began with a release, roll that back.", "99%",
 			slow, [4]float64{.5, .1, .04, .02}, [4]string{"50%", "10%", "4%", "2%"}, .005},
 	}
 	// Beside a thousand requests a minute, an instance a minute that answers 50 with 500, and dies.
@@ -236,14 +257,16 @@ func budgetStories() (list []story) {
 		sample(`http_server_request_duration_seconds_count{`+of(1)+`,http_response_status_code="500"}`, "90000x19 _x25 90000x100"))
 	at := [4]string{"10m", "30m", "80m", "4h"}
 	severity := [4]string{"critical", "critical", "warning", "warning"}
-	factor, lasts := [4]string{"14.4", "6", "3", "1"}, [4]string{"two days", "five days", "ten days", "thirty days"}
+	lasts := [4]string{"two days", "five days", "ten days", "thirty days"}
 	long, short := [4]string{"1h", "6h", "1d", "3d"}, [4]string{"5m", "30m", "2h", "6h"}
+	burn := func(k kind, n int, share string) alarm {
+		return alarm{fmt.Sprintf("severity=%s long=%s short=%s %s", severity[n], long[n], short[n], jobOnly), fmt.Sprintf(k.summary, share, long[n]),
+			fmt.Sprintf("shop/orders: %s of %s in the last %s. The objective is %s. At this rate the budget of thirty days lasts about %s, or less. %s",
+				share, k.what, long[n], k.objective, lasts[n], k.first), "health-slo?var-job=shop%2Forders"}
+	}
 	for _, k := range kinds {
 		for n := range at {
-			list = append(list, story{fmt.Sprintf("%s: %s is bad", k.alert, k.read[n]), k.input(k.shares[n]), at[n], k.alert, []alarm{{
-				fmt.Sprintf("severity=%s long=%s short=%s %s", severity[n], long[n], short[n], jobOnly), k.summary,
-				fmt.Sprintf("shop/orders: %s of %s in the last %s. The objective is %s. This is at least %s times the rate that it allows, so the budget of thirty days is gone within %s.",
-					k.read[n], k.what, long[n], k.objective, factor[n], lasts[n]), "health-slo?var-job=shop%2Forders"}}})
+			list = append(list, story{fmt.Sprintf("%s: %s is bad", k.alert, k.read[n]), k.input(k.shares[n]), at[n], k.alert, []alarm{burn(k, n, k.read[n])}})
 		}
 		list = append(list, story{k.alert + ": little is bad", k.input(k.quiet), "4h", k.alert, nil})
 	}
@@ -252,10 +275,7 @@ func budgetStories() (list []story) {
 		return join(spent("0+30x800", "0x800"), sample("health_peers_stay_duration_seconds_total{"+of(1)+"}", "0+15x800"), pod(of(1), life, "pass 800"))
 	}
 	return append(list,
-		story{"half of the time in a panic", stays("running 800"), "10m", "HealthReadyBudgetBurn", []alarm{{
-			"severity=critical long=1h short=5m " + jobOnly, kinds[0].summary,
-			"shop/orders: 50% of " + kinds[0].what + " in the last 1h. The objective is 99%. This is at least 14.4 times the rate that it allows, so the budget of thirty days is gone within two days.",
-			"health-slo?var-job=shop%2Forders"}}},
+		story{"half of the time in a panic", stays("running 800"), "10m", "HealthReadyBudgetBurn", []alarm{burn(kinds[0], 0, "50%")}},
 		story{"in a panic that a page has told", join(stays("running 800"), sample("health_panic{"+of(1)+"}", "1x800")), "10m", "HealthReadyBudgetBurn", nil},
 		story{"in a panic before a maintenance", join(spent("0+30x800", "0x800"), sample("health_peers_stay_duration_seconds_total{"+of(1)+"}", "0+15x800"), pod(of(1), "maintenance 800", "fail 800")), "4h", "HealthReadyBudgetBurn", nil},
 		story{"not ready in maintenance, in between", join(spent("0+30x99 3000x99 3000+30x600", "0x99 0+30x99 3000x600"), pod(of(1), "running 100, maintenance 100, running 600", "pass 800")),
@@ -264,10 +284,7 @@ func budgetStories() (list []story) {
 		story{"a full queue answers 503", http("503", .5, 10000), "4h", "HttpErrorBudgetBurn", nil},
 		story{"one of two requests in five minutes fails", http("500", .5, .05), "30m", "HttpErrorBudgetBurn", nil},
 		story{"another team's requests fail", http("500", .5, 10000)[7:], "30m", "HttpErrorBudgetBurn", nil},
-		story{"each of many answers its first requests with 500 and dies", crashing(), "60m", "HttpErrorBudgetBurn", []alarm{{
-			"severity=critical long=1h short=5m " + jobOnly, kinds[1].summary,
-			"shop/orders: 4.824% of requests were answered 5xx (503 not counted) in the last 1h. The objective is 99.9%. This is at least 14.4 times the rate that it allows, so the budget of thirty days is gone within two days.",
-			"health-slo?var-job=shop%2Forders"}}},
+		story{"each of many answers its first requests with 500 and dies", crashing(), "60m", "HttpErrorBudgetBurn", []alarm{burn(kinds[1], 0, "4.824%")}},
 		story{"what an old instance counted is not new after a gap", gap, "30m", "HttpErrorBudgetBurn", nil},
 		story{"no boundary at half a second", http("500", 0, 1000), "4h", "HttpSlowBudgetBurn", nil},
 	)
@@ -280,11 +297,11 @@ func requestStories() []story {
 	three := fleetOf(1, 3, "running 60", "pass 60")
 	return []story{
 		{"a request hangs on one of three", join(three, age(1, "0+30x60"), age(2, "0x60"), age(3, "1x60")), "5m", "HttpRequestsHung", []alarm{{
-			"severity=warning instance=1 " + jobOnly, "A request has hung on an instance for more than a minute.",
-			"The oldest request that 1 of shop/orders has not answered is 5m 0s old.", ""}}},
+			"severity=warning instance=1 " + jobOnly, "A request to an instance of shop/orders has waited for 5m 0s.",
+			"The oldest request that 1 of shop/orders has not answered is 5m 0s old. For a stream or a long poll that is normal. " + requestsHang, ""}}},
 		{"requests hang on two of three", join(three, age(1, "0+30x60"), age(2, "0+30x60"), age(3, "1x60")), "5m", "HttpRequestsHung", []alarm{{
-			"severity=critical " + jobOnly, "Requests hang on most instances of a service.",
-			"On 66.67% of the instances of shop/orders a request has been waiting for more than a minute. What never ends is in no latency.", ""}}},
+			"severity=critical " + jobOnly, "Requests hang on 66.67% of the instances of shop/orders.",
+			"On 66.67% of the instances of shop/orders a request has waited for more than a minute. Latency does not show it, because these requests have not ended. " + requestsHang, ""}}},
 		{"requests take half a minute", join(three, age(1, "30x60"), age(2, "30x60"), age(3, "30x60")), "20m", "HttpRequestsHung", nil},
 		{"a request hangs in a drain", join(pod(of(1), "draining 60", "fail 60"), age(1, "0+30x60")), "20m", "HttpRequestsHung", nil},
 	}
@@ -308,35 +325,32 @@ func queueStories() []story {
 	const one, all = "severity=warning instance=1 queue_name=jobs " + jobOnly, "severity=critical queue_name=jobs " + jobOnly
 	return []story{
 		{"one of three queues is full", join(queue(1, "95x100", works), queue(2, "5x100", works), queue(3, "5x100", works)), "6m", "QueueNearlyFull", []alarm{{
-			one, "A queue of an instance is nearly full.", "Queue jobs on 1 of shop/orders is 95% full.", ""}}},
+			one, "Queue jobs of an instance of shop/orders is 95% full.", "Queue jobs on 1 of shop/orders is 95% full. " + fillsUp, ""}}},
 		{"all queues are full", join(queue(1, "92x100", works), queue(2, "98x100", works)), "6m", "QueueNearlyFull", []alarm{{
-			all, "A queue is nearly full on most instances of a service.",
-			"Queue jobs of shop/orders is 95% full on average over the instances, and nearly full on most; what comes when it is full is refused.", ""}}},
+			all, "Queue jobs of shop/orders is 95% full on average.",
+			"Queue jobs of shop/orders is 95% full on average over the instances. That is more than 90%, or most of its queues are. " + fillsUp, ""}}},
 		{"two of three queues are full", join(queue(1, "95x100", works), queue(2, "95x100", works), queue(3, "5x100", works)), "6m", "QueueNearlyFull", []alarm{{
-			all, "A queue is nearly full on most instances of a service.",
-			"Queue jobs of shop/orders is 65% full on average over the instances, and nearly full on most; what comes when it is full is refused.", ""}}},
+			all, "Queue jobs of shop/orders is 65% full on average.",
+			"Queue jobs of shop/orders is 65% full on average over the instances. That is more than 90%, or most of its queues are. " + fillsUp, ""}}},
 		{"a queue is half full", queue(1, "50x100", works), "20m", "QueueNearlyFull", nil},
 		{"a full queue drains", drains, "20m", "QueueNearlyFull", nil},
 
 		{"a queue grows", queue(1, "40+1x100", works), "15m", "QueuePredictedFull", []alarm{{
-			one, "A queue will be full within half an hour.",
-			"Queue jobs on 1 of shop/orders grows. At the pace of the last quarter of an hour it will hold 130 items in half an hour. That is more than it can hold, and what comes then is refused.", ""}}},
+			one, "Queue jobs of an instance of shop/orders will be full in half an hour.",
+			"Queue jobs on 1 of shop/orders grows. At the rate of the last 15 minutes it would reach 130 items in half an hour, more than its capacity. " + fillsUp, ""}}},
 		{"a queue is steady", queue(1, "60x100", works), "30m", "QueuePredictedFull", nil},
 		{"a queue grows, far below", queue(1, "0+1.45x60", works), "10m", "QueuePredictedFull", nil},
 		{"a queue has grown", queue(1, "40+1x57 97x40", works), "34m", "QueuePredictedFull", nil},
 
 		{"one of two queues stands", join(queue(1, "5x100", stands), queue(2, "5x100", works)), "12m", "QueueStalled", []alarm{{
-			one, "Nothing is taken from a queue of an instance.",
-			"In queue jobs on 1 of shop/orders items wait, and for five minutes none has been taken.", ""}}},
+			one, "Nothing is taken from queue jobs of an instance of shop/orders.",
+			"Items wait in queue jobs on 1 of shop/orders, and for five minutes none has been taken. " + workersHang, ""}}},
 		{"both queues stand", join(queue(1, "5x100", stands), queue(2, "5x100", stands)), "12m", "QueueStalled", []alarm{{
-			all, "Nothing is taken from a queue on most instances of a service.",
-			"In queue jobs of shop/orders 10 items wait, and for five minutes most instances have taken none.", ""}}},
+			all, "10 items wait in queue jobs of shop/orders, and most instances take none.", "10" + mostTakeNone, ""}}},
 		{"two of three queues stand", join(queue(1, "5x100", stands), queue(2, "5x100", stands), queue(3, "0x100", works)), "12m", "QueueStalled", []alarm{{
-			all, "Nothing is taken from a queue on most instances of a service.",
-			"In queue jobs of shop/orders 10 items wait, and for five minutes most instances have taken none.", ""}}},
+			all, "10 items wait in queue jobs of shop/orders, and most instances take none.", "10" + mostTakeNone, ""}}},
 		{"one of three queues stands, and the others are idle", join(queue(1, "5x100", stands), queue(2, "0x100", stands), queue(3, "0x100", stands)), "12m", "QueueStalled", []alarm{{
-			all, "Nothing is taken from a queue on most instances of a service.",
-			"In queue jobs of shop/orders 5 items wait, and for five minutes most instances have taken none.", ""}}},
+			all, "5 items wait in queue jobs of shop/orders, and most instances take none.", "5" + mostTakeNone, ""}}},
 		{"each instance takes nothing and dies", crashing, "30m", "QueueStalled", nil},
 		{"another team's queue stands", sample(`queue_length{job="celery",instance="1",queue="mail"}`, "196x100"), "20m", "QueueStalled", nil},
 		{"a queue of this name is another team's", queue(1, "5x100", stands)[7:], "20m", "QueueStalled", nil},
@@ -383,23 +397,24 @@ func severalStories() (list []story) {
 		return sample("health_check_transitions_total{"+of(id)+`,health_check_name="database",health_check_state="fail"}`, "0+0.2x140")
 	})
 	const of4, name, jobs = "4 instances of shop/orders", "health_check_name=database", "queue_name=jobs"
-	befall("HealthInstanceNotReady", "40m", "", "Several instances are not ready, and no failing check says why.",
-		of4+" have not been ready for ten minutes, and none of their checks that take them out fails.", unready, well)
-	befall("HealthStartingTooLong", "40m", "", "Several instances do not get past their start.", of4+" have been starting for a quarter of an hour.", starting, well)
-	befall("HealthCheckFailing", "40m", name, "A check fails on several instances.", "Check database fails on "+of4+", and not on most others.", check("pass 20, fail 120"), check("pass 140"))
-	befall("HealthCheckStale", "40m", name, "A check no longer runs on several instances, or its evidence is old.",
-		"Check database on "+of4+" says nothing new; what it said last may be wrong by now.", check("pass 20, stale 120"), check("pass 140"))
-	befall("HealthCheckFlapping", "60m", name, "A check changes its state again and again on several instances.",
-		"Check database on "+of4+" has changed its state more than six times in half an hour.", flaps, well)
-	befall("HttpRequestsHung", "20m", "", "Requests hang on several instances.", "On "+of4+" a request has been waiting for more than a minute.", age("100x140"), age("0x140"))
-	befall("QueueNearlyFull", "20m", jobs, "A queue is nearly full on several instances.", "Queue jobs is more than 90% full on "+of4+".", queue("95x140", "0+300x140"), queue("5x140", "0+300x140"))
-	befall("QueuePredictedFull", "20m", jobs, "A queue will be full within half an hour on several instances.",
-		"Queue jobs of shop/orders grows. At the pace of the last quarter of an hour it will be full on 4 instances in half an hour, and what comes then is refused.", queue("35+1x140", "0+300x140"), queue("5x140", "0+300x140"))
-	befall("QueueStalled", "20m", jobs, "Nothing is taken from a queue on several instances.",
-		"In queue jobs on "+of4+" items wait, and for five minutes none has been taken there.", queue("5x140", "7x140"), queue("5x140", "0+300x140"))
+	befall("HealthInstanceNotReady", "40m", "", of4+" are not ready, and no failing check explains it.",
+		of4+" have not been ready for ten minutes. None of the checks that can take them out fails. First ask /ready?verbose of one: look for a core check with status unknown, or a time that stands still.", unready, well)
+	befall("HealthStartingTooLong", "40m", "", of4+" have been starting for 15 minutes.",
+		of4+" have been starting for 15 minutes, and get no traffic. First ask /startup of one: output says what it waits for.", starting, well)
+	befall("HealthCheckFailing", "40m", name, "Check database fails on "+of4+".",
+		"Check database fails on "+of4+", but not on most. First see what these share: a node, a zone or a version.", check("pass 20, fail 120"), check("pass 140"))
+	befall("HealthCheckStale", "40m", name, "Check database gives no new result on "+of4+".",
+		"Check database gives no new result on "+of4+", so its last result may be wrong. First see what these share: a node or a version. Then save /blackbox/now of one: it shows the call that hangs.", check("pass 20, stale 120"), check("pass 140"))
+	befall("HealthCheckFlapping", "60m", name, "Check database keeps changing its state on "+of4+".",
+		"Check database on "+of4+" has changed its state more than six times in half an hour. "+between, flaps, well)
+	befall("HttpRequestsHung", "20m", "", "Requests hang on "+of4+".", "On "+of4+" a request has waited for more than a minute. "+requestsHang, age("100x140"), age("0x140"))
+	befall("QueueNearlyFull", "20m", jobs, "Queue jobs is nearly full on "+of4+".", "Queue jobs is more than 90% full on "+of4+". "+fillsUp, queue("95x140", "0+300x140"), queue("5x140", "0+300x140"))
+	befall("QueuePredictedFull", "20m", jobs, "Queue jobs of shop/orders will be full on 4 instances in half an hour.",
+		"Queue jobs of shop/orders grows. At the rate of the last 15 minutes it will be full on 4 instances in half an hour. "+fillsUp, queue("35+1x140", "0+300x140"), queue("5x140", "0+300x140"))
+	befall("QueueStalled", "20m", jobs, "Nothing is taken from queue jobs on "+of4+".",
+		"Items wait in queue jobs on "+of4+", and for five minutes none has been taken there. "+workersHang, queue("5x140", "7x140"), queue("5x140", "0+300x140"))
 	maintained := func(id int) [][2]string { return pod(of(id), "maintenance 600", "fail 600") }
-	befall("HealthMaintenanceTooLong", "4h2m", "", "Instances have been in maintenance for more than four hours.",
-		"40% of the instances of shop/orders have taken no traffic for four hours, because somebody said so.", maintained, func(id int) [][2]string { return pod(of(id), "running 600", "pass 600") })
+	befall("HealthMaintenanceTooLong", "4h2m", "", tooLong, "40% of the instances of shop/orders have"+inMaintenance, maintained, func(id int) [][2]string { return pod(of(id), "running 600", "pass 600") })
 	list[len(list)-1].raised[0].labels = "severity=warning " + jobOnly
 	// The number goes up and down around the limit every two minutes. Everybody has an alert.
 	var moving [][2]string
@@ -415,22 +430,22 @@ func severalStories() (list []story) {
 	}
 	var three []alarm
 	for id := 1; id <= 3; id++ {
-		three = append(three, alarm{fmt.Sprintf("severity=warning instance=%d health_check_name=database %s", id, jobOnly), "A check fails on an instance.",
-			fmt.Sprintf("Check database fails on %d of shop/orders, and not on most others.", id), ""})
+		three = append(three, alarm{fmt.Sprintf("severity=warning instance=%d health_check_name=database %s", id, jobOnly), "Check database fails on an instance of shop/orders.",
+			fmt.Sprintf("Check database fails on %d of shop/orders, but not on most instances. Look at this instance, its node and its network. First ask its /status.json for the error.", id), ""})
 	}
 	return append(list, story{"three or four of ten", moving, "40m", "HealthCheckFailing", three})
 }
 
 func pipelineStories() []story {
-	silent := alarm{"severity=critical " + jobOnly, "A service has fallen silent without an orderly shutdown.",
-		"No metrics of shop/orders arrive, though the way to Prometheus works. Instances that vanished without an orderly shutdown: 2. They were killed, or they live and can't export. This alert ends after a day, even if nothing is better.", ""}
+	silent := alarm{"severity=critical " + jobOnly, "shop/orders has fallen silent without an orderly shutdown (instances: 2).",
+		"No metrics of shop/orders arrive, though those of other services do. Instances that vanished without an orderly shutdown: 2. First list its pods. If there are none, or they restart, the service is down. If they run, they can't export. No other alert about it can fire, and this one ends after a day in any case.", ""}
 	const board = "health-telemetry?var-job=otel-collector"
-	deaf := alarm{"severity=critical reason=silent job=otel-collector", "The collector has fallen silent.",
-		"otel-collector was heard of in the last day and is not now. Nothing that goes through it arrives, and no alert on that can be trusted.", board}
-	stuck := alarm{"severity=critical reason=queue job=otel-collector", "The collector does not get rid of its metrics.",
-		"otel-collector lives, but its queue of metrics does not move or is full. What waits arrives late; what a full queue refuses is lost.", board}
-	stuckOne := alarm{"severity=warning reason=queue instance=d job=otel-collector", "One of several collectors does not get rid of its metrics.",
-		"The queue of metrics of d of otel-collector does not move. Instances that send to it are heard late, and look dead.", board}
+	deaf := alarm{"severity=critical reason=silent job=otel-collector", "Collector otel-collector has fallen silent.",
+		"otel-collector sent its own metrics within the last day, and sends none now. Services that send through it are not seen, and no alert about them can fire. First see whether it runs: its pods, its log, its port 13133.", board}
+	stuck := alarm{"severity=critical reason=queue job=otel-collector", "Collector otel-collector can't send its metrics on.",
+		"otel-collector runs, but its queue of metrics does not move or is full. Metrics in the queue arrive late. A full queue refuses more. First read its log for the status code of the backend, and see whether the backend runs.", board}
+	stuckOne := alarm{"severity=warning reason=queue instance=d job=otel-collector", "One instance of collector otel-collector can't send its metrics on.",
+		"The queue of metrics of d of otel-collector does not move. Services that send to it look dead. First read its log for the status code of the backend.", board}
 	const c = `{job="otel-collector",instance="c"}`
 	const q = `{job="otel-collector",instance="c",data_type="metrics"}`
 	gone := fleetOf(1, 2, "running 40, gone 60", "pass 40, gone 60")
@@ -472,33 +487,34 @@ func pipelineStories() []story {
 		{"one of two is heard", join(pod(of(1), "running 40, gone 60", "pass 40, gone 60"), pod(of(2), "running 100", "pass 100"), collector), "26m", "HealthTelemetryAbsent", nil},
 
 		{"three services fall silent at once", join(gone, other("carts"), other("pay"), collector), "24m", "TelemetryPipelineDown", []alarm{{
-			"severity=critical reason=cut", "Many services have fallen silent at once.",
-			"No metrics of 3 services arrive, and they had no orderly shutdown. They can't reach the collector, or the nodes they run on are gone.", "health-telemetry"}}},
+			"severity=critical reason=cut", "3 services have fallen silent at once.",
+			"No metrics of 3 services arrive, and they did not shut down in order. They can't reach the collector, or their nodes are gone. First look at the nodes, and at what changed in network policies, DNS, certificates and endpoints.", "health-telemetry"}}},
 		{"two services fall silent at once", join(gone, other("carts"), collector), "24m", "TelemetryPipelineDown", nil},
 		{"the backend rejects", join(collector, sample("otelcol_exporter_send_failed_metric_points_total"+c, "0+100x100")), "20m", "TelemetryPipelineDown", []alarm{{
-			"severity=warning reason=rejected job=otel-collector", "The backend rejects metrics.",
-			"The backend of otel-collector rejects metrics for good, 1k points in five minutes. A service that sends them may be in no dashboard and no alert.", board}}},
+			"severity=warning reason=rejected job=otel-collector", "The backend of otel-collector rejects 1k metric points in five minutes.",
+			"The backend of collector otel-collector has rejected 1k points in five minutes, for good: the collector drops them. The service that sends them may be missing from all dashboards and alerts. First read the collector's log: it has the reason.", board}}},
 		{"the backend rejected once", join(collector, sample("otelcol_exporter_send_failed_metric_points_total"+c, "0x20 100x80")), "16m", "TelemetryPipelineDown", nil},
 		{"the collector falls silent", dead, "24m", "TelemetryPipelineDown", []alarm{deaf}},
 		{"the queue stands", full, "26m", "TelemetryPipelineDown", []alarm{stuck}},
 		{"one of two queues stands", join(collector, otherQueue), "26m", "TelemetryPipelineDown", []alarm{stuckOne}},
 		{"four of five queues stand", manyQueues, "26m", "TelemetryPipelineDown", []alarm{{"severity=warning reason=queue instances=several job=otel-collector",
-			"Several of the collectors do not get rid of their metrics.", "The queues of metrics of 4 instances of otel-collector do not move. Instances that send to them are heard late, and look dead.", board}}},
+			"4 instances of collector otel-collector can't send their metrics on.",
+			"The queues of metrics of 4 instances of otel-collector do not move. Services that send to them look dead. First read the log of one for the status code of the backend.", board}}},
 		{"the queue refuses", refuses, "10m", "TelemetryPipelineDown", []alarm{stuck}},
 		{"the collector works", collector, "30m", "TelemetryPipelineDown", nil},
 		{"the collector comes and goes", unsteady, "28m", "TelemetryPipelineDown", []alarm{{
-			"severity=critical reason=unsteady", "The collectors come and go.",
-			"In half an hour it began or ended 6 times that nothing got through. Services that are lost meanwhile are told late or never.", "health-telemetry"}}},
+			"severity=critical reason=unsteady", "The metrics pipeline stops again and again (6 changes in half an hour).",
+			"In half an hour the pipeline has stopped or started 6 times. A service that is lost in an interruption is reported late or never. First look why the collector's pod ended last: often it is OOMKilled.", "health-telemetry"}}},
 		{"the collector went twice", twice, "28m", "TelemetryPipelineDown", nil},
 		{"one collector replaces another", join(dead, sample(`otelcol_process_uptime_seconds_total{job="otel-collector",instance="d"}`, "_x41 0+30x60")), "30m", "TelemetryPipelineDown", nil},
 
 		{"exports fail", failures("0+1x100"), "30m", "TelemetryExportFailing", []alarm{{
-			"severity=warning telemetry_signal=traces error_type=Unavailable " + jobOnly, "Instances of a service can't hand over their telemetry.",
-			"1 instances of shop/orders fail to export traces: Unavailable.", "health-telemetry?var-job=shop%2Forders"}}},
+			"severity=warning telemetry_signal=traces error_type=Unavailable " + jobOnly, "shop/orders fails to export traces (instances: 1).",
+			"1 instances of shop/orders fail to export traces: Unavailable. First see whether other services fail too. If so, look at the collector, otherwise at the OTEL_EXPORTER_OTLP variables and the log of this service.", "health-telemetry?var-job=shop%2Forders"}}},
 		{"exports failed while the collector was away", failures("0x20 _x8 17x80"), "22m", "TelemetryExportFailing", nil},
 		{"a queue is full", lost("queue_full", "0+100x100"), "30m", "TelemetryItemsLost", []alarm{{
-			"severity=warning telemetry_signal=traces error_type=queue_full " + jobOnly, "Instances of a service make more telemetry than their collector takes.",
-			"1 instances of shop/orders lose traces before any export: queue_full.", "health-telemetry?var-job=shop%2Forders"}}},
+			"severity=warning telemetry_signal=traces error_type=queue_full " + jobOnly, "shop/orders loses traces before export (instances: 1).",
+			"1 instances of shop/orders lose traces before export, because their queue is full: queue_full. They make more than the collector takes. First see whether the collector is slow, otherwise sample.", "health-telemetry?var-job=shop%2Forders"}}},
 		{"a queue was full while the collector was away", lost("queue_full", "0x20 _x8 900x80"), "22m", "TelemetryItemsLost", nil},
 		{"items of failed exports are lost", lost("Unavailable", "0+100x100"), "30m", "TelemetryItemsLost", nil},
 		{"an export failed once", failures("0x50 1x60"), "30m", "TelemetryExportFailing", nil},
@@ -524,9 +540,13 @@ func canaryStories() []story {
 		"collectors otelcol_process_uptime_seconds_total",
 	} {
 		f := strings.Fields(l)
+		exporter := "service with health metrics"
+		if f[0] == "collectors" {
+			exporter = "collector"
+		}
 		for _, m := range f[1:] {
-			all = append(all, alarm{"severity=warning rule_group=otelhealth-" + f[0] + " metric=" + m, "The rules of a group see nothing.",
-				"No service with health metrics has a series called " + m + ", so no alert of otelhealth-" + f[0] + " can fire.", "health-telemetry"})
+			all = append(all, alarm{"severity=warning rule_group=otelhealth-" + f[0] + " metric=" + m, "Alerts of otelhealth-" + f[0] + " can't fire: " + m + " is missing.",
+				"No " + exporter + " exports " + m + ", so alerts of otelhealth-" + f[0] + " that read it can't fire. First look for the metric under another name.", "health-telemetry"})
 			there = append(there, [2]string{m + "{" + more[m] + of(1) + "}", "1x60"})
 		}
 	}
@@ -732,7 +752,7 @@ func TestClusters(t *testing.T) {
 	}
 	input = append(input, pod(in("west", 10), "running 100", "pass 100")...)
 	test := story{"west", input, "23m", "HealthCapacityLow", []alarm{{"severity=critical cluster=west namespace=shop " + jobOnly,
-		"Less than half of a service's instances are ready.", "10% of the expected instances of shop/orders (west, shop) are ready.",
+		"Only 10% of the instances of shop/orders (west, shop) are ready.", "10% of the expected instances of shop/orders (west, shop) are ready, less than half. " + lowFirst,
 		"health-service?var-job=shop%2Forders&var-cluster=west&var-namespace=shop"}}}.test()
 	test.Queries = pages("", nil, []testSample{{`{alertname="HealthCapacityLow",job="shop/orders",cluster="west"}`, 1}}, "23m", "40m").Queries
 	testRules(t, generated(t, "--group-labels", "cluster,namespace"), sampleStep, []testGroup{test})
@@ -745,17 +765,16 @@ func TestDesired(t *testing.T) {
 		return sample(`kube_deployment_spec_replicas{namespace="shop",deployment="orders",instance="ksm"}`, values)
 	}
 	four := fleetOf(1, 4, "running 100", "pass 100")
-	low := []alarm{{"severity=critical " + jobOnly, "Less than half of a service's instances are ready.", "40% of the expected instances of shop/orders are ready.", ""}}
+	capacity := []alarm{low("critical", "half", "40%")}
 	left := fleetOf(1, 3, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150")
 	crashed := join(pod(of(4), "running 20, gone 150", "pass 20, gone 150"), left, replicas("3x41 0x150"), collector)
-	none := []alarm{{"severity=critical " + jobOnly, "No instance of a service is ready.",
-		"No instance of shop/orders answers its readiness probe with 200, though some should be in service.", ""}}
+	none := []alarm{{"severity=critical " + jobOnly, "No instance of shop/orders is ready.", noneReady, ""}}
 	testRules(t, rules, sampleStep, []testGroup{
 		story{"all left in order, and nobody comes", join(left, replicas("3x200"), collector), "60m", "HealthNoReadyInstance", none}.test(),
 		story{"a job that was never heard", join(replicas("3x200"), collector), "60m", "HealthNoReadyInstance", nil}.test(),
 		story{"none is wanted any more", crashed, "30m", "HealthNoReadyInstance", nil}.test(),
 		story{"none is wanted any more, after a crash", crashed, "30m", "HealthTelemetryAbsent", nil}.test(),
-		story{"six never came", join(four, replicas("10x100")), "10m", "HealthCapacityLow", low}.test(),
+		story{"six never came", join(four, replicas("10x100")), "10m", "HealthCapacityLow", capacity}.test(),
 		story{"four are wanted", join(four, replicas("4x100")), "10m", "HealthCapacityLow", nil}.test(),
 		story{"nobody says", four, "10m", "HealthCapacityLow", nil}.test(),
 		story{"six in maintenance", join(four, fleetOf(5, 6, "maintenance 100", "fail 100"), replicas("10x100")), "10m", "HealthCapacityLow", nil}.test(),

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// inhibitions is a complete Alertmanager configuration with example rules. The alert with more
-// information silences the one with less.
+// inhibitions is a complete example of an Alertmanager configuration. An alert that explains another
+// inhibits it.
 func inhibitions(d dialect) string {
 	quoted := func(l string) string {
 		if strings.Contains(l, ".") {
@@ -34,10 +34,10 @@ func inhibitions(d dialect) string {
 		for _, l := range d.group {
 			source += "; " + quoted(l) + `=""`
 		}
-		pipeline += "  # A collector without these labels serves all of them.\n" + one(source, silence, "")
+		pipeline += "  # A collector without these labels serves all clusters.\n" + one(source, silence, "")
 	}
-	return `# An example: take its inhibit_rules into your Alertmanager's configuration, and
-# give the receivers what they lack. amtool check-config reads it as it is.
+	return `# An example. Copy its inhibit_rules to your Alertmanager's configuration, and complete the
+# receivers. It passes amtool check-config as it is.
 route:
   receiver: tickets
   group_by: [` + equal("alertname") + `]
@@ -48,17 +48,19 @@ receivers:
   - name: pager
   - name: tickets
 inhibit_rules:
-  # Who hears nothing knows nothing. No job in common: the collector is another job.
-  # What is still heard is still true, so only alerts on silence are kept back.
+  # While the pipeline is down, a silent service may be well. So this inhibits alerts on silence.
+  # Other alerts read data that has arrived, so they stay. "equal" has no job, because the
+  # collector's job is another.
 ` + pipeline +
+		"  # A silent service has no other alert.\n" +
 		one(`alertname="HealthTelemetryAbsent"`, `alertname=~"Health.+|Http.+|Queue.+"; alertname!="HealthTelemetryAbsent"`, equal()) +
-		`  # What nobody can use is not also slow, low or failing its checks.
+		`  # If no instance is ready, low capacity and single instances follow from it.
 ` + one(`alertname="HealthNoReadyInstance"`, `alertname=~"HealthCapacityLow|HealthInstanceNotReady|HealthStartingTooLong|HealthReadyBudgetBurn"`, equal()) +
 		one(`alertname=~"HealthCapacityLow|HealthPanic"; severity="critical"`, `alertname="HealthReadyBudgetBurn"`, equal()) +
-		`  # One check everywhere is one trouble.
+		`  # A check that fails on most instances has one cause.
 ` + one(`alertname="HealthDependencyDown"`, `alertname=~"HealthCheckFailing|HealthCheckFlapping|HealthCheckStale"`, equal("health_check_name")) +
-		`  # A queue from which nothing is taken is full soon.
+		`  # If nothing is taken from a queue, it is soon full.
 ` + one(`alertname="QueueStalled"; severity="critical"`, `alertname="QueueNearlyFull"; severity="critical"`, equal("queue_name")) +
-		`  # The same alert, less bad.
+		`  # The same alert with a lower severity.
 ` + one(`severity="critical"`, `severity="warning"`, equal("alertname", "health_check_name", "queue_name"))
 }

@@ -26,7 +26,8 @@ func ruleProblems(d dialect, groups []group, pages fs.FS) (problems []string) {
 		}
 	}
 	camel := regexp.MustCompile(`^([A-Z][a-z0-9]+)+$`)
-	summary := regexp.MustCompile(`^[A-Z][^{}]*\.$`)
+	summary := regexp.MustCompile(`^([A-Z]|\{\{ \$).*\.$`)
+	subject := regexp.MustCompile(`\$labels\.(job|instance)`)
 	for _, g := range groups {
 		bad := func(r rule, what string) { problems = append(problems, g.name+": "+r.record+r.alert+": "+what) }
 		if len(g.rules) > 20 {
@@ -61,7 +62,12 @@ func ruleProblems(d dialect, groups []group, pages fs.FS) (problems []string) {
 			case !slices.Contains([]string{"critical", "warning"}, r.severity):
 				bad(r, "severity "+r.severity)
 			case !summary.MatchString(r.summary):
-				bad(r, "the summary has a template, no capital or no full stop: "+r.summary)
+				bad(r, "the summary has no capital or no full stop: "+r.summary)
+			// A title has no room for an instance with its pod and node.
+			case slices.Contains(subject.FindAllString(r.summary, -1), "$labels.instance"):
+				bad(r, "the summary names the instance: "+r.summary)
+			case subject.MatchString(r.description) != subject.MatchString(r.summary):
+				bad(r, "the summary does not name the job: "+r.summary)
 			case !strings.Contains(r.description, "{{ $"):
 				bad(r, "the description has no template")
 			}
@@ -165,7 +171,9 @@ func TestRulesLintFinds(t *testing.T) {
 		"CamelCase":         func(r *rule) { r.alert = "Health_No_Ready" },
 		"severity":          func(r *rule) { r.severity = "page" },
 		"severity info":     func(r *rule) { r.severity = "info" }, // info notifies nobody
-		"the summary":       func(r *rule) { r.summary = "nobody is ready" },
+		"no capital":        func(r *rule) { r.summary = "nobody is ready" },
+		"not name the job":  func(r *rule) { r.summary = "Nobody is ready." },
+		"the instance":      func(r *rule) { r.summary = "{{ $value }} of {{ $labels.instance }}." },
 		"no template":       func(r *rule) { r.description = "Nobody is ready." },
 		"no runbook":        func(r *rule) { r.alert = "HealthNobodyKnows" },
 		"no alert has":      func(r *rule) { r.alert = "HealthNobodyKnows" },

@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// last is the newest value of a metric for each instance, if it is fresh. Other labels, such as a
-// pod's name or a scope, don't split an instance.
+// last is the newest value of a metric for each instance, if it is fresh. Series of one instance that differ
+// in other labels, such as a pod's name or a scope, count as one.
 func last(by, selector string) string {
 	return fmt.Sprintf("max by (%s) (last_over_time(%s[%s]))", by, selector, fresh)
 }
@@ -34,13 +34,13 @@ var (
 
 // instances are counts by job.
 //
-// The last export of an orderly shutdown says draining. So the instances lost in the last hour are
-// those with another last state. A scale to zero and a rollout lose none. A process that crashes
-// again and again is lost each time under a new name. max1h bounds that number. It ignores the
-// surge of a rollout, because a surge is shorter than five minutes.
+// The last export of an orderly shutdown has the state draining. An instance of the last hour with another
+// last state is lost. A scale to zero and a rollout lose none. A process that crashes again and again is lost
+// each time under a new name, so max1h bounds that number. max1h ignores the surge of a rollout, because a
+// surge is shorter than five minutes.
 //
-// A scrape may miss the drain. But the target of a pod that ended in order vanishes, and that of a
-// killed one stays and is down. So of scraped jobs only instances that are down are lost.
+// A scrape may miss the drain. But the target of a pod that ended in order vanishes. The target of a killed
+// one stays, and is down. So an instance of a scraped job is lost only if its target is down.
 func (d dialect) instances(desired string) []rule {
 	out := []rule{
 		{record: "job:health_instances:count",
@@ -51,8 +51,8 @@ func (d dialect) instances(desired string) []rule {
 			expr: "sum by (job) (" + lifecycle("running") + ")"},
 		{record: "job:health_instances_starting:count",
 			expr: "sum by (job) (" + lifecycle("starting") + ")"},
-		// An instance of a crash loop is heard for two minutes after its end, so it does not count
-		// before it is five minutes old.
+		// An instance counts after five minutes, because one that crashes again and again is still heard for
+		// two minutes after each end.
 		{record: "job:health_instances_settled:count",
 			expr: "count by (job) (" + last(perInstance, `health_probe_status{health_probe_name="readiness",health_probe_state="pass"}`) + ` and on (job, instance) health_probe_status{health_probe_name="readiness",health_probe_state="pass"} offset 5m)`},
 		{record: "job:health_instances:max1h",
@@ -62,14 +62,15 @@ func (d dialect) instances(desired string) []rule {
 		{record: "job:health_instances_down:count",
 			expr: "count by (job) (" + gone("1h") + " and on (job, instance) up == 0)"},
 		{record: "job:health_instances_lost:count1h", expr: lost("1h", "max_over_time(job:health_instances_down:count[1h])")},
-		// Lost and not replaced. A replacement makes the job complete again.
+		// Lost and not replaced. With a replacement the job is complete again.
 		{record: "job:health_instances_missing:count",
 			expr: "(" + lost("5m", "job:health_instances_down:count") + " or last_over_time(job:health_instances_missing:count[" + fresh + "]))" +
 				" unless on (job) (job:health_instances_in_service:count >= on (job) job:health_instances:max1h)" +
 				" and on (job) last_over_time(job:health_instances:count[" + remembered + "])"},
-		// 1 means: no instance is in service or starting, as many have said so as there were, and
-		// none was killed without a replacement. An earlier crash does not turn a scale to zero or
-		// a maintenance into an outage, and an earlier rollout does not hide a killed successor.
+		// 1 means three things: no instance is in service or starting; as many instances have reported
+		// draining or maintenance as there were; none was killed without a replacement. An earlier crash does
+		// not turn a scale to zero or a maintenance into an outage. An earlier rollout does not hide that a
+		// new instance was killed.
 		{record: "job:health_instances_left:bool",
 			expr: "(job:health_instances_in_service:count + on (job) job:health_instances_starting:count == bool 0) * on (job) (" +
 				`(count by (job) (max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[1h])) == 1)` +
@@ -80,46 +81,46 @@ func (d dialect) instances(desired string) []rule {
 	// A job in its first five minutes has no max1h.
 	expected := recent + " < on (job) job:health_instances:max1h or job:health_instances:max1h and on (job) job:health_instances_in_service:count" +
 		" or job:health_instances_in_service:count unless on (job) job:health_instances:max1h"
-	if desired != "" { // instances in maintenance are desired, but not now
+	if desired != "" { // the desired number includes instances in maintenance, so subtract them
 		out = append(out, rule{record: "job:health_instances_desired:count", expr: fmt.Sprintf("max by (%s) (%s)", strings.Join(d.grouped([]string{"job"}), ", "), desired), foreign: true})
 		expected = "(job:health_instances_desired:count - on (job) (sum by (job) (" + lifecycle("maintenance") + ") or 0 * job:health_instances_desired:count)) or " + expected
 	}
 	return append(out, rule{record: "job:health_instances_expected:count", expr: expected},
-		// At most 1. A killed instance counts as ready until it is missed, beside its successor.
+		// At most 1, because a killed instance counts as ready beside its replacement until its data is old.
 		rule{record: "job:health_ready:ratio",
 			expr: "clamp_max(job:health_instances_ready:count / on (job) (job:health_instances_expected:count > 0), 1)"})
 }
 
-// gone are the instances whose last state in the window is old and not a planned one.
+// gone are the instances that are no longer heard, and whose last state in the window was not a planned one.
 func gone(window string) string {
 	return `((max by (job, instance) (last_over_time(health_lifecycle_status{health_lifecycle_state=~"draining|maintenance"}[` + window + `])) == 0)
 		unless on (job, instance) ` + lifecycle("running") + ")"
 }
 
-// lost counts a job's instances that are gone. Of a scraped job it is the number of its targets that
-// are down.
+// lost counts a job's instances that are gone. For a scraped job it counts the targets that are down.
 func lost(window, down string) string {
 	return "(count by (job) (" + gone(window) + ") unless on (job) last_over_time(job:health_scraped:group[1h]) or " + down + ")"
 }
 
-// An objective is a share of good time or good requests. The budget is the rest. The rules record
-// bad and all over five minutes per job, and longer windows add these up, because reading three
-// days of every instance's series twice a minute is too expensive.
+// An objective is a share of good time or good requests. The budget is the rest. The rules record the rates
+// of bad and of all over five minutes by job. Longer windows add these up, because it would be too expensive
+// to read three days of every instance's series twice a minute.
 type objective struct {
 	group    string
 	alert    string
 	ratio    string // name of the recorded ratio, without the window
 	bad, all string // names of the recorded rates
 	record   []rule
-	budget   float64 // the dashboards draw it, too
-	atLeast  int     // with fewer bad events in the long window, a share means nothing
-	summary  string
-	what     string // the subject of the share
+	budget   float64 // the dashboards draw it too
+	atLeast  int     // if there are fewer bad events in the long window, a share means nothing
+	summary  string  // %s is the long window
+	what     string  // after the share, in the description
+	first    string  // the first thing to do
 	inputs   []string
 	most     string // recorded share of the instances that take part; if given, a page needs most
 }
 
-// Leave out instances that were not running at some time in the window.
+// notOut5m leaves out instances that were not running at some time in the window.
 const notOut5m = ` unless on (job, instance) min by (job, instance) (min_over_time(health_lifecycle_status{health_lifecycle_state="running"}[5m])) == 0`
 
 func (d dialect) readyObjective() objective {
@@ -132,15 +133,16 @@ func (d dialect) readyObjective() objective {
 		bad: "job:health_ready_failed:rate5m", all: "job:health_ready_observed:rate5m",
 		// If one of ten instances is down, the other nine carry the load and no request fails.
 		budget:  budget(d.settings.ready),
-		summary: "Instances are not ready for more time than the objective allows.",
-		what:    "the instances' time in service was spent not ready, or in a panic",
+		summary: "Instances of {{ $labels.job }} were not ready for {{ $value | humanizePercentage }} of the last %s.",
+		what:    "the instances' time in service was spent not ready, or ready only because most peers failed too",
+		first:   "First see on which instances. If it is one, look at that one. If it is all, look at what they share.",
 		inputs:  []string{"health_probe_state_duration_seconds_total", "health_lifecycle_status"},
 		// A minority that is not ready is a ticket, and other alerts raise it.
 		most: "job:health_ready_affected:ratio5m",
 		record: []rule{
 			{record: "job:health_ready_observed:rate5m", expr: "sum by (job) " + all},
 			{record: "job:health_ready_failed:rate5m", expr: "sum by (job) " + failed + " or 0 * job:health_ready_observed:rate5m"},
-			// Of all in service. A successor was not running for five minutes, but it serves.
+			// Divide by all in service. A new instance has not been running for five minutes, but it serves.
 			{record: "job:health_ready_affected:ratio5m",
 				expr: "(count by (job) (" + failed + " > 0) or 0 * job:health_ready_observed:rate5m) / on (job) (job:health_instances_in_service:count > 0)"},
 		},
@@ -155,10 +157,10 @@ func (d dialect) counts(metric, matchers, window string) string {
 	return fmt.Sprintf("rate(%s_count{%s}[%s])", metric, matchers, window)
 }
 
-// growth is the rate by job of a series of a histogram over five minutes, with what a new series
-// begins with. rate() does not see that, so it would miss every error of a process that answers some
-// and dies. A series is new if its instance is, or if the instance was heard before without it. So
-// what a process has counted for days is not new after a gap. f makes a number of a histogram.
+// growth is the rate by job of a histogram's series over five minutes. It includes the first value of a new
+// series. rate() does not, so it would miss every error of a process that answers a few requests and dies. A
+// series is new if its instance is new, or if the instance was heard before without it. So after a gap in the
+// data, what a process has counted for days is not new. f makes a number of a histogram.
 func growth(series string, f func(string) string) string {
 	const born = `max by (job, instance) (health_lifecycle_status{health_lifecycle_state="running"} offset 5m) or
 		sum by (job, instance) (last_over_time(health_probe_state_duration_seconds_total{health_probe_name="readiness"}[5m])) < 600`
@@ -176,8 +178,8 @@ func (d dialect) requests(metric, matchers string) string {
 // percent formats the objective.
 func (o objective) percent() string { return fmt.Sprintf("%g%%", 100*(1-o.budget)) }
 
-// A full queue answers 503 on purpose, and its own alerts report that. A drain does, too. So 503 is
-// not an error here and in the dashboards.
+// A full queue and a drain answer 503 on purpose, and other alerts report them. So 503 is not an error here,
+// nor in the dashboards.
 const failedRequests = `http_response_status_code=~"5..",http_response_status_code!="503"`
 
 func (d dialect) errorObjective() objective {
@@ -186,8 +188,9 @@ func (d dialect) errorObjective() objective {
 		group: "otelhealth-error-budget", alert: "HttpErrorBudgetBurn", ratio: "job:http_server_requests:error_ratio",
 		bad: "job:http_server_requests_failed:rate5m", all: "job:http_server_requests:rate5m",
 		budget: budget(d.settings.errors), atLeast: 10,
-		summary: "More requests fail than the objective allows.",
+		summary: "{{ $value | humanizePercentage }} of the requests to {{ $labels.job }} failed in the last %s.",
 		what:    "requests were answered 5xx (503 not counted)",
+		first:   "First see which route and which code. If it began with a release, roll that back.",
 		inputs:  []string{d.part(m, "_count")},
 		record: []rule{
 			{record: "job:http_server_requests:rate5m", expr: d.requests(m, "")},
@@ -197,8 +200,8 @@ func (d dialect) errorObjective() objective {
 	}
 }
 
-// le="0.5" has the same text by OTLP, scrape and remote write. le="1" does not. Without this
-// boundary a histogram has no slow requests here, rather than only slow ones.
+// slowObjective uses the boundary 0.5, because le="0.5" has the same text by OTLP, scrape and remote write,
+// and le="1" does not. A histogram without this boundary has no slow requests here, rather than only slow ones.
 func (d dialect) slowObjective() objective {
 	const m = "http_server_request_duration_seconds"
 	fast := growth(m+`_bucket{le="0.5"}`, func(n string) string { return n })
@@ -214,8 +217,9 @@ func (d dialect) slowObjective() objective {
 		group: "otelhealth-slow-budget", alert: "HttpSlowBudgetBurn", ratio: "job:http_server_slow:ratio",
 		bad: "job:http_server_slow:rate5m", all: "job:http_server_slow_observed:rate5m",
 		budget: budget(d.settings.slow), atLeast: 10,
-		summary: "More requests are slow than the objective allows.",
+		summary: "{{ $value | humanizePercentage }} of the requests to {{ $labels.job }} took longer than 0.5 s in the last %s.",
 		what:    "requests took longer than 0.5 s",
+		first:   "First see which route, and whether there is more load than usual. If it began with a release, roll that back.",
 		inputs:  []string{boundary},
 		record: []rule{
 			// Not job:http_server_requests:rate5m, because another group records it, and it may be
@@ -233,9 +237,9 @@ func (d dialect) part(metric, part string) string {
 	return metric + part
 }
 
-// burns are the multi-window burn rates of the SRE workbook. Each has a speed of the burn, a long
-// window to be significant, and a short one to end the alert soon. None waits for long, because an
-// outage that ends meanwhile would be told first after its end.
+// burns are the multi-window burn rates of the SRE workbook. Each has a burn rate, a long window, so that it
+// is significant, and a short one, so that the alert ends soon. The waits are short, because otherwise an
+// outage could be over before its first alert.
 var burns = []struct {
 	long, short string
 	factor      float64
@@ -249,11 +253,11 @@ var burns = []struct {
 	{"3d", "6h", 1, 5 * time.Minute, "warning", "thirty days"},
 }
 
-// told are the pages of a service that explain a burn.
+// told are the pages that explain a burn of the same service.
 const told = "HealthNoReadyInstance|HealthPanic|HealthCapacityLow|HealthDependencyDown|HealthStartingTooLong|HealthTelemetryAbsent"
 
-// untold leaves out a burn if its cause was told in the short window: by another page, or by a
-// faster burn. So no burn is first heard after the end of an outage that was.
+// untold leaves out a burn if another page or a faster burn has fired within the short window. So after an
+// outage that had a page, no burn fires late.
 func untold(alert string, n int) string {
 	firing := func(matchers string) string {
 		return " unless on (job) max_over_time(ALERTS{alertstate=\"firing\"," + matchers + "}[" + burns[n].short + "])"
@@ -305,9 +309,9 @@ func (d dialect) budgetRules(o objective) group {
 		expr += untold(o.alert, n)
 		g.rules = append(g.rules, rule{alert: o.alert, expr: expr, wait: b.wait, severity: b.severity,
 			labels:  [][2]string{{"long", b.long}, {"short", b.short}},
-			summary: o.summary, dashboard: "health-slo",
-			description: fmt.Sprintf("{{ $labels.job }}: {{ $value | humanizePercentage }} of %s in the last %s. The objective is %s. This is at least %g times the rate that it allows, so the budget of thirty days is gone within %s.",
-				o.what, b.long, o.percent(), b.factor, b.gone)})
+			summary: fmt.Sprintf(o.summary, b.long), dashboard: "health-slo",
+			description: fmt.Sprintf("{{ $labels.job }}: {{ $value | humanizePercentage }} of %s in the last %s. The objective is %s. At this rate the budget of thirty days lasts about %s, or less. %s",
+				o.what, b.long, o.percent(), b.gone, o.first)})
 	}
 	g.rules = append(g.rules, d.canary(o.group, o.inputs...))
 	return g

@@ -30,8 +30,8 @@ func (d dialect) template(text string) string {
 	return text
 }
 
-// who looks up pod, namespace, node and version of an instance. It is a query in the text and no join in the
-// rule, because a join fails if an instance has two of them, and then nobody is alerted.
+// who looks up pod, namespace, node and version of an instance. It is a query in the text, not a join in
+// the rule: a join fails if an instance has two versions, for example, and then no alert fires.
 func (d dialect) who() string {
 	matchers, values := "job=%q,instance=%q", "$labels.job $labels.instance"
 	for _, l := range d.group {
@@ -45,7 +45,7 @@ func (d dialect) who() string {
 	return text + "{{ end }}"
 }
 
-// link returns the URL of the alert's dashboard. A job's name contains a slash.
+// link returns the URL of the alert's dashboard. It escapes the job, because a job's name has a slash.
 func (d dialect) link(r rule) string {
 	if r.dashboard == "" {
 		r.dashboard = "health-service"

@@ -14,8 +14,8 @@ func TestTexts(t *testing.T) {
 			pod(of(2)+more, "running 100", "pass 100"), checked(of(2)+more, "database", "core", "pass 100"))
 	}
 	want := func(who, cluster, more string) []alarm {
-		return []alarm{{"severity=warning instance=1 health_check_name=database " + more + jobOnly, "A check fails on an instance.",
-			"Check database fails on 1" + who + " of shop/orders" + cluster + ", and not on most others.", ""}}
+		return []alarm{{"severity=warning instance=1 health_check_name=database " + more + jobOnly, "Check database fails on an instance of shop/orders" + cluster + ".",
+			"Check database fails on 1" + who + " of shop/orders" + cluster + ", but not on most instances. Look at this instance, its node and its network. First ask its /status.json for the error.", ""}}
 	}
 	const named = ", pod orders-7d9, namespace shop, node node-3, version 1.2"
 	testRules(t, generated(t), sampleStep, []testGroup{
