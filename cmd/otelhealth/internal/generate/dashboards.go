@@ -17,9 +17,9 @@ import (
 // board is a dashboard in our form.
 type board struct {
 	uid, title, about string
-	from, refresh     string // start of the time range; how often to ask again, at most once a point of it
+	from, refresh     string // start of the time range; refresh interval, at least the time between two points
 	variables         []string
-	transitions       bool // marks them; elsewhere they are too many, or a panel shows them
+	transitions       bool // mark transitions; on other boards there are too many, or a panel shows them
 	rows              []row
 }
 
@@ -122,27 +122,27 @@ func (b board) variableList(d dialect) (list []cog.Builder[dashboard.VariableMod
 	}
 	many := func(v *dashboard.QueryVariableBuilder) *dashboard.QueryVariableBuilder { return some(v).AllValue(".+") }
 	list = append(list,
-		dashboard.NewDatasourceVariableBuilder("datasource").Label("Metrics").Type("prometheus").Description("A Prometheus, or what speaks as one."),
-		dashboard.NewDatasourceVariableBuilder("traces").Label("Traces").Type("tempo").Description("A Tempo. Only the rows of traces, which are folded, want one."))
+		dashboard.NewDatasourceVariableBuilder("datasource").Label("Metrics").Type("prometheus").Description("A Prometheus, or a backend with its HTTP API."),
+		dashboard.NewDatasourceVariableBuilder("traces").Label("Traces").Type("tempo").Description("A Tempo. Only the folded rows of traces need one."))
 	for n, l := range d.group {
-		v := many(values(variableOf(l), l, "Keeps jobs of one name apart.", groupSelector(d.group[:n]), l)).AllValue(".*")
+		v := many(values(variableOf(l), l, "Separates jobs of the same name.", groupSelector(d.group[:n]), l)).AllValue(".*")
 		list = append(list, v)
 	}
 	group := groupSelector(d.group)
 	list = append(list,
-		some(values("job", "Service", "service.namespace/service.name", group, "job")), // All is the list, because other teams have jobs, too
+		some(values("job", "Service", "service.namespace/service.name", group, "job")), // All is this list, not .+, because other teams have jobs too
 		many(values("instance", "Instance", "service.instance.id", "health_probe_status{@job}", "instance")))
 	for _, name := range b.variables {
 		switch name {
 		case "check":
 			list = append(list, many(values("check", "Check", "health.check.name", "health_check_status{@own}", "health_check_name")))
 		case "latency":
-			list = append(list, values("latency", "Latency check", "The check whose limits are drawn among the latencies. The value is the app's own.",
+			list = append(list, values("latency", "Latency check", "The check whose limits and value are drawn in the panel of latencies.",
 				"health_check_limit{@own}", "health_check_name").Current(option("latency", "latency")))
 		case "collector":
 			list = append(list, many(values("collector", "Collector", "service.name of the collectors", "otelcol_process_uptime_seconds_total", "job")))
 		case "service":
-			list = append(list, many(values("service", "", "The job without its namespace, which is how traces call it.", "health_probe_status{@job}", "job")).AllValue("").
+			list = append(list, many(values("service", "", "The job without its namespace, as in traces.", "health_probe_status{@job}", "job")).AllValue("").
 				Regex(`/(?:.*\/)?(.+)/`).Hide(dashboard.VariableHideHideVariable))
 		default:
 			return nil, fmt.Errorf("unknown variable %q", name)
@@ -177,14 +177,14 @@ func (b board) annotationList(d dialect) (list []cog.Builder[dashboard.Annotatio
 	}{
 		{"Transitions of checks", `max by (job, health_check_name) (health_check_last_transition_timestamp_seconds{@own}) * 1000`,
 			"{{health_check_name}} changed", "{{job}}", "purple", b.transitions, true},
-		// Where an alert begins. Regions of several alerts on each other would paint all panels red.
+		// Only the moment when an alert begins. Overlapping regions would colour all panels red.
 		{"Alerts that begin", `group by (alertname, severity, job) (ALERTS{alertstate="firing",@alerts}) unless on (alertname, severity, job) ALERTS{alertstate="firing",@alerts} offset $__interval`,
 			"{{alertname}} fires", "{{severity}} {{job}}", "red", true, false},
-		// A process that is younger than a step, and than its first export. Its age says so, because
-		// after a gap in the data everything would look new. All of a service are one mark.
+		// A process younger than a step and its first export. The query reads its age, because after a gap in
+		// the data every process would look new. All instances of a service have one mark.
 		{"Restarts", `count by (job, service_version) ((sum by (job, instance) (health_probe_state_duration_seconds_total{@own,health_probe_name="readiness"}) < $__interval_ms / 1000 + 60)` +
 			` * on (job, instance) group_left (service_version) (topk by (job, instance) (1, target_info{@own}) or on (job, instance) group by (job, instance) (` + eachInstance + `)))`,
-			"{{job}} {{service_version}} started", "instances of {{job}} began within this time", "blue", true, false},
+			"{{job}} {{service_version}} started", "instances of {{job}} started within this time", "blue", true, false},
 	} {
 		expr, err := d.expr(a.expr)
 		if err != nil {

@@ -1,10 +1,10 @@
 package generate
 
-// Now is the rules' window for fresh data. A drained instance keeps its last sample for that long,
-// but nobody misses it.
+// An instance counts while its data is fresh, as in the rules. One that has drained keeps its last sample for
+// that long, so leave it out.
 var (
 	leaving = " unless on (job, instance) " + last(perInstance, `health_lifecycle_status{@own,health_lifecycle_state="draining"}`) + " == 1"
-	// ready is 1 for each ready instance, and 0 for the others.
+	// ready is 1 for each ready instance, and 0 for each other one.
 	ready = "(" + last(perInstance, `health_probe_status{@own,health_probe_name="readiness",health_probe_state=~"pass|warn"}`) + leaving + ")"
 	// readyShare is the share of a job's instances that are ready: of the instances that send data,
 	// or of the expected ones, if that is less. It is absent if all drain.
@@ -13,8 +13,8 @@ var (
 	failing    = "(" + last(perCheck, `health_check_status{@own,health_check_state="fail"}`) + " == 1" + leaving + ")"
 )
 
-const readyAbout = "Instances that answer 200 at /ready; all that send data; and how many of the whole service are expected, as the alerts have it: more than send data means that some have gone. " +
-	"Draining ones are not counted. The last reads the recording rules in grafana/alerts."
+const readyAbout = "How many instances answer 200 at /ready (ready), how many send data (of), and how many the alerts expect of the whole service (expected). If fewer send data than are expected, some have gone. " +
+	"Draining instances are not counted. The expected number needs the recording rules in grafana/alerts."
 
 func readyOf() []query {
 	return []query{
@@ -37,39 +37,39 @@ func fleet() board {
 	}
 	return board{
 		uid: "health-fleet", title: "Health / Fleet", from: "now-1h", refresh: "30s",
-		about: "All services at a glance: who is ready, who is not, and who says nothing.",
+		about: "All services: which are ready, which are not, and which are silent.",
 		rows: []row{
 			{id: 100, title: "Now", panels: []panel{
-				count(1, "Services ready", "Services all of whose instances are ready, and of which none has gone that should be there.",
+				count(1, "Services ready", "Services with all expected instances ready.",
 					`count(`+readyShare+` == 1) or 0 * count(`+heard+`)`, green),
-				count(2, "Services degraded", "Services of which some instances are ready, and some are not or have gone.",
+				count(2, "Services degraded", "Services with some expected instances ready, and some not ready or gone.",
 					`count(`+readyShare+` < 1 and `+readyShare+` > 0) or 0 * count(`+heard+`)`, yellow),
-				count(3, "Services down", "Services without a single ready instance, for any reason: maintenance counts.",
+				count(3, "Services down", "Services without a ready instance, for any reason, also for maintenance.",
 					`count(`+readyShare+` == 0) or 0 * count(`+heard+`)`, red),
-				count(4, "Services silent", "Services that sent data within the time range, and nothing in the last two minutes. Whether they run is not known. One that drained as a whole is not among them.",
+				count(4, "Services silent", "Services that sent data within the time range, and none in the last two minutes. They may run or not. A service whose instances all drained is not counted.",
 					`count(`+silentJobs+`) or 0 * count(`+seen+`)`, purple),
-				count(5, "Checks failing", "Checks that fail on at least one instance, each counted once a service.",
+				count(5, "Checks failing", "Checks that fail on at least one instance. A check counts once for each service.",
 					`count(group by (job, health_check_name) (`+failing+`)) or 0 * count(`+heard+`)`, orange),
 				{id: 6, title: "Instances ready", about: readyAbout, unit: "short", w: 4, h: 4, view: plain(),
 					links: []link{allServices}, queries: readyOf()},
 			}},
 			{id: 101, title: "History", panels: []panel{
 				{id: 10, title: "Readiness of services", w: 24, h: 8, view: timeline(), states: shareStates, unit: "percentunit", noData: "no telemetry",
-					about: "The smallest share that was ready, in each step, of the instances that should be in service: instances that have gone are missed. Blue: none should be, for maintenance, a start or a drain. Grey: there was no data. Reads the recording rules in grafana/alerts, as the alerts do.",
+					about: "The smallest share of the expected instances that was ready in each step. An instance that has gone is still expected. Blue: none is expected, because of maintenance, a start or a drain. Grey: no data. Needs the recording rules in grafana/alerts.",
 					links: []link{toService}, queries: []query{{legend: "{{job}}",
 						expr: orSilent(`min by (job) (min_over_time(job:health_ready:ratio{@job}[$__rate_interval])) or 2 + 0 * max by (job) (max_over_time(job:health_instances:count{@job}[$__rate_interval]))`, "job", "job:health_instances:count{@job}")}}},
 				{id: 11, title: "Instances not ready", about: "Instances that send data and are neither ready nor draining, by service.", unit: "short", w: 12, h: 8, view: stacked(),
 					links: []link{toService}, queries: []query{{legend: "{{job}}",
 						expr: `count by (job) (` + ready + ` == 0) or 0 * ` + heard}}},
 				{id: 12, title: "Instances, and the most of the last hour", unit: "short", w: 12, h: 8, view: lines(), dashed: []string{"most of"}, unnamed: true,
-					about: "Where the line is below its dashed one, instances have gone: no ratio over the others shows that. Reads recording rules.",
+					about: "If a line is below its dashed line, instances have gone. A ratio over the remaining instances does not show that. Needs the recording rules in grafana/alerts.",
 					links: []link{toService}, queries: []query{
 						{expr: `job:health_instances:count{@job}`, legend: "{{job}}"},
 						{expr: `job:health_instances:max1h{@job}`, legend: "{{job}}, most of an hour"}}},
 			}},
 			{id: 102, title: "Services", panels: []panel{
 				{id: 20, title: "Services", w: 24, h: 10, view: rows("Ready", false), unit: "short",
-					about: "Each service of the time range, the worst first. One that has fallen silent is not ready for all that is known. A click on a service leads to its own dashboard.",
+					about: "Each service of the time range, the worst first. A silent service counts as not ready. Click a service to open its dashboard.",
 					queries: []query{
 						{expr: readyShare + " or 0 * " + silentJobs + " - 1 or 0 * " + endedJobs + " + 2", instant: true},
 						{expr: `count by (job) (` + ready + `) or 0 * ` + heard, instant: true},
@@ -91,12 +91,12 @@ func fleet() board {
 						{field: "G", title: "Fullest queue", unit: "percentunit", optional: true, steps: []step{{0, green}, {.5, yellow}, {.9, red}}},
 						{field: "H", title: "Age of data", unit: "s", steps: []step{{0, green}, {30, yellow}, {60, red}}},
 					}},
-				{id: 21, title: "Worst checks", about: "The ten checks that failed for the largest share of the time range, over all instances of their service. Of a silent service only the ones that failed.",
+				{id: 21, title: "Worst checks", about: "The ten checks that failed for the largest share of the time range, over all instances of their service. For a silent service, only checks that failed.",
 					unit: "percentunit", w: 12, h: 10, view: bars(), min: ptr(0), max: ptr(1), decimals: ptr(1), steps: []step{{0, green}, {.001, yellow}, {.1, red}},
 					links: []link{{title: "Check", uid: "health-check", vars: []string{"job=job", "check=health_check_name"}}},
 					queries: []query{{instant: true, legend: "{{job}} {{health_check_name}}",
 						expr: "topk(10, " + failedShare + " > 0 or " + failedShare + " and on (job) " + heard + ")"}}},
-				{id: 22, title: "Alerts firing", about: "What our rules in Prometheus say now; they are in grafana/alerts.", unit: "short",
+				{id: 22, title: "Alerts firing", about: "Alerts of otelhealth's rules that fire now. The rules are in grafana/alerts.", unit: "short",
 					w: 12, h: 10, view: rows("Severity", false), noData: "no rule records anything", links: []link{allServices},
 					queries: []query{{instant: true, expr: firing}},
 					columns: []column{{field: "alertname", title: "Alert"},
@@ -108,11 +108,11 @@ func fleet() board {
 	}
 }
 
-// failedShare is the share of all samples. An average of the instances' shares would give one that
-// lived for a minute the weight of a day.
+// failedShare is the share of all samples. In an average over instances, one that lived for a minute would
+// weigh as much as one that lived for a day.
 const failedShare = `sum by (job, health_check_name) (sum_over_time(health_check_status{@own,health_check_state="fail"}[$__range])) / sum by (job, health_check_name) (count_over_time(health_check_status{@own,health_check_state="fail"}[$__range]))`
 
-// firing are the alerts with the pod of each. There is a line, too, if the rules run and none fires.
+// firing are the alerts with the pod of each. If the rules run and no alert fires, there is a line that says so.
 const firing = `count by (alertname, severity, job, who) (ALERTS{alertstate="firing",@alerts} * on (job, instance) group_left (who) (` +
 	`label_replace(group by (job, instance, k8s_pod_name) (topk by (job, instance) (1, target_info{@own,k8s_pod_name!=""})), "who", "$1", "k8s_pod_name", "(.+)") or on (job, instance) ` +
 	`label_replace(group by (job, instance) (ALERTS{alertstate="firing",@alerts}), "who", "$1", "instance", "(.*)"))) or ` +

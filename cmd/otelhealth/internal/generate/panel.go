@@ -38,9 +38,9 @@ type panel struct {
 	min, max           *float64
 	soft               *float64 // the axis reaches at least this value; see [panel.axis]
 	decimals           *float64
-	log, symlog        bool     // a logarithmic axis; one that is linear up to 1
+	log, symlog        bool     // a logarithmic axis; a logarithmic one that is linear up to 1
 	dashed             []string // regular expressions for series that are limits, not measurements
-	unnamed            bool     // the dashed are not in the legend
+	unnamed            bool     // the dashed series are not in the legend
 }
 
 // query is a query in the default naming, with the placeholders of [dialect.fill].
@@ -73,7 +73,7 @@ type column struct {
 	words              map[string]string // colours of a label's values
 	width              int
 	decimals           *float64
-	optional           bool // a service may have none, so nothing is not silence
+	optional           bool // a service may have none, so an empty cell does not mean silence
 }
 
 // link leads to another dashboard.
@@ -209,9 +209,9 @@ func (p panel) build(d dialect) (dashboard.Panel, error) {
 	return out, nil
 }
 
-// axis sets the axis and the legend of lines. A legend with numbers is beside a panel of full width.
-// Below it there would be room for two rows, and beside a narrow one none for the lines. Without a soft maximum the axis of an idle percentage ends at
-// 10,000 %.
+// axis sets the axis and the legend of lines. A wide panel has its legend on the right, with numbers, because
+// below it there is room for two rows only. A narrow panel has it below, without numbers. Without a soft
+// maximum the axis of a percentage that is always 0 ends at 10,000 %.
 func (p panel) axis(out dashboard.Panel) {
 	o, ok := out.Options.(*timeseries.Options)
 	if !ok {
@@ -275,7 +275,7 @@ func (q query) build(d dialect, ref string, tabular bool) (variants.Dataquery, e
 	return b.Build()
 }
 
-// fill are placeholders in selectors for the chosen jobs and instances. A query has @own, or
+// fill replaces the placeholders for the chosen jobs and instances in selectors. A query has @own, or
 // [unmatched] says why not.
 func (d dialect) fill(q string) string {
 	group, none := "", ""
@@ -292,7 +292,7 @@ func (d dialect) fill(q string) string {
 	).Replace(q)
 }
 
-// alertNames are the names of our alerts. A Prometheus has others, too, and one fires always.
+// alertNames are the names of our alerts. A Prometheus has others too, and one of them, Watchdog, always fires.
 func (d dialect) alertNames() (names []string) {
 	for _, g := range rules(d, "") {
 		for _, r := range g.rules {

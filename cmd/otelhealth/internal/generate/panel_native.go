@@ -9,9 +9,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// nativeHistograms rewrites a query on classic histograms, already in the user's naming, for native
-// ones. The bucket series becomes the histogram itself. Counts and sums become functions of its
-// rate.
+// nativeHistograms rewrites a query on classic histograms for native ones. Its names are already the user's. A
+// bucket series becomes the histogram itself. A count or a sum becomes a function of its rate.
 func nativeHistograms(q string) (string, error) {
 	expr, err := parse(q)
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// A higher number is a worse state, so the maximum of a step is the worst state. A planned state
-// comes last. For one instance it explains the failure that comes with it. For several it would
-// hide another's failure, see worstReady. Missing data is not a state, and never drawn as one.
+// A higher number is a worse state, so the maximum of a step is the worst state. The planned states have the
+// highest numbers. For one instance a planned state explains its failure. For several it would hide the
+// failure of another, see worstReady. Missing data is not a state, and is never drawn as one.
 var (
 	silent = state{-1, -1, "no telemetry", grey}
 
@@ -32,9 +32,8 @@ var words = map[string]string{"pass": green, "warn": yellow, "unknown": purple, 
 func now(selector string) string    { return "last_over_time(" + selector + "[" + fresh + "])" }
 func during(selector string) string { return "max_over_time(" + selector + "[$__rate_interval])" }
 
-// worst returns a number for the worst state of the selected series. Each arm is a number and a
-// selector. The worst one comes first, and only states that were entered pass the comparison. So
-// the arms after it compare few series.
+// worst returns a number for the worst state of the selected series. Each arm is a number and a selector. The
+// worst arm comes first, and only states that were entered pass the comparison, so later arms compare few series.
 func worst(by string, read func(string) string, arms ...string) string {
 	for n, arm := range arms {
 		number, selector, _ := strings.Cut(arm, " ")
@@ -44,7 +43,7 @@ func worst(by string, read func(string) string, arms ...string) string {
 	return "(" + strings.Join(arms, " or ") + ")"
 }
 
-// checkState is the state of checks. more narrows the selection.
+// checkState is the state of checks. which selects them.
 func checkState(by string, read func(string) string, which string) string {
 	var arms []string
 	for _, s := range checkStates[1:] {
@@ -53,7 +52,7 @@ func checkState(by string, read func(string) string, which string) string {
 	return worst(by, read, arms...)
 }
 
-// readyState is readiness. If readiness fails on purpose, it is the reason.
+// readyState is readiness. If readiness fails because of a planned state, it is that state.
 func readyState(by string, read func(string) string) string {
 	var arms []string
 	for _, s := range readyStates[1:] {

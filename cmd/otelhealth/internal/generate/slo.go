@@ -6,16 +6,16 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 )
 
-const noBudget = "nothing is recorded"
+const noBudget = "no recording rules"
 
 // slo reads the alerts' recording rules and uses their objectives, see [objective].
 func slo(d dialect) board {
-	// A rate that is recorded at each evaluation, times the time between two, is a total. The raw
-	// counters of a month would take seconds to read.
+	// The sum of a recorded rate, times the evaluation interval, is a total. Reading the raw counters of a
+	// month would take seconds.
 	total := func(sum string) string { return fmt.Sprintf("%g * %s", every.Seconds(), sum) }
 	ready, errors, slow := d.readyObjective(), d.errorObjective(), d.slowObjective()
-	// A service that is silent was killed, or nobody knows. Each instance that it lacks is not ready,
-	// and the requests that nobody sees have no quality.
+	// A silent service counts against readiness: each missing instance is not ready. It does not count for
+	// requests, because nothing is known of them.
 	const silence = "(sum_over_time(job:health_silent:count{@job}[$__range]) or 0 * sum_over_time(job:health_ready_observed:rate5m{@job}[$__range]))"
 	unready := fmt.Sprintf("(sum_over_time(%s{@job}[$__range]) + on (job) %s)", ready.bad, silence)
 	bad := func(o objective) string {
@@ -35,8 +35,8 @@ func slo(d dialect) board {
 	}
 	burn := func(id uint32, title, about string, o objective) panel {
 		p := panel{id: id, title: title, unit: "short", w: 24, h: 8, view: lines(), min: ptr(0), symlog: true, links: []link{toService}, noData: noBudget,
-			about: about + " The objective is " + o.percent() + "; 1 spends the budget in just its time. Above 14.4 in both 5 min and 1 h, a fiftieth of 30 days' budget is gone in an hour, and somebody is paged; " +
-				"above 6 in 30 min and 6 h, too. Reads the recording rules of grafana/alerts.",
+			about: about + " The objective is " + o.percent() + ". At a burn rate of 1, a budget of 30 days lasts 30 days. Two conditions page: above 14.4 over 5 min and 1 h, which spends 2 % of the budget in an hour, " +
+				"and above 6 over 30 min and 6 h. Needs the recording rules in grafana/alerts.",
 			steps: []step{{0, "text"}, {1, yellow}, {6, orange}, {14.4, red}}}
 		for _, window := range []string{"5m", "30m", "1h", "6h", "3d"} {
 			p.queries = append(p.queries, query{legend: "{{job}} " + window, expr: fmt.Sprintf("%s_rate%s{@job} / %g", o.ratio, window, o.budget)})
@@ -45,15 +45,15 @@ func slo(d dialect) board {
 	}
 	return board{
 		uid: "health-slo", title: "Health / SLO", from: "now-30d", refresh: "1h",
-		about: "What was promised, and what is left of the room for failure: the objectives are those of the alerts. The window is the time range of the dashboard.",
+		about: "The objectives of the alerts, and the error budget that is left. The window is the time range of the dashboard.",
 		rows: []row{
 			{id: 100, title: "Over the time range", panels: []panel{
-				worst(1, "Ready, worst service", "Share of the instances' time in service in which they were ready, from a counter of seconds: outages between two exports are in it. Maintenance, draining and starting are not, as in the alerts, whose recording rules it reads. Silence of a whole service is: nobody knows of anything that was ready.",
+				worst(1, "Ready, worst service", "Share of the instances' time in service in which they were ready. It comes from a counter of seconds, so it includes outages between two exports. Maintenance, draining and starting don't count. A service that is silent as a whole counts as not ready. Needs the recording rules in grafana/alerts.",
 					share(ready), noBudget, 2, good(ready)),
-				worst(2, "Least readiness budget", "What is left of the time that may be not ready, at an objective of "+ready.percent()+". Below 0 %, it is missed. Maintenance, draining and starting cost nothing here.", left(ready), noBudget, 0, room),
-				worst(3, "Without error, worst service", "Share of requests that were not answered 5xx. 503 is no error here, as in the alerts, whose recording rules it reads: a full queue and a drain answer it on purpose.", share(errors), noRequests, 3, good(errors)),
-				worst(4, "Least request budget", "What is left of the requests that may fail, at an objective of "+errors.percent()+". Below 0 %, it is missed.", left(errors), noRequests, 0, room),
-				{id: 5, title: "Services", about: "All services with recorded series in the time range, the one with the least budget first.", unit: "short", w: 24, h: 8, view: rows("Readiness budget left", false), noData: noBudget,
+				worst(2, "Least readiness budget", "Share of the readiness budget that is left, at an objective of "+ready.percent()+". Below 0 % the objective is missed. Maintenance, draining and starting cost nothing.", left(ready), noBudget, 0, room),
+				worst(3, "Without error, worst service", "Share of requests that were not answered 5xx. 503 is no error, as in the alerts: a full queue and a drain answer it on purpose. Needs the recording rules in grafana/alerts.", share(errors), noRequests, 3, good(errors)),
+				worst(4, "Least request budget", "Share of the requests' error budget that is left, at an objective of "+errors.percent()+". Below 0 % the objective is missed.", left(errors), noRequests, 0, room),
+				{id: 5, title: "Services", about: "All services with recorded series in the time range. The one with the least budget left is first.", unit: "short", w: 24, h: 8, view: rows("Readiness budget left", false), noData: noBudget,
 					queries: []query{
 						{instant: true, expr: share(ready)}, {instant: true, expr: left(ready)}, {instant: true, expr: total(unready)},
 						{instant: true, expr: share(errors)}, {instant: true, expr: left(errors)}, {instant: true, expr: total("sum_over_time(" + errors.all + "{@job}[$__range])")}},
@@ -66,13 +66,13 @@ func slo(d dialect) board {
 					}},
 			}},
 			{id: 101, title: "Burn rates", panels: []panel{
-				burn(10, "Readiness", "How fast the time that may be not ready is spent, without what was planned.", ready),
-				burn(11, "Requests", "How fast the requests that may be answered 5xx, but 503, are spent.", errors),
-				burn(12, "Slow requests", "How fast the requests that may take longer than 0.5 s are spent.", slow),
+				burn(10, "Readiness", "How fast the readiness budget is spent. Maintenance, draining and starting cost nothing.", ready),
+				burn(11, "Requests", "How fast the budget for requests that are answered 5xx, except 503, is spent.", errors),
+				burn(12, "Slow requests", "How fast the budget for requests that take longer than 0.5 s is spent.", slow),
 			}},
 			{id: 102, title: "Budget over time", panels: []panel{
 				{id: 20, title: "Readiness budget left over time", unit: "percentunit", w: 24, h: 8, view: lines().MaxDataPoints(100), max: ptr(1), noData: noBudget, steps: []step{{0, red}, {1e-9, "text"}}, links: []link{toService},
-					about:   "At each moment, what the time range before it had left.",
+					about:   "Budget left at each moment, over a window as long as the time range.",
 					queries: []query{{legend: "{{job}}", expr: left(ready)}}},
 			}},
 		},
