@@ -8,8 +8,9 @@ import (
 )
 
 // advice has the bucket boundaries that histograms were created with. The SDK does not show them to
-// views, so a limit of a rule would replace them by the default ones, and dashboards would lose
-// their resolution. The providers note them just before the SDK asks the views.
+// views. Without advice, a view that adds a rule's limit as a boundary would replace them by the
+// defaults, and dashboards would lose their resolution. The providers note the boundaries just
+// before the SDK asks the views.
 type advice struct {
 	mu         sync.Mutex
 	boundaries map[advised][]float64
@@ -44,8 +45,8 @@ func (a *advice) view(i sdkmetric.Instrument) (s sdkmetric.Stream, ok bool) {
 	}, true
 }
 
-// advising returns a view that leaves a histogram's own boundaries to the SDK, if no limit was added.
-// So they do not apply to a reader that wants exponential histograms.
+// advising returns a view that leaves a histogram's own boundaries to the SDK, unless a limit was
+// added. So a reader that wants exponential histograms gets them.
 func (a *advice) advising(view sdkmetric.View) sdkmetric.View {
 	return func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 		s, ok := view(i)

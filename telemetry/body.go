@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// body is the request's body for the handler. It does what net/http does between its own request,
-// body and writer, because otelhttp hides them from each other.
+// body is the request's body for the handler. net/http's request, body and writer work together, and
+// otelhttp hides them from each other. So body does what net/http would do between them.
 type body struct {
 	io.ReadCloser
 	req  *request
@@ -46,12 +46,12 @@ func limited() bool {
 	}
 }
 
-// tellLimit closes the connection after the answer if the handler's MaxBytesReader has met its
-// limit. MaxBytesReader asks its writer for this by a private method, which no type outside of
-// net/http can have. So a MaxBytesReader of our own asks the server's writer.
+// tellLimit closes the connection after the answer if the handler's MaxBytesReader has reached its
+// limit. MaxBytesReader asks its writer for this by a private method, and no type outside of
+// net/http can have that method. So a MaxBytesReader of our own asks the server's writer.
 //
-// The limit is not visible to us either. But MaxBytesReader cuts the buffer to one byte more than
-// it allows, so over its limit a Read fills a buffer that could hold more, and no other follows.
+// We don't see the limit either. But MaxBytesReader cuts the buffer to one byte more than it allows.
+// So over the limit, the last Read fills its whole buffer although the body has more.
 func (b *body) tellLimit() {
 	if b.full.Load() && b.full.Swap(false) {
 		_, _ = http.MaxBytesReader(b.req.server, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1))

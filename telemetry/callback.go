@@ -11,8 +11,8 @@ import (
 	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
-// callback is a callback of the user. The SDK gets what it has observed, and no error: a reader of
-// the SDK that exports would leave out all metrics, and a Producer's too.
+// callback is a callback of the user. The SDK gets what it has observed, but no error: after an
+// error, an exporting reader of the SDK leaves out all metrics, also those of Producers.
 type callback struct {
 	question question[*observations]
 	name     string
@@ -27,8 +27,8 @@ type observation struct {
 	options    []metric.ObserveOption
 }
 
-// observations are all of one run. Later ones, of a goroutine that the callback has left behind, are
-// lost.
+// observations are those of one run. If the callback has left a goroutine behind, later observations
+// of that goroutine are lost.
 type observations struct {
 	mu    sync.Mutex
 	all   []observation
@@ -50,8 +50,8 @@ func (o *observations) end() {
 	o.ended = true
 }
 
-// observe asks the callback, and passes on what it has observed. replay calls filters of views,
-// which are foreign too.
+// observe asks the callback, and passes on what it has observed. replay calls filters of views, and
+// these are foreign code too.
 func (c *callback) observe(ctx context.Context, f func(context.Context, *observations) error, replay func(*observation)) error {
 	seen, failed := c.question.ask(ctx, func(ctx context.Context, o **observations) error {
 		*o = &observations{}

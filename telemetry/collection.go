@@ -17,8 +17,8 @@ import (
 )
 
 // collection is the reader of the provider. The Monitor, scrapes and the exporter read its
-// snapshots, so what is judged is what is exported, every measurement is aggregated once, and every
-// callback is asked once.
+// snapshots. So the exported metrics are those that are judged, every measurement is aggregated
+// once, and every callback is asked once.
 //
 // It is a ManualReader, so that the SDK takes it. Its own Collect makes no snapshot, because a
 // caller of the SDK's interface may keep and change what it gets.
@@ -26,20 +26,20 @@ type collection struct {
 	*sdkmetric.ManualReader
 	producers []*producing
 	faults    *faults
-	delivery  *delivery // by OTLP; nil if it has a reader of its own, or nothing is exported
+	delivery  *delivery // by OTLP; nil if OTLP has a reader of its own, or nothing is exported
 
 	mu        sync.Mutex
 	begun     int     // number of flights
-	forgotten int     // number of the last flight that nobody takes later
+	forgotten int     // number of the last flight that is too old for any later reader
 	flight    *flight // in progress; nil if none
 	landed    *flight // the last one that has ended; nil if none
 }
 
-// snapshot has the metrics of one moment. Nobody changes it, and it lives as long as somebody reads
-// it. To use its memory again would save a quarter of a collection, and need a count of readers.
+// snapshot has the metrics of one moment. Nobody changes it. Its memory is not reused: that would
+// save a quarter of a collection's cost, but need a count of readers.
 type snapshot = metricdata.ResourceMetrics
 
-// flight is a collection in progress. Who asks while it runs waits for it, or for the next one.
+// flight is a collection in progress. A reader that asks while it runs waits for it, or for the next.
 type flight struct {
 	number int
 	began  time.Time
@@ -69,7 +69,7 @@ func (c *collection) Snapshot(ctx context.Context) (*metricdata.ResourceMetrics,
 	return c.snapshot(ctx, 0, nil)
 }
 
-// snapshot returns a snapshot that was at most as old as age when it was called, and is not known.
+// snapshot returns a snapshot that was at most as old as age at the call, and is not the known one.
 func (c *collection) snapshot(ctx context.Context, age time.Duration, known *snapshot) (*snapshot, error) {
 	c.mu.Lock()
 	needed := c.begun + 1
@@ -127,7 +127,7 @@ func (c *collection) fly(f *flight) {
 	})
 }
 
-// Collect collects into rm. What has failed is missing, and was reported.
+// Collect collects into rm. A callback or Producer that has failed was reported, and is missing.
 func (c *collection) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	collecting, cancel := context.WithTimeout(ctx, collectLimit)
 	defer cancel()
@@ -145,7 +145,7 @@ func (c *collection) Collect(ctx context.Context, rm *metricdata.ResourceMetrics
 	return nil
 }
 
-// ForceFlush exports what there is now.
+// ForceFlush exports the current metrics.
 func (c *collection) ForceFlush(ctx context.Context) error {
 	if c.delivery == nil {
 		return nil
@@ -161,7 +161,7 @@ func (c *collection) Shutdown(ctx context.Context) (err error) {
 	return errors.Join(err, c.ManualReader.Shutdown(ctx))
 }
 
-// producing is a Producer of the user. Like a callback, it costs its own metrics if it fails.
+// producing is a Producer of the user. Like a callback, only its own metrics are missing if it fails.
 type producing struct {
 	producer sdkmetric.Producer
 	question question[[]metricdata.ScopeMetrics]
@@ -201,15 +201,16 @@ func isOf(scopes []metricdata.ScopeMetrics, instance string) bool {
 	return false
 }
 
-// Produce makes it a Producer for a reader of the SDK, which exports nothing after an error.
+// Produce implements sdkmetric.Producer for a reader of the SDK. It returns no error, because such a
+// reader exports nothing after one.
 func (p *producing) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
 	return p.produce(ctx), nil
 }
 
-// uncollected counts what a collection lacks beside the exports that failed, so the telemetry check,
-// its panel and its alert see it.
+// uncollected counts what a collection lacks together with failed exports, so that the telemetry
+// check, its panel and its alert show it.
 func (o *outcomes) uncollected(how string) {
-	o.metrics.lose(1, how) // one at least
+	o.metrics.lose(1, how) // at least one
 	if c := o.failures.Load(); c != nil {
 		(*c).Add(context.Background(), 1, metric.WithAttributes(attrSignal.String(o.metrics.signal), semconv.ErrorTypeKey.String(how)))
 	}

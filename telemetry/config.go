@@ -18,10 +18,10 @@ type Config struct {
 	ServiceName    string // OTEL_SERVICE_NAME wins; unknown_service:EXECUTABLE if both are empty
 	ServiceVersion string // the build's version or commit if empty
 
-	// Start starts Health on these metrics, and these providers export its verdicts. If something
-	// is exported, Health gets one more rule named telemetry. The rule shows failed exports of the
-	// last 2 minutes, and changes no answer. A check of the same name replaces it. No Monitor is
-	// started if nil.
+	// Health is started by Start on these metrics, and its verdicts are exported with them. If
+	// anything is exported, Health gets one more rule, named telemetry. It shows failed exports of
+	// the last 2 minutes, and changes no answer. A check of yours with that name replaces it. If
+	// Health is nil, no Monitor is started.
 	Health *healthcheck.Monitor
 
 	// Registry is the registry of client_golang behind your own /metrics. If it is set, the metrics
@@ -31,9 +31,9 @@ type Config struct {
 	// prometheus.DefaultGatherer). A registry takes one Start at a time.
 	Registry promhealth.Registry
 
-	// Readers are further readers of the metrics, for example of another exporter. They have no
-	// metrics of Registry and Producers. Close shuts them down, and so does a failed Start. A reader
-	// belongs to one Start.
+	// Readers are further readers of the metrics, for example of another exporter. They don't have
+	// the metrics of Registry and Producers. Close shuts them down, and so does a failed Start. Use a
+	// reader in one Start only.
 	Readers []sdkmetric.Reader
 
 	// Producers are sources of further metrics. Rules read these, /metrics has them, and OTLP
@@ -41,14 +41,15 @@ type Config struct {
 	// must not gather Registry, and must not change what it has returned.
 	Producers []sdkmetric.Producer
 
-	// Views are your own views. They come before the package's, because an instrument takes the
-	// first that matches. A view of many instruments is merged with the package's, so that a
-	// client's Host header makes no series. A view of one instrument stays as it is.
+	// Views are your own views. They come before those of the package, because an instrument takes
+	// the first view that matches. A view that matches many instruments is merged with those of the
+	// package. Otherwise each Host header of a client would make a series. A view of one instrument
+	// stays as it is.
 	Views []sdkmetric.View
 
 	// SpanDetails exports span attributes that may contain a secret or identify a person. Otherwise
-	// spans have none of them: the texts of errors (status descriptions, exception.message), URLs
-	// and paths, addresses of clients and servers, users, headers and parameters of queries.
+	// spans lack them. They are the texts of errors (status descriptions, exception.message), URLs
+	// and paths, addresses of clients and servers, users, headers, and parameters of queries.
 	// error.type, http.route, codes and the text of statements are always exported.
 	SpanDetails bool
 
@@ -57,8 +58,8 @@ type Config struct {
 	// one Start of the process.
 	SetGlobals bool
 
-	// Strict makes Start return invalid variables of the environment as an error, for example in a
-	// test of a deployment. Otherwise they are shown, and the service starts.
+	// Strict makes Start return invalid environment variables as an error, for example in a test of
+	// a deployment. Without Strict they are logged and shown, and the service starts.
 	Strict bool
 
 	Logger *slog.Logger // slog.Default() if nil
@@ -92,8 +93,8 @@ func isNil(v any) bool {
 	return v == nil || reflect.ValueOf(v).Kind() == reflect.Pointer && reflect.ValueOf(v).IsNil()
 }
 
-// views returns the user's and the package's views as one. It is that of Health, or that of a Monitor
-// without rules, because both leave no room for exemplars that do not exist.
+// views returns the user's and the package's views as one. It also applies the Monitor's view, that of
+// Health or of a Monitor without rules, because that one reserves no memory for exemplars that don't exist.
 func (cfg *Config) views(own *advice) sdkmetric.View {
 	health := cfg.Health
 	if health == nil {

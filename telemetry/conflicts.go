@@ -29,8 +29,8 @@ var namesRule = rule.Rule{
 	Fail: rule.Above(0), OnFail: healthcheck.ShowOnly,
 }
 
-// nameConflicts shows the names with series that /metrics leaves out. Before the first one there is
-// neither the instrument nor the check.
+// nameConflicts shows the names with series that /metrics leaves out. The instrument and the check are
+// created with the first such name.
 type nameConflicts struct {
 	mu    sync.Mutex
 	names map[string]bool
@@ -76,7 +76,7 @@ type conflict struct {
 	sentence string
 }
 
-// conflicts takes a snapshot to find them. A collection of its own would run foreign code in a
+// conflicts finds them in an existing snapshot, because a collection would run foreign code during the
 // scrape.
 func (l *scrapeErrors) conflicts() (list []conflict) {
 	ctx, cancel := context.WithTimeout(context.Background(), gatherLimit)

@@ -13,7 +13,7 @@ import (
 )
 
 // delivery exports snapshots by OTLP. It is the Producer of a PeriodicReader whose provider has no
-// instruments, so intervals, limits and flushes are the SDK's.
+// instruments. So the SDK handles intervals, timeouts and flushes.
 type delivery struct {
 	from    *collection
 	reader  exportingReader
@@ -23,8 +23,8 @@ type delivery struct {
 	flushes atomic.Int32  // in progress
 }
 
-// deliveryAge is how old an exported snapshot may be. The Monitor makes one every second, and on a
-// busy machine a little later. Exports that are more frequent than that have figures of their own.
+// deliveryAge is how old an exported snapshot may be. The Monitor makes one every second, and a little
+// later on a busy machine. More frequent exports collect for themselves.
 func deliveryAge(interval time.Duration) time.Duration {
 	if interval < time.Second {
 		return 0
@@ -54,8 +54,8 @@ func (d *delivery) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, erro
 	case err != nil && errors.Is(ctx.Err(), context.Canceled):
 		return nil, err // the reader ends, and its last export has all counts
 	case err != nil:
-		d.outcome.of(ctx, func(context.Context) error { return err }) // counts and tells it
-		d.outcome.lose(1, exportError(err))                           // one at least
+		d.outcome.of(ctx, func(context.Context) error { return err }) // counts and logs it
+		d.outcome.lose(1, exportError(err))                           // at least one
 		return nil, err
 	}
 	d.last = s
@@ -69,8 +69,8 @@ func (d *delivery) flush(ctx context.Context, flush func(context.Context) error)
 	return flush(ctx)
 }
 
-// shares reports whether an exporter takes what /metrics has. It wants other figures with
-// OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE or _DEFAULT_HISTOGRAM_AGGREGATION.
+// shares reports whether an exporter can use the figures of /metrics. With
+// OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE or _DEFAULT_HISTOGRAM_AGGREGATION it needs others.
 func shares(x sdkmetric.Exporter) bool {
 	for kind := sdkmetric.InstrumentKindCounter; kind <= sdkmetric.InstrumentKindGauge; kind++ {
 		if x.Temporality(kind) != metricdata.CumulativeTemporality ||

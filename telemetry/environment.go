@@ -18,10 +18,10 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// environment has the settings of the standard variables. The SDK and the exporters read most of
-// them by themselves, but they log a bad value in their own way, or not at all. Here each bad value
-// is known by name. It never keeps a service from starting, because the platform sets variables
-// without a release of the service.
+// environment has the settings of the standard variables. The SDK and the exporters read most of them
+// too, but each logs a bad value in its own way, or not at all. Here each bad value is known by name. A
+// bad value never prevents a start, because the platform sets variables without a release of the
+// service.
 type environment struct {
 	metrics, traces, logs signal
 	disabled              bool
@@ -155,8 +155,8 @@ func (env *environment) readSampler() {
 	env.sampler = newSampler(name, ratio)
 }
 
-// refuse switches a signal off whose exporter can't be made: it knows more about endpoints than the
-// checks here. The result is the error of a strict Start.
+// refuse switches off a signal whose exporter can't be made, because exporters check endpoints more
+// strictly than this file. It returns the error of a strict Start.
 func (env *environment) refuse(s *signal, of string, err error, strict bool) error {
 	name := prefixOTLP + of + "_ENDPOINT"
 	if value(name) == "" {
@@ -228,17 +228,17 @@ func (env *environment) announce(log *slog.Logger) {
 	}
 }
 
-// rarest is how rarely metrics may be exported so that the alerts and dashboards, which read the
-// last 2 minutes, see them.
+// rarest is the longest interval of exports with which alerts and dashboards work. They read the last
+// 2 minutes.
 const rarest = time.Minute
 
-// caution logs valid values with which the metrics of a process may be missing in Prometheus though
-// all exports succeed.
+// caution warns of valid values with which metrics may be missing in Prometheus although all exports
+// succeed.
 func (env *environment) caution(log *slog.Logger) {
 	const temporality, interval = prefixOTLP + "METRICS_TEMPORALITY_PREFERENCE", "OTEL_METRIC_EXPORT_INTERVAL"
 	if v := env.valid(temporality); v != "" && !strings.EqualFold(v, "cumulative") {
-		log.Warn("metrics are exported as deltas, and a failed export loses its counts. For Prometheus unset the variable, or its collector must have "+
-			"the processor deltatocumulative, as otel-collector-config.yaml has; it drops them in silence otherwise", "variable", temporality, "value", v)
+		log.Warn("metrics are exported as deltas, so a failed export loses its counts. Prometheus drops deltas without an error: unset the variable, "+
+			"or use a collector with the processor deltatocumulative, as in otel-collector-config.yaml", "variable", temporality, "value", v)
 	}
 	if d := env.milliseconds(interval); d > rarest {
 		log.Warn("metrics are exported so rarely that alerts and dashboards take the instance for gone; set at most 60000", "variable", interval, "value", d)

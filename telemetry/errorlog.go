@@ -14,13 +14,13 @@ import (
 )
 
 // errorLogger logs the errors of exports, and with Config.SetGlobals all errors of OpenTelemetry.
-// It logs the same error once a minute, with its number of times, and at most a few errors in a
-// minute, with the number of others. It never uses the exporters, because they may be the cause.
+// It logs the same error once a minute, with a count. It logs at most maxLines errors a minute, with a
+// count of the others. It never uses the exporters, because they may be the cause.
 type errorLogger struct {
-	log    *slog.Logger                 // that waits for nobody
+	log    *slog.Logger                 // its calls never block
 	mu     sync.Mutex                   // never held while foreign code runs
-	sites  map[reflect.Type]*guard.Site // of errors' methods, by type, so one that blocks mutes no other
-	errors map[string]*loggedError      // by text without numbers, because ports and counts differ
+	sites  map[reflect.Type]*guard.Site // of errors' methods, by type, so that a blocked one affects no other type
+	errors map[string]*loggedError      // by text without digits, because ports and counts differ
 	minute time.Time                    // start of the current minute
 	lines  int                          // in this minute
 	muted  int                          // errors that no line counts
@@ -103,9 +103,9 @@ func (c *errorLogger) count(text string) (attrs []any) {
 	return attrs
 }
 
-// errorText returns the text of an error, of limited length, because a collector chooses it. If it
-// has a gRPC status, the text is that status alone, because the exporters of three signals put
-// different texts around one cause.
+// errorText returns the text of an error. It is cut, because a collector chooses its length. If the error
+// has a gRPC status, the text is that status alone, because the exporters of the three signals put
+// different texts around it.
 func errorText(err error) string {
 	left := maxWrapped
 	if u, ok := find[unanswered](err, &left); ok {

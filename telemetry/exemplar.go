@@ -10,10 +10,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 )
 
-// bareExemplars keeps an instrument's exemplars without the attributes that its view dropped. The
-// SDK puts those on the exemplar, so a client's Host header would be exported, and Prometheus
-// refuses more than 128 characters. As with the Monitor's View, there is room only for exemplars
-// that exist.
+// bareExemplars keeps an instrument's exemplars without the attributes that its view dropped. The SDK
+// puts these on the exemplar. So a client's Host header would be exported, and Prometheus would refuse
+// an exemplar with more than 128 characters. As in the Monitor's View, memory is used only for
+// exemplars that exist.
 func bareExemplars(agg sdkmetric.Aggregation) exemplar.ReservoirProvider {
 	provider := sdkmetric.DefaultExemplarReservoirProviderSelector(agg)
 	return func(kept attribute.Set) exemplar.Reservoir {

@@ -16,8 +16,8 @@ type metricExporter struct {
 	deltas  bool // it has counts that no later export has
 }
 
-// Export goes on after the end of the reader if it has deltas: the SDK cancels an export that is under
-// way then, and its counts would be lost.
+// Export of deltas continues after the reader's end. The SDK cancels a running export then, and its
+// counts would be lost.
 func (x metricExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	if x.deltas {
 		deadline, limited := ctx.Deadline()
@@ -66,8 +66,8 @@ func (x logExporter) Export(ctx context.Context, records []sdklog.Record) error 
 
 func countOf[T any](part []T) int { return len(part) }
 
-// exportingReader, exportingSpans and exportingLogs return export errors to the caller of a flush,
-// because their exporters hide these from the SDK.
+// exportingReader, exportingSpans and exportingLogs return export errors to the caller of a flush. The
+// exporters hide these errors from the SDK, so it can't.
 type exportingReader struct {
 	*sdkmetric.PeriodicReader
 	outcome *outcome
@@ -97,11 +97,11 @@ func (p exportingSpans) Shutdown(ctx context.Context) error {
 type exportingLogs struct {
 	sdklog.Processor
 	outcome  *outcome
-	flushing chan struct{} // of one
+	flushing chan struct{} // holds one token
 }
 
-// ForceFlush waits for an export that goes on after ctx, because the SDK would drop the records that
-// it has taken out of its queue. It is one at a time, so that a dead collector makes no goroutines.
+// ForceFlush lets an export continue after ctx, because the SDK would drop the records that it has taken
+// out of its queue. Only one runs at a time, so that goroutines don't pile up while a collector is dead.
 func (p exportingLogs) ForceFlush(ctx context.Context) error {
 	select {
 	case p.flushing <- struct{}{}:

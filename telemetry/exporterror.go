@@ -68,8 +68,8 @@ func find[T any](err error, left *int) (found T, ok bool) {
 	return found, false
 }
 
-// rejected returns how many items an answer has rejected. The error's type is internal to the
-// exporters, its field is not.
+// rejected returns how many items an answer has rejected. It reads the error's exported field by
+// reflection, because the type is internal to the exporters.
 func rejected(err error) (items int64, partial bool) {
 	switch e := err.(type) {
 	case nil:

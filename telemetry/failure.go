@@ -31,10 +31,10 @@ var failureAttributes = func() (all [len(failures)]attribute.KeyValue) {
 	return all
 }()
 
-// buffered is more than net/http keeps before it writes to the connection. It is 2 kB and 4 kB.
+// buffered is more than net/http buffers before it writes to the connection: 2 kB and 4 kB.
 const buffered = 8 << 10
 
-// fail notes an error of a write. An error of the handler's own is none of the connection.
+// fail notes an error of a write. Errors that the handler has caused say nothing about the connection.
 func (req *request) fail(err error) {
 	switch {
 	case err == nil, errors.Is(err, http.ErrContentLength), errors.Is(err, http.ErrBodyNotAllowed), errors.Is(err, http.ErrHijacked):
@@ -45,8 +45,8 @@ func (req *request) fail(err error) {
 	}
 }
 
-// outcome returns why the client has not got the whole answer, after the handler has returned.
-// panicked says that it panicked with another value than http.ErrAbortHandler, which is never the
+// outcome returns why the client has not got the whole answer, after the handler has returned. panicked
+// means that the handler panicked with another value than http.ErrAbortHandler. That is never the
 // client's fault.
 func (req *request) outcome(panicked bool) failure {
 	broken := failure(req.broken.Load())
@@ -65,17 +65,17 @@ func (req *request) outcome(panicked bool) failure {
 	return complete
 }
 
-// gone reports whether net/http has cancelled the request, because its connection or its stream is
-// gone. If the service cancels the parent of all requests at its end, that has another cause than a
-// plain cancellation, as in signal.NotifyContext.
+// gone reports whether net/http has cancelled the request because its connection or stream is gone. It is
+// false if the service cancels the parent of all requests at its end, as with signal.NotifyContext: that
+// cancellation has another cause.
 func (req *request) gone() bool {
 	ctx := req.outer.Context()
 	return ctx.Err() == context.Canceled && context.Cause(ctx) == context.Canceled
 }
 
-// late reports whether the server's deadline for writing has cut the answer. A small answer is still
-// in a buffer here, and net/http tells nobody that it can't be written. So it is flushed, which
-// changes nothing for the client after the deadline.
+// late reports whether the server's deadline for writing has cut the answer. A small answer is still in a
+// buffer here, and net/http does not report that it can't be written. So late flushes it. After the
+// deadline that changes nothing for the client.
 func (req *request) late() bool {
 	var deadline time.Time
 	if own := req.deadline.Load(); own != nil {
@@ -103,8 +103,8 @@ func (req *request) declared() int64 {
 	return -1
 }
 
-// delivered reports whether the handler has written all of an answer without an error of the server.
-// Then the client may have got it and gone, before the handler returned.
+// delivered reports whether the handler has written a whole answer, and not a 5xx. Then the client may have
+// received it and gone before the handler returned.
 func (req *request) delivered() bool {
 	status := req.status.Load()
 	if status == 0 || status >= 500 {
@@ -117,8 +117,8 @@ func (req *request) delivered() bool {
 	return declared >= 0 && req.written.Load() >= declared
 }
 
-// short reports whether the handler has written less than its Content-Length. net/http cuts the
-// connection then.
+// short reports whether the handler has written less than its Content-Length. Then net/http cuts the
+// connection.
 func (req *request) short() bool {
 	status := req.status.Load()
 	if status == 0 || req.method == headMethod || status == http.StatusNoContent || status == http.StatusNotModified {
@@ -127,9 +127,9 @@ func (req *request) short() bool {
 	return req.written.Load() < req.declared()
 }
 
-// seen returns the status that the client has seen. It is 0, which is no attribute, if the client
-// has not waited for one. If the service has cut the connection before the header was sent, the
-// client saw an error of the server, as a proxy in between says with a 502.
+// seen returns the status that the client has seen. If the client did not wait for one, it is 0, and there
+// is no attribute. If the service has cut the connection before the header was sent, it is 500: a proxy
+// would answer 502.
 func (req *request) seen() int {
 	status := int(req.status.Load())
 	if status == 0 {

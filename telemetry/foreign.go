@@ -16,9 +16,9 @@ import (
 	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
-// foreign produces the metrics of a registry that no pipeline of this package has itself. A failed
-// collector costs its own families, and a hanging one costs all until it returns. They are exported
-// without waiting longer than a limit, and with half of the time left for the export.
+// foreign produces the metrics of a registry that do not come from a pipeline of this package. If a
+// collector fails, its own families are missing. If one hangs, all are missing until it returns. A
+// gathering takes at most a limit, and at most half of the time left for the export.
 type foreign struct {
 	all    prometheus.Gatherer
 	limit  time.Duration
@@ -31,13 +31,13 @@ type foreign struct {
 // Produce implements sdkmetric.Producer.
 func (f *foreign) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
 	var scopes []metricdata.ScopeMetrics
-	err := guard.Call(ctx, func(ctx context.Context) (err error) { // a Gatherer may answer with anything
+	err := guard.Call(ctx, func(ctx context.Context) (err error) { // a Gatherer may return anything
 		scopes, err = bridge.NewMetricProducer(bridge.WithGatherer(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 			return f.gather(ctx), nil
 		}))).Produce(ctx)
 		return err
 	})
-	if err != nil { // told, and not returned, because the SDK exports nothing after an error
+	if err != nil { // reported, and not returned, because the SDK exports nothing after an error
 		f.report(fmt.Errorf("Config.Registry is not exported, because its conversion %s", faultOf(err).text))
 		return nil, nil
 	}
@@ -81,7 +81,7 @@ func (f *foreign) gather(ctx context.Context) []*dto.MetricFamily {
 	return nil
 }
 
-// enter begins a gathering as soon as the one before has ended, such as that of a flush.
+// enter begins a gathering as soon as the one before has ended. That may be the one of a flush.
 func (f *foreign) enter(ctx context.Context, limit <-chan time.Time) (ended chan struct{}, free bool) {
 	for {
 		f.mu.Lock()
@@ -111,8 +111,8 @@ func (f *foreign) leave(ended chan struct{}) {
 	close(ended)
 }
 
-// ownMetric is a metric of a pipeline of this package in a registry. The registry may give it a
-// prefix or labels, so its name does not tell. Its content does: the registry keeps what Write gets.
+// ownMetric is a metric of a pipeline of this package in a registry. The registry may add a prefix or
+// labels, so the name does not identify it. Its content does: the registry keeps the pointers that Write sets.
 type ownMetric struct{ prometheus.Metric }
 
 func (m ownMetric) Write(content *dto.Metric) error {

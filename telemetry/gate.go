@@ -9,9 +9,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// gate stands before one of the SDK's queues. It admits what the queue holds, in items and in bytes,
-// so the SDK drops nothing and every loss is counted: what was offered has arrived, is lost, or is
-// held.
+// gate limits one of the SDK's queues, in items and in bytes. It admits only what the queue can hold. So the
+// SDK drops nothing, and every loss is counted: each offered item has arrived, is lost, or is held.
 type gate struct {
 	outcome  *outcome
 	maxItems int
@@ -71,7 +70,7 @@ func (g *gate) fits(size int) bool {
 	return ok
 }
 
-// begin reports whether a batch may be exported. After close it is lost already.
+// begin reports whether a batch may be exported. After close it already counts as lost.
 func (g *gate) begin(items int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -98,8 +97,8 @@ func (g *gate) shut() {
 	g.closed = true
 }
 
-// abandon counts what is still held as lost, except for a batch that is being exported. Its result
-// counts it.
+// abandon counts what is still held as lost, except for a batch that is being exported. That batch is
+// counted by its result.
 func (g *gate) abandon() error {
 	g.mu.Lock()
 	held, lost := g.items, g.items-g.exporting
@@ -114,7 +113,7 @@ func (g *gate) abandon() error {
 	return nil
 }
 
-// gatedSpans takes what is exported from every ended span, and lets it into the queue.
+// gatedSpans takes the exported part of every ended span, and lets it into the queue.
 type gatedSpans struct {
 	sdktrace.SpanProcessor
 	gate  *gate
@@ -132,7 +131,7 @@ func (p gatedSpans) OnEnd(s sdktrace.ReadOnlySpan) {
 	}
 }
 
-// itemMemory is about what a span or a record takes beside its texts.
+// itemMemory is roughly the memory of a span or a record without its texts, in bytes.
 const itemMemory = 512
 
 // gatedSpanExporter makes room in the queue of spans.
@@ -159,7 +158,7 @@ func (x gatedSpanExporter) ExportSpans(ctx context.Context, spans []sdktrace.Rea
 	return err
 }
 
-// gatedLogs cuts every log record, and lets it into the queue. Those of other bridges are copied.
+// gatedLogs cuts every log record to the limits, and lets it into the queue. It copies records of other bridges.
 type gatedLogs struct {
 	sdklog.Processor
 	gate *gate

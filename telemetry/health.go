@@ -10,14 +10,14 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
-// exportRule only informs, because a dead collector must not move traffic. Every failed export loses
-// items, and so does a full queue, which is no failed export.
+// exportRule only informs, because a dead collector must not move traffic. It reads lost items, because a
+// full queue loses items without a failed export.
 var exportRule = rule.Rule{
 	Name: "telemetry", Value: rule.Increase(itemsLost), Per: []string{string(attrSignal), string(semconv.ErrorTypeKey)},
 	Window: 2 * time.Minute, Fail: rule.Above(0), OnFail: healthcheck.ShowOnly,
 }
 
-// environmentRule only informs, too.
+// environmentRule only informs too.
 var environmentRule = rule.Rule{
 	Name: "telemetry-environment", Value: rule.Last(environmentInvalid), Per: []string{string(attrVariable)},
 	Fail: rule.Above(0), OnFail: healthcheck.ShowOnly,
@@ -50,7 +50,7 @@ func (t *Telemetry) startHealth(ctx context.Context, health *healthcheck.Monitor
 	}
 	t.health = health
 	if c, ok := t.Reader.(*collection); ok {
-		c.forget() // its snapshot says that the service starts, and an export would take it
+		c.forget() // an older snapshot still says starting, and must not be exported now
 	}
 	return nil
 }

@@ -16,8 +16,8 @@ const (
 	responseBodySize = "http.server.response.body.size"
 )
 
-// ownViews limit the series that a client can make. server.address and server.port come from the
-// Host header, so 2000 made-up hosts would fill the instrument for good.
+// ownViews limit the series that a client can make. server.address and server.port come from the Host
+// header, so 2000 invented hosts would reach the cardinality limit.
 var ownViews = []sdkmetric.View{
 	sdkmetric.NewView(sdkmetric.Instrument{Name: requestDuration}, sdkmetric.Stream{
 		AttributeFilter: attribute.NewAllowKeysFilter(
@@ -34,24 +34,23 @@ var ownViews = []sdkmetric.View{
 // r.Pattern, as in the examples.
 //
 // A panic of next is recorded and answered as a 500. If a part of the answer was sent already, the
-// connection is cut. If next ends its goroutine by runtime.Goexit, net/http always cuts it. A request
-// whose connection next hijacks, as for a WebSocket, ends for the metrics when it is hijacked. Its
+// connection is cut. If next calls runtime.Goexit, net/http always cuts the connection. If next
+// hijacks the connection, as for a WebSocket, the request ends for the metrics at that moment. Its
 // span ends when next returns.
 //
 // If the client has not got the whole answer, the duration and the span have error.type:
 // client_disconnected, timeout or aborted. The status is the one that the client has seen. A client
-// that went before the header was sent has seen none, so what next answers it is no error of the
-// service. After a timeout or a cut before the header it is 500.
+// that disconnected before the header was sent has seen no status, so the request does not count as
+// an error of the service. If a timeout or next cut the connection before the header, it is 500.
 //
-// Mount probes and /metrics outside of it, as in health.Wrap(tel.Instrument(mux)). Mount requests
-// outside too if they stay open for long, such as event streams, because otherwise they are the
-// oldest request.
+// Mount probes and /metrics outside of it, as in health.Wrap(tel.Instrument(mux)). Also mount outside
+// what stays open for long, such as event streams. Otherwise these are always the oldest request.
 func (t *Telemetry) Instrument(next http.Handler) http.Handler {
 	in := &instrumented{
 		t: t, next: next, propagator: shortcut(t.propagator),
 		otelhttp: otelhttp.NewMiddleware("",
 			otelhttp.WithMeterProvider(t.duration.others), otelhttp.WithTracerProvider(t.TracerProvider),
-			otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()), // it is not told the headers
+			otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()), // otelhttp does not get the headers
 			otelhttp.WithSpanNameFormatter(t.routes.spanName),
 			otelhttp.WithServerName(t.service)), // otherwise server.address is the client's Host header
 	}
@@ -69,7 +68,7 @@ type instrumented struct {
 func (in *instrumented) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{instrumented: in, server: w, outer: r, method: methodOf(r.Method), scheme: schemeOf(r)}
 	in.t.inflight.enter(req)
-	defer req.end() // even if next ends the goroutine
+	defer req.end() // also after runtime.Goexit in next
 	ctx := in.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	in.otelhttp(req).ServeHTTP(lower{req}, req.tell(ctx))
 	req.finish()

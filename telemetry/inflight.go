@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
 )
 
-// inflight counts the requests in flight and knows the oldest. A duration histogram has only
-// finished requests. If all requests hang it stays empty, and only inflight shows the fault.
+// inflight counts the requests in flight and knows the oldest. A duration histogram has finished requests
+// only. If all requests hang, it stays empty, and only inflight shows the fault.
 type inflight struct {
 	active [len(methods)][len(schemes)]active // counted here and read by a callback, because an Add costs more
 
@@ -73,7 +73,7 @@ func (f *inflight) age() time.Duration {
 func (f *inflight) enter(req *request) {
 	one := &f.active[req.method][req.scheme]
 	one.n.Add(1)
-	if !one.begun.Load() { // a store for every request would make the processors wait for each other
+	if !one.begun.Load() { // load first: a store for every request would make processors contend
 		one.begun.Store(true)
 	}
 	f.mu.Lock()

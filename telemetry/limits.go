@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// Clients and collectors choose the size of many texts, and the SDK limits none of them by default.
-// These are the limits of what waits for an export, in bytes.
+// Clients and collectors choose the length of many texts, and the SDK limits none of them by default. These
+// limits, in bytes, are for what waits for an export.
 const (
 	spanValueLimit = 4 << 10
 	logValueLimit  = 16 << 10 // a stack trace fits
@@ -23,7 +23,7 @@ const (
 // cutSign shows that a text goes on.
 const cutSign = "…"
 
-// shorten returns at most limit bytes of a text. What it cuts does not hold the whole in memory.
+// shorten returns at most limit bytes of a text. A cut text is a copy, so it does not hold the whole in memory.
 func shorten(s string, limit int) string {
 	if len(s) <= limit {
 		return s
@@ -42,9 +42,9 @@ type bounds struct {
 	item       int  // of a span or a record
 }
 
-// bounds returns the limits. The first valid variable replaces the default, and a negative number
-// removes the limits, as in the SDK. The SDK cuts attributes by these variables itself, but no
-// attributes of events and links.
+// bounds returns the limits. The first valid variable replaces the default, and a negative number removes
+// the limits, as in the SDK. With these variables the SDK cuts attributes itself, but not those of events
+// and links.
 func (env *environment) bounds(value int, variables ...string) bounds {
 	n, err := strconv.Atoi(env.valid(variables...))
 	switch {
@@ -74,7 +74,7 @@ func (b bounds) text(s string) string {
 	return s
 }
 
-// room is for all of a list or a map.
+// room is the limit for a whole list or map.
 func (b bounds) room() int {
 	if b.characters { // the SDK has cut each text
 		return b.item
@@ -160,8 +160,8 @@ func some[T any](all []T, left *int) []T {
 	return all
 }
 
-// owned returns a copy of a value, because a short text may be a part of a large one: a request's
-// protocol is a part of its first line, with the path.
+// owned returns a copy of a value, because a short text may be a slice of a large one and hold it in memory.
+// For example, a request's protocol is a slice of its first line, with the path.
 func owned(v attribute.Value) attribute.Value {
 	switch v.Type() {
 	case attribute.STRING:

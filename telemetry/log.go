@@ -10,13 +10,13 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 )
 
-// bridgeLogs turns log lines into OpenTelemetry log records too, beside the present handler.
+// bridgeLogs returns a logger that writes to the local handler, and also makes OpenTelemetry log records.
 func bridgeLogs(local slog.Handler, provider log.LoggerProvider, b bounds) *slog.Logger {
 	return slog.New(bridged{local, &recorder{logger: provider.Logger(scopeName), bounds: b}})
 }
 
-// bridged exports what the local handler writes, and no more. otelslog has no level, so debug
-// records would leave the process though nobody has asked for them, and cost their arguments.
+// bridged exports what the local handler writes, and no more. otelslog has no level, so it would export
+// debug records that the local level excludes.
 type bridged struct{ local, exported slog.Handler }
 
 func (h bridged) Enabled(ctx context.Context, l slog.Level) bool { return h.local.Enabled(ctx, l) }

@@ -16,19 +16,19 @@ import (
 	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
-// converter makes attributes of slog's. A value has the same text as from slog's JSON handler,
-// because that one survives every value: nil pointers, methods that panic, values that hold
-// themselves. It never shows a field that is not exported. What JSON has no type for keeps the
-// types of OTLP: bytes, durations and times, NaN, complex numbers. A value's methods run on the
-// goroutine that logs, as in slog's handlers.
+// converter converts slog's attributes to OpenTelemetry's. A value has the same text as from slog's JSON
+// handler, because that handler survives every value: nil pointers, methods that panic, values that
+// contain themselves. It never shows an unexported field. Values without a type in JSON have one of OTLP:
+// bytes, durations, times, NaN, complex numbers. A value's methods run on the goroutine that logs, as in
+// slog's handlers.
 type converter struct {
 	bounds     bounds
 	attributes []attribute.KeyValue
-	err        error // the first error that is an attribute, for exception.message and exception.type
+	err        error // the first attribute that is an error, for exception.message and exception.type
 	depth      int   // of groups
 }
 
-// maxDepth is that of groups, maps and lists. Deeper ones are their JSON text.
+// maxDepth is the depth of groups, maps and lists. Deeper ones become their JSON text.
 const maxDepth = 16
 
 func (c *converter) add(a slog.Attr) {
@@ -70,8 +70,8 @@ func (c *converter) add(a slog.Attr) {
 	c.attributes = append(c.attributes, attribute.KeyValue{Key: attribute.Key(a.Key), Value: value})
 }
 
-// own copies the keys and the texts, because a short one may be a part of a large one, as a path is
-// of a request's first line, and a key is of a query. It makes one allocation.
+// own copies the keys and the texts, because a short text may be a slice of a large one, such as a path of a
+// request's first line. It makes one allocation.
 func (c *converter) own(body string) (own string) {
 	sum := len(body)
 	for _, kv := range c.attributes {
@@ -159,7 +159,7 @@ func complexValue(v complex128) attribute.Value {
 	return attribute.MapValue(attribute.Float64("r", real(v)), attribute.Float64("i", imag(v)))
 }
 
-// json converts a value by its JSON, which stays a text.
+// json converts a value to the text of its JSON.
 func (c *converter) json(v any) attribute.Value {
 	text, ok := jsonText(v)
 	switch {
@@ -184,8 +184,8 @@ var encoders = sync.Pool{New: func() any {
 	return e
 }}
 
-// jsonText returns what slog's JSON handler writes. ok is false if it is the text of an error. A
-// panic has its type, and not its text, because that may be a secret.
+// jsonText returns what slog's JSON handler writes. ok is false if it is the text of an error. For a panic it
+// has the type, not the text, because the text may be a secret.
 func jsonText(v any) (text string, ok bool) {
 	e := encoders.Get().(*encoder)
 	var err error

@@ -16,7 +16,7 @@ func (o *outcomes) instrumentMended(meter metric.Meter) error {
 	return err
 }
 
-// mendedResource counts the texts of the resource, once. All signals have it.
+// mendedResource counts the texts of the resource once, because all signals share the resource.
 func (o *outcomes) mendedResource(env *environment, texts int) {
 	for _, s := range []struct {
 		*outcome
@@ -28,7 +28,7 @@ func (o *outcomes) mendedResource(env *environment, texts int) {
 	}
 }
 
-// countMended counts mended texts. Cumulative metrics have them again at every export.
+// countMended counts mended texts. A text of cumulative metrics is counted again at every export.
 func (o *outcome) countMended(texts int) {
 	if c := o.texts.Load(); c != nil && texts > 0 {
 		(*c).Add(context.Background(), int64(texts), metric.WithAttributes(attrSignal.String(o.signal)))

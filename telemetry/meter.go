@@ -11,8 +11,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// meterProvider is the SDK's, with guarded callbacks. It notes the boundaries of the histograms that
-// it makes.
+// meterProvider is the SDK's, with guarded callbacks. It notes the boundaries of each new histogram.
 type meterProvider struct {
 	metric.MeterProvider
 	advice *advice
@@ -102,8 +101,8 @@ func named[I metric.Observable](m meter, name string) func(I, error) (I, error) 
 	}
 }
 
-// guardedOptions returns options with guarded callbacks. An option has one callback at most. One of
-// nil is left out, because the SDK would call it at every collection.
+// guardedOptions returns options with guarded callbacks. An option has one callback at most. A nil callback
+// is left out, because the SDK would call it at every collection.
 func guardedOptions[O, F any](options []O, callbacks func(O) []F, guard func(F) O) (out []O) {
 	for _, o := range options {
 		switch all := callbacks(o); {

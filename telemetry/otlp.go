@@ -26,19 +26,19 @@ import (
 // cumulative.
 const patience = time.Minute
 
-// By default the exporters wait 5 s to 30 s between attempts, and gRPC waits up to 120 s between
-// connections. So a collector that is back would look dead for minutes.
+// These times are shorter than the defaults. The exporters would wait 5 s to 30 s between attempts, and gRPC
+// up to 120 s between connections, so a collector that is back would look dead for minutes.
 const (
 	retryFirst, retryMost = 500 * time.Millisecond, 2 * time.Second
 	attemptLimit          = 10 * time.Second
 )
 
-// exportInterval is the default of OTEL_METRIC_EXPORT_INTERVAL. With the specification's 60 s
-// nobody would notice an outage for a minute. Dashboards and alerts rely on 15 s.
+// exportInterval is the default of OTEL_METRIC_EXPORT_INTERVAL. With the specification's 60 s an outage would
+// show only after a minute. Dashboards and alerts rely on 15 s.
 const exportInterval = 15 * time.Second
 
-// exportMetrics exports metrics by OTLP: the collection's snapshots, or, if other figures are asked
-// for, those of the reader that it returns. others are producers of metrics that only OTLP gets.
+// exportMetrics exports metrics by OTLP. It exports the collection's snapshots. If variables ask for other
+// figures, it returns a reader of its own. others are producers of metrics for OTLP only.
 func exportMetrics(ctx context.Context, env *environment, out *outcomes, c *collection, res *resource.Resource, others []sdkmetric.Producer) (own sdkmetric.Reader, err error) {
 	otlp, err := newMetricExporter(ctx, env.metrics, out.errorLogger.Handle)
 	if err != nil {

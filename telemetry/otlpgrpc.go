@@ -26,14 +26,14 @@ func dialOptions(s signal, report func(error)) []grpc.DialOption {
 		}),
 		// Timeout is also the kernel's timeout, because a collector on a dead node sends no reset.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: deadPeer}),
-		// An attempt without an answer must not use up the time of the others. The first failed
-		// attempt is reported, and not only the last one after a minute.
+		// An attempt without an answer must not use up the time of the others. And the first failed
+		// attempt is reported at once, not only the last one after a minute.
 		grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 			limit, began := s.attempt(), time.Now()
 			attempt, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
 			err := invoke(attempt, method, req, reply, cc, opts...)
-			// The collector knows the limit, so it may be the first to say that the time is over.
+			// The collector knows the deadline too, so it may report first that it has passed.
 			if status.Code(err) == codes.DeadlineExceeded && time.Since(began) >= limit-limit/10 {
 				err = unanswered(limit)
 			}

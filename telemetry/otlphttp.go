@@ -25,12 +25,12 @@ func newClient(s signal, report func(error)) *http.Client {
 	}}}
 }
 
-// stay follows no redirect. A new request would take the headers with the key of the collector to
-// another host, or arrive as a GET without the data. The redirect's status fails the export.
+// stay follows no redirect. The new request would take the headers, with the collector's key, to another
+// host, or would be a GET without the data. The redirect's status fails the export.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// attempts is the transport of one exporter. It limits each attempt, and makes an exporter retry
-// after a broken connection, as the protocol asks. The exporter would give the batch up.
+// attempts is the transport of one exporter. It limits the time of each attempt. It also makes the exporter
+// retry after a broken connection, as the protocol requires. Otherwise the exporter would drop the batch.
 type attempts struct {
 	next   *http.Transport
 	limit  time.Duration

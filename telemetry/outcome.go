@@ -36,7 +36,7 @@ type outcome struct {
 	limit  time.Duration         // of one export with all its attempts; 0 if the exporter has its own
 	last   atomic.Int64          // last success, in Unix milliseconds
 	failed atomic.Pointer[error] // since the last flush began
-	mended atomic.Bool           // it was said that texts are mended
+	mended atomic.Bool           // a mended text was logged
 
 	gate *gate           // before the queue; nil for metrics
 	life context.Context // its end ends a running export
@@ -161,8 +161,8 @@ func (o *outcome) lose(items int, reason string) {
 	}
 }
 
-// tellLost says how much a full queue has lost since the last export. It is said here and not where
-// an item is lost, because that is in a request, and a log handler may block.
+// tellLost logs how much a full queue has lost since the last export. It does not log where an item is lost,
+// because that is in a request, and a log handler may block.
 func (o *outcome) tellLost(collector string) {
 	o.mu.Lock()
 	items := int64(0)
@@ -189,7 +189,7 @@ func (o *outcome) during(ctx context.Context, flush func(context.Context) error)
 	return err
 }
 
-// ending shuts a processor down. If ctx ends before, what has not arrived is lost.
+// ending shuts a processor down. If ctx ends first, items that have not arrived count as lost.
 func (o *outcome) ending(ctx context.Context, shutdown func(context.Context) error) error {
 	o.gate.shut()
 	err := o.during(ctx, shutdown)

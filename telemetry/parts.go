@@ -10,13 +10,12 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// requestLimit is the estimated size of a request. A collector takes 4 MiB by gRPC, also compressed,
-// and refuses a larger one at every export. Estimates are a bit too high.
+// requestLimit is the largest estimated size of a request. By gRPC a collector accepts 4 MiB, uncompressed
+// or compressed, and would refuse a larger request at every export. Estimates are a little too high.
 const requestLimit = 2 << 20
 
-// inParts exports part after part. It returns the first error, because the export has failed then.
-// It stops if the collector is not there, because it would be waited for again. The items of the
-// parts that do not arrive are counted as lost.
+// inParts exports part after part. It returns the first error. If the collector is not there it stops,
+// because each further part would wait for it again. The items of parts that do not arrive count as lost.
 func inParts[P any](ctx context.Context, o *outcome, parts []P, items func(P) int, export func(context.Context, P) error) (first error) {
 	for n, part := range parts {
 		err := o.send(ctx, items(part), func(ctx context.Context) error { return export(ctx, part) })
@@ -119,7 +118,7 @@ func setSize(set *attribute.Set) (size int) {
 	return size
 }
 
-// metricParts cuts metrics between points, because one instrument may be too large alone.
+// metricParts cuts metrics between points, because one instrument alone may be too large.
 func metricParts(rm *metricdata.ResourceMetrics) []*metricdata.ResourceMetrics {
 	var parts []*metricdata.ResourceMetrics
 	resource := setSize(rm.Resource.Set())

@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// plainValue converts the usual maps and lists without JSON, which would take three times as long.
-// ok is false if the value has another type or is too large or too deep.
+// plainValue converts the usual maps and lists without JSON. JSON would take three times as long. ok is
+// false if the value has another type, or is too large or too deep.
 func plainValue(v any, left *int, depth int) (value attribute.Value, ok bool) {
 	if *left -= 12; *left < 0 || depth > maxDepth {
 		return value, false
@@ -54,7 +54,7 @@ var (
 	noForms       sync.Map // by type: bool
 )
 
-// hasNoForm reports whether JSON shows the parts of a type, and asks no method for its text.
+// hasNoForm reports whether a type has no method that makes its JSON, so JSON shows its parts.
 func hasNoForm(t reflect.Type) bool {
 	if t.PkgPath() == "" && t.Kind() != reflect.Struct && t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface {
 		return true // it has no methods
@@ -68,7 +68,7 @@ func hasNoForm(t reflect.Type) bool {
 	return none
 }
 
-// reflected converts values of other types. What JSON does not show by its parts, it leaves to JSON.
+// reflected converts values of other types. Types that make their own JSON are left to JSON.
 func reflected(v reflect.Value, left *int, depth int) (value attribute.Value, ok bool) {
 	if *left -= 12; *left < 0 || depth > maxDepth || v.IsValid() && !hasNoForm(v.Type()) {
 		return value, false

@@ -164,8 +164,8 @@ func (m *mender) data(data metricdata.Aggregation, of string) metricdata.Aggrega
 	return data
 }
 
-// distinct mends copies of points. Two series with one mended set become one, because a backend
-// refuses the second. Points come in any order, so the result does not depend on the order.
+// distinct mends copies of points. Two series with the same mended attributes become one, because a backend
+// refuses the second. The result does not depend on the order of the points.
 func distinct[P any](points []P, mend func(*P) attribute.Distinct, join func(a, b *P)) []P {
 	mended := make([]P, 0, len(points))
 	at := make(map[attribute.Distinct]int, len(points))
@@ -203,7 +203,7 @@ func mendHistograms[N int64 | float64](m *mender, points []metricdata.HistogramD
 	}, addHistogram)
 }
 
-// addHistogram adds b to a. With different bounds that is not possible, so the larger one stays.
+// addHistogram adds b to a. If their bounds differ, that is not possible, so the larger one stays.
 func addHistogram[N int64 | float64](a, b *metricdata.HistogramDataPoint[N]) {
 	if !slices.Equal(a.Bounds, b.Bounds) || len(a.BucketCounts) != len(b.BucketCounts) {
 		if b.Count > a.Count {
@@ -234,7 +234,7 @@ func extreme[N int64 | float64](a, b metricdata.Extrema[N], of func(a, b N) N) m
 	return metricdata.NewExtrema(of(x, y))
 }
 
-// mendExponentials keeps the larger one of two series with one mended set, because their scales
+// mendExponentials keeps the larger of two series with the same mended attributes, because their scales may
 // differ.
 func mendExponentials[N int64 | float64](m *mender, points []metricdata.ExponentialHistogramDataPoint[N], of string) []metricdata.ExponentialHistogramDataPoint[N] {
 	return distinct(points, func(p *metricdata.ExponentialHistogramDataPoint[N]) attribute.Distinct {

@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// w3c are the headers of the propagators that Start knows. These name all headers that they read.
-// Others don't: b3 names the headers that it writes.
+// w3c are the propagators of which Fields has all headers that they read. Other propagators differ: Fields of
+// b3 has the headers that it writes.
 var w3c = slices.Concat(propagation.TraceContext{}.Fields(), propagation.Baggage{}.Fields())
 
 // shortcut returns a propagator that extracts nothing from a request without the headers of p.

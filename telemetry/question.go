@@ -13,14 +13,14 @@ const (
 	askLimit  = 500 * time.Millisecond // a collection waits for one answer, but see leastWait
 	answerAge = 15 * time.Second       // an answer stands in for late ones; also the limit of a question's context
 
-	// leastWait is for each further answer when a collection has waited for collectLimit.
+	// leastWait is for each further answer after a collection has waited for collectLimit.
 	leastWait = 10 * time.Millisecond
 )
 
-// question is what foreign code answers at every collection: a callback or a Producer. That code may
-// panic, end its goroutine, answer late or never. It costs its own answer, and one collection once
-// askLimit. Then nobody waits, and the last answer stands in. After an answer in time collections
-// wait again, and after the next lapse they need more of these, up to 64.
+// question asks foreign code at every collection: a callback or a Producer. That code may panic, end its
+// goroutine, answer late or never. Then only its own answer is missing. The first late answer delays one
+// collection by askLimit. After that collections don't wait, and use the last answer. After an answer in
+// time they wait again. After each further lapse this needs more answers in time, up to 64.
 type question[T any] struct {
 	mu     sync.Mutex
 	run    *run[T] // in progress; nil if none
@@ -39,8 +39,8 @@ type run[T any] struct {
 	failed *fault
 }
 
-// ask calls f on another goroutine. Several readers may ask at the same time, and each gets an
-// answer that has begun after its call. f fills in the answer, which counts even if f fails then.
+// ask calls f on another goroutine. Several readers may ask at the same time, and each gets an answer that
+// began after its call. f fills in the answer. It counts even if f fails after that.
 func (q *question[T]) ask(ctx context.Context, f func(context.Context, *T) error) (answer T, failed *fault) {
 	limit := time.NewTimer(waitLimit(ctx))
 	defer limit.Stop()
@@ -112,7 +112,7 @@ func (q *question[T]) answer(ctx context.Context, r *run[T], f func(context.Cont
 	})
 }
 
-// fault says how foreign code has failed. It has no text of that code, which may be a password.
+// fault says how foreign code has failed. It has no text of that code, because the text may contain a password.
 type fault struct{ what, how, text string }
 
 func (f *fault) Error() string { return f.what + " " + f.text }
@@ -136,15 +136,15 @@ func faultOf(err error) *fault {
 // methods.
 func typeOf(err error) string { return unwrappedType(err).String() }
 
-// faults counts and reports faults. They happen while the SDK holds a lock, so they are told on
-// another goroutine, because a log handler may block.
+// faults counts and reports faults. They happen while the SDK holds a lock, and a log handler may block. So
+// another goroutine reports them.
 type faults struct {
 	count func(how string)
 	tell  func(error)
 
 	mu      sync.Mutex
 	waiting []error
-	told    chan struct{} // closed when none waits; nil while nobody tells
+	told    chan struct{} // closed when all are reported; nil while no goroutine reports
 }
 
 func (f *faults) report(failed *fault, subject, name string) {
@@ -164,7 +164,7 @@ func (f *faults) report(failed *fault, subject, name string) {
 	}
 }
 
-// end waits until all faults are told, within ctx.
+// end waits until all faults are reported, within ctx.
 func (f *faults) end(ctx context.Context) {
 	f.mu.Lock()
 	told := f.told

@@ -29,7 +29,7 @@ func (b bounds) cut(r *sdklog.Record) int {
 	return recordSize(r)
 }
 
-// ownRecord copies the texts of a record, because a short one may be a part of a large one.
+// ownRecord copies the texts of a record, because a short text may be a slice of a large one.
 func ownRecord(r *sdklog.Record) {
 	r.SetEventName(strings.Clone(r.EventName()))
 	r.SetSeverityText(strings.Clone(r.SeverityText()))
@@ -42,7 +42,7 @@ func ownRecord(r *sdklog.Record) {
 	r.SetAttributes(attributes...)
 }
 
-// body returns the limits of a body. A variable never makes it shorter, because it is no attribute.
+// body returns the limits of a body. The variables don't shorten it, because they are for attributes.
 func (b bounds) body() bounds {
 	if b.value < logValueLimit {
 		return bounds{value: logValueLimit, item: b.item}

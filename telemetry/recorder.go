@@ -11,8 +11,8 @@ import (
 	"go.opentelemetry.io/otel/log"
 )
 
-// recorder makes OpenTelemetry log records of slog's. It survives all that slog's own handlers
-// survive, and what it keeps of a record is limited.
+// recorder converts slog's records to OpenTelemetry log records. It survives all values that slog's own
+// handlers survive, and limits the size of a record.
 type recorder struct {
 	logger log.Logger
 	bounds bounds

@@ -8,10 +8,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// isSensitive reports whether an attribute of a span may contain a secret or identify a person: the
-// texts of errors, URLs, addresses, users and headers. Instrumentation libraries put these on
-// spans: an error's text contains the DSN, a path contains the token of a reset link. Types of
-// errors, routes, codes and statements stay.
+// isSensitive reports whether an attribute of a span may contain a secret or identify a person: texts of
+// errors, URLs, addresses, users and headers. Instrumentation libraries put these on spans. For example,
+// the text of an error may contain a DSN, and a path the token of a reset link. Types of errors, routes,
+// codes and statements stay.
 func isSensitive(key attribute.Key, kind trace.SpanKind) bool {
 	if key == semconv.ServerAddressKey {
 		return kind != trace.SpanKindServer // on a server's span it is the service's name

@@ -15,8 +15,8 @@ type registration struct {
 	members  []prometheus.Collector
 }
 
-// marker is a collector without series. A registry refuses the second one with the same description,
-// so two pipelines can't export the same series to one registry.
+// marker is a collector without series. A registry refuses a second one, because it has the same
+// description. So two pipelines can't export the same series to one registry.
 type marker struct{ desc *prometheus.Desc }
 
 func newMarker() marker {
@@ -26,14 +26,14 @@ func newMarker() marker {
 func (m marker) Describe(ch chan<- *prometheus.Desc) { ch <- m.desc }
 func (marker) Collect(chan<- prometheus.Metric)      {}
 
-// nesting is a collector that ends an endless recursion: a Producer gathers the registry, in which
-// this collector asks the Producer.
+// nesting is a collector that ends an endless recursion: it asks a Producer, and that Producer gathers the
+// registry that this collector is in.
 type nesting struct {
 	prometheus.Collector
 	calls atomic.Int32 // under way
 }
 
-// maxNesting is more than the number of scrapes at the same time.
+// maxNesting is more than the number of simultaneous scrapes.
 const maxNesting = 32
 
 var errNesting = errors.New("a Producer of telemetry.Config gathers Config.Registry, which is exported already: leave it out")

@@ -13,9 +13,8 @@ import (
 	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
-// request is all that we know of one request, in one allocation. It is never used for a second
-// request, because a handler may keep its writer after it has returned. A late write would go into
-// somebody else's answer.
+// request is all that we know of one request, in one allocation. It is never reused, because a handler may
+// keep its writer after it has returned. A late write would then go into another request's answer.
 //
 // The calls go from net/http to instrumented, otelhttp, request and the user's handler. Writes go
 // back from writer to otelhttp, lower and net/http.
@@ -36,7 +35,7 @@ type request struct {
 	status atomic.Int32 // the final status; 0 if nothing of the answer was sent
 	taken  bool         // the handler has hijacked the connection
 	back   bool         // the handler has returned
-	cut    bool         // the client must see that the answer is incomplete
+	cut    bool         // cut the connection, so that the client sees an incomplete answer
 
 	written  atomic.Int64              // bytes of the body
 	flushed  atomic.Bool               // the header was sent to the client
@@ -50,9 +49,9 @@ type request struct {
 	open           bool
 }
 
-// tell returns a request for otelhttp: only what it puts on a span that is exported. It makes
-// attributes of all that it sees, for every request, and nobody keeps the others. net/http's own
-// request stays as it is, because net/http looks at the type of its body when it writes the header.
+// tell returns a request for otelhttp, with only the parts that are exported on a span. otelhttp would make
+// attributes of all other parts too, for every request, and these would be dropped. net/http's own request
+// stays as it is, because net/http looks at the type of its body when it writes the header.
 func (req *request) tell(ctx context.Context) *http.Request {
 	r := req.outer
 	told := http.Request{Method: r.Method, Proto: r.Proto, Host: r.Host, TLS: r.TLS, Pattern: r.Pattern, Body: r.Body}
@@ -63,7 +62,7 @@ func (req *request) tell(ctx context.Context) *http.Request {
 	return &req.told
 }
 
-// ServeHTTP is what otelhttp calls, with its copy of what it was told.
+// ServeHTTP is called by otelhttp, with its copy of the request from tell.
 func (req *request) ServeHTTP(w http.ResponseWriter, told *http.Request) {
 	req.given = *req.outer.WithContext(told.Context())
 	req.measured, req.inner = w, &req.given
@@ -77,7 +76,7 @@ func (req *request) ServeHTTP(w http.ResponseWriter, told *http.Request) {
 	req.back = true
 }
 
-// hand leaves to otelhttp and net/http what they read after the handler. They have requests of their own.
+// hand copies to the requests of otelhttp and net/http what these read after the handler.
 func (req *request) hand(span trace.Span, told *http.Request) {
 	if req.inner.MultipartForm != nil {
 		req.outer.MultipartForm = req.inner.MultipartForm // net/http removes its files

@@ -32,8 +32,8 @@ func identity(ctx context.Context, cfg Config, env *environment) (*resource.Reso
 	)
 }
 
-// readResource reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES. The SDK's own detector takes an
-// empty name, and a variable that nobody has replaced.
+// readResource reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES. The SDK's own detector accepts an empty
+// name, and a placeholder that was not replaced.
 func (env *environment) readResource() {
 	env.check("OTEL_RESOURCE_ATTRIBUTES", "the valid pairs and the defaults apply", func(v string) (err error) {
 		env.resource, err = parseAttributes(v)
@@ -45,7 +45,7 @@ func (env *environment) readResource() {
 	}
 }
 
-// placeholder is what Kubernetes, a shell, Compose or a template would have replaced.
+// placeholder matches a variable that Kubernetes, a shell, Compose or a template should have replaced.
 var placeholder = regexp.MustCompile(`\$\([^)]*\)|\$\{[^}]*\}|%\{[^}]*\}|\{\{[^}]*\}\}`)
 
 func isReplaced(v string) error {
@@ -55,8 +55,8 @@ func isReplaced(v string) error {
 	return nil
 }
 
-// identifying attributes have defaults. An empty or unexpanded value is worse than these: every
-// instance would be the same one.
+// identifying attributes have defaults. An empty value or a placeholder is worse than a default, because all
+// instances would have the same one.
 var identifying = []attribute.Key{semconv.ServiceNameKey, semconv.ServiceVersionKey, semconv.ServiceInstanceIDKey}
 
 // parseAttributes returns the pairs that apply, and what is wrong with the others.

@@ -118,13 +118,13 @@ func (rt *route) attributes(o seriesKey) []metric.RecordOption {
 			next = map[seriesKey][]metric.RecordOption{}
 		}
 		next[o] = set
-		rt.sets.Store(&next) // of two at the same time one is lost, and made again
+		rt.sets.Store(&next) // if two store at the same time, one set is lost and made again
 	}
 	return set
 }
 
-// routesKept and seriesKept bound the memory, if a router sets paths as patterns, or a handler
-// sends every status.
+// routesKept and seriesKept limit the memory if a router sets paths as patterns, or a handler sends every
+// possible status.
 const routesKept, seriesKept = 1000, 100
 
 // routes has the routes by pattern. Readers take no lock.

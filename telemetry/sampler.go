@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// healthSampler keeps every run of a health check, because these are few and people look for them.
-// All other spans go to the configured sampler.
+// healthSampler samples every run of a health check, because these are few, and needed in an outage. All
+// other spans go to the configured sampler.
 type healthSampler struct{ sdktrace.Sampler }
 
 const checkName = attribute.Key("health.check.name")
@@ -38,8 +38,8 @@ func isSampler(name string) error {
 	return nil
 }
 
-// newSampler makes the sampler of a name in samplers. A sampler that begins no trace also drops the
-// runs of checks, because somebody has switched traces off.
+// newSampler makes the sampler of a name in samplers. If a sampler never begins a trace, runs of checks are
+// dropped too, because somebody has switched traces off.
 func newSampler(name string, ratio float64) sdktrace.Sampler {
 	root := sdktrace.AlwaysSample()
 	kind, parentBased := strings.CutPrefix(name, "parentbased_")

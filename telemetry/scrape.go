@@ -76,8 +76,8 @@ func leftOut(err error) string {
 	return fmt.Sprintf("series are left out, because of a %T", err)
 }
 
-// scrapeErrors says in one sentence, once, what /metrics leaves out and why. client_golang has the
-// same errors at every scrape, with the attributes of each series.
+// scrapeErrors logs once, in one sentence, what /metrics leaves out and why. client_golang reports the same
+// errors at every scrape, with the attributes of each series.
 type scrapeErrors struct {
 	log     *slog.Logger
 	metrics *collection
@@ -85,7 +85,7 @@ type scrapeErrors struct {
 
 	mu    sync.Mutex
 	said  map[string]bool
-	known map[string]bool // sets of errors; naming their conflicts costs a collection
+	known map[string]bool // sets of errors that were logged; naming a conflict needs a snapshot
 }
 
 func (l *scrapeErrors) Println(v ...any) {
@@ -122,7 +122,7 @@ func errorsIn(v []any) (errs []scrapeError) {
 	return errs
 }
 
-// isNew reports whether this set of errors is the first of its kind.
+// isNew reports whether this set of errors was not logged yet.
 func (l *scrapeErrors) isNew(errs []scrapeError, v []any) bool {
 	key := ""
 	if len(errs) == 0 {

@@ -16,8 +16,8 @@ import (
 	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
-// scraped is the collector of client_golang behind /metrics. OpenTelemetry's exporter translates the
-// snapshot. It gets it as a Producer of a provider without instruments.
+// scraped is the collector of client_golang behind /metrics. OpenTelemetry's exporter translates the snapshot.
+// scraped gives it to the exporter as the Producer of a provider without instruments.
 type scraped struct {
 	from     *collection
 	exporter prometheus.Collector
@@ -26,7 +26,7 @@ type scraped struct {
 	now *snapshot
 }
 
-// scrapeLimit is shorter than that of the handler, so that a scrape says what it waits for.
+// scrapeLimit is shorter than the handler's limit, so that the error says what the scrape waited for.
 const scrapeLimit = 8 * time.Second
 
 func newScraped(from *collection, res *resource.Resource) (*scraped, error) {

@@ -22,7 +22,7 @@ type signal struct {
 	tls      *tls.Config // nil without TLS
 }
 
-// LogValue is the protocol, for the line at the start.
+// LogValue is the protocol, for the log line at the start.
 func (s signal) LogValue() slog.Value {
 	switch {
 	case !s.exported:
@@ -116,8 +116,8 @@ func parseExporters(variable, v string) (otlp bool, err error) {
 	return otlp || !none, notSupported(unknown, supported)
 }
 
-// certificates are the files of a TLS client. The client's certificate is read at every handshake,
-// because it is renewed on disk.
+// certificates are the files of a TLS client. The client's certificate is read at every handshake, because
+// the file may have been renewed.
 type certificates struct{ authorities, certificate, key string }
 
 // check returns why the client's certificate can't be used.

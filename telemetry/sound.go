@@ -10,8 +10,8 @@ import (
 	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
-// soundScopes returns what a Producer has made without the metrics that are malformed, and the fault
-// of the first of them. One of these would blank /metrics, and make every export fail.
+// soundScopes returns the metrics of a Producer without the malformed ones, and the fault of the first of
+// these. One malformed metric would make /metrics empty, and every export fail.
 func soundScopes(scopes []metricdata.ScopeMetrics) ([]metricdata.ScopeMetrics, *fault) {
 	var failed *fault
 	for n := range scopes {

@@ -14,8 +14,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// endedSpan is the part of an ended span that is exported. It does not hold the SDK's span, nor the
-// memory of its texts: what is left out or cut off is free while the span waits.
+// endedSpan is the exported part of an ended span. It holds neither the SDK's span nor the memory of its
+// texts. So what is left out or cut off uses no memory while the span waits.
 type endedSpan struct {
 	sdktrace.ReadOnlySpan // nil; only for its private method
 
@@ -57,8 +57,8 @@ func (s *endedSpan) ChildSpanCount() int                         { return s.chil
 //lint:ignore SA1019 the interface has it
 func (s *endedSpan) InstrumentationLibrary() instrumentation.Library { return s.scope }
 
-// endedSpans are used again after their export, so that a request costs no allocation for them. The
-// exporters keep nothing of a span but its texts, and these are never used again.
+// endedSpans are reused after their export, so that a request needs no allocation for them. The exporters
+// keep only the texts of a span, and these are not reused.
 var endedSpans = sync.Pool{New: func() any { return &endedSpan{} }}
 
 func (s *endedSpan) release() {
@@ -151,8 +151,8 @@ func (r spanRules) links(e *endedSpan, links []sdktrace.Link) {
 	}
 }
 
-// own copies the keys, and the texts of values, these all into one allocation. request says that they
-// are of otelhttp's span of a request.
+// own copies the keys and the texts of values, all texts into one allocation. request means that the
+// attributes are those of otelhttp's span of a request.
 func (r spanRules) own(attributes []attribute.KeyValue, request bool) {
 	sum := 0
 	for n, kv := range attributes {
@@ -208,8 +208,8 @@ func ownedKey(key attribute.Key) attribute.Key {
 	return unique.Make(key).Value()
 }
 
-// known returns the text of a value, and whether it is no part of what a client has sent. Most texts
-// on the span of a request are not, so they are not copied.
+// known returns the text of a value, and whether the text is not a slice of what a client has sent. Such a
+// text needs no copy. On the span of a request most are of this kind.
 func (r spanRules) known(kv attribute.KeyValue, request bool) (string, bool) {
 	text := kv.Value.AsString()
 	if !request {

@@ -1,6 +1,6 @@
-// Package telemetry records and exports: one call sets up OpenTelemetry metrics, traces and
-// logs with OTLP over gRPC or HTTP, and Prometheus' /metrics from the same aggregation. It starts a
-// healthcheck.Monitor on the recorded metrics:
+// Package telemetry records and exports telemetry. One call sets up OpenTelemetry metrics, traces and
+// logs with OTLP over gRPC or HTTP, and Prometheus' /metrics from the same aggregation. It also starts
+// a healthcheck.Monitor on the recorded metrics:
 //
 //	health := healthcheck.New(healthcheck.Config{Rules: …})
 //	tel, err := telemetry.Start(ctx, telemetry.Config{ServiceName: "orders", Health: health})
@@ -13,9 +13,9 @@
 // The standard OTEL_* variables configure it, and [Config] has further settings. Without an OTLP
 // endpoint it opens no connection, and /metrics works. If the collector is away, requests don't
 // wait, because recording does not block. Metrics are cumulative, so they lose resolution but no
-// counts. Spans and log records wait for a minute in queues of 2048 and 16 MiB each, and further ones
-// are dropped. telemetry.export.failures counts the failed exports, and telemetry.items.lost what did
-// not arrive.
+// counts. Spans and log records wait for a minute, in one queue each, of 2048 items and 16 MiB. If a
+// queue is full, further items are dropped. telemetry.export.failures counts failed exports, and
+// telemetry.items.lost counts items that did not arrive.
 //
 // # Libraries
 //
@@ -32,29 +32,30 @@
 // # Concurrency and ownership
 //
 // Start may be called more than once, from any goroutine. Several services in one process have a
-// Telemetry and a Monitor each. The end of its ctx begins the drain of Config.Health and nothing
-// else; exporting goes on until Close. All methods of a Telemetry may be called at any time, from
-// any goroutine. Close stops Config.Health, exports the remaining data and ends everything that
-// Start began. Call it last, after the servers. Later data is lost, and /metrics is empty then.
+// Telemetry and a Monitor each. The end of Start's ctx begins the drain of Config.Health and nothing
+// else. Exports continue until Close. All methods of a Telemetry may be called at any time, from any
+// goroutine. Close stops Config.Health, exports the remaining data and ends everything that Start
+// began. Call it last, after the servers. After Close, data is lost and /metrics is empty.
 //
 // # Units and errors
 //
 // Durations are seconds. Start returns every mistake in Health as healthcheck's StartWith does. A
 // failed Start has changed nothing, but Config.Readers can't be used again.
 //
-// The environment never keeps a service from starting, because a platform sets it without a release
-// of the service. An invalid or unsupported variable is an error in the log, by name. It is a series
-// of telemetry.environment.invalid, and Health shows it as a rule named telemetry-environment, which
-// changes no answer. Its default applies, or of a list the names that are supported. If an endpoint, a header or a certificate is invalid, its
-// signals are not exported. With Config.Strict Start returns all invalid variables instead.
+// The environment never prevents a start, because a platform sets it without a release of the
+// service. An invalid or unsupported variable is logged as an error, by name. It is also a series of
+// telemetry.environment.invalid, and Health shows it as a rule named telemetry-environment that
+// changes no answer. The variable's default applies, or the supported names of a list. If an endpoint,
+// a header or a certificate is invalid, the signals that use it are not exported. With Config.Strict,
+// Start returns all invalid variables as an error.
 //
-// A failed export is logged through Config.Logger, the first time at once and then rarely. It does
-// not affect recorded data. Other errors of OpenTelemetry go to its error handler. That handler is
-// global, so it is the process's own unless SetGlobals is set.
+// A failed export is logged through Config.Logger, the first time at once, and then at most once a
+// minute. It does not affect recorded data. Other errors of OpenTelemetry go to its global error
+// handler. Start replaces that handler only with SetGlobals.
 //
-// An instrument's callback may fail, panic or hang. It costs its own instrument, also in
-// Config.Readers, and is logged and counted like a failed export, by the type of its error. A
-// collection waits 500 ms for it. Then the last values stand in for 15 s.
+// An instrument's callback may fail, panic or hang. Then only its own instruments are missing, also in
+// Config.Readers. The failure is logged and counted like a failed export, by the type of its error. A
+// collection waits 500 ms for a callback. After that it uses the last values, for 15 s.
 package telemetry
 
 import (
@@ -96,8 +97,8 @@ type Telemetry struct {
 	// of the context. Records with event.name become events. The level is that of Config.Logger.
 	Logger *slog.Logger
 
-	// Reader is the cumulative reader behind rules, /metrics and OTLP, so these explain every
-	// verdict.
+	// Reader is the cumulative reader behind rules, /metrics and OTLP. So /metrics and the exported
+	// metrics explain every verdict.
 	Reader sdkmetric.Reader
 
 	service      string
@@ -129,7 +130,7 @@ type Telemetry struct {
 }
 
 // Start sets everything up and starts Config.Health. It connects in the background, so a missing
-// collector is no error.
+// collector does not make it fail.
 func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	env := readEnvironment()
 	errs := cfg.validate()
@@ -147,7 +148,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	}
 	var err error
 	if failed := guard.Inline(func() { err = t.build(context.WithoutCancel(ctx), cfg, env) }); failed != nil {
-		err = failed // of a Reader that is none, for example
+		err = failed // for example of a foreign Reader
 	}
 	if err != nil {
 		t.abandon()
@@ -251,7 +252,7 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, env *environment) err
 	return runtime.Start(runtime.WithMeterProvider(t.metrics)) // go.*
 }
 
-// serveMetrics puts the collection behind /metrics, and enters it into the registry of the service.
+// serveMetrics makes /metrics of the collection, and registers it in the registry of the service.
 func (t *Telemetry) serveMetrics(cfg Config, metrics *collection, res *resource.Resource) error {
 	scraped, err := newScraped(metrics, res)
 	if err != nil {
@@ -275,8 +276,8 @@ func (t *Telemetry) serveMetrics(cfg Config, metrics *collection, res *resource.
 	return nil
 }
 
-// gatherLimit is shorter than the default of OTEL_METRIC_EXPORT_TIMEOUT, so that a hanging collector
-// does not cost the other metrics.
+// gatherLimit is shorter than the default of OTEL_METRIC_EXPORT_TIMEOUT, so that the other metrics are
+// exported even if a collector hangs.
 const gatherLimit = 5 * time.Second
 
 func (t *Telemetry) setGlobals() {
@@ -299,8 +300,8 @@ func (t *Telemetry) abandon() {
 // closeLimit is how long Close waits for the last export.
 const closeLimit = 3 * time.Second
 
-// Close is Shutdown within 3 s. A log handler that is stuck may cost another second. If data could
-// not be exported, it logs that. The error also says how many of our own log lines the handler of
+// Close is Shutdown within 3 s. A log handler that is stuck may take another second. If data could not be
+// exported, Close logs that. Its error also says how many of the package's log lines the handler of
 // Config.Logger has not written.
 func (t *Telemetry) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
@@ -317,8 +318,8 @@ func (t *Telemetry) Close() error {
 }
 
 // Shutdown stops Config.Health, exports the remaining data and ends the pipeline within ctx.
-// Metrics, traces and logs end concurrently under the one deadline, which holds even if a callback
-// hangs. Later calls, also of Close, wait for its end and do nothing.
+// Metrics, traces and logs end concurrently under one deadline. It holds even if a callback hangs. Later
+// calls, also of Close, only wait until the first has ended.
 func (t *Telemetry) Shutdown(ctx context.Context) (err error) {
 	t.ending.Do(func() { err = t.shutdown(ctx) })
 	return err
@@ -348,7 +349,7 @@ func (t *Telemetry) shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// together calls ends concurrently, and waits no longer than ctx allows.
+// together calls all ends concurrently, and waits no longer than ctx allows.
 func together(ctx context.Context, ends ...func(context.Context) error) error {
 	results := make(chan error, len(ends))
 	for _, end := range ends {

@@ -13,9 +13,9 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// Protocol Buffers have UTF-8 only. One text with another byte, such as an old file name, makes the
-// encoding of its whole batch fail. With cumulative metrics each later batch has that text, too. So
-// every export is looked through, and a batch with such a text is copied and mended.
+// Protocol Buffers take UTF-8 only. One text with an invalid byte, such as an old file name, makes the
+// encoding of its whole batch fail. With cumulative metrics every later batch has that text too. So every
+// export is checked, and a batch with such a text is copied and mended.
 
 // mender replaces each invalid byte of a text by U+FFFD. It never changes its input, because that
 // belongs to the SDK or to a Producer.
@@ -35,7 +35,7 @@ func (m *mender) text(s, where string) string {
 	return string([]rune(s))
 }
 
-// told counts the mended texts, and says once for a signal that there are some.
+// told counts the mended texts, and logs once for each signal that there are some.
 func (o *outcome) told(m *mender) {
 	o.countMended(m.texts)
 	if m.texts > 0 && o.mended.CompareAndSwap(false, true) {
@@ -44,7 +44,7 @@ func (o *outcome) told(m *mender) {
 }
 
 func tellMended(l *errorLogger, signal string, m *mender) {
-	l.log.Warn("a text is not valid UTF-8, so it is exported with U+FFFD for each invalid byte; this is said once", "signal", signal, "where", m.first)
+	l.log.Warn("a text is not valid UTF-8, so it is exported with U+FFFD for each invalid byte; this is logged once", "signal", signal, "where", m.first)
 }
 
 func validValue(v attribute.Value) bool {
@@ -276,7 +276,7 @@ func (m *mender) record(r *sdklog.Record) sdklog.Record {
 	return one
 }
 
-// textScopes makes loggers with valid scopes, because a record's scope can't be changed later.
+// textScopes makes loggers with valid scopes, because the scope of a record can't be changed later.
 type textScopes struct {
 	log.LoggerProvider
 	outcome *outcome

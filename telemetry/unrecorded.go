@@ -9,9 +9,8 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// unrecordedTracers makes the spans of a service that exports none. They have the identity and the
-// sampling flag of recorded ones, so log lines and the calls of other services are the same, but
-// nothing is kept, which nobody would read.
+// unrecordedTracers makes the spans of a service that exports none. They have the identity and sampling
+// flag of recorded spans, so log lines and calls to other services are the same. They keep nothing else.
 type unrecordedTracers struct {
 	embedded.TracerProvider
 	identities *sdktrace.TracerProvider // its spans are not recorded

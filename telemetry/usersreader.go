@@ -9,9 +9,8 @@ import (
 	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
-// usersReader is a reader of Config.Readers, with an exporter of the user. Its flush and its end cost
-// at most the time that there is, and no other reader its own. Their errors have no text, which may
-// contain a password.
+// usersReader is a reader of Config.Readers, with an exporter of the user. Its flush and shutdown end with
+// ctx, and do not delay other readers. Their errors have no text, because it may contain a password.
 type usersReader struct{ sdkmetric.Reader }
 
 func (r usersReader) Shutdown(ctx context.Context) error { return r.run(ctx, r.Reader.Shutdown) }

@@ -70,8 +70,8 @@ const (
 	readLimit       = 5 * time.Second
 )
 
-// readFile reads a file of certificates or a key. It never hangs in a named pipe or on a dead
-// volume, and its error has no value, because some people set the content instead of the path.
+// readFile reads a file of certificates or a key. It never hangs on a named pipe or a dead volume. Its error
+// does not show the path, because some people set the content instead.
 func readFile(path string) ([]byte, error) {
 	type result struct {
 		data []byte
@@ -116,8 +116,8 @@ func isCertificates(v string) error {
 	return err
 }
 
-// isHeaders is as strict as the exporters. They leave a bad pair out and print it, though it may
-// contain a password.
+// isHeaders is as strict as the exporters. They skip a bad pair and log it, although it may contain a
+// password.
 func isHeaders(v string) error {
 	for _, pair := range strings.Split(v, ",") {
 		if strings.TrimSpace(pair) == "" {

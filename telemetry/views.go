@@ -10,10 +10,9 @@ import (
 	"github.com/otelhealth/otelhealth/internal/guard"
 )
 
-// guarded returns the views of the user with the limits of ownViews and with the histograms' own
-// boundaries. An instrument takes only its
-// first view, so a view of all histograms would give the Host header to every client again. A view
-// of one instrument is meant, and stays as it is.
+// guarded returns the views of the user with the limits of ownViews and the histograms' own boundaries. An
+// instrument takes only its first view. So without these limits, a view of all histograms would let each
+// Host header make a series again. A view of one instrument is deliberate, and stays as it is.
 func guarded(views []sdkmetric.View, advised *advice) []sdkmetric.View {
 	guards := append(slices.Clone(ownViews), advised.view)
 	out := make([]sdkmetric.View, len(views))
@@ -46,7 +45,7 @@ func isGeneral(view sdkmetric.View, i sdkmetric.Instrument) bool {
 	return false
 }
 
-// merge returns s with what own has besides. What own drops stays dropped.
+// merge returns s with the further settings of own. Attributes that own drops stay dropped.
 func merge(s, own sdkmetric.Stream) sdkmetric.Stream {
 	if _, drop := own.Aggregation.(sdkmetric.AggregationDrop); drop || s.Aggregation == nil {
 		s.Aggregation = own.Aggregation

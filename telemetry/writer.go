@@ -10,8 +10,8 @@ import (
 	"github.com/felixge/httpsnoop"
 )
 
-// lower is what otelhttp writes to. It has only the three methods that otelhttp measures, because
-// otelhttp wraps every optional method again.
+// lower is the writer that otelhttp gets. It has only the three methods that otelhttp measures, because
+// otelhttp would wrap every optional method again.
 type lower struct{ req *request }
 
 func (l lower) Header() http.Header         { return l.req.server.Header() }
@@ -29,7 +29,7 @@ func (w writer) Unwrap() http.ResponseWriter { return w.req.server }
 func (w writer) WriteHeader(status int) {
 	w.req.body.tellLimit()
 	w.req.measured.WriteHeader(status)
-	w.req.sent(status) // afterwards, because net/http panics if the status is none
+	w.req.sent(status) // afterwards, because net/http panics if the status is invalid
 }
 
 func (w writer) Write(b []byte) (int, error) {
@@ -77,8 +77,8 @@ func (w writer) hijack(f func() (net.Conn, *bufio.ReadWriter, error)) (net.Conn,
 	return conn, rw, err
 }
 
-// readFrom counts as sent while it runs, because a panic of src comes in the midst of it. It sends
-// nothing if src is empty or fails at once. Then the handler can still answer with an error.
+// readFrom counts the answer as sent while it runs, because src may panic in between. If src is empty or
+// fails at once, nothing is sent, and the handler can still answer with an error.
 func (w writer) readFrom(f func(io.Reader) (int64, error), src io.Reader) (int64, error) {
 	w.req.body.tellLimit()
 	first := w.req.status.CompareAndSwap(0, http.StatusOK)
@@ -146,8 +146,8 @@ func (req *request) writer() http.ResponseWriter {
 	return w.snoop()
 }
 
-// snoop is for the writers of others: a middleware around us, or httptest's. If such a writer has no
-// Hijack of its own, a ResponseController finds net/http's by Unwrap, and we don't see the hijack.
+// snoop is for writers of a middleware around us, or of httptest. If such a writer has no Hijack, a
+// ResponseController finds net/http's by Unwrap, and we don't see the hijack.
 func (w writer) snoop() http.ResponseWriter {
 	return httpsnoop.Wrap(w.req.server, httpsnoop.Hooks{
 		Header:      func(httpsnoop.HeaderFunc) httpsnoop.HeaderFunc { return w.Header },

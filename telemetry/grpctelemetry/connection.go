@@ -12,8 +12,8 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// connection is the context of a connection, with attributes that its spans share. otelgrpc writes and
-// parses the server's address for every call.
+// connection is the context of a connection, with attributes that its spans share. otelgrpc would format and
+// parse the server's address for every call.
 type connection struct {
 	context.Context
 	address []attribute.KeyValue
@@ -39,8 +39,8 @@ func newConnection(ctx context.Context, local net.Addr) *connection {
 	return c
 }
 
-// TagConn notes the server's address. A handler of the user around ours may not pass it on; then each
-// call finds the address in its header.
+// TagConn notes the server's address. If a handler of the user around ours does not pass it on, each call
+// finds the address in its header.
 func (h *handler) TagConn(ctx context.Context, info *stats.ConnTagInfo) context.Context {
 	tagged := ctx
 	h.guard.inline(func() { tagged = newConnection(ctx, info.LocalAddr) })
@@ -50,8 +50,8 @@ func (h *handler) TagConn(ctx context.Context, info *stats.ConnTagInfo) context.
 // HandleConn does nothing.
 func (h *handler) HandleConn(context.Context, stats.ConnStats) {}
 
-// ended returns the attributes that a span gets at its end, all at once, because a span takes new
-// memory for all of its attributes each time.
+// ended returns the attributes that a span gets at its end. A span gets them all at once, because it
+// allocates memory for all its attributes each time.
 func (c *connection) ended(code codes.Code) []attribute.KeyValue {
 	if c == nil { // the address is not known
 		return []attribute.KeyValue{codeAttribute(code)}

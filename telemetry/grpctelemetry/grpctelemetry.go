@@ -5,10 +5,10 @@
 //	…
 //	server := grpc.NewServer(grpc.StatsHandler(calls))
 //
-// Spans and rpc.server.call.duration are those of [otelgrpc], which begins the spans, at less cost.
-// rpc.server.active_calls and rpc.server.oldest_call.age show calls that hang: these have no
-// duration yet, so a histogram never shows them. Calls of grpc.health.v1.Health are left out, or
-// the probes would be the service's traffic.
+// Spans and rpc.server.call.duration are the same as those of [otelgrpc], at less cost. otelgrpc begins
+// the spans. rpc.server.active_calls and rpc.server.oldest_call.age show calls that hang: these have no
+// duration yet, so a histogram does not show them. Calls of grpc.health.v1.Health are left out, because
+// probes are not the service's traffic.
 //
 // [otelgrpc]: https://pkg.go.dev/go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc
 package grpctelemetry
@@ -45,13 +45,13 @@ const ScopeName = "github.com/otelhealth/otelhealth/telemetry/grpctelemetry"
 var buckets = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
 
 // NewServerHandler returns the handler for grpc.StatsHandler. One handler may serve several servers.
-// An error is one of the MeterProvider's.
+// It returns an error if the MeterProvider does.
 //
 // The names are those of the semantic conventions 1.43. OTEL_SEMCONV_STABILITY_OPT_IN, which makes
 // otelgrpc record the older rpc.server.duration, has no effect.
 //
-// The first 1,000 methods have series of their own. All further ones are _OTHER together, and so are
-// those of more than 1 KiB, because a server with an UnknownServiceHandler gets names from its clients.
+// The first 1,000 methods have series of their own. All others share _OTHER, and so do methods with names
+// longer than 1 KiB, because clients of a server with an UnknownServiceHandler choose the names.
 func NewServerHandler(c Config) (stats.Handler, error) {
 	meters, tracers := c.MeterProvider, c.TracerProvider
 	if meters == nil {
@@ -76,8 +76,8 @@ func NewServerHandler(c Config) (stats.Handler, error) {
 	return h, nil
 }
 
-// handler has otelgrpc's handler begin the spans, ends them, and records the metrics itself. otelgrpc
-// makes a set of attributes for every call. We look it up.
+// handler lets otelgrpc's handler begin the spans. It ends them and records the metrics itself. otelgrpc would
+// make a set of attributes for every call. handler looks up a ready one.
 type handler struct {
 	spans      stats.Handler
 	propagator propagation.TextMapPropagator

@@ -7,13 +7,13 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// guard runs code of the user: propagators, samplers, span processors, filters of views. gRPC calls us on
-// the goroutine of a call and recovers nothing, so a panic of that code would end the process. It is
-// not the guard of the other modules, because it would bring all that telemetry requires.
+// guard runs code of the user: propagators, samplers, span processors, filters of views. gRPC calls us on the
+// goroutine of a call and recovers nothing, so a panic of that code would end the process. This is not
+// internal/guard, because that would bring all dependencies of telemetry.
 type guard struct{ told sync.Once }
 
-// inline runs f. A panic costs the span or the measurement, and the first one is told, without its
-// text.
+// inline runs f. After a panic the span or the measurement is missing. Only the first panic is reported,
+// without its text.
 func (g *guard) inline(f func()) {
 	defer func() {
 		if p := recover(); p != nil {

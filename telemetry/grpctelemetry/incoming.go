@@ -6,8 +6,8 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// incoming is the metadata of a call for a propagator. gRPC's function copies all of it, and otelgrpc
-// calls it for every call. So we read the metadata by gRPC's key, and hide it from otelgrpc.
+// incoming is the metadata of a call for a propagator. gRPC's function copies all metadata, and otelgrpc
+// would use it for every call. So we read the metadata by gRPC's context key, and hide it from otelgrpc.
 type incoming metadata.MD
 
 // incomingOf only reads what it returns.
@@ -37,14 +37,14 @@ func (m incoming) Keys() []string {
 // Set does nothing, because the metadata is the call's.
 func (incoming) Set(string, string) {}
 
-// incomingKey is gRPC's key of the metadata in a context. It is private, so we look what gRPC asks for.
+// incomingKey is gRPC's key of the metadata in a context. It is private, so we record the key that gRPC asks for.
 var incomingKey = func() any {
 	var asked keys
 	_, _ = metadata.FromIncomingContext(&asked)
 	return asked.last
 }()
 
-// keys is a context that has nothing, and knows what it was asked for last.
+// keys is an empty context that remembers the last key that it was asked for.
 type keys struct {
 	context.Context
 	last any

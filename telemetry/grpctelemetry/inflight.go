@@ -15,7 +15,7 @@ type call struct {
 	context.Context
 	method         string
 	connection     *connection // if recorded
-	hidden         bool        // the metadata, for the first who asks
+	hidden         bool        // the metadata is hidden from the first caller, otelgrpc
 	recorded       bool        // by its span
 	start          time.Time
 	older, younger *call
@@ -36,7 +36,7 @@ func (c *call) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// callOf returns the call of a context; nil if it is none of ours, such as a health call.
+// callOf returns the call of a context; nil if we don't measure it, such as a health call.
 func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
 	return c
