@@ -24,7 +24,7 @@ import (
 func changeable(token string, loopback bool) bool { return token != "" || loopback }
 
 // adminRoutes returns the routes for operators. box may be nil. Its records need no token, because
-// /status.json has the texts of errors, too.
+// /status.json has the texts of errors too, without one.
 func adminRoutes(health *healthcheck.Monitor, tel *telemetry.Telemetry, f faults, page, home http.Handler, box *blackbox.Box, token string, loopback bool) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", home)

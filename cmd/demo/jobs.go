@@ -52,7 +52,7 @@ type jobs struct {
 	wg   sync.WaitGroup
 }
 
-// newJobs creates the queue. Its rule is judged from now on, and begin starts the workers.
+// newJobs creates the queue, and its rule is judged from then on. begin starts the workers.
 func newJobs(health *healthcheck.Monitor, cfg config) *jobs {
 	j := &jobs{queue: make(chan *job, cfg.queue), known: map[string]*job{}, quit: make(chan struct{})}
 	j.worker = blackbox.NewWorker(health, "worker", cfg.stall)

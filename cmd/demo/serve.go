@@ -97,7 +97,7 @@ func serve(ctx context.Context, cfg config, l listeners, stdout io.Writer) (err 
 	}
 	defer tel.Close() // last, so that the final export reports the shutdown
 
-	// The database and the cache are instrumented, so they need tel. Their checks need them.
+	// The database and the cache are instrumented, so they need tel. Their checks are added after them.
 	db, err := openDatabase(ctx, cfg, tel)
 	if err != nil {
 		return err

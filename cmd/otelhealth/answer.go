@@ -27,7 +27,7 @@ type answer struct {
 	Checks    map[string][]check `json:"checks"`
 	Omitted   int                `json:"omitted"`
 
-	of string // the address, if it may be another probe than readiness
+	of string // the address, if the user gave a path, so it may not be the readiness probe
 }
 
 type shadow struct{ Status, Output string }
@@ -51,7 +51,7 @@ type check struct {
 // parse reads a body.
 func parse(body []byte) (a answer, err error) {
 	if err := json.Unmarshal(body, &a); err != nil || a.Status == "" {
-		return a, errors.New("the answer is none of otelhealth: " + strconv.Quote(string(bytes.TrimSpace(body[:min(len(body), 80)]))))
+		return a, errors.New("the answer is not from otelhealth: " + strconv.Quote(string(bytes.TrimSpace(body[:min(len(body), 80)]))))
 	}
 	if a.Lifecycle == "" {
 		return a, fmt.Errorf("it says only %q (Config.Terse): ask /status.json of the operators' listener", a.Status)
@@ -83,7 +83,7 @@ func (a answer) sorted() (all []named) {
 	return all
 }
 
-// decides puts a check in shadow that does not pass after the others.
+// decides puts checks in shadow that don't pass after all others.
 func decides(c named) int {
 	if c.Shadow && c.Status != "pass" {
 		return 1
@@ -113,7 +113,7 @@ func (a answer) sentence() string {
 func (a answer) next() (lines []string) {
 	switch {
 	case a.Lifecycle == "maintenance":
-		return []string{"Somebody has taken it out on purpose, by a file or at the operators' listener. It comes back by itself.", "Sooner: " + page + "#the-lifecycle"}
+		return []string{"An operator has taken it out of service, by a file or at the operators' listener. It comes back when the maintenance ends.", "To end it now: " + page + "#the-lifecycle"}
 	case a.Lifecycle == "draining":
 		return []string{"It shuts down. Look at its successor."}
 	case a.Lifecycle == "starting":
@@ -138,7 +138,7 @@ func (a answer) next() (lines []string) {
 		default:
 			anchor = "#an-active-check"
 			if c.bad() {
-				lines = append(lines, "Do other instances fail too? Then it is what they share, and a restart helps nobody. This one alone: its node, its network, its credentials.")
+				lines = append(lines, "Do other instances fail too? Then something that they share is down, and a restart does not help. If only this one fails, look at its node, network and credentials.")
 			}
 		}
 	}
@@ -184,7 +184,7 @@ func number(v float64, unit string) string {
 	return text
 }
 
-// why is the reason of a check, with the text of its error if the listener has it.
+// why is the reason of a check, with the text of its error if the answer has it.
 func (c check) why() string {
 	parts := []string{c.Output}
 	if c.Error != "" {

@@ -15,8 +15,8 @@ func backtest() *cobra.Command {
 	return past(set, program, &cobra.Command{
 		Use:   "backtest --rule RULE…",
 		Short: "Say what rules would have done in the past",
-		Long: `backtest reads what a Prometheus has recorded, or any backend with its HTTP API, and judges it as a
-service with these rules would have. If the samples don't tell, it says "can't tell".
+		Long: `backtest reads recorded metrics of a Prometheus, or of any backend with its HTTP API, and judges them as
+a service with these rules would have. If the samples are not enough for that, it says "can't tell".
 
 A rule is [NAME:] VALUE > LIMIT, or < LIMIT, and then options after commas:
 
@@ -28,10 +28,10 @@ A rule is [NAME:] VALUE > LIMIT, or < LIMIT, and then options after commas:
   options  warn > LIMIT  window 30s  for 1m  keep 1m  min 10  per ATTRIBUTE
            not-ready  warn-only  show  restart  shadow
 
-A program of your own judges the rules of your service's own code in three lines: docs/backtest.md.
+To judge the rules in your service's code, write a program of three lines: docs/backtest.md.
 
-It exits with 0 if no instance would have been out, with 1 if one would have been or may have been, and
-with 2 if the command has a mistake or the backend does not answer.`,
+It exits with 0 if no instance would have been taken out of service, with 1 if one would have been or may
+have been, and with 2 if the command has a mistake or the backend does not answer.`,
 		Example: `  otelhealth backtest --selector 'job="orders"' --rule 'queue: Last(queue.length) > 80, not-ready'
   otelhealth backtest --selector 'job="orders"' --last 30d --format html -o backtest.html \
     --rule 'latency: Quantile(0.99, http.server.request.duration) > 500ms, window 1m'`,

@@ -1,5 +1,5 @@
-// Command otelhealth asks services that answer with otelhealth: is this instance well, and if not, why?
-// It also writes and compares what surrounds them: alerts, dashboards, gates, manifests.
+// Command otelhealth says whether an instance of a service with otelhealth is well, and if not, why. It also
+// generates alerts, dashboards and manifests, checks manifests, and tests rules against recorded metrics.
 package main
 
 import (
@@ -30,7 +30,8 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "otelhealth",
 		Short: "Is this instance well, and if not, why?",
-		Long: `otelhealth asks a service that answers with otelhealth, and writes and compares what surrounds it.
+		Long: `otelhealth says whether an instance of a service with otelhealth is well, and if not, why. It also
+generates alerts, dashboards and manifests, checks manifests, and tests rules against recorded metrics.
 
 It exits with 0 if all is well, with 1 if the instance is not well or lint found something, and with 2
 if nobody answers or the command has a mistake.`,
@@ -40,7 +41,7 @@ if nobody answers or the command has a mistake.`,
 	return root
 }
 
-// twoHyphens makes -selector of the user's own program --selector, which the flags here are.
+// twoHyphens makes --selector of -selector. Flags have one hyphen in users' own programs, and two here.
 func twoHyphens(args []string) (all []string) {
 	for n, a := range args {
 		if a == "--" {

@@ -16,9 +16,9 @@ func probe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "probe URL",
 		Short: "Ask a probe: exit 0 if it answers 200",
-		Long: `probe asks once, and prints the body unless the code is 200. If nobody answers it
-exits with 1 too, because Docker reserves 2. For an image without a shell there is a smaller program
-that does the same, otelhealth-probe:
+		Long: `probe asks once. Unless the code is 200, it prints the body and exits with 1. It exits with 1 also if
+nobody answers, because Docker reserves 2. For an image without a shell there is a smaller program that
+does the same, otelhealth-probe:
 
   HEALTHCHECK CMD ["/otelhealth-probe", "http://localhost:8000/health"]`,
 		Example: "  otelhealth probe http://localhost:8000/ready",

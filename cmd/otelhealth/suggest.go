@@ -15,15 +15,16 @@ func suggest() *cobra.Command {
 	return past(set, program, &cobra.Command{
 		Use:   "suggest --rule RULE…",
 		Short: "Say which limits rules could have",
-		Long: `suggest reads what a Prometheus has recorded, or any backend with its HTTP API: how the value of a rule
-was distributed, by hour of the day and by instance, and the lowest limit that would have kept a promise
-such as "at most one warning a week". A promise counts if it holds with a certainty of 90 %, so it needs
-two weeks and a half at least. At the end it says what these limits would have done to readiness.
+		Long: `suggest reads recorded metrics of a Prometheus, or of any backend with its HTTP API. It prints how the
+value of a rule was distributed, by hour of the day and by instance. It also prints the lowest limit that
+would have kept a promise such as "at most one warning a week". A promise must hold with a certainty of
+90 %, so it needs at least two and a half weeks. At the end it prints what these limits would have done to
+readiness.
 
-A rule is written as for backtest. Its limit says only on which side limits are looked for. A limit of a
-latency is a bucket boundary, because only there a count is exact.
+A rule is written as for backtest. Its limit gives only the side, above or below. A limit of a latency is a
+bucket boundary, because counts are exact only there.
 
-Real faults make limits too high. The worst times are listed with a flag that leaves them out.
+Real faults make limits too high. suggest lists the worst times, each with a flag that leaves it out.
 
 It exits with 0, and with 2 if the command has a mistake or the backend does not answer.`,
 		Example: `  otelhealth suggest --selector 'job="orders"' --rule 'queue: Last(queue.length) > 80, not-ready'

@@ -21,11 +21,11 @@ func why() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "why URL|DIR",
 		Short: "Say what is wrong with an instance, in a sentence and a table",
-		Long: `why asks an instance, or reads what an earlier one has left in its black box.
+		Long: `why asks an instance, or reads the records that an earlier one has left in its black box.
 
-The URL is that of a listener. On an operators' listener it finds /status.json, which has the texts of
-errors. On the others it finds /ready. A whole URL with a path is asked as it is. If the listener wants a
-token, set ADMIN_TOKEN. If its certificate is of your own authority, set SSL_CERT_FILE; behind a
+URL is the address of a listener. On an operators' listener why reads /status.json, with the texts of
+errors. On other listeners it reads /ready. If the URL has a path, it reads that. If the listener needs a
+token, set ADMIN_TOKEN. If its certificate is from your own authority, set SSL_CERT_FILE. Through a
 port-forward, add --insecure.`,
 		Example: `  otelhealth why localhost:8001
   otelhealth why /data/blackbox`,
@@ -45,12 +45,12 @@ port-forward, add --insecure.`,
 	return c
 }
 
-// certificates adds the flag for servers whose certificate is not for the address that is asked.
+// certificates adds the flag for servers with a certificate for another address.
 func certificates(c *cobra.Command, q *ask.Question) {
 	c.Flags().BoolVar(&q.Insecure, "insecure", false, "take any certificate, as the kubelet does")
 }
 
-// places are asked on a listener, the most telling first.
+// places are the paths to ask on a listener, the one with the most details first.
 var places = []string{"/status.json", "/ready?verbose", "/readyz?verbose"}
 
 func whyNot(ctx context.Context, out io.Writer, text string, q ask.Question) error {

@@ -1,6 +1,6 @@
-// Command otelhealth-probe asks a probe once: exit 0 if it answers 200 within 2 s, and 1 otherwise, because
-// Docker reserves 2. It is small, for images without a shell. With -insecure it takes any certificate, as
-// the kubelet does, because that of a server is seldom for localhost.
+// Command otelhealth-probe asks a probe once. It exits with 0 if the probe answers 200 within 2 s, and with
+// 1 otherwise, because Docker reserves 2. It is small, for images without a shell. With -insecure it accepts
+// any certificate, as the kubelet does, because a server's certificate is seldom for localhost.
 package main
 
 import (

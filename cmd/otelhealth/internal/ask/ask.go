@@ -19,10 +19,10 @@ const maxAnswer = 8 << 20 // bytes; the details of many checks with the texts of
 type Question struct {
 	Token    string // for an operators' listener; none if empty
 	Timeout  time.Duration
-	Insecure bool // any certificate will do, as for the kubelet
+	Insecure bool // accept any certificate, as the kubelet does
 }
 
-// Get returns code and body. It follows no redirect, because a login page is no answer.
+// Get returns code and body. It follows no redirect, because that may lead to a login page.
 func (q Question) Get(ctx context.Context, address string) (code int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, q.Timeout)
 	defer cancel()
@@ -47,7 +47,7 @@ func (q Question) Get(ctx context.Context, address string) (code int, body []byt
 	return res.StatusCode, body, err
 }
 
-// unwrapped is an error of net/http without the address, which the message has already.
+// unwrapped is an error of net/http without the address, because the message has the address already.
 func unwrapped(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

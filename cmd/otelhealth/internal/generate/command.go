@@ -1,4 +1,4 @@
-// Package generate generates alerts, dashboards, gates of rollouts and autoscalers from the
+// Package generate generates alerts, dashboards, gates of rollouts, and autoscalers from the
 // instruments in the code.
 package generate
 
@@ -54,7 +54,8 @@ directories alerts and dashboards.
 
 With --argo, --flagger, --keda or --hpa it prints manifests instead. The first two are gates of a
 rollout. They compare the canary's pods with the stable ones: restarts, readiness, checks, errors and
-slow requests, and hold the rollout while they can't tell. The other two scale by the queue.`,
+slow requests. While the data is not enough to compare, they hold the rollout. The other two scale by
+the length of a queue.`,
 		Example: `  otelhealth generate --out monitoring
   otelhealth generate --only rules --names mimir --group-labels cluster,namespace --out monitoring
   otelhealth generate --argo --job shop/orders --name orders --namespace shop

@@ -13,9 +13,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// dialect is the naming of a user's Prometheus or Mimir. Each query is written once, in the default
-// naming. For other namings the code rewrites the parsed query, so it never replaces text that only
-// looks like a name.
+// dialect is the naming of a user's Prometheus or Mimir. Each query is written once, in the default naming. For
+// other namings the parsed query is rewritten, so text that only looks like a name is never replaced.
 type dialect struct {
 	names    otlptranslator.TranslationStrategyOption
 	group    []string // labels that separate the jobs of clusters, in every by and on
@@ -208,7 +207,7 @@ func (d dialect) rename(v *parser.VectorSelector) error {
 			return err
 		}
 		v.Name = name + part
-	} else if _, other := foreign[v.Name]; other && !d.names.ShouldAddSuffixes() { // Prometheus translates the collector's metrics, too
+	} else if _, other := foreign[v.Name]; other && !d.names.ShouldAddSuffixes() { // Prometheus translates the collector's metrics too
 		v.Name = strings.TrimSuffix(strings.TrimSuffix(v.Name, "_total"), "_seconds")
 	}
 	for n, m := range v.LabelMatchers {

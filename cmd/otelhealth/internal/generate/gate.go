@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A gate compares the pods of a canary with those of the stable release. Each measure is a query of
-// one number: 0 if the canary is not worse, and no answer while nobody can tell.
+// A gate compares the pods of a canary with those of the stable release. Each measure is a query for one
+// number. It is 0 if the canary is not worse. While the data is not enough, the query has no answer.
 type gate struct {
 	dialect dialect
 	scope
@@ -29,10 +29,10 @@ type measure struct {
 	name  string
 	about string
 	expr  string
-	limit float64 // from here on, the canary is worse
-	fails int     // how often that is tolerated
+	limit float64 // from this value on the canary is worse
+	fails int     // how many such answers are tolerated
 	since time.Duration
-	needs string // a query of the traffic without which nobody can tell, if it needs any
+	needs string // a query for the traffic that the measure needs; empty if it needs none
 }
 
 const (
@@ -89,15 +89,15 @@ func (g gate) verdict(by, aggregate, metric, pods, matchers string) string {
 	return fmt.Sprintf("%s by (%s) (avg_over_time(%s{%s}[%s]))", aggregate, by, metric, g.of(pods, matchers), duration(g.window/2))
 }
 
-// restarts counts by the counter of a pod that keeps its instance's name, and by the instances of
-// one whose process chooses a new name.
+// restarts counts resets of a counter, for pods that keep their instance's name. It also counts instances of
+// a pod, for processes that choose a new name at each start.
 func (g gate) restarts() string {
 	look := duration(g.hold)
 	return fmt.Sprintf("max(max by (k8s_pod_name) (resets(health_probe_state_duration_seconds_total{%s}[%s]))", g.of(g.canary, `health_probe_name="liveness"`), look) +
 		fmt.Sprintf(" + on (k8s_pod_name) count by (k8s_pod_name) (max by (%s) (last_over_time(health_lifecycle_status{%s}[%s]))) - 1)", perPod, g.of(g.canary, ""), look)
 }
 
-// notReady leaves out pods that start or drain, and does not tell while stable is not ready either.
+// notReady leaves out pods that start or drain. It has no answer while stable is not ready either.
 func (g gate) notReady() string {
 	const failing = `health_probe_name="readiness",health_probe_state="fail"`
 	return "max(" + g.verdict(perPod, "max", "health_probe_status", g.canary, failing) +
@@ -106,7 +106,7 @@ func (g gate) notReady() string {
 		" unless on () quantile(0.5, " + g.verdict(perPod, "max", "health_probe_status", g.stable, failing) + ") > 0.1"
 }
 
-// failingChecks does not tell if all that fail do so on both. A check in shadow is informational.
+// failingChecks has no answer if all failing checks fail on both. A check in shadow is informational.
 func (g gate) failingChecks() string {
 	roles := "core|vital|auxiliary"
 	if g.checks == "core" {
@@ -120,10 +120,10 @@ func (g gate) failingChecks() string {
 		fmt.Sprintf(" or on () (0 * count(last_over_time(health_lifecycle_status{%s}[%s])) unless on () max(%s) >= 0.5)", g.of(g.canary, ""), fresh, canary)
 }
 
-// excess is the share of bad requests beyond the stable release's. The median pod speaks for
-// stable, because one bad pod must neither hide the canary's errors nor stop it. Of the canary's
-// share we take what is certain: fewer bad requests than that would be within the deviations of the
-// number that it has. While stable itself is unwell, a canary without excess has no merit.
+// excess is the share of bad requests beyond that of the stable release. The median pod stands for stable,
+// because one bad pod must neither hide the canary's errors nor stop it. Of the canary's share only the
+// certain part counts: its number of bad requests less the deviations by chance. While stable itself is
+// unwell, a canary without excess is not proven good, so there is no answer.
 func (g gate) excess(bad func(pods, by string) string, unwell float64) string {
 	all := fmt.Sprintf("(%s >= %d)", g.requests(g.canary, ""), leastRequests)
 	const d = deviations
@@ -134,7 +134,7 @@ func (g gate) excess(bad func(pods, by string) string, unwell float64) string {
 	if g.noTraffic == "ignore" {
 		enough = fmt.Sprintf("vector(0) unless on () %s >= %g", stable, unwell)
 	}
-	// Before the canary is as old as the window, stable's good past would accuse it alone.
+	// Before the canary is as old as the window, the comparison would be unfair: stable has a good past.
 	return fmt.Sprintf("(%s / %s - %s > 0 or on () (%s)) and on () max(last_over_time(health_lifecycle_status{%s}[%s] offset %s)) == 1",
 		certain, all, stable, enough, g.of(g.canary, `health_lifecycle_state="running"`), fresh, duration(g.window))
 }

@@ -59,8 +59,8 @@ const argoHead = `# Use it in a Rollout, as steps[].analysis or as strategy.cana
 #     - {name: canary-hash, valueFrom: {podTemplateHashValue: Latest}}
 #     - {name: stable-hash, valueFrom: {podTemplateHashValue: Stable}}
 #
-# It needs Argo Rollouts 1.8, and the label %s on the service's series. It promises that the
-# canary is not worse than stable while it is watched, not that it is good.
+# It needs Argo Rollouts 1.8, and the label %s on the service's series. It shows only that the
+# canary is not worse than stable during the analysis, not that it is good.
 `
 
 // argo returns an AnalysisTemplate. An empty answer makes both conditions false, so Argo calls it
@@ -77,7 +77,7 @@ func (g gate) argo(o gateOptions) (string, error) {
 		a := analysisMetric{
 			Name: m.name, InitialDelay: duration(m.since), Interval: duration(g.interval), Count: count,
 			SuccessesInARow: g.successes, FailureLimit: m.fails, ErrorsInARow: int(errorsFor / (10 * time.Second)),
-			// If all were inconclusive, count would end with a success.
+			// Without this limit, an analysis with only inconclusive answers would end with a success.
 			InconclusiveLimit: count - g.successes,
 			Success:           fmt.Sprintf("len(result) == 1 && result[0] < %g", m.limit),
 			Failure:           fmt.Sprintf("len(result) == 1 && result[0] >= %g", m.limit),

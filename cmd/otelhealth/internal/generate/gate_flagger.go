@@ -55,12 +55,12 @@ type (
 )
 
 const flaggerHead = `# MetricTemplates, and a Canary whose analysis uses them. If you have a Canary already, copy its analysis.
-# Flagger knows no "can't tell": a query without an answer is a failed check, and these add up to a
-# rollback. So here it counts as well, and webhooks hold the rollout meanwhile. They ask Prometheus
-# itself, which answers 422 while a measure can't tell.
+# Flagger has no inconclusive result: a query without an answer is a failed check, and several of these
+# roll back. So here a query without an answer counts as 0, and webhooks hold the rollout instead. They
+# ask Prometheus directly. It answers 422 while a measure has not enough data.
 #
-# It needs the label %s on the service's series. It promises that the canary is not worse
-# than the primary while it is watched, not that it is good.
+# It needs the label %s on the service's series. It shows only that the canary is not worse
+# than the primary during the analysis, not that it is good.
 `
 
 // flagger returns MetricTemplates and a Canary.
@@ -97,7 +97,8 @@ func (g gate) flagger(o gateOptions) (string, error) {
 	return manifests(strings.TrimSuffix(fmt.Sprintf(flaggerHead, g.dialect.label("k8s_pod_name")), "\n"), objects...)
 }
 
-// most is the limit for Flagger, which fails what is over it. A count is over it from the limit on.
+// most is the limit for Flagger. Flagger fails a value over the limit, and a measure fails from its limit on, so
+// for a count it is half of one less.
 func (m measure) most() float64 {
 	if m.limit >= 1 {
 		return m.limit - .5
@@ -114,7 +115,7 @@ func (m measure) orIdle() string {
 	return fmt.Sprintf("(%s) or on () (vector(0) unless on () %s > 0)", m.expr, m.needs)
 }
 
-// unlessTold is a query that fails while another has no answer: two series would match one.
+// unlessTold is a query that fails while another has no answer, because then two series match one.
 func unlessTold(expr string) string {
 	return fmt.Sprintf(`vector(1) + on () (vector(1) or label_replace(vector(1) unless on () (%s), "cannot", "tell", "", ""))`, strings.Join(strings.Fields(expr), " "))
 }

@@ -42,22 +42,22 @@ func (o *gateOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.podLabel, "pod-label", "", "`label` with the pod's name (default k8s_pod_name, or k8s.pod.name with such names)")
 	f.DurationVar(&o.window, "window", 2*time.Minute, "gates: `time` over which requests are compared, at least 4 exports; verdicts look back half of it")
 	f.DurationVar(&o.interval, "interval", 30*time.Second, "gates: `time` between two questions")
-	f.IntVar(&o.successes, "successes", 4, "gates: `answers` in a row without a fault, to promote (Argo)")
-	f.DurationVar(&o.hold, "wait", 10*time.Minute, "gates: `time` after which Argo gives up if it can't tell, and pauses the rollout; for restarts, how far to look back")
+	f.IntVar(&o.successes, "successes", 4, "gates: good `answers` in a row before Argo promotes")
+	f.DurationVar(&o.hold, "wait", 10*time.Minute, "gates: `time` after which Argo pauses the rollout if the data is not enough; also how far back restarts count")
 	f.DurationVar(&o.slow, "slow", 500*time.Millisecond, "gates: `time` over which a request is slow; with classic histograms a boundary of http.server.request.duration")
 	f.IntVar(&o.minRequests, "min-requests", 200, "gates: `requests` to the canary in the window, to promote")
-	f.StringVar(&o.noTraffic, "no-traffic", "hold", "gates: with fewer requests hold the rollout, or ignore errors and slowness (for workers)")
-	f.StringVar(&o.checks, "checks", "all", "gates: all with an effect, or only core and vital ones: core")
+	f.StringVar(&o.noTraffic, "no-traffic", "hold", "gates: with fewer requests, hold the rollout, or ignore errors and slow requests (for workers)")
+	f.StringVar(&o.checks, "checks", "all", "gates: all checks except informational ones, or core: only core and vital ones")
 	f.IntVar(&o.port, "port", 8000, "flagger: `port` of the Service")
 	f.StringVar(&o.queue, "queue", "", "keda, hpa: `name` of the queue")
 	f.Float64Var(&o.queueLimit, "queue-limit", 0, "keda, hpa: `items` at which the queue's rule warns")
-	f.Float64Var(&o.queueShare, "queue-share", .25, "keda, hpa: `share` of that limit that a pod's queue may have, below 1")
-	f.Float64Var(&o.podCapacity, "pod-capacity", 0, "keda, hpa: `jobs` a second that a pod can do; with it the jobs scale too, at 70 %")
-	f.IntVar(&o.minReplicas, "min-replicas", 2, "keda, hpa: `pods` at least, not 0")
-	f.IntVar(&o.maxReplicas, "max-replicas", 10, "keda, hpa: `pods` at most")
+	f.Float64Var(&o.queueShare, "queue-share", .25, "keda, hpa: target of a pod's queue, as a `share` of that limit, below 1")
+	f.Float64Var(&o.podCapacity, "pod-capacity", 0, "keda, hpa: `jobs` a second that a pod can do; if given, it also scales at 70 % of that rate")
+	f.IntVar(&o.minReplicas, "min-replicas", 2, "keda, hpa: least number of `pods`, not 0")
+	f.IntVar(&o.maxReplicas, "max-replicas", 10, "keda, hpa: largest number of `pods`")
 }
 
-// any tells whether manifests are wanted.
+// any reports whether manifests are wanted.
 func (o gateOptions) any() bool { return o.toArgo || o.toFlagger || o.toKeda || o.toHPA }
 
 // mixed finds a flag that belongs to the other half of the command.
@@ -81,13 +81,13 @@ func mixed(f *pflag.FlagSet, printed bool) error {
 // dnsLabel is a name in Kubernetes. It is part of a regular expression in the queries.
 var dnsLabel = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
 
-// Kubernetes cuts a pod's generated name after 58 characters. Of those a hash takes 10, and hyphens 2.
+// Kubernetes cuts a pod's generated name after 58 characters. A hash takes 10 of them, and hyphens 2.
 const (
 	longestRollout = 46
 	longestTarget  = longestRollout - len("-primary")
 )
 
-// check returns one error, which names the flag.
+// check returns one error. It names the flag.
 func (o gateOptions) check() error {
 	u, err := url.Parse(o.prometheus)
 	for _, c := range []struct {

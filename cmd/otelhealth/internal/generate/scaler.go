@@ -10,8 +10,8 @@ import (
 // capacityShare is the share of a pod's capacity at which another pod is wanted.
 const capacityShare = .7
 
-// demand returns queries over all pods, and what each pod may have of it. The queue has no series
-// while no pod runs.
+// demand returns queries over all pods, and the target of a pod's queue. The queue has no series while no
+// pod runs.
 func (o gateOptions) demand(d dialect) (queue, jobs string, target float64, err error) {
 	of := fmt.Sprintf("job=%q,queue_name=%q", o.job, o.queue)
 	if queue, err = d.query(fmt.Sprintf("sum(max by (instance) (last_over_time(queue_length{%s}[1m])))", of)); err != nil {
@@ -21,8 +21,8 @@ func (o gateOptions) demand(d dialect) (queue, jobs string, target float64, err 
 	return queue, jobs, o.queueShare * o.queueLimit, err
 }
 
-// behavior is the HPA's. A pod needs a while to help, so not more come before. Few go at a time,
-// because a queue is empty as soon as there are enough pods, and would grow again.
+// behavior is the HPA's. It adds pods in steps, because a new pod needs a while to help. It removes few at a
+// time, because a queue is empty as soon as there are enough pods, and would grow again.
 type behavior struct {
 	Up   policies `yaml:"scaleUp"`
 	Down policies `yaml:"scaleDown"`
@@ -124,7 +124,7 @@ type (
 )
 
 const hpaHead = `# The target is %s items a pod: a queue rule warns at %s.
-# An adapter must serve the external metrics. Their names say whose they are, because a selector can't
+# An adapter must serve the external metrics. Their names contain the service, because a selector can't
 # have the slash of a job. In the configuration of prometheus-adapter:
 #
 #   externalRules:

@@ -9,9 +9,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// selectorList lists all vector selectors of the rules, one in each line. A test sends them to a
-// real Prometheus, to see whether any series matches. An a|b becomes two selectors, because one
-// could hide the other.
+// selectorList lists all vector selectors of the rules, one a line. A test sends them to a real Prometheus,
+// to see whether each matches a series. An a|b becomes two selectors, because b could match nothing.
 func selectorList(d dialect, desired string) (string, error) {
 	found := map[string]bool{}
 	for _, g := range rules(d, desired) {

@@ -20,7 +20,7 @@ type alert struct {
 // wait returns the alert's "for".
 func (a alert) wait() (time.Duration, error) { return prometheusDuration(a.For) }
 
-// prometheusDuration reads a duration such as 1h30m or 3d. It knows no longer unit than days.
+// prometheusDuration reads a duration such as 1h30m or 3d. Its longest unit is the day.
 func prometheusDuration(s string) (time.Duration, error) {
 	if days, rest, ok := strings.Cut(s, "d"); ok {
 		d, err := time.ParseDuration(days + "h")
@@ -72,8 +72,8 @@ var (
 	lookBack  = regexp.MustCompile(`last_over_time\([^\[]*\[(\w+)\]`)
 )
 
-// lintAlert compares an alert on verdicts with the time until a verdict is visible, and until it is
-// gone. A shorter alert fires on a single sample.
+// lintAlert compares an alert's "for" with the time until a verdict is visible, because a shorter one fires on
+// a single sample. It also compares the alert's range with the export interval.
 func (s system) lintAlert(a alert, find finder) {
 	wait, err := a.wait()
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 
 const packagePath = "github.com/otelhealth/otelhealth/healthcheck"
 
-// readPeers finds Peers in the literals of healthcheck.Config in a package, as text or as a constant of the
-// package; empty if there is none, or if it is no constant.
+// readPeers finds Peers in the literals of healthcheck.Config in a package: a text, or a constant of the package.
+// It returns "" if there is none, or if it is not constant.
 func readPeers(dir string) (peers string, err error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -97,8 +97,8 @@ func isConfig(t ast.Expr, name string) bool {
 	return is && name != "" && of.Name == name
 }
 
-// lintPeers finds a reason why the instances of a workload can't ask each other. They would leave then,
-// as without peers, in the outage for which peers are there.
+// lintPeers finds a reason why the instances of a workload can't ask each other. Then Peers has no effect in the
+// outage for which it exists: all instances become not ready.
 func (s system) lintPeers(w workload, c container, find finder) {
 	at, set := c.arg("peers")
 	if !set {

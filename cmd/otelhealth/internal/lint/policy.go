@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// policy lists the peers with which the selected pods may speak. The policies that select a pod add up: what
-// one of them allows is allowed. A pod that none selects for a direction is open in it.
+// policy lists the peers with which the selected pods may communicate. If several policies select a pod,
+// traffic is allowed if one of them allows it. If none selects a pod for a direction, all traffic is allowed.
 type policy struct {
 	Metadata meta
 	Spec     struct {
@@ -40,7 +40,7 @@ type ipBlock struct {
 	Except []string
 }
 
-// governs reports whether the policy closes a direction of its pods, but for its rules.
+// governs reports whether the policy closes a direction of its pods, except for its rules.
 func (p policy) governs(direction string) bool {
 	if len(p.Spec.Types) > 0 {
 		return slices.Contains(p.Spec.Types, direction)
@@ -62,7 +62,7 @@ func (r policyRule) peers(direction string) []policyPeer {
 	return r.From
 }
 
-// opens reports whether a rule opens a port of the workload. UDP is no TCP.
+// opens reports whether a rule opens a port of the workload for a protocol.
 func (r policyRule) opens(w workload, number int, protocol string) bool {
 	return len(r.Ports) == 0 || slices.ContainsFunc(r.Ports, func(p policyPort) bool {
 		if p.Protocol != protocol && (p.Protocol != "" || protocol != "TCP") {
@@ -76,9 +76,9 @@ func (r policyRule) opens(w workload, number int, protocol string) bool {
 	})
 }
 
-// hasPods reports whether pods of the workload are among the peers. Nobody knows the pods' addresses, so a
-// block of private ones may have them. A rule for some namespaces alone is for others, but one for all is for
-// these pods too.
+// hasPods reports whether pods of the workload may be among the peers. The pods' addresses are not known, so
+// any block of private addresses counts. A rule for selected namespaces does not count, because lint assumes
+// other namespaces. A rule for all namespaces does.
 func (p policyPeer) hasPods(w workload) bool {
 	switch {
 	case p.Block != nil:
@@ -89,7 +89,7 @@ func (p policyPeer) hasPods(w workload) bool {
 	return p.Pods == nil || p.Pods.selects(w.Spec.Template.Metadata.Labels)
 }
 
-// privates are the networks that have the addresses of pods, as a rule.
+// privates are the networks that pods usually have their addresses from.
 var privates = []netip.Prefix{
 	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("fc00::/7"),
 }
@@ -98,7 +98,7 @@ var privates = []netip.Prefix{
 func (b *ipBlock) private() bool {
 	block, err := netip.ParsePrefix(b.CIDR)
 	if err != nil {
-		return true // the API server says so
+		return true // the API server reports it
 	}
 	return slices.ContainsFunc(privates, func(private netip.Prefix) bool {
 		part := private
@@ -164,7 +164,7 @@ func (s system) lintPolicy(p policy, find finder) {
 			}
 		}
 	}
-	// If a Service sends to a pod, the policies must let somebody in. The first of them says so.
+	// If a Service sends to a pod, the policies must let somebody in. Report it once, for the first policy.
 	for _, v := range s.services {
 		for _, w := range pods {
 			all := s.governing(w, "Ingress")

@@ -53,7 +53,7 @@ func (s system) lintTelemetry(w workload, find finder) {
 	}
 }
 
-// lintDrain finds a drain that a scrape can miss. The alerts tell an orderly end from a kill by it.
+// lintDrain finds a drain that a scrape can miss. By the drain the alerts distinguish an orderly end from a kill.
 func (w workload) lintDrain(m monitor, e endpoint, find finder) {
 	interval, err := time.ParseDuration(e.Interval)
 	if err != nil {

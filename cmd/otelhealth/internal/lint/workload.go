@@ -116,7 +116,7 @@ func (w workload) lintEnd(c container, find finder) {
 	}
 }
 
-// lintOwner finds persistent volumes of root in a pod without root.
+// lintOwner finds persistent volumes that belong to root in a pod that does not run as root.
 func (w workload) lintOwner(find finder) {
 	pod := w.Spec.Template.Spec
 	if !pod.Security.NonRoot && pod.Security.User == 0 || pod.Security.Group != 0 {

@@ -57,7 +57,7 @@ func (p *parser) space() {
 	}
 }
 
-// take takes a text if it is next.
+// take reads s if it is next, and reports whether it was.
 func (p *parser) take(s string) bool {
 	p.space()
 	if strings.HasPrefix(p.text[p.at:], s) {
@@ -73,7 +73,7 @@ func (p *parser) want(s string) {
 	}
 }
 
-// word takes a name: a metric, an attribute, a number or a keyword. It may be in quotes.
+// word reads a name: a metric, an attribute, a number or a keyword. It may be in quotes.
 func (p *parser) word(what string) string {
 	p.space()
 	if p.at < len(p.text) && (p.text[p.at] == '"' || p.text[p.at] == '`') {
@@ -190,7 +190,7 @@ func (p *parser) duration() time.Duration {
 // values are the functions of package rule.
 var values = "Last, TimeSince, TimeUntil, Increase, ShareAbove, Quantile and Ratio"
 
-// maxDepth is how deep values are in one another. Ratio takes values without one.
+// maxDepth limits how deep values are nested.
 const maxDepth = 4
 
 func (p *parser) value() rule.Indicator { return p.deep(1) }
