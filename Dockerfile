@@ -15,7 +15,7 @@ RUN go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
 # go build reads the commit from .git. In a git worktree .git is elsewhere, so the binary has no
-# commit. The build cache is not part of the image, and makes the next build compile only changes.
+# commit. The build cache is not part of the image. With it the next build compiles only changes.
 RUN --mount=type=cache,target=/root/.cache/go-build \
     git rev-parse -q --verify HEAD >/dev/null 2>&1 || export GOFLAGS=-buildvcs=false; \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags='-s -w' -o /demo ./cmd/demo && mkdir /data

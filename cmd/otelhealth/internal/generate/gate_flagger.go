@@ -97,8 +97,8 @@ func (g gate) flagger(o gateOptions) (string, error) {
 	return manifests(strings.TrimSuffix(fmt.Sprintf(flaggerHead, g.dialect.label("k8s_pod_name")), "\n"), objects...)
 }
 
-// most is the limit for Flagger. Flagger fails a value over the limit, and a measure fails from its limit on, so
-// for a count it is half of one less.
+// most is the limit for Flagger. A measure fails from its limit on, but Flagger only fails values over the limit.
+// So for a count it is 0.5 lower.
 func (m measure) most() float64 {
 	if m.limit >= 1 {
 		return m.limit - .5
