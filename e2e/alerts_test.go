@@ -153,11 +153,11 @@ func (s *stage) start(c *scene, instance string, args ...string) *demo {
 	}, c.env), slices.Concat([]string{"-load", "1", "-stall", "5s", "-drain", "0s"}, c.args, args)...)
 }
 
-// TestFaultAlerts breaks real demos and collectors in every way of grafana/alerts/faults.md. Each
-// row has its own service, and all faults run at the same time. The rules are the shipped ones at a
-// faster pace. Exactly the alerts of a row must fire, and they must stop after the fault. At the
-// end every selector of the rules must have matched a series. With -long the rules keep their pace,
-// but alerts that wait for more than 15 min are left out.
+// TestFaultAlerts breaks real demos and collectors in every way of grafana/alerts/faults.md. Each row has its
+// own service, and all faults run at the same time. The rules are the shipped ones with shorter durations.
+// Exactly the alerts of a row must fire, and they must stop after the fault. At the end every selector of the
+// rules must have matched a series. With -long the rules keep their durations, but alerts that wait for more
+// than 15 min are left out.
 func TestFaultAlerts(t *testing.T) {
 	s := &stage{T: t, pace: pace{20, 30 * time.Minute}, dir: t.TempDir(), lean: servers.LeanDemo(t, ".."), began: time.Now(), stop: make(chan struct{})}
 	if *long {
@@ -309,7 +309,7 @@ func TestFaultAlerts(t *testing.T) {
 			}
 			return nil
 		})
-		time.Sleep(s.pace.of(12 * time.Minute)) // nobody else is blamed meanwhile
+		time.Sleep(s.pace.of(12 * time.Minute)) // meanwhile no alert may fire for a service
 		fired := slices.DeleteFunc(s.firing(killed), func(a sample) bool { return before[who(a)] || late(a.labels["job"], a.labels["alertname"]) })
 		if got := strings.Join(s.all(fired), ", "); got != want("collector-killed") {
 			t.Errorf("fired: %s\n\twant: %s\n\t%v", got, want("collector-killed"), fired)

@@ -17,10 +17,10 @@ import (
 // Prometheus is away. All N requests must be in Prometheus and in the traces. All failed runs of a
 // check must be there, too. Prometheus' outage must leave no gap in any series.
 func TestOutage(t *testing.T) {
-	const export = 2 * time.Second // long enough that a slow machine makes no gap
+	const export = 2 * time.Second // long enough for a slow machine to export without a gap
 	outage := lasting(6*export, 10*time.Minute)
-	// health_check_value may be missing. Prometheus itself makes series with a colon in their name,
-	// and ALERTS: not while it is away, and after a restart at other times.
+	// health_check_value may be missing. Series with a colon in their name, and ALERTS, are made by Prometheus
+	// itself. It makes none while it is away, and after a restart it makes them at other times.
 	const exported = `{job="demo", __name__!~"health_check_value|.*:.*|ALERTS|ALERTS_FOR_STATE"}`
 	addrs, dir, data := servers.FreeAddrs(t, 2), t.TempDir(), t.TempDir()
 	startCollector := func() *servers.Process {
@@ -116,7 +116,7 @@ func TestOutage(t *testing.T) {
 			t.Errorf("spans were lost: %s returns %v", q, got)
 		}
 	}
-	for _, q := range []string{"sum(otel_sdk_processor_span_processed_total)", "sum(otel_sdk_exporter_span_exported_total)"} { // these metrics exist, so the checks above mean something
+	for _, q := range []string{"sum(otel_sdk_processor_span_processed_total)", "sum(otel_sdk_exporter_span_exported_total)"} { // without these metrics the checks above would prove nothing
 		if got := p.query(q); len(got) != 1 || got[0].value == "0" {
 			t.Errorf("%s returns %v", q, got)
 		}

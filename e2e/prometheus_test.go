@@ -260,8 +260,8 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
-// TestTraceStore sends traces to a store with the second shipped configuration. Another collector
-// stands for the store, because both speak OTLP.
+// TestTraceStore sends traces to a store with the second shipped configuration. Another collector stands in
+// for the store, because both receive OTLP.
 func TestTraceStore(t *testing.T) {
 	dir, addrs := t.TempDir(), servers.FreeAddrs(t, 2)
 	servers.Collector(t, "..", addrs[0], dir, nil, "testdata/metrics-file.yaml")

@@ -18,9 +18,9 @@ var update = flag.Bool("update", false, "draw the recording in docs/images again
 
 const recordingFile = "../docs/images/recording.svg"
 
-// TestRecording runs the session of the recording against the real demo, and compares each line. The
-// recording has a wait of ten seconds in two.
-// Numbers differ from run to run, but for codes. With -update it draws the recording.
+// TestRecording runs the session of the recording against the real demo, and compares each line. A wait of ten
+// seconds takes two in the recording. Numbers may differ from run to run, except status codes. With -update it
+// draws the recording.
 func TestRecording(t *testing.T) {
 	d := startDemo(t, nil, "-drain", "0s")
 	d.until("all pass", passing)
@@ -74,7 +74,7 @@ func TestRecording(t *testing.T) {
 
 var number = regexp.MustCompile(`\d[\d.]*(e-\d+)?|-`)
 
-// alike leaves out what differs from run to run: numbers within a line, and the columns' width.
+// alike leaves out the parts that differ from run to run: numbers within a line, and the width of columns.
 func alike(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
@@ -86,7 +86,7 @@ func alike(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestAlike: a recording with another code, check or reason is another one.
+// TestAlike: two recordings are different if a code, a check or a reason differs.
 func TestAlike(t *testing.T) {
 	const was = "$ curl\n503\nqueue   fail  core  2 s   84, at most 80\n"
 	for text, want := range map[string]bool{

@@ -11,8 +11,8 @@ import (
 
 const rulesFile = "../grafana/alerts/otelhealth.yaml"
 
-// pace is the speed of time in a rule file. It divides the durations by by. It first shortens a
-// `for` to most. A most of zero means no maximum.
+// pace shortens the durations of a rule file. It divides them by the field by. Before that it limits a `for` to
+// the field most. A most of zero means no limit.
 type pace struct {
 	by   int
 	most time.Duration

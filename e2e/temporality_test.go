@@ -15,9 +15,9 @@ const (
 	exponential      = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=base2_exponential_bucket_histogram"
 )
 
-// TestPreferences: with each temporality and aggregation that a variable may ask for, Prometheus
-// has the series of the process behind the shipped collector, and counts the same. Exponential
-// histograms are native ones there. Those with a limit of a rule keep their buckets.
+// TestPreferences: with each temporality and aggregation that a variable may ask for, Prometheus behind the
+// shipped collector has the same series and counts as the process. Exponential histograms become native ones
+// there. Histograms with a limit of a rule keep their buckets.
 func TestPreferences(t *testing.T) {
 	p, endpoint, _ := startPipeline(t)
 	endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint
@@ -51,7 +51,7 @@ func TestPreferences(t *testing.T) {
 	})
 }
 
-// native turns the series of histograms that Prometheus has as native ones into one series each.
+// native makes one series of each histogram that is a native one in Prometheus.
 func native(own, has []sample) (all []sample) {
 	names := map[string]bool{}
 	for _, s := range has {

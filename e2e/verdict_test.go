@@ -208,7 +208,7 @@ func (d *demo) bursts(quit <-chan struct{}) {
 	}
 }
 
-// sight is one judgement, seen from one side.
+// sight is one judgement, as one side shows it: the probes, /metrics or Prometheus.
 type sight struct {
 	judgement string // time in each state of readiness; it is different in every judgement
 	age       float64

@@ -34,9 +34,8 @@ type circle struct{}
 func (circle) Error() string   { return "circle" }
 func (c circle) Unwrap() error { return c }
 
-// TestLogHandlersHarmNobody: our own lines never wait for a log handler. That is: Start, a
-// scrape, a request with malformed baggage, OpenTelemetry's error handler, Close. Close says how many
-// lines are lost.
+// TestLogHandlersHarmNobody: nothing of ours waits for a log handler: not Start, a scrape, a request with
+// malformed baggage, OpenTelemetry's error handler, or Close. Close returns how many lines are lost.
 func TestLogHandlersHarmNobody(t *testing.T) {
 	open := make(chan struct{})
 	defer close(open)
@@ -127,7 +126,7 @@ type blocking chan struct{}
 
 func (b blocking) Error() string { <-b; return "" }
 
-// TestErrorsWithoutAText: an error that blocks costs its own text, and no other caller waits.
+// TestErrorsWithoutAText: if an error blocks, only its own text is missing, and no other caller waits.
 func TestErrorsWithoutAText(t *testing.T) {
 	open := make(blocking)
 	defer close(open)
@@ -143,8 +142,8 @@ func TestErrorsWithoutAText(t *testing.T) {
 	}
 }
 
-// TestViewsThatPanic: a view that panics matches nothing, and a filter that panics drops the
-// attribute. Nobody who records notices, and the instruments have their values.
+// TestViewsThatPanic: a view that panics matches nothing, and a filter that panics drops the attribute. Callers
+// that record don't notice, and the instruments have their values.
 func TestViewsThatPanic(t *testing.T) {
 	tel, _ := start(t, Config{Views: []sdkmetric.View{
 		func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {

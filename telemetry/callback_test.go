@@ -80,9 +80,9 @@ func (p harmfulProducer) Produce(context.Context) ([]metricdata.ScopeMetrics, er
 	}}}}, (*do)()
 }
 
-// TestCallbacksHarmOnlyThemselves: if a callback or a Producer misbehaves, all else is before the
-// judge, on /metrics, in OTLP, in OTLP with delta temporality and in the user's own reader. What it
-// has observed before an error counts. It is named, counted, and none of its texts is told.
+// TestCallbacksHarmOnlyThemselves: if a callback or a Producer misbehaves, all other metrics are in rules, on
+// /metrics, in OTLP, in OTLP with delta temporality and in the user's own reader. Its observations before an error
+// count. The failure is logged by name and counted, and none of its texts is logged.
 func TestCallbacksHarmOnlyThemselves(t *testing.T) {
 	for code, register := range harmful {
 		for name, h := range harms {
@@ -186,8 +186,8 @@ func testHarm(t *testing.T, code, name string, register func(metric.Meter, func(
 	}
 }
 
-// TestLateCallback: one that hangs costs one collection half a second. Its last values stand in for
-// 15 s. When it returns, it counts again, without a wait for one that is slow all the time.
+// TestLateCallback: a callback that hangs delays one collection by half a second. Its last values are used for
+// 15 s. When it returns, it counts again. Collections don't wait for one that is always slow.
 func TestLateCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tel, _ := start(t, Config{}, nil)
@@ -237,8 +237,8 @@ func TestLateCallback(t *testing.T) {
 	})
 }
 
-// TestManyLateCallbacks: together they cost one collection two seconds and a bit, and a healthy one
-// behind them is back at the next but one.
+// TestManyLateCallbacks: together they delay one collection by little more than two seconds, and a healthy one after
+// them counts again two collections later.
 func TestManyLateCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tel, _ := start(t, Config{}, nil)
@@ -271,8 +271,8 @@ func TestManyLateCallbacks(t *testing.T) {
 	})
 }
 
-// TestFilterInCallback: a view's filter is foreign code too, which the SDK calls for each
-// observation. A panic costs that instrument.
+// TestFilterInCallback: a view's filter is foreign code too, and the SDK calls it for each observation. After a
+// panic only that instrument is missing.
 func TestFilterInCallback(t *testing.T) {
 	panics := sdkmetric.NewView(sdkmetric.Instrument{Name: "bad.gauge"}, sdkmetric.Stream{AttributeFilter: func(attribute.KeyValue) bool { panic("hunter2") }})
 	tel, _ := start(t, Config{Views: []sdkmetric.View{panics}}, nil)
@@ -291,8 +291,8 @@ func TestFilterInCallback(t *testing.T) {
 	}
 }
 
-// TestFailedCallbackIsSeen: with OTLP, all other metrics are exported, and the telemetry check shows
-// the callback that fails. So with delta temporality.
+// TestFailedCallbackIsSeen: with OTLP, all other metrics are exported, and the telemetry check shows the callback
+// that fails. The same holds with delta temporality.
 func TestFailedCallbackIsSeen(t *testing.T) {
 	for _, temporality := range []string{"cumulative", "delta"} {
 		t.Run(temporality, func(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 )
 
 // collection is the reader of the provider. The Monitor, scrapes and the exporter read its
-// snapshots. So the exported metrics are those that are judged, every measurement is aggregated
-// once, and every callback is asked once.
+// snapshots. So the judged metrics are the exported ones, every measurement is aggregated once, and
+// every callback is asked once.
 //
 // It is a ManualReader, so that the SDK takes it. Its own Collect makes no snapshot, because a
 // caller of the SDK's interface may keep and change what it gets.

@@ -19,7 +19,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// pipeline is what a service has to read its metrics.
+// pipeline is the readers of a service's metrics.
 type pipeline struct {
 	provider metric.MeterProvider
 	judge    func()
@@ -38,8 +38,7 @@ func ourPipeline(b *testing.B) pipeline {
 	return pipeline{tel.MeterProvider, func() { _, _ = c.Snapshot(context.Background()) }, tel.MetricsHandler(), c.delivery.reader.ForceFlush}
 }
 
-// twoReaders is a plain provider with two readers. The judge reads that of /metrics, and uses its
-// memory again.
+// twoReaders is a plain provider with two readers. The judge reads the reader of /metrics, and reuses its memory.
 func twoReaders(b *testing.B) pipeline {
 	provider, scrape, prom := plainProvider(b, nil)
 	var rm metricdata.ResourceMetrics
@@ -100,8 +99,8 @@ func heap() uint64 {
 	return s.HeapAlloc
 }
 
-// compare measures both pipelines several times in turn, and reports the least of each and their
-// ratio. The least is what other processes disturb least.
+// compare measures both pipelines several times in turn, and reports the least of each and their ratio. Other
+// processes disturb the least measurement least.
 func compare(b *testing.B, unit string, measure func(*testing.B, pipeline) float64) {
 	serveBench(b)
 	var least [2]float64

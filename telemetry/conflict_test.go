@@ -16,8 +16,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestNameConflicts: what /metrics leaves out is one sentence in the log, once, without attributes.
-// The other series are there.
+// TestNameConflicts: what /metrics leaves out is logged once, in one sentence, without attributes. The other series
+// are there.
 func TestNameConflicts(t *testing.T) {
 	tel, log := start(t, Config{}, nil)
 	meter := tel.MeterProvider.Meter("test")

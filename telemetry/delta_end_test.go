@@ -42,8 +42,8 @@ func (x slowDeltas) Export(ctx context.Context, rm *metricdata.ResourceMetrics) 
 func (slowDeltas) ForceFlush(context.Context) error { return nil }
 func (slowDeltas) Shutdown(context.Context) error   { return nil }
 
-// TestDeltasAtTheEnd: the SDK cancels an export that is under way at the end. The counts in it are in no
-// later export, so it goes on, and the last export has only what came after it.
+// TestDeltasAtTheEnd: the SDK cancels an export that is running at the end. Its counts are in no later export, so it
+// continues. The last export has only the counts after it.
 func TestDeltasAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		counted := int64(0)

@@ -118,8 +118,8 @@ func TestNoInvalidVariables(t *testing.T) {
 	}
 }
 
-// TestCautions: a valid value with which the metrics may be missing though all exports succeed is a
-// warning at start, once, by name. It is no invalid variable.
+// TestCautions: if metrics may be missing with a valid value although all exports succeed, there is one warning at
+// start, with the name. The variable does not count as invalid.
 func TestCautions(t *testing.T) {
 	const temporality, interval = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "OTEL_METRIC_EXPORT_INTERVAL"
 	for _, c := range []struct {
@@ -196,7 +196,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestCertificateFiles: a certificate without its key is said once for all signals.
+// TestCertificateFiles: a certificate without its key is logged once for all signals.
 func TestCertificateFiles(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://localhost:4317")
 	t.Setenv("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "environment.go")
@@ -220,7 +220,7 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-// TestPropagators: the propagators that are known apply, though another one is not.
+// TestPropagators: the known propagators of a list apply, even if another one is not known.
 func TestPropagators(t *testing.T) {
 	for v, want := range map[string]string{"": "baggage traceparent tracestate", "tracecontext,b3": "traceparent tracestate", "none": "", "b3": "", "baggage,,": "baggage"} {
 		t.Setenv("OTEL_PROPAGATORS", v)

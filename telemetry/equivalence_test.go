@@ -179,10 +179,9 @@ func kinds() []kind {
 	}
 }
 
-// TestLikeOtelhttp: spans, series and answers are those of plain otelhttp with our views. There are
-// two differences: http.route, which otelhttp's spans don't have, and error.type of an answer that
-// did not arrive, which otelhttp does not know. Without SpanDetails a span never has what is not
-// exported.
+// TestLikeOtelhttp: spans, series and answers are those of plain otelhttp with our views, with two differences.
+// otelhttp's spans don't have http.route, and otelhttp has no error.type for an answer that did not arrive. Without
+// SpanDetails a span never gets attributes that are not exported.
 func TestLikeOtelhttp(t *testing.T) {
 	for _, p := range protocols {
 		for _, k := range kinds() {

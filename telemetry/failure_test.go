@@ -20,8 +20,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// TestAnswersThatDoNotArrive: what a client has not got is counted as what it saw, with error.type.
-// If the client has gone by itself, there is no status, so it is no error of the service.
+// TestAnswersThatDoNotArrive: an answer that has not arrived is counted with the status that the client saw, and with
+// error.type. If the client has disconnected, there is no status, so it is no error of the service.
 func TestAnswersThatDoNotArrive(t *testing.T) {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.URL.RawQuery)
@@ -237,7 +237,7 @@ type failingWriter struct {
 
 func (w *failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
-// TestFailedWrites: an error of a write is a failure, and one that the handler has made is none.
+// TestFailedWrites: an error of a write is a failure, unless the handler has caused it.
 func TestFailedWrites(t *testing.T) {
 	for err, want := range map[error]string{
 		io.ErrClosedPipe: "client_disconnected",

@@ -17,8 +17,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// TestGivenRequest: otelhttp is told only a part of the request, and the handler gets all of it. Each
-// field is net/http's, except for the body, which we count.
+// TestGivenRequest: otelhttp gets only a part of the request, and the handler gets all of it. Each field is
+// net/http's, except the body, because we count it.
 func TestGivenRequest(t *testing.T) {
 	for _, p := range protocols {
 		for _, details := range []bool{false, true} {
@@ -66,8 +66,8 @@ func TestGivenRequest(t *testing.T) {
 	}
 }
 
-// TestKeptRequest: a request that is kept after its end stays as it was, its context ends, and its body
-// says so, as without Instrument.
+// TestKeptRequest: a request that is kept after its end stays as it was, its context ends, and reads of its body
+// fail, as without Instrument.
 func TestKeptRequest(t *testing.T) {
 	for _, p := range protocols {
 		look := func(wrap func(http.Handler) http.Handler) string {

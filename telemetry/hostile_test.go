@@ -22,7 +22,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/promhealth"
 )
 
-// TestNilConfig: what is nil is a mistake of Start, also in an interface, and no panic.
+// TestNilConfig: a nil value is an error of Start and not a panic, also a nil pointer in an interface.
 func TestNilConfig(t *testing.T) {
 	var registry *prometheus.Registry
 	var manual *sdkmetric.ManualReader
@@ -44,8 +44,7 @@ func TestNilConfig(t *testing.T) {
 	}
 }
 
-// TestRefusedEndpoint: an endpoint that only the exporter knows to be wrong keeps no service from
-// starting.
+// TestRefusedEndpoint: a service starts even if an endpoint is invalid in a way that only the exporter detects.
 func TestRefusedEndpoint(t *testing.T) {
 	const variable = "OTEL_EXPORTER_OTLP_ENDPOINT"
 	tel, log := start(t, Config{}, map[string]string{variable: "http://[fe80::1%25eth0]:4317"}) // gRPC's resolver refuses the zone
@@ -87,8 +86,8 @@ type producerFunc func() []metricdata.ScopeMetrics
 
 func (f producerFunc) Produce(context.Context) ([]metricdata.ScopeMetrics, error) { return f(), nil }
 
-// TestMalformedMetrics: a malformed metric of a Producer costs itself, in rules, on /metrics and by
-// OTLP. The others of the same Producer stay, and it keeps what it has returned.
+// TestMalformedMetrics: of a Producer, only a malformed metric is missing in rules, on /metrics and in OTLP. Its other
+// metrics stay, and the data that it has returned is not changed.
 func TestMalformedMetrics(t *testing.T) {
 	now := time.Now()
 	histogram := func(bounds []float64, counts ...uint64) metricdata.Aggregation {
@@ -131,7 +130,7 @@ func TestMalformedMetrics(t *testing.T) {
 	}
 }
 
-// TestNilCallback: a callback of nil costs nothing. The SDK would call it at every collection.
+// TestNilCallback: a nil callback has no effect. The SDK would call it at every collection.
 func TestNilCallback(t *testing.T) {
 	tel, _ := start(t, Config{}, nil)
 	meter := tel.MeterProvider.Meter("x")
@@ -192,7 +191,7 @@ func TestLongPattern(t *testing.T) {
 	}
 }
 
-// TestLastFault: Close waits until the last fault is told, as long as its time lasts.
+// TestLastFault: Close waits until the last fault is reported, within its time.
 func TestLastFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler := make(chan struct{})

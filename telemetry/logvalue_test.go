@@ -157,7 +157,7 @@ func attributesOf(r *sdklog.Record) map[string]attribute.Value {
 	return all
 }
 
-// TestLogValues: what slog's JSON handler survives is survived, and the text is the same.
+// TestLogValues: the recorder survives all values that slog's JSON handler survives, and the text is the same.
 func TestLogValues(t *testing.T) {
 	for _, kind := range logKinds() {
 		var lines bytes.Buffer
@@ -377,7 +377,7 @@ func (b *builder) value() any {
 	return m
 }
 
-// FuzzLogValues: any nested value is survived, and is what slog's JSON handler writes.
+// FuzzLogValues: the recorder survives any nested value, and it has the text that slog's JSON handler writes.
 func FuzzLogValues(f *testing.F) {
 	for n := range 32 {
 		f.Add([]byte{byte(n), 3, 29, 4, 2, 'k', 'l', byte(n), 1, 1, 'a', 22, 0, 26, 4, byte(n), 20, 5, 'a', 'b', 0xff})

@@ -133,9 +133,8 @@ func slowly(ctx context.Context, _ int64) (int64, error) {
 	}
 }
 
-// TestLossIsCounted: what was offered has arrived or is counted as lost, to the item, for a
-// collector that takes a second for a request, one that refuses some requests and some items, and
-// one that is gone.
+// TestLossIsCounted: each offered item has arrived or is counted as lost. The collectors are one that takes a second
+// for a request, one that refuses some requests and some items, and one that is gone.
 func TestLossIsCounted(t *testing.T) {
 	const offered = 6000
 	picky := func(_ context.Context, n int64) (int64, error) {

@@ -174,7 +174,7 @@ func (r *receiver) take(path string) string {
 	return b.String()
 }
 
-// within fails if f has not returned long after the time that it may take. What hangs, hangs for ever.
+// within fails if f has not returned long after the time that it may take. Foreign code that hangs hangs for ever.
 func within(t *testing.T, what string, most time.Duration, f func()) {
 	t.Helper()
 	done := make(chan struct{})

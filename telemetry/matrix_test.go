@@ -172,9 +172,9 @@ var rudeKinds = []struct {
 	}, map[string]string{"cycle": "an attribute.Value can't hold itself"}},
 }
 
-// TestMatrix: foreign code of each kind does each deed, and costs at most its own answer: requests,
-// scrapes, exports and Close go on, and no output has the password. Each kind has a process of its
-// own, which a deed may end or hang.
+// TestMatrix: foreign code of each kind does each deed, and at most its own answer is missing: requests, scrapes,
+// exports and Close work, and no output has the password. Each kind has a process of its own, because a deed may end
+// it or make it hang.
 func TestMatrix(t *testing.T) {
 	const variable = "OTELHEALTH_TEST_MATRIX"
 	for _, kind := range rudeKinds {

@@ -26,11 +26,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// memoryLimit is what an endpoint may cost.
+// memoryLimit is how much memory an endpoint may need.
 const memoryLimit = 64 << 20
 
-// worstRequests have 900 KB in a part that is read, each in another. Some are read as a short text,
-// which is a part of a long one.
+// worstRequests have 900 KB each, in different parts that are read. Some parts are read as a short text that is a slice
+// of a long one.
 func worstRequests() [][]byte {
 	long := strings.Repeat("x", 900<<10)
 	traceparent := "Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"

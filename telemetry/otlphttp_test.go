@@ -149,7 +149,7 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-// TestHTTPFailures: failed exports are counted by their status, and the server's text is not told.
+// TestHTTPFailures: failed exports are counted by their status, and the server's text is not logged.
 func TestHTTPFailures(t *testing.T) {
 	for _, c := range []struct {
 		server *httpCollector
@@ -180,7 +180,7 @@ func TestHTTPFailures(t *testing.T) {
 	}
 }
 
-// TestHTTPAway: a collector that is away is said once, by what happened.
+// TestHTTPAway: a collector that is away is logged once, with the cause.
 func TestHTTPAway(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

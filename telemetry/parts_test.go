@@ -129,8 +129,8 @@ func TestLargeBatches(t *testing.T) {
 	}
 }
 
-// TestParts: cutting loses no point and no metric of any size, and a single point over the
-// limit is alone. What fits is not copied.
+// TestParts: cutting loses no point and no metric of any size. A single point over the limit is in a part of its own.
+// Metrics that fit are not copied.
 func TestParts(t *testing.T) {
 	point := func(size int) metricdata.DataPoint[int64] {
 		return metricdata.DataPoint[int64]{Attributes: attribute.NewSet(attribute.String("k", strings.Repeat("x", size)))}

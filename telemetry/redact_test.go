@@ -13,8 +13,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// TestRedaction: sensitive attributes are not exported, and those for people on call are. The span
-// in the process does not change.
+// TestRedaction: sensitive attributes are not exported, and attributes for people on call are. The span in the process
+// does not change.
 func TestRedaction(t *testing.T) {
 	got := tracetest.NewInMemoryExporter()
 	local := tracetest.NewSpanRecorder()

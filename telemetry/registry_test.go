@@ -191,8 +191,8 @@ func TestWrappedRegistries(t *testing.T) {
 	}
 }
 
-// TestCloseWithSlowCollector: a collector of the registry that does not return costs Close half of
-// its time, and not the last export.
+// TestCloseWithSlowCollector: a collector of the registry that does not return takes half of Close's time. The last
+// export succeeds.
 func TestCloseWithSlowCollector(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
@@ -232,8 +232,8 @@ func (passwordError) Error() string { return "hunter2" }
 
 var errPassword = passwordError{}
 
-// TestFaultyCollector: a collector in the registry that hangs or fails costs no other metric in
-// OTLP, and its text is not told.
+// TestFaultyCollector: if a collector in the registry hangs or fails, no other metric is missing in OTLP, and its text
+// is not logged.
 func TestFaultyCollector(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "jobs_depth"}))
@@ -262,8 +262,8 @@ func TestFaultyCollector(t *testing.T) {
 	}
 }
 
-// TestFaultyRegistryIsCounted: what Config.Registry does not export is lost, so the check named
-// telemetry, the panel and the alert see it.
+// TestFaultyRegistryIsCounted: metrics of Config.Registry that are not exported count as lost, so the check named
+// telemetry, the panel and the alert show them.
 func TestFaultyRegistryIsCounted(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	hang := make(chan struct{})

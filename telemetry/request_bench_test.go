@@ -19,12 +19,11 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// BenchmarkInstrument compares no instrumentation, otelhttp alone and Instrument. They take turns in
-// rounds, because another load on the machine then hits all three. One iteration is a round of
-// 10,000 requests to each: a round of 1500 ends before garbage is collected, so more of it
-// costs nothing. Times are the process's CPU time, with the collection of garbage and the export up
-// to the network. Of the rounds it takes the 20th percentile, because the load adds time and never takes
-// any away:
+// BenchmarkInstrument compares no instrumentation, otelhttp alone and Instrument. They take turns in rounds, so that
+// other load on the machine affects all three. One iteration is a round of 10,000 requests to each. A round of 1500
+// would end before garbage is collected, so garbage would cost nothing. Times are the process's CPU time, with garbage
+// collection and with the export up to the network. The result is the 20th percentile of the rounds, because other load
+// only adds time:
 //
 //	go test ./telemetry -run '^$' -bench Instrument -benchtime 15x
 func BenchmarkInstrument(b *testing.B) {
@@ -44,8 +43,8 @@ func BenchmarkInstrument(b *testing.B) {
 	}
 }
 
-// BenchmarkPromhttp compares Instrument, without an endpoint, with what users of client_golang have: a
-// histogram by route, method and code. It has no spans, no request in flight and no panic.
+// BenchmarkPromhttp compares Instrument, without an endpoint, with the usual instrumentation by client_golang: a
+// histogram by route, method and code. That has no spans, does not count requests in flight, and misses panics.
 func BenchmarkPromhttp(b *testing.B) {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "http_request_duration_seconds", Help: "Of requests."}, []string{"route", "method", "code"})
 	mux := http.NewServeMux()

@@ -68,8 +68,8 @@ func multipartForm(size int) (body io.Reader, contentType string) {
 	return &buf, w.FormDataContentType()
 }
 
-// TestHijack: a hijacked connection is no request any more. Its duration is the time until then, it
-// is not the oldest request, and a panic is not written into it.
+// TestHijack: a request ends when its connection is hijacked. Its duration is the time until then, it is not the oldest
+// request, and a panic is not written into the connection.
 func TestHijack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tel, _ := start(t, Config{}, nil)
@@ -165,8 +165,7 @@ func durations(t *testing.T, tel *Telemetry) []metricdata.HistogramDataPoint[flo
 	return points
 }
 
-// TestKeptWriter: a handler that uses its writer after it has returned writes into no other
-// request's answer.
+// TestKeptWriter: a handler that uses its writer after it has returned does not write into another request's answer.
 func TestKeptWriter(t *testing.T) {
 	tel, _ := start(t, Config{}, nil)
 	var kept http.ResponseWriter
@@ -327,8 +326,8 @@ func TestStartTime(t *testing.T) {
 	})
 }
 
-// TestRoutesAreBounded: a router that sets paths as patterns does not fill the memory, and its
-// routes are still right. Neither does a handler with every status.
+// TestRoutesAreBounded: a router that sets paths as patterns does not fill the memory, and neither does a handler that
+// sends every status. The routes are still right.
 func TestRoutesAreBounded(t *testing.T) {
 	var c routes
 	for n := range 3 * routesKept {
@@ -395,8 +394,8 @@ func (s silent) Extract(ctx context.Context, c propagation.TextMapCarrier) conte
 	return context.WithValue(ctx, unnamedKey{}, c.Get("X-Unnamed"))
 }
 
-// TestPropagatorShortcut: the shortcut is only for propagators that name all headers that they
-// read, and finds each of these.
+// TestPropagatorShortcut: the shortcut is only for propagators that name all headers that they read. It finds each of
+// these headers.
 func TestPropagatorShortcut(t *testing.T) {
 	for _, fields := range [][]string{nil, {"b3"}, {"traceparent", "b3"}} {
 		h := propagation.HeaderCarrier{"X-Unnamed": {"found"}}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestIdentity: an empty or unexpanded variable never becomes the name of a service or an instance.
-// What looks unexpanded is an invalid variable.
+// TestIdentity: an empty variable or a placeholder never becomes the name of a service or an instance. A value that looks
+// like a placeholder is an invalid variable.
 func TestIdentity(t *testing.T) {
 	const random = `[0-9a-f]{8}-[0-9a-f-]{27}`
 	for _, c := range []struct {

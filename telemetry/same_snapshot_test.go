@@ -103,9 +103,9 @@ func scrapedValue(t *testing.T, tel *Telemetry, name string) (v float64, ok bool
 	return v, err == nil
 }
 
-// TestSameSnapshot: over a random stream, the value that is judged, scraped and exported at a time is
-// the same, bit for bit. Goroutines add at the same time, so two aggregations would differ in the
-// order of additions. While they go on, every exported value is one that was judged.
+// TestSameSnapshot: over random measurements, the value that is judged, scraped and exported at a time is the same, bit
+// for bit. Goroutines add at the same time, so two aggregations would differ by the order of additions. While they add,
+// every exported value is one that was judged.
 func TestSameSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{{Name: "level", Value: rule.Last("stream.level"), Fail: rule.Above(1e300)}}})
@@ -165,9 +165,9 @@ func TestSameSnapshot(t *testing.T) {
 	})
 }
 
-// TestCallbacksAreAskedOnce: the Monitor collects every second, and a scrape collects. An export
-// takes the snapshot of the Monitor. If it also gathers a registry of the service, the collector of
-// /metrics is in that, so it costs another collection or two.
+// TestCallbacksAreAskedOnce: the Monitor collects every second, and a scrape collects. An export uses the snapshot of
+// the Monitor. If it also gathers a registry of the service, that contains the collector of /metrics, so there are one or
+// two more collections.
 func TestCallbacksAreAskedOnce(t *testing.T) {
 	for name, reg := range map[string]promhealth.Registry{"alone": nil, "in a registry": prometheus.NewRegistry()} {
 		t.Run(name, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestCallbacksAreAskedOnce(t *testing.T) {
 	}
 }
 
-// TestShortInterval: if exports are more frequent than judgements, each one has figures of its own.
+// TestShortInterval: if exports are more frequent than judgements, each export collects for itself.
 func TestShortInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := &exported{}
@@ -280,8 +280,7 @@ func TestExportOfEachJudgement(t *testing.T) {
 	}
 }
 
-// TestFirstExport: the collection that Start waits for says that the service starts. It is not
-// exported after that.
+// TestFirstExport: the collection that Start waits for has the state starting. It is not exported later.
 func TestFirstExport(t *testing.T) {
 	tel, _ := start(t, Config{Health: healthcheck.New(healthcheck.Config{})}, nil)
 	s, err := tel.Reader.(*collection).snapshot(t.Context(), time.Hour, nil)
@@ -304,8 +303,8 @@ func TestFirstExport(t *testing.T) {
 	t.Error("no lifecycle")
 }
 
-// TestSingleFlight: readers that ask during a collection share the next one, because the present one
-// may have read what has changed since.
+// TestSingleFlight: readers that ask during a collection share the next one, because the current one may already have
+// read values that have changed since.
 func TestSingleFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tel, _ := start(t, Config{}, nil)
@@ -353,7 +352,7 @@ func TestSingleFlight(t *testing.T) {
 	})
 }
 
-// TestCollectIsOwn: the memory of Reader.Collect belongs to its caller, and no snapshot changes.
+// TestCollectIsOwn: the result of Reader.Collect belongs to its caller. If the caller changes it, no snapshot changes.
 func TestCollectIsOwn(t *testing.T) {
 	tel, _ := start(t, Config{}, nil)
 	must(tel.MeterProvider.Meter("test").Int64ObservableGauge("fixed", metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {

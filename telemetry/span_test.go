@@ -113,7 +113,7 @@ func TestSpanLimits(t *testing.T) {
 	}
 }
 
-// TestSpanSize: a span has at most 64 KiB. What there is no room for is counted as dropped.
+// TestSpanSize: a span has at most 64 KiB. Attributes without room are counted as dropped.
 func TestSpanSize(t *testing.T) {
 	long := strings.Repeat("x", 4000)
 	e := endedOf(t, spanRules{bounds{value: spanValueLimit, item: itemLimit}, true, ""}, func(tracer trace.Tracer) {
@@ -214,7 +214,7 @@ func TestRecordLimits(t *testing.T) {
 	}
 }
 
-// TestQueueBytes: a queue takes 16 MiB, and what it does not take is counted.
+// TestQueueBytes: a queue takes 16 MiB, and items that it does not take are counted.
 func TestQueueBytes(t *testing.T) {
 	k := &counter{fate: func(ctx context.Context, _ int64) (int64, error) { <-ctx.Done(); return 0, ctx.Err() }}
 	tel, _ := start(t, Config{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": k.serve(t), "OTEL_METRICS_EXPORTER": "none"})

@@ -178,8 +178,7 @@ func count(t *testing.T, tel *Telemetry) map[string]uint64 {
 
 var unset map[string]int // for a handler with a bug
 
-// TestPanics: every kind of panic is counted, and no client mistakes a broken answer for a complete
-// one.
+// TestPanics: every kind of panic is counted, and every client can see that a broken answer is incomplete.
 func TestPanics(t *testing.T) {
 	tel, log := start(t, Config{}, nil)
 	mux := http.NewServeMux()
@@ -233,8 +232,7 @@ func TestRuntimeMetrics(t *testing.T) {
 	}
 }
 
-// TestHostsMakeNoSeries: two thousand made-up Host headers make one series, and no exemplar has
-// one.
+// TestHostsMakeNoSeries: two thousand invented Host headers make one series, and no exemplar has such a header.
 func TestHostsMakeNoSeries(t *testing.T) {
 	tel, log := start(t, Config{}, nil)
 	h := tel.Instrument(http.NotFoundHandler())

@@ -261,8 +261,7 @@ func TestInvalidTexts(t *testing.T) {
 	}
 }
 
-// TestMendedSeries: two series that differ in invalid bytes only are one, and its counts are those
-// of both.
+// TestMendedSeries: two series that differ only in invalid bytes become one, with the counts of both.
 func TestMendedSeries(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")

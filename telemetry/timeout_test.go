@@ -12,8 +12,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// TestUnansweredIsNotRepeated: a batch that the collector may have taken is sent once, with OTLP by
-// gRPC as with HTTP. A server that says by itself that its time is over is asked again.
+// TestUnansweredIsNotRepeated: a batch that the collector may have taken is sent once, by gRPC and by HTTP. If the server
+// itself answers that the deadline has passed, the export is retried.
 func TestUnansweredIsNotRepeated(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -117,8 +117,8 @@ func TestLateAnswer(t *testing.T) {
 	}
 }
 
-// TestLongErrors: a collector's text of 1 MB is cut in the log and in the error of a flush, with a
-// sign, and not kept.
+// TestLongErrors: a collector's text of 1 MB is cut in the log and in the error of a flush, with a sign, and the rest is
+// not kept in memory.
 func TestLongErrors(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	k := &counter{}

@@ -256,8 +256,8 @@ func exchange(t *testing.T, srv *served, body io.Reader) string {
 func bytesOf(b []byte) func() io.Reader { return func() io.Reader { return bytes.NewReader(b) } }
 func textOf(s string) func() io.Reader  { return bytesOf([]byte(s)) }
 
-// unfinished is a body whose end does not come before the answer. A body that is there already can
-// be read in spite of a deadline.
+// unfinished is a body that does not end before the answer. A body that has arrived already could be read in spite of a
+// deadline.
 func unfinished() io.Reader {
 	r, w := io.Pipe()
 	go func() { _, _ = w.Write([]byte("a part")) }() // until r is closed

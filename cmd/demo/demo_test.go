@@ -102,7 +102,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// TestLoad: demo load posts jobs to another process, and ends by itself.
+// TestLoad: demo load posts jobs to another process, and ends after its time.
 func TestLoad(t *testing.T) {
 	var jobs atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -283,8 +283,8 @@ func TestJobs(t *testing.T) {
 	d.end()
 }
 
-// TestMaintenanceOfFile: a listener can't end what a file has begun, and says so. What it can't begin
-// names the field.
+// TestMaintenanceOfFile: a listener can't end maintenance that a file has begun, and the answer says so. If a request
+// can't begin maintenance, the answer names the wrong field.
 func TestMaintenanceOfFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "maintenance")
 	if err := os.WriteFile(file, fmt.Appendf(nil, `{"reason":"upgrade","until":%q}`, time.Now().Add(time.Hour).Format(time.RFC3339)), 0o600); err != nil {

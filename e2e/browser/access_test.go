@@ -168,7 +168,7 @@ func TestAccess(t *testing.T) {
 	if n := tabs[0].chatter(); n != 0 {
 		t.Errorf("the live regions change %d times while nothing new fails", n)
 	}
-	// A link keeps the focus while the page updates and moves rows.
+	// A focused link keeps the focus while the page updates and moves rows.
 	b := tabs[0]
 	b.run(`document.querySelector("#checks li.fail a").focus(); window.held = document.activeElement`)
 	d.fault("-off", "database-down")

@@ -87,7 +87,7 @@ func TestFaults(t *testing.T) {
 
 func ms(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
-// noPresent is true if the page shows nothing as current while it has no contact.
+// noPresent is an expression: true if the page shows nothing as current while it has no contact.
 const noPresent = `!["Ready", "Not ready", "Ready, with warnings"].includes(document.getElementById("state").textContent)
 	&& [...document.querySelectorAll(".badge")].every(e => !e.checkVisibility() || /^(was |overridden)/.test(e.textContent))
 	&& !/\bnow$/m.test(document.getElementById("checks").innerText)
@@ -201,7 +201,7 @@ func TestStreams(t *testing.T) {
 	d.end()
 }
 
-// TestStale: the server answers, but nothing judges any more. The page must show no state as
+// TestStale: the server answers, but the Monitor no longer judges. The page must show no state as
 // current.
 func TestStale(t *testing.T) {
 	t.Parallel()

@@ -179,7 +179,7 @@ func post(client *http.Client, url string) error {
 	return err
 }
 
-// light asks for what needs nothing but the process, and gets its 404.
+// light sends a request that needs only the process: it is answered 404.
 func light(client *http.Client, url string) error {
 	res, err := client.Get(url + "/light")
 	if err != nil {
@@ -224,7 +224,7 @@ func (c *clients) sent() (all, failed int) {
 	return all, len(c.fails)
 }
 
-// between returns the failures of a time.
+// between returns the failures between two times.
 func (c *clients) between(from, to time.Time) (list []failure) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -80,7 +80,7 @@ func squeeze(t *testing.T, p pod) {
 		if _, err := fmt.Sscan(string(usage), &bytes); err != nil {
 			return err
 		}
-		// A limit that the kernel can't reach is refused, so it is the present usage. A second process
+		// The kernel refuses a limit that it can't reach, so the limit is the current usage. A second process
 		// in the container then needs more, and the kernel kills the bigger one.
 		_ = os.WriteFile(filepath.Join(dir, "memory.limit_in_bytes"), fmt.Append(nil, bytes), 0o644)
 		_, _ = kubectl("-n", "crash", "exec", p.Metadata.Name, "--", "/demo", "-version")

@@ -47,9 +47,9 @@ func fires(namespace, alert string, want bool) error {
 	return nil
 }
 
-// TestWedged: a worker is stuck in one pod. Its queue fills, it leaves the Service, and its answers
-// send clients with open connections elsewhere. Liveness restarts it, and no other. The restart
-// leaves its reason.
+// TestWedged: a worker is stuck in one pod. The pod's queue fills, the pod leaves the Service, and its answers
+// close open connections, so that clients go to other pods. Liveness restarts this pod and no other. The reason
+// of the restart can be read afterwards.
 func TestWedged(t *testing.T) {
 	needs(t)
 	t.Parallel()

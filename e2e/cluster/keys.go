@@ -67,7 +67,7 @@ func (a *authority) accountKey() error {
 	return writePEM("sa.pub", "PUBLIC KEY", public)
 }
 
-// issue writes a certificate for a server and client, and a kubeconfig that uses it.
+// issue writes a certificate for servers and clients, and a kubeconfig that uses it.
 func (a *authority) issue(file, user, group string, names ...string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 
 const fleet = 10 // instances of the demo in TestPeers
 
-// TestPeers: ten instances with one PostgreSQL, and each asks its peers. Without PostgreSQL all stay in
-// the Service, requests that need no database are served, HealthPanic fires, and a rollout gets through. One that has lost it alone leaves, and so
-// does one that has lost its peers too.
+// TestPeers: ten instances with one PostgreSQL, and each asks its peers. Without PostgreSQL all stay in the
+// Service, requests that need no database are served, HealthPanic fires, and a rollout completes. If only one
+// instance has lost PostgreSQL, that one leaves. So does one that has lost its peers too.
 func TestPeers(t *testing.T) {
 	needs(t)
 	t.Parallel()
@@ -153,7 +153,7 @@ func watchEndpoints(t *testing.T) func() int {
 			close(stop)
 		}
 		<-ended
-		if n, all := missed.Load(), polls.Load(); n*20 > all { // nobody has watched meanwhile
+		if n, all := missed.Load(), polls.Load(); n*20 > all { // too many polls failed to know the lowest number
 			t.Errorf("%d polls of the endpoints failed, and %d did not", n, all)
 		}
 		return int(fewest.Load())

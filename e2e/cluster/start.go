@@ -104,8 +104,8 @@ func runSecond(p programs) error {
 	}
 }
 
-// apply applies everything as README says it, in a cluster of a reader, and what the manifests take
-// for granted: a Secret, volumes, and a store for traces.
+// apply applies everything as the README says, and what the manifests expect in a cluster: a Secret, volumes, and
+// a store for traces.
 func apply(p programs) error {
 	around, err := os.ReadFile("testdata/around.yaml")
 	if err != nil {

@@ -38,7 +38,7 @@ func TestFactories(t *testing.T) {
 	}
 }
 
-// TestConfig reads the files without any variable, as a new user does.
+// TestConfig reads the files with no variable set, as a new user does.
 func TestConfig(t *testing.T) {
 	for _, name := range []string{
 		"OTLP_GRPC_ADDR", "OTLP_HTTP_ADDR", "HEALTH_CHECK_ADDR", "QUEUE_DIR", "TRACES_FILE", "LOGS_FILE",

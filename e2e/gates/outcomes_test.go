@@ -19,7 +19,8 @@ var update = flag.Bool("update", false, "write the table on the page instead of 
 // same is the default naming.
 func same(name string) string { return name }
 
-// TestOutcomes: Argo's and Flagger's own code decide each story as a person would, and the page says so.
+// TestOutcomes: Argo's and Flagger's own code decide each story as a person would, and docs/rollouts.md has the
+// same outcomes.
 func TestOutcomes(t *testing.T) {
 	db := open(t)
 	all := stories()
@@ -105,7 +106,7 @@ func TestPrometheusRestarts(t *testing.T) {
 	}
 }
 
-// TestFewRequests: what chance does, in 20 rollouts each. The stable release has 1 % of errors.
+// TestFewRequests: how often chance decides wrongly, in 20 rollouts each. The stable release has 1 % of errors.
 func TestFewRequests(t *testing.T) {
 	db := open(t)
 	srv := serve(t, db)

@@ -110,8 +110,8 @@ func (db database) until(t *testing.T, pods []*exporter, end time.Duration, rout
 	}
 }
 
-// A server answers as Prometheus' API does, at the time of its clock. It has no sample that is not
-// older than the time in the address, such as /1m0s.
+// A server answers as Prometheus' API does, at the time of its clock. It only has samples that are older than
+// the duration in the address, such as /1m0s.
 type server struct {
 	*httptest.Server
 	now    atomic.Int64 // ms

@@ -19,7 +19,7 @@ var lives = []string{"starting", "running", "maintenance", "draining"}
 func (p *pod) export(now time.Duration) (out []point, c condition) {
 	if p.counters == nil {
 		p.counters, p.before, p.last = map[string]float64{}, map[string]string{}, p.start
-		if lived := (now - p.start).Seconds(); lived > 3600 { // it was well before
+		if lived := (now - p.start).Seconds(); lived > 3600 { // before the scene it was well
 			p.counters["probe pass"], p.counters["200"], p.counters["taken"], p.last = lived, 5*lived, 5*lived, now
 		}
 	}

@@ -49,8 +49,8 @@ type pack struct {
 
 func (p pack) together() bool { return len(p.scenes) > 1 }
 
-// packs puts the scenes together that don't disturb each other, because rules cost most by their
-// number. Short and long ones are apart, because pods cost as long as their world lasts.
+// packs combines scenes that don't disturb each other, because the number of evaluated rules costs most. Short and
+// long scenes are in different packs, because pods cost time as long as their world lasts.
 func packs(v variant, chosen func(scene) bool) (list []pack) {
 	var short, long, hours, silent []scene
 	for _, s := range scenes() {
@@ -81,7 +81,8 @@ func packs(v variant, chosen func(scene) bool) (list []pack) {
 
 func (s scene) brief() bool { return s.together() <= 45*time.Minute }
 
-// together is how long the scene must be listened to beside others. These never fall quiet.
+// together is how long to listen to the scene in a pack. With several scenes it is never quiet, so there is no
+// earlier end.
 func (s scene) together() time.Duration {
 	if s.over == 0 {
 		return s.last()

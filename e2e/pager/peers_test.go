@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestPeers: with Config.Peers the same people are woken by the same trouble, by HealthPanic in the place
-// of HealthNoReadyInstance, and not later. So no alert is quieter because a fleet stays in.
+// TestPeers: with Config.Peers the same faults page, and not later. HealthPanic pages in the place of
+// HealthNoReadyInstance. So no fault goes unnoticed because instances stay ready.
 func TestPeers(t *testing.T) {
 	if *given != "" || *only != "" {
 		t.Skip("only the table")

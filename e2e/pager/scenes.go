@@ -15,9 +15,9 @@ type scene struct {
 	clusters   bool          // only with rules that separate clusters
 	naming     bool          // tried with every naming
 	quiet      []string      // nothing may be heard of these jobs
-	services   int           // how many it befalls, if more than one
-	alone      bool          // not beside other scenes, because it is about all services
-	silent     bool          // its service falls silent: beside two of these, that is another alert
+	services   int           // how many services are affected, if more than one
+	alone      bool          // not in a pack with other scenes, because it is about all services
+	silent     bool          // its service falls silent; three of these at once raise another alert
 	lone       bool          // a bad pod beside it would be half of the fleet
 	ends       bool          // the way of the data matters, because pods end or are cut off
 	build      func(w *world, n int)
@@ -32,12 +32,12 @@ const (
 
 const orders = "shop/orders"
 
-// all lets one thing befall every pod. Half as many are enough, because they are all alike.
+// all affects every pod. Half as many pods are enough, because they are all alike.
 func all(behave func(time.Duration, *condition)) func(*world, int) {
 	return func(w *world, n int) { w.pods = pods(n/2, orders, behave) }
 }
 
-// some lets it befall the chosen pods.
+// some affects only the chosen pods.
 func some(chosen func(i, n int) bool, behave func(time.Duration, *condition)) func(*world, int) {
 	return func(w *world, n int) {
 		w.pods = pods(n, orders, nil)
@@ -107,7 +107,7 @@ func each(build func(*world, int), change func(*pod)) func(*world, int) {
 	}
 }
 
-// cut lets nothing of some pods arrive between two times.
+// cut drops the data of some pods between two times.
 func cut(pods []*pod, chosen func(*pod) bool, from, to time.Duration) {
 	for _, p := range pods {
 		if chosen(p) {
@@ -116,7 +116,7 @@ func cut(pods []*pod, chosen func(*pod) bool, from, to time.Duration) {
 	}
 }
 
-// cutOff lets nothing of a scene's pods arrive.
+// cutOff drops all data of a scene's pods.
 func cutOff(build func(*world, int), from, to time.Duration) func(*world, int) {
 	return each(build, func(p *pod) { p.cut = during(from, to) })
 }
@@ -125,7 +125,8 @@ func minutely(p *pod) { p.minutely = true }
 func peers(p *pod)    { p.peers = true }
 func hurried(p *pod)  { p.drain = 10 * time.Second }
 
-// services are many, with two pods each. The first has four, so a bad one beside it is no cause.
+// services are many services with two pods each. The first has four, so that one bad pod beside them raises no
+// page.
 func services(n int, more ...func(*world)) func(*world, int) {
 	return func(w *world, _ int) {
 		for i := range n {

@@ -98,7 +98,7 @@ func pipelineScenes() []scene {
 	}
 }
 
-// inClusters are two clusters. What is given befalls the one in the west.
+// inClusters are two clusters. The given change affects only the one in the west.
 func inClusters(w *world, n int, west func(time.Duration, *condition)) {
 	w.pods = pods(n, orders, nil)
 	for _, p := range w.pods {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// sparse is the step of what the rules only add up. One sample has the weight of all in the step.
+// sparse is the step of series that the rules only add up. One sample has the weight of all samples in the step.
 const sparse = 10 * time.Minute
 
 // seed writes what the rules have recorded in the days before. So the long windows of the burn rates

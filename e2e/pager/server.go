@@ -29,7 +29,7 @@ type series struct {
 	ref    storage.SeriesRef
 }
 
-// An identity is what tells series of one origin apart.
+// An identity distinguishes the series of one origin.
 type identity struct {
 	name, part, le string
 	attrs          [8]string

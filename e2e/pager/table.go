@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A bar is a limit on what may be heard for one cause.
+// These are the limits on what may be heard for one cause.
 const (
 	mostPages   = 2
 	mostTickets = 3
@@ -15,8 +15,8 @@ const (
 	grace = 90 * time.Second
 )
 
-// excess says what a scene's notifications have too much of. The bad pod beside has a ticket of its
-// own, and its cause does not end.
+// excess returns the problems of a scene's notifications, such as too many pages. The ticket of the bad pod
+// beside does not count, because its cause does not end.
 func (h heard) excess(s scene, bad bool) (problems []string) {
 	pages, tickets := 0, 0
 	for key, x := range h {

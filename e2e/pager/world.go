@@ -12,11 +12,11 @@ import (
 const (
 	tick  = 15 * time.Second // between exports, and between scrapes
 	every = 30 * time.Second // between evaluations
-	// Before the event every window on raw series must be full that a rule needs at once.
+	// Before the event, every window on raw series that a rule needs must be full.
 	warm = 8 * time.Minute
 )
 
-// A world is a fleet, its way to Prometheus, and what befalls both.
+// A world is a fleet, its way to Prometheus, and the events of both.
 type world struct {
 	dialect     dialect
 	instruments instruments
@@ -31,7 +31,7 @@ type world struct {
 	clusters     []string // of the collectors, one each
 	collectorOff func(at time.Duration, cluster string) bool
 	serverOff    func(at time.Duration) bool
-	catchUp      int // how much faster than it came a queue is sent; 0: at once
+	catchUp      int // how much faster than it was filled a queue is sent; 0: at once
 	foreign      []point
 
 	server     *server
@@ -136,7 +136,7 @@ func (w *world) export(now time.Duration) []sample {
 		}
 		if p.ends && at > p.end {
 			switch {
-			case p.killed && w.scraped && at < p.end+6*time.Minute: // the target stays until its node is given up
+			case p.killed && w.scraped && at < p.end+6*time.Minute: // the target stays until Kubernetes deletes the pods of its node
 				out = append(out, w.vanish(p, at, 0)...)
 				continue
 			case w.scraped:
@@ -147,7 +147,7 @@ func (w *world) export(now time.Duration) []sample {
 				p.done = true
 				continue
 			}
-			at, p.done = p.end, true // the last word
+			at, p.done = p.end, true // the last export
 		} else if p.minutely && (now/tick+time.Duration(p.offset.Seconds()))%4 != 0 {
 			continue
 		}

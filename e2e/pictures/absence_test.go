@@ -44,9 +44,9 @@ func ofOthers(board string, p panel) bool {
 	return board == "health-telemetry" && (p.ID >= 20 || p.ID == 4)
 }
 
-// TestAbsence writes what each panel shows if its service is dead, if it has no traffic, and if it
-// never was. No panel may show health for a service that is dead or never was. A panel that shows
-// health for one that lives says something else for these two.
+// TestAbsence compares with a file what each panel shows if its service is dead, if it has no traffic, and if it
+// never existed. No panel may show health for a service that is dead or never existed. A panel that shows health
+// for a living service must show something else for these two.
 func TestAbsence(t *testing.T) {
 	said := map[string]map[string]string{} // by panel and scene
 	var order []string

@@ -105,7 +105,7 @@ type view struct {
 	vars  map[string]string
 }
 
-// interval is Grafana's: a step for each point of the panel, and not below that of the samples.
+// interval is Grafana's: a step for each point of the panel, but not less than the interval of the samples.
 func (v view) interval(points int) time.Duration {
 	raw := v.span / time.Duration(points)
 	for _, nice := range []time.Duration{15 * time.Second, 20 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour} {
@@ -142,7 +142,7 @@ func (v view) fill(q string, interval time.Duration) string {
 
 var labelValues = regexp.MustCompile(`^label_values\((.*), ([\w.]+)\)$`)
 
-// choose gives each variable of the dashboard that has no value the one of All, or the first.
+// choose gives each variable without a value that of All, or the first value.
 func (v view) choose(b board) error {
 	for _, x := range b.Templating.List {
 		if _, given := v.vars[x.Name]; given || x.Type != "query" {
@@ -217,7 +217,7 @@ func (v view) ask(p panel, t target) (promql.Matrix, error) {
 	return copied(r.Value)
 }
 
-// copied keeps the values, because the query's own are used again after it.
+// copied copies the values, because the engine reuses the query's own.
 func copied(value parser.Value) (out promql.Matrix, err error) {
 	switch x := value.(type) {
 	case promql.Vector:

@@ -19,7 +19,7 @@ const exact = 1e-6
 // asker answers a query of a panel.
 type asker func(p panel, q target) (promql.Matrix, error)
 
-// compare says where a query gives other figures than were counted. Shown is the greatest figure.
+// compare reports where a query gives other figures than were counted. It also returns the greatest figure shown.
 func (w wanted) compare(p *played, c choice, v view, on panel, q target, ask asker) (shown float64, err error) {
 	got, err := ask(on, q)
 	if err != nil {
@@ -121,8 +121,8 @@ func (w wanted) ranks(l look, want rows) rows {
 	return want
 }
 
-// cut is between the rows that a query shows and the others: a shown row may not be below the least, and
-// one that is not shown may not be above the most.
+// cut separates the rows that a query shows from the others. A shown row may not be below the least, and a row
+// that is not shown may not be above the most.
 func (w wanted) cut(rank rows) (least, most float64) {
 	k := max(w.top, -w.top)
 	if k == 0 || len(rank) <= k {

@@ -87,7 +87,7 @@ func TestCost(t *testing.T) {
 		if n < 25 {
 			t.Logf("%5.1f  %6.2f s  %s", ratio, c.d.Seconds(), c.name)
 		}
-		for n := 0; n < 5 && ratio > most; n++ { // what runs beside it makes one of both dearer
+		for n := 0; n < 5 && ratio > most; n++ { // other processes may slow one of both
 			beside := p.cost("sum(health_probe_status)", span, span/720)
 			ratio = min(ratio, float64(p.cost(c.query, c.span, c.step))/float64(beside))
 		}

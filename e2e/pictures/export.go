@@ -111,7 +111,7 @@ func (p *pod) checks(c condition, t time.Time, passed float64, put put) {
 	}
 }
 
-// run exports what an active check's runs leave.
+// run exports the metrics of an active check's runs.
 func (p *pod) run(check, state string, t time.Time, passed float64, put put) {
 	name := []string{"health_check_name", check}
 	put(10, "health_check_interval_seconds", name...)

@@ -22,7 +22,7 @@ func (a figure) plus(b figure) figure {
 
 func (a figure) times(n float64) figure { return figure{lo: a.lo * n, hi: a.hi * n, maybe: a.maybe} }
 
-// over is a share; both have counted events, of which a are some of b.
+// over is a share. Both have counted events, and those of a are some of those of b.
 func (a figure) over(b figure) figure {
 	out := figure{lo: a.lo / b.hi, hi: 1, maybe: b.lo == 0}
 	if b.lo > 0 {
@@ -36,9 +36,9 @@ func (a figure) without(budget float64) figure {
 	return figure{lo: 1 - a.hi/budget, hi: 1 - a.lo/budget, maybe: a.maybe}
 }
 
-// rate is how fast a counter grows, a second. What is counted is what was exported in the window, between
-// its first and its last export. In a window in which the counter begins or ends, or is still smaller than
-// what it gains in it, Prometheus gives less: at least what was counted by the whole window.
+// rate is how fast a counter grows, a second: its growth between the first and the last export in the window. If
+// the counter begins or ends in the window, or is smaller than its growth in it, Prometheus extrapolates less. Then
+// the rate is at least this growth divided by the whole window.
 func (c *column) rate(f *life, at int64, window time.Duration) (figure, bool) {
 	from, to := f.within(at, window)
 	to = min(to, len(c.values))

@@ -50,11 +50,11 @@ func (r rows) lower(key string, v float64) {
 }
 
 const (
-	fresh    = 2 * time.Minute // how old data may be that panels call of now
+	fresh    = 2 * time.Minute // how old data may be that panels show as current
 	lookback = 5 * time.Minute // Prometheus' own
 )
 
-// A word is what a pod said last.
+// A word is the last export of a pod.
 type word struct {
 	f *life
 	condition
@@ -71,7 +71,7 @@ func (l look) heard(d time.Duration) (list []word) {
 	return list
 }
 
-// serving are the pods that drain not.
+// serving are the pods that don't drain.
 func (l look) serving() (list []word) {
 	return slices.DeleteFunc(l.heard(fresh), func(w word) bool { return w.life == "draining" })
 }

@@ -65,8 +65,8 @@ func number(v any) float64 {
 	return n
 }
 
-// growth is PromQL's increase in the window before a time. PromQL does not know that the first
-// sample of a synchronous instrument's series counts from zero, so its beginnings are added.
+// growth is PromQL's increase in the window before a time, and the first values of new series. PromQL does not
+// know that a synchronous instrument's series begins at zero, so it leaves these out.
 func (p prometheus) growth(selector string, at time.Time, fromZero bool) (sum float64, any bool) {
 	span := fmt.Sprintf("[%dms]", window.Milliseconds())
 	for _, s := range p.query("sum(increase("+selector+span+" anchored))", at) {

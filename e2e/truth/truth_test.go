@@ -22,7 +22,7 @@ import (
 	"github.com/otelhealth/otelhealth/telemetry"
 )
 
-// window is no multiple of a second, so that no collection is at its edge.
+// window is not a multiple of a second, so that no collection is at its edge.
 const window = 9500 * time.Millisecond
 
 // rules are judged in the process. Their limits are crossed now and then.
@@ -42,8 +42,8 @@ func rules() []rule.Rule {
 	return all
 }
 
-// workers are series of an observable counter that come, go, come back and restart. They change every
-// 1.5 s, so that each state is in a collection.
+// workers are series of an observable counter that begin, end, come back and restart. They change every 1.5 s,
+// so that each state is in a collection.
 type workers struct {
 	*rand.Rand
 	mu     sync.Mutex
@@ -76,9 +76,9 @@ func (w *workers) observe(_ context.Context, o metric.Int64Observer) error {
 	return nil
 }
 
-// TestTruth: over a random stream with series that begin, end, come back and reset, the value of each
-// rule is that of PromQL at the time of the collection, and the state follows from it. What is
-// judged is what was exported, so nearly all judgements have a sample of the very same collection.
+// TestTruth: over random series that begin, end, come back and reset, the value of each rule is the value of
+// PromQL at the time of the collection, and the state follows from it. The judged metrics are the exported ones,
+// so nearly all judgements have a sample of the same collection.
 func TestTruth(t *testing.T) {
 	addrs := servers.FreeAddrs(t, 2)
 	servers.Prometheus(t, "../..", addrs[1], t.TempDir())

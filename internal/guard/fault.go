@@ -13,8 +13,8 @@ const (
 	Exited = "exited" // it ended its goroutine by runtime.Goexit, as a test's FailNow does
 )
 
-// A Fault is what foreign code did instead of answering. It has no value of that code, because the methods of
-// such a value are foreign too, and its text may contain a password.
+// A Fault is what foreign code did instead of answering. It has no value of that code, because the
+// methods of a value are foreign too, and its text often contains a password.
 type Fault struct {
 	Kind  string
 	Value string // of a panic: the type of the value, or the text of the runtime's own error
@@ -54,8 +54,8 @@ func panicked(value any) *Fault { return &Fault{Kind: Panic, Value: valueText(va
 // Recovered is the fault of code whose panic the caller has recovered.
 func Recovered(value any) *Fault { return panicked(value) }
 
-// valueText is the public part of a recovered panic: the text of the runtime's own errors, or the type of any
-// other value. A foreign type may implement runtime.Error too, so valueText checks for that.
+// valueText is the public part of a recovered panic: the text of the runtime's own errors, or the
+// type of others. A foreign type may also claim to be an error of the runtime.
 func valueText(value any) string {
 	t := reflect.TypeOf(value)
 	if t == nil {
@@ -71,5 +71,5 @@ func valueText(value any) string {
 	return typeText(t)
 }
 
-// typeText is the name of a type, cut, because an unnamed type may be long.
+// typeText is the name of a type, which may be a long one without a name of its own.
 func typeText(t reflect.Type) string { return Cut(strings.ToValidUTF8(t.String(), "?")) }

@@ -22,9 +22,8 @@ import (
 	"testing"
 )
 
-// ours are the calls whose target the compiler does not know, and which need no guard: what they call
-// is ours, or runs on the goroutine of the user who gave it to us. Anything else goes through package
-// guard.
+// ours are the calls whose target the compiler does not know, but that need no guard: the target is ours, or it runs on
+// the goroutine of the user who gave it to us. All other calls go through package guard.
 var ours = map[string]string{
 	// Loggers of guard.Writer, which ask a foreign handler on their own goroutine.
 	"healthcheck: log.Error": "a Writer's", "healthcheck: log.Info": "a Writer's", "healthcheck: log.Warn": "a Writer's",
@@ -78,15 +77,14 @@ var known = []string{"context.Context", "reflect.Type", "hash.Hash32", "hash.Has
 
 const modulePath = "github.com/otelhealth/otelhealth/"
 
-// unread are packages without foreign code: the rooms that only have data and functions of ours, the
-// guard itself, what only tests use, and what runs in a program of its own and in no service.
+// unread are packages without foreign code: those with only data and functions of ours, the guard itself, packages for
+// tests, and packages that run in programs of their own and not in services.
 var unread = []string{"history", "replay", "suggest", "backtest", "verdict", "states", "query", "rule", "evidence", "memory", "judge", "answer", "guard", "leaktest", "healthtest"}
 
-// TestForeignCode lists the calls of foreign code in all that users import, by their types: calls of
-// functions in variables, of methods of interfaces, of loggers, and of functions that call the methods
-// of an error. Each is in a function that package guard runs, or in the list of ours. A line of that
-// list may stand for many calls, so testdata/calls.txt has every one without a guard: a new one is a
-// line to look at.
+// TestForeignCode finds the calls of foreign code in all packages that users import, by their types: calls of functions
+// in variables, of methods of interfaces, of loggers, and of functions that call the methods of an error. Each must be
+// in a function that package guard runs, or in the list of ours. A line of that list may stand for many calls, so
+// testdata/calls.txt lists every call without a guard: each new one is a line to review.
 func TestForeignCode(t *testing.T) {
 	ours := maps.Clone(ours)
 	maps.Copy(ours, oursElsewhere)

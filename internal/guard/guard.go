@@ -1,11 +1,12 @@
-// Package guard calls all foreign code: checks, the methods of their errors, log handlers, span
-// processors, views, callbacks. Such code may panic, end its goroutine, block for ever, call us back, or
-// answer with 10 MB. Then only its own answer is missing, and a [Fault] says why.
+// Package guard is the one room in which foreign code runs: checks, the methods of their errors, log
+// handlers, span processors, views, callbacks. Such code may panic, end its goroutine, block for
+// ever, call us back, or answer with 10 MB. It costs at most its own answer, which is a [Fault] then.
 //
-// [Inline] is for code that has no reason to block. It runs on the caller's goroutine. [Site.Run] and [Ask]
-// are for all other code. They have a goroutine and a deadline, and at most one call left behind. [Do] is
-// for callers with a goroutine and a deadline of their own. Texts are cut to [MaxText]. Package guard
-// holds no lock while foreign code runs, and does not know the purpose of that code.
+// There are two forms. [Inline] is for code that has no reason to block, on the goroutine of a user.
+// [Site.Run] and [Ask] are for the rest: a goroutine and a deadline, and at most one call left
+// behind. [Do] is for callers with a goroutine and a deadline of their own. Texts are cut to
+// [MaxText]. Package guard holds no lock while foreign code runs, and does not know the purpose of
+// that code.
 package guard
 
 import (
@@ -14,9 +15,9 @@ import (
 	"runtime"
 )
 
-// Inline runs f on the caller's goroutine, and returns a panic as a Fault. Nothing can stop a
-// runtime.Goexit, so it ends the caller's goroutine. That is a fault too, but only the caller's deferred
-// functions can see it.
+// Inline runs f on the caller's goroutine, and returns a panic as a Fault. A runtime.Goexit ends the
+// caller's goroutine, because nothing can stop it. That is a fault too, but only the caller's
+// deferred functions can see it.
 func Inline(f func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -35,8 +36,8 @@ func Call(ctx context.Context, f func(context.Context) error) (err error) {
 	return err
 }
 
-// Start runs a foreign function in a goroutine that may never end. The channel is buffered, so the goroutine
-// does not wait for a reader. A Fault has the name of the function named.
+// Start runs a foreign function in its own goroutine, which may never end. The channel is buffered,
+// so the goroutine does not wait for a reader. A Fault has the name of the function named.
 func Start(ctx context.Context, f func(context.Context) error, named any) <-chan error {
 	done := make(chan error, 1)
 	go Do(func() error { return f(ctx) }, func(err error) {

@@ -9,9 +9,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 )
 
-// View asks a foreign view about an instrument, on the goroutine that creates it. A view that panics matches
-// nothing. The stream's filter runs on every goroutine that records. If it panics, the attribute is dropped,
-// because a filter exists to keep something out. The stream's reservoir of exemplars is guarded too.
+// View asks a view of others about an instrument, on the goroutine that creates it. A view that panics
+// matches nothing. The stream's filter runs wherever somebody records. If it panics, it drops the
+// attribute, because it was to keep something out. So does the stream's reservoir of exemplars.
 func View(view sdkmetric.View, i sdkmetric.Instrument) (stream sdkmetric.Stream, matched bool) {
 	if Inline(func() { stream, matched = view(i) }) != nil {
 		return sdkmetric.Stream{}, false

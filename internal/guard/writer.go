@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A Writer writes our own log lines with a foreign handler, in order, on a goroutine of its own. The handler
-// may block (on a full pipe or a dead disk), panic, end its goroutine, or call us again. Lines that can't be
-// written are counted and dropped, and the next line says how many.
+// A Writer writes our own log lines with a foreign handler, in order, on a goroutine of its own. The
+// handler may block, on a full pipe or a dead disk, panic, end its goroutine, or log with us.
+// Lines that can't be written are counted and dropped, and the next line says how many.
 //
 // The goroutine exists only while there is something to write, so a Writer needs no end.
 type Writer struct {
@@ -28,7 +28,7 @@ type line struct {
 	ctx    context.Context
 	record slog.Record
 	within func(slog.Handler) slog.Handler // its attributes and groups; nil if there are none
-	stands int                             // how many lines it stands for
+	stands int                             // for this number of lines
 	done   chan struct{}
 }
 
@@ -37,8 +37,9 @@ const maxLines = 256
 // NewWriter makes a Writer with the handler of a logger.
 func NewWriter(to *slog.Logger) *Writer { return &Writer{handler: to.Handler()} }
 
-// Logger returns a logger for our lines. A call waits until its line is written, so that the line comes before
-// what the caller does next. It waits for Limit at most, and not at all while an earlier line is stuck.
+// Logger returns a logger for our lines. A line waits until it is written, so that it comes before
+// what the caller does next, but for Limit at most, and not at all while an earlier line is
+// stuck.
 func (w *Writer) Logger() *slog.Logger { return slog.New(waiter{w, nil}) }
 
 // Write writes a line without waiting for it.
@@ -65,7 +66,7 @@ func (w *Writer) add(ctx context.Context, r slog.Record, within func(slog.Handle
 	return l, !w.stuck
 }
 
-// write writes the waiting lines. If the handler ends the goroutine, another one continues.
+// write writes the lines that wait. The handler may end its goroutine, and then another one goes on.
 func (w *Writer) write() {
 	ended := false
 	defer func() {
@@ -86,7 +87,7 @@ func (w *Writer) write() {
 	}
 }
 
-// handle calls the handler. It reports whether the line is done: written, or below the handler's level.
+// handle calls the handler, and reports whether it has written a line or wants none of this level.
 func (w *Writer) handle(l *line) (written bool) {
 	h := w.handler
 	if l.within != nil {
@@ -127,7 +128,7 @@ func (w *Writer) took(written bool) {
 	}
 }
 
-// End waits until everything is written: Limit at most for each line, and a second at most for all. It returns
+// End waits until everything is written, for Limit for each line and a second at most. It returns
 // the number of lines that were not written.
 func (w *Writer) End() (lost int) {
 	over, cancel := context.WithTimeout(context.Background(), time.Second) // its channel stays closed, unlike a timer's

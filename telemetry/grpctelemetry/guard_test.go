@@ -42,9 +42,9 @@ func (r rude) OnEnd(trace.ReadOnlySpan)                     { r.at("end of a spa
 func (rude) Shutdown(context.Context) error                 { return nil }
 func (rude) ForceFlush(context.Context) error               { return nil }
 
-// TestProvidersThatPanic: a propagator, a sampler, a span processor or a filter of a view that panics
-// costs its span or its measurement. gRPC recovers nothing, so each would end the process. The calls
-// are answered, and none stays in flight.
+// TestProvidersThatPanic: if a propagator, a sampler, a span processor or a filter of a view panics, only the span or the
+// measurement is missing. gRPC recovers nothing, so without a guard each panic would end the process. The calls are
+// answered, and none stays in flight.
 func TestProvidersThatPanic(t *testing.T) {
 	for _, place := range []string{"propagator", "sampler", "start of a span", "end of a span", "filter"} {
 		t.Run(place, func(t *testing.T) {

@@ -51,7 +51,7 @@ func (p tenant) ShouldSample(s trace.SamplingParameters) trace.SamplingResult {
 }
 func (p tenant) OnStart(ctx context.Context, _ trace.ReadWriteSpan) { p.look("processor", ctx) }
 
-// TestMetadataIsSeen: we hide the metadata from otelgrpc, which copies it, and from nobody else.
+// TestMetadataIsSeen: we hide the metadata only from otelgrpc, because it would copy all of it.
 func TestMetadataIsSeen(t *testing.T) {
 	if incomingKey == nil {
 		t.Error("the key of gRPC's metadata is not known")
@@ -86,7 +86,7 @@ func TestMetadataIsNotCopied(t *testing.T) {
 	}
 }
 
-// TestBehindNetHTTP: the spans of a server behind net/http have otelgrpc's attributes, too.
+// TestBehindNetHTTP: the spans of a server behind net/http have otelgrpc's attributes too.
 func TestBehindNetHTTP(t *testing.T) {
 	spans := func(h func(setup) stats.Handler) string {
 		recorder := tracetest.NewSpanRecorder()
@@ -126,8 +126,8 @@ func TestBehindNetHTTP(t *testing.T) {
 
 var ports = regexp.MustCompile(`\d{4,5}`)
 
-// TestAddresses: an address of any kind becomes the attributes that otelgrpc makes of it. Without one
-// the span ends, too.
+// TestAddresses: an address of any kind becomes the attributes that otelgrpc makes of it. Without an address the span
+// ends too.
 func TestAddresses(t *testing.T) {
 	for _, address := range []net.Addr{
 		&net.TCPAddr{IP: net.IPv4(10, 0, 0, 7), Port: 8443}, &net.TCPAddr{IP: net.IPv6loopback, Port: 1}, &net.TCPAddr{},
@@ -155,7 +155,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestAddressThatPanics: the address of a listener of the user costs nothing but itself.
+// TestAddressThatPanics: if the address of a user's listener panics, only the address is missing.
 func TestAddressThatPanics(t *testing.T) {
 	recorder := tracetest.NewSpanRecorder()
 	h := ours(setup{metric.NewMeterProvider(), trace.NewTracerProvider(trace.WithSpanProcessor(recorder)), propagation.TraceContext{}})

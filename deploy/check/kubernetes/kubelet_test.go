@@ -244,8 +244,8 @@ func (n *node) until(what string, want bool) {
 	n.t.Logf("%s after %v", what, time.Since(begun).Round(time.Millisecond))
 }
 
-// happened returns the events from the nth on, without the timeouts of a busy machine. The kubelet
-// ignores a few of these, too.
+// happened returns the events from the nth on, without the timeouts of a busy machine. The kubelet ignores a few
+// of these too.
 func (n *node) happened(from int) (list []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 	"strings"
 )
 
-// Image is what a Dockerfile says with FROM scratch.
+// Image is the content of an image, as in a Dockerfile with FROM scratch.
 type Image struct {
 	Tag        string
 	Files      map[string]string // a path in the image → a file or a directory here

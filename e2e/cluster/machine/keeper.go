@@ -21,7 +21,7 @@ func keep() (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	runtime.LockOSThread() // Pdeathsig is sent when the thread ends that has started init
+	runtime.LockOSThread() // because Pdeathsig is sent when the thread that started init ends
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), stageVariable+"=init")

@@ -239,7 +239,7 @@ func budgetStories() (list []story) {
 			"First see which route, and whether there is more load than usual. If it began with a release, roll that back.", "99%",
 			slow, [4]float64{.5, .1, .04, .02}, [4]string{"50%", "10%", "4%", "2%"}, .005},
 	}
-	// Beside a thousand requests a minute, an instance a minute that answers 50 with 500, and dies.
+	// One instance answers a thousand requests a minute. Beside it, every minute a new one answers 50 with 500, and dies.
 	crashing := func() [][2]string {
 		lines := join(pod(of(1), "running 200", "pass 200"), sample(`http_server_request_duration_seconds_count{`+of(1)+`,http_response_status_code="200"}`, "0+500x200"))
 		for i := range 100 {
@@ -360,7 +360,7 @@ func queueStories() []story {
 	}
 }
 
-// severalStories befall four of ten instances. They have one alert, and not one each.
+// severalStories affect four of ten instances. These have one alert together, not one each.
 func severalStories() (list []story) {
 	befall := func(alert, at, labels, summary, description string, one, other func(id int) [][2]string) {
 		var input [][2]string
@@ -416,7 +416,7 @@ func severalStories() (list []story) {
 	maintained := func(id int) [][2]string { return pod(of(id), "maintenance 600", "fail 600") }
 	befall("HealthMaintenanceTooLong", "4h2m", "", tooLong, "40% of the instances of shop/orders have"+inMaintenance, maintained, func(id int) [][2]string { return pod(of(id), "running 600", "pass 600") })
 	list[len(list)-1].raised[0].labels = "severity=warning " + jobOnly
-	// The number goes up and down around the limit every two minutes. Everybody has an alert.
+	// The number moves around the limit every two minutes. Each instance keeps its alert.
 	var moving [][2]string
 	for id := 1; id <= 10; id++ {
 		switch {
@@ -649,7 +649,7 @@ func TestWhoIsPaged(t *testing.T) {
 	for i := range 3 {
 		renamed = append(renamed, pod(fmt.Sprintf(`job="shop/orders-v2",instance="new%d"`, i), "gone 38, starting 2, running 150", "gone 38, fail 2, pass 150")...)
 	}
-	var rolled [][2]string // rolled has ten instances; one after the other is replaced, and the new one starts first
+	var rolled [][2]string // ten instances are replaced one by one, and each new one starts before the old one ends
 	for i := range 10 {
 		old, born := 40+4*i, 38+4*i
 		rolled = append(rolled, pod(of(i), fmt.Sprintf("running %d, draining 2, gone 150", old), fmt.Sprintf("pass %d, fail 2, gone 150", old))...)
@@ -696,7 +696,7 @@ func TestWhoIsPaged(t *testing.T) {
 			fleetOf(2, 2, "running 52, "+life, "pass 52, "+ready), collector)
 	}
 	nine := fleetOf(1, 9, "running 40, draining 2, gone 150", "pass 40, fail 2, gone 150")
-	var probed [][2]string // nine instances that start for a minute every six, until they must stop
+	var probed [][2]string // nine instances that start every six minutes, and are stopped after one
 	for turn := range 7 {
 		before := fmt.Sprintf("gone %d, ", 42+12*turn)
 		for i := range 9 {

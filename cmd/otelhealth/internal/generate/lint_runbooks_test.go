@@ -41,7 +41,7 @@ func commandProblems(d dialect, recorded map[string]bool, text string) (problems
 			if _, ok := d.series.kind(name); name != "" && !ok && !recorded[name] {
 				bad("there is no %s", name)
 			}
-			if !job && !strings.HasPrefix(name, "job_check:") { // that asks for other services, too
+			if !job && !strings.HasPrefix(name, "job_check:") { // this one asks for other services too
 				bad("%s: of which job?", q[1])
 			}
 		}

@@ -24,7 +24,7 @@ func pipeline() board {
 		about: "Whether you can trust the other dashboards: how old the data is, and where it is delayed or lost between a service and Prometheus.",
 		rows: []row{
 			{id: 100, title: "Services", panels: []panel{
-				{id: 1, title: "Oldest data", about: "Age of the newest data of the instance with the oldest, among those that sent data in the last five minutes. Yellow from 30 s, red from 60 s: two and four exports at one every 15 s.", unit: "s", w: 6, h: 5, view: tile(), links: toFleet, steps: fresh,
+				{id: 1, title: "Oldest data", about: "Age of the newest data of the instance with the oldest, among instances that sent data in the last five minutes. Yellow from 30 s, red from 60 s: two and four exports at one every 15 s.", unit: "s", w: 6, h: 5, view: tile(), links: toFleet, steps: fresh,
 					queries: []query{{instant: true, legend: "age", expr: `max(time() - max by (job, instance) (timestamp(` + eachInstance + `)))`}}},
 				{id: 2, title: "Instances silent", about: "Instances that sent data within the time range and none in the last two minutes: they were killed, or can't export. Instances that a rollout replaced have drained, and are not counted.", unit: "short", w: 6, h: 5, view: tile(), links: toFleet,
 					steps: []step{{0, green}, {1, purple}}, queries: []query{{instant: true, legend: "silent",
