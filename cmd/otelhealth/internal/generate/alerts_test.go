@@ -438,7 +438,7 @@ func severalStories() (list []story) {
 
 func pipelineStories() []story {
 	silent := alarm{"severity=critical " + jobOnly, "shop/orders has fallen silent without an orderly shutdown (instances: 2).",
-		"No metrics of shop/orders arrive, though those of other services do. Instances that vanished without an orderly shutdown: 2. First list its pods. If there are none, or they restart, the service is down. If they run, they can't export. No other alert about it can fire, and this one ends after a day in any case.", ""}
+		"No metrics of shop/orders arrive, though the pipeline seems to work. Instances that vanished without an orderly shutdown: 2. First list its pods. If there are none, or they restart, the service is down. If they run, they can't export. No other alert about it can fire, and this one ends after a day in any case.", ""}
 	const board = "health-telemetry?var-job=otel-collector"
 	deaf := alarm{"severity=critical reason=silent job=otel-collector", "Collector otel-collector has fallen silent.",
 		"otel-collector sent its own metrics within the last day, and sends none now. Services that send through it are not seen, and no alert about them can fire. First see whether it runs: its pods, its log, its port 13133.", board}

@@ -63,13 +63,13 @@ func ruleProblems(d dialect, groups []group, pages fs.FS) (problems []string) {
 				bad(r, "severity "+r.severity)
 			case !summary.MatchString(r.summary):
 				bad(r, "the summary has no capital or no full stop: "+r.summary)
+			case !strings.Contains(r.description, "{{ $"):
+				bad(r, "the description has no template")
 			// A title has no room for an instance with its pod and node.
 			case slices.Contains(subject.FindAllString(r.summary, -1), "$labels.instance"):
 				bad(r, "the summary names the instance: "+r.summary)
 			case subject.MatchString(r.description) != subject.MatchString(r.summary):
 				bad(r, "the summary does not name the job: "+r.summary)
-			case !strings.Contains(r.description, "{{ $"):
-				bad(r, "the description has no template")
 			}
 			if text, err := fs.ReadFile(pages, r.alert+".md"); err != nil {
 				bad(r, "no runbook")

@@ -56,7 +56,7 @@ func (d dialect) silenceRules(desired string) group {
 		{alert: "HealthTelemetryAbsent", severity: "critical", wait: 90 * time.Second,
 			expr:        "job:health_silent:count unless " + d.on() + " (" + many + ")",
 			summary:     "{{ $labels.job }} has fallen silent without an orderly shutdown (instances: {{ $value }}).",
-			description: "No metrics of {{ $labels.job }} arrive, though those of other services do. Instances that vanished without an orderly shutdown: {{ $value }}. First list its pods. If there are none, or they restart, the service is down. If they run, they can't export. No other alert about it can fire, and this one ends after a day in any case."},
+			description: "No metrics of {{ $labels.job }} arrive, though the pipeline seems to work. Instances that vanished without an orderly shutdown: {{ $value }}. First list its pods. If there are none, or they restart, the service is down. If they run, they can't export. No other alert about it can fire, and this one ends after a day in any case."},
 		{alert: "TelemetryExportFailing", severity: "warning", wait: 5 * time.Minute, keep: 10 * time.Minute, dashboard: "health-telemetry",
 			expr:        goesOn("telemetry_export_failures_total", "3"),
 			summary:     "{{ $labels.job }} fails to export {{ $labels.telemetry_signal }} (instances: {{ $value }}).",
