@@ -192,7 +192,7 @@ func (d dialect) checkRules() group {
 		{alert: "HealthOverrideLeftOn", severity: "warning", wait: time.Hour,
 			expr:        last("job, health_check_name, health_check_effect", "health_check_override") + " == 1",
 			summary:     "An override of check {{ $labels.health_check_name }} of {{ $labels.job }} has been on for an hour.",
-			description: "For an hour, an operator's override has changed what a failure of check {{ $labels.health_check_name }} of {{ $labels.job }} does, to {{ $labels.health_check_effect }}. First ask /ready?verbose. If the check passes, remove the override."},
+			description: "For an hour, an operator's override has given failures of check {{ $labels.health_check_name }} of {{ $labels.job }} the effect {{ $labels.health_check_effect }}. First ask /ready?verbose. If the check passes, remove the override."},
 		d.lost("otelhealth-checks", "health_check_status", "health_check_info"),
 	})}
 }
@@ -249,7 +249,7 @@ func (d dialect) queueRules() group {
 			// An idle queue on another instance does not help the full ones.
 			expr:        fillOfAll + " and on (" + jobQueue + ") (" + fillOfAll + " > 0.9 or avg by (" + jobQueue + ") (" + fill + " > bool 0.9) > 0.5)",
 			summary:     "Queue {{ $labels.queue_name }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full on average.",
-			description: "Queue {{ $labels.queue_name }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full on average over the instances. That is more than 90%, or most of its queues are. " + fills},
+			description: "Queue {{ $labels.queue_name }} of {{ $labels.job }} is {{ $value | humanizePercentage }} full on average over the instances, and more than 90% on average or on most of them. " + fills},
 		jobQueue, "Queue {{ $labels.queue_name }} is nearly full on {{ $value }} instances of {{ $labels.job }}.",
 		"Queue {{ $labels.queue_name }} is more than 90% full on {{ $value }} instances of {{ $labels.job }}. "+fills)
 	// Below 30 % the forecast of a volatile queue means nothing.

@@ -143,7 +143,7 @@ func checkStories() []story {
 	flaps := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "Check database keeps changing its state on an instance of shop/orders.",
 		"Check database on 1 of shop/orders has changed its state 12 times in half an hour. " + between, ""}
 	override := alarm{"severity=warning health_check_name=latency health_check_effect=show " + jobOnly, "An override of check latency of shop/orders has been on for an hour.",
-		"For an hour, an operator's override has changed what a failure of check latency of shop/orders does, to show. First ask /ready?verbose. If the check passes, remove the override.", ""}
+		"For an hour, an operator's override has given failures of check latency of shop/orders the effect show. First ask /ready?verbose. If the check passes, remove the override.", ""}
 	last := func(values string) [][2]string {
 		l := of(1) + `,health_check_name="database"`
 		return join(ready(1), sample("health_check_last_run_timestamp_seconds{"+l+"}", values), sample("health_check_interval_seconds{"+l+"}", "10x100"),
@@ -328,10 +328,10 @@ func queueStories() []story {
 			one, "Queue jobs of an instance of shop/orders is 95% full.", "Queue jobs on 1 of shop/orders is 95% full. " + fillsUp, ""}}},
 		{"all queues are full", join(queue(1, "92x100", works), queue(2, "98x100", works)), "6m", "QueueNearlyFull", []alarm{{
 			all, "Queue jobs of shop/orders is 95% full on average.",
-			"Queue jobs of shop/orders is 95% full on average over the instances. That is more than 90%, or most of its queues are. " + fillsUp, ""}}},
+			"Queue jobs of shop/orders is 95% full on average over the instances, and more than 90% on average or on most of them. " + fillsUp, ""}}},
 		{"two of three queues are full", join(queue(1, "95x100", works), queue(2, "95x100", works), queue(3, "5x100", works)), "6m", "QueueNearlyFull", []alarm{{
 			all, "Queue jobs of shop/orders is 65% full on average.",
-			"Queue jobs of shop/orders is 65% full on average over the instances. That is more than 90%, or most of its queues are. " + fillsUp, ""}}},
+			"Queue jobs of shop/orders is 65% full on average over the instances, and more than 90% on average or on most of them. " + fillsUp, ""}}},
 		{"a queue is half full", queue(1, "50x100", works), "20m", "QueueNearlyFull", nil},
 		{"a full queue drains", drains, "20m", "QueueNearlyFull", nil},
 
