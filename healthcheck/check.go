@@ -18,15 +18,16 @@ import (
 //
 //	healthcheck.Check{Name: "database", Func: db.PingContext}
 //
-// The first run is immediate, and decides alone. After a failed run the next one comes 1 s later,
-// then 2 s, 4 s and so on, up to Interval. After a success of a failed check the next run comes 1 s
-// later. So with the defaults a database that refuses connections fails readiness 3 to 8 s later.
+// The first run is immediate, and one result is enough: no threshold applies to it. After a failed run
+// the next one comes 1 s later, then 2 s, 4 s and so on, up to Interval. If a failed check succeeds, its
+// next run comes 1 s later. So with the defaults a database that refuses connections fails readiness
+// after 3 to 8 s.
 type Check struct {
 	Name string // key in the response, and health.check.name; unique among checks, rules and heartbeats
 
-	// Func returns nil if its dependency works, and checks.Warning of an error if the dependency
-	// works badly. It must return when its context ends. If a run timed out and has not returned, every
-	// further run counts as one more failure. A panic is a failure.
+	// Func returns nil if its dependency works, and checks.Warning(err) if it works badly. Func must
+	// return when its context ends. While a run that timed out has not returned, Func is not called
+	// again, and each run that is due counts as one more failure. A panic is a failure.
 	Func   func(context.Context) error
 	OnFail verdict.Effect // NotReady if empty
 
@@ -105,7 +106,7 @@ func (c Check) validateTimes() (errs []error) {
 // maxName is the maximum length of a name in bytes, because names go into labels and bodies.
 const maxName = 64
 
-// badName returns why a check, rule or heartbeat can't have this name; empty if it can.
+// badName returns why a name is not allowed for a check, rule or heartbeat; empty if it is.
 func badName(name string) (problem string) {
 	switch {
 	case name == "":
@@ -118,7 +119,8 @@ func badName(name string) (problem string) {
 	return ""
 }
 
-// badDuration says why a duration can't be meant: a bare number counts nanoseconds.
+// badDuration returns the problem of a duration under 1 ms; empty if there is none. Such a duration is a
+// bare number without a unit, which Go reads as nanoseconds.
 func badDuration(d time.Duration) (problem string) {
 	switch {
 	case d < 0:

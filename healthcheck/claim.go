@@ -10,8 +10,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/cfgerrors"
 )
 
-// claimed has the MeterProviders and Readers of the Monitors that run or start. A collection shows
-// another Monitor too, but not if both start at the same time, or if one has no Reader.
+// claimed has the MeterProviders and Readers of the Monitors that run or start. A look at the collected
+// metrics would not be enough: it misses a Monitor that starts at the same time or has no Reader.
 var claimed = struct {
 	sync.Mutex
 	all map[any]bool
@@ -19,8 +19,8 @@ var claimed = struct {
 
 var errOtherMonitor = &cfgerrors.Error{Field: "MeterProvider", Problem: "another Monitor exports to it already: use one MeterProvider for each Monitor"}
 
-// claim takes the MeterProvider and the Reader of a pipeline until release, unless another Monitor has
-// one of them. release is called once.
+// claim reserves the MeterProvider and the Reader of a pipeline until release is called. It fails if
+// another Monitor has one of them. release is called once.
 func claim(p Pipeline) (release func(), err error) {
 	keys := claims(p)
 	claimed.Lock()
@@ -57,14 +57,14 @@ func claims(p Pipeline) (keys []any) {
 	return keys
 }
 
-// delegates reports whether a provider is OpenTelemetry's global one, as long as nobody has set it. It
-// exports nothing then, so every Monitor may have it.
+// delegates reports whether a provider is OpenTelemetry's global one before anybody has set it. Until
+// then it exports nothing, so any number of Monitors may have it.
 func delegates(provider any) bool {
 	return strings.HasSuffix(packageOf(provider), "otel/internal/global")
 }
 
-// exports reports whether a provider is worth a claim. OpenTelemetry's no-op and other values without
-// a field are the same for all.
+// exports reports whether a provider must be claimed. OpenTelemetry's no-op provider, and any type
+// without fields, compare as equal in all Monitors.
 func exports(provider any) bool {
 	return packageOf(provider) != "go.opentelemetry.io/otel/metric/noop" && reflect.TypeOf(provider).Size() > 0 && reflect.ValueOf(provider).Comparable()
 }

@@ -12,10 +12,10 @@ type closer struct {
 	of *Monitor
 }
 
-// closing makes every answer of next close its connection while readiness fails. Balancers move new
-// connections alone, so a client with an open one would stay. HTTP/2 gets a GOAWAY, which ends no
-// request. If next is nil, it is the default mux, as in [http.Server]. A handler of Wrap closes them
-// already.
+// closing makes every answer of next close its connection while readiness fails. Load balancers move
+// only new connections, so a client with an open one would stay. Over HTTP/2 the server sends a GOAWAY,
+// and requests in flight finish. If next is nil, it is the default mux, as in [http.Server]. A handler
+// made by Wrap closes connections already.
 func (m *Monitor) closing(next http.Handler) http.Handler {
 	if c, is := next.(closer); is && c.of == m {
 		return next

@@ -18,8 +18,9 @@ import (
 func (m *Monitor) Hold(reason string) (release func()) { return m.judgeAround(m.life.Hold(reason)) }
 
 // Maintain takes the instance out of traffic until a time at most 24 hours ahead: /ready answers
-// 503 with Retry-After, /health stays 200. Maintenance ends by itself, or when lift is called.
-// Several windows may be open. The window that ends last decides.
+// 503 with Retry-After, and /health answers 200. Maintenance ends at that time, or when lift is called.
+// lift may be called more than once. Several windows may be open. The window that ends last decides. An
+// empty reason, and a time that is past or more than 24 hours ahead, are errors.
 func (m *Monitor) Maintain(reason string, until time.Time) (lift func(), err error) {
 	w, err := lifecycle.NewMaintenance(reason, until)
 	if err != nil {
@@ -41,8 +42,8 @@ func (m *Monitor) judgeAround(undo func()) func() {
 }
 
 // loadFiles reads the configured files once. apply puts their content into force. The override file
-// wins over env. An invalid file is logged and does not keep the process from starting, because it
-// may be of another release.
+// wins over env. An invalid file is logged, and the process still starts, because the file may be
+// written for another release.
 func (m *Monitor) loadFiles(ctx context.Context, env operator.Overrides, log *slog.Logger) (files []*operator.File, apply func()) {
 	if path := m.config.OverrideFile; path != "" {
 		files = append(files, operator.NewFile("overrides", "OverrideFile", path, func(text string) (func(), error) {
@@ -101,7 +102,7 @@ func (m *Monitor) logOverrides(now operator.Overrides, log *slog.Logger) {
 	}
 }
 
-// inBrief is a value for the log, or its text if that is too long.
+// inBrief returns a value for the log, or the begin of its text if that is too long.
 func inBrief(v any) any {
 	if text := fmt.Sprint(v); len(text) > guard.MaxText {
 		return guard.Cut(text)
@@ -109,7 +110,7 @@ func inBrief(v any) any {
 	return v
 }
 
-// has reports whether a check, rule or heartbeat has this name.
+// names returns the names of all checks, rules and heartbeats.
 func (m *Monitor) names() (all []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

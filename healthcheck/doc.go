@@ -19,22 +19,24 @@
 //	beats of workers ───────────▶ heartbeats ────┤           ├─▶ status page, otelhealth why
 //	hold, maintenance, drain ───▶ lifecycle ─────┘           └─▶ Watch
 //
-// The collector reads the Pipeline's Reader every second. This is usually the reader of /metrics.
-// The judge looks at samples, outcomes and the lifecycle every second, and at once if one of them
-// changes. It runs no check and never waits. The verdict is rendered once, and probes only serve
-// it. The health.* metrics come from the same memory, so a probe and a dashboard can't disagree.
+// The Monitor collects from the Pipeline's Reader every second. This Reader usually serves /metrics too.
+// It judges the collected metrics, the results of checks and the lifecycle every second, and at once if
+// one of them changes. Judging runs no check and never waits. The answers of the probes are written once
+// for every verdict, and a probe only serves them. The health.* metrics come from the same verdict, so a
+// probe and a dashboard can't disagree.
 //
 // # Late or missing
 //
 // A check that has not run is unknown. A check is stale if its last run is older than three
-// intervals and a timeout. Both count as failing. A rule is unknown if its metric does not exist. A
-// rule without traffic passes, with no value. Readiness fails if collecting hangs, if there was no
-// judgement for too long, and after Stop.
+// intervals and a timeout. A rule is unknown if its metric does not exist, and stale if collecting has
+// failed for 30 s. Unknown and stale count as failing. A rule without traffic passes, with no value.
+// Readiness fails if a collection takes longer than 10 s, if there was no judgement for 15 s, and after
+// Stop.
 //
 // # Errors of checks
 //
-// The text of an error may contain a secret, so it is for operators: Err of verdict.Result, and
-// [Monitor.DetailsHandler]. The response, the log and error.type have the error's class instead.
+// The text of an error may contain a secret. So only Err of verdict.Result and [Monitor.DetailsHandler]
+// have it. The response, the log and error.type have the error's class instead.
 // The class is timeout, panic, or the result of the error's own method ErrorType() string.
 // checks.Class adds this method. Errors of Go's net, crypto/tls and io/fs have the classes
 // canceled, connection_refused, connection_reset, unreachable, name_not_found,

@@ -105,10 +105,11 @@ func (m *Monitor) bind(e *entry, r *running) {
 		e.subject = &judge.Subject{Name: e.name, OnFail: effect, Shadow: shadow, Rule: q, Alone: e.rule.IgnorePeers, Evaluate: judged.Evaluate, Notice: judged.Notice()}
 		e.end = r.collector.Add(e.sampler)
 	default:
-		// A worker that is stuck is this process's own fault, also if an operator overrides the effect.
+		// Peers have no vote on a stuck worker, also if an operator overrides the effect: it is a fault of
+		// this process alone.
 		e.subject = &judge.Subject{Name: e.name, OnFail: states.Restart, Alone: true, Evaluate: judge.Beats{Stall: e.beat.stall, Last: e.beat.lastBeat}.Evaluate}
 	}
-	// Under a Hold it counts at once, or the process could start without it.
+	// Under a Hold a new check counts at once, or the process could become ready before its first run.
 	e.subject.Late = m.phase == started && len(m.life.Phase(time.Now()).Holds) == 0
 	m.judging.Lock()
 	defer m.judging.Unlock()
@@ -155,9 +156,9 @@ func (m *Monitor) Add(c Check) (remove func(), err error) {
 	return m.add(&entry{name: c.Name, check: &c}, "Add")
 }
 
-// AddRule adds a rule as Add adds a check. The rule is judged at once. AddRule collects once, to
-// compare the rule with its metric: if the histogram of a Quantile exists, the limit must be one of
-// its bucket boundaries.
+// AddRule adds a rule as Add adds a check. The rule is judged at once. AddRule collects once, for at
+// most 10 s, to compare the rule with its metric. If the histogram of a Quantile or ShareAbove exists
+// already, the limit must be one of its bucket boundaries.
 func (m *Monitor) AddRule(r rule.Rule) (remove func(), err error) {
 	r.Per = slices.Clone(r.Per)
 	return m.add(&entry{name: r.Name, rule: &r}, "AddRule")
@@ -233,7 +234,7 @@ func (m *Monitor) remove(e *entry) {
 	}
 }
 
-// mismatch returns how a rule does not fit its metric, as far as the metric is known.
+// mismatch returns an error if a rule does not fit its metric, as far as the metric is known.
 func (m *Monitor) mismatch(e *entry) error {
 	if f := m.registry.Families(); f != nil {
 		for _, name := range queryOf(e.rule).Indicator.Metrics() {
@@ -247,7 +248,7 @@ func (m *Monitor) mismatch(e *entry) error {
 		return &cfgerrors.Error{Item: e.name, Field: read.Mistake.Field, Problem: read.Mistake.Problem}
 	}
 	q := queryOf(e.rule)
-	bad := m.unresolved(q) // though the metric may have no series yet
+	bad := m.unresolved(q) // the instrument tells, even without a series
 	if bad == nil && read != nil {
 		bad = read.Inexact
 	}
@@ -264,7 +265,7 @@ func (m *Monitor) mismatch(e *entry) error {
 	return nil
 }
 
-// unresolved says how the units of a rule do not fit an instrument that was created.
+// unresolved returns the mistake of a rule whose units don't fit an instrument that was created.
 func (m *Monitor) unresolved(q *query.Rule) *query.Mistake {
 	_, bad := m.resolved(q)
 	return bad
@@ -281,8 +282,8 @@ func (m *Monitor) resolved(q *query.Rule) (*query.Rule, *query.Mistake) {
 	return r, bad
 }
 
-// late says which limit is no bucket boundary of a histogram that was created before the rule. Later
-// such a limit is judged, but not exactly.
+// late returns a mistake if a limit is not a bucket boundary of a histogram that was created before the
+// rule. Start and AddRule refuse such a limit. If it shows up later, it is judged, but not exactly.
 func (m *Monitor) late(q *query.Rule) *query.Mistake {
 	metric := q.Indicator.Metric
 	r, _ := m.resolved(q)

@@ -18,11 +18,11 @@ import (
 // because they serve a rendered verdict. With ?verbose the body has every check, within 8 KiB;
 // otherwise it is under 1 KiB.
 //
-// Mount it outside of instrumentation, or probes dilute the request latency.
+// Mount the handlers outside of instrumentation, or probes dilute the request latency.
 func (m *Monitor) LivenessHandler() http.Handler { return m.handler(states.Liveness) }
 
-// ReadinessHandler answers, at any path, whether the instance may get traffic. To close connections
-// while readiness fails, too, use [Monitor.Wrap] or [Monitor.Serve].
+// ReadinessHandler answers, at any path, whether the instance may get traffic. It closes no connections
+// while readiness fails. [Monitor.Wrap] and [Monitor.Serve] do.
 func (m *Monitor) ReadinessHandler() http.Handler { return m.handler(states.Readiness) }
 
 // StartupHandler answers, at any path, whether the process has started.
@@ -46,7 +46,7 @@ func (m *Monitor) DetailsHandler() http.Handler {
 // of next closes its connection, so that the client goes to another instance. A request with an
 // Upgrade header, such as a WebSocket, keeps its connection.
 //
-// It belongs outside of instrumentation: health.Wrap(tel.Instrument(mux)).
+// Put Wrap outside of instrumentation: health.Wrap(tel.Instrument(mux)).
 func (m *Monitor) Wrap(next http.Handler) http.Handler {
 	if next == nil {
 		next = http.NotFoundHandler()
@@ -156,7 +156,7 @@ func (m *Monitor) answer(p states.Probe, query string) *answer.Answer {
 }
 
 func verbose(query string) bool {
-	q, _ := url.ParseQuery(query) // as far as it can be read
+	q, _ := url.ParseQuery(query) // after an error it has the valid parts
 	return q.Has("verbose")
 }
 

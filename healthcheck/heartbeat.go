@@ -30,9 +30,9 @@ const defaultStall = time.Minute
 
 // Heartbeat returns the heartbeat of a worker: the existing one of this name, or a new one. The
 // stall time is 60s if zero. Choose it well above the longest time between two beats of healthy
-// work. An empty name, the name of a check or rule, a negative stall time and
-// one that differs from another caller's are errors of Start.
-// After Start they are logged, and the heartbeat is not judged.
+// work. An empty name, the name of a check or rule, and a stall time that is negative or differs from
+// another caller's are errors of Start. After Start they are logged. Then a heartbeat with a wrong name
+// or a negative stall time is not judged, and of two stall times the first one counts.
 func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
 	stall = cmp.Or(stall, defaultStall)
 	if h := m.heartbeatOf(name, stall); h != nil {
@@ -58,8 +58,8 @@ func (m *Monitor) Heartbeat(name string, stall time.Duration) *Heartbeat {
 	return h
 }
 
-// heartbeatOf returns the heartbeat of a name to one more user; nil if there is none. A different
-// stall time is a mistake, because only one can count.
+// heartbeatOf returns the heartbeat of a name and counts one more user; nil if there is none. A
+// different stall time is a mistake, because only one can count.
 func (m *Monitor) heartbeatOf(name string, stall time.Duration) *Heartbeat {
 	h := m.findHeartbeat(name)
 	if h == nil {
@@ -141,8 +141,8 @@ func (h *Heartbeat) End() {
 	}
 }
 
-// Close gives the heartbeat up. It is judged and exported until each caller of [Monitor.Heartbeat]
-// has given it up.
+// Close ends the use of the heartbeat by one caller of [Monitor.Heartbeat]. Each caller closes it once.
+// After the last Close it is no longer judged and exported.
 func (h *Heartbeat) Close() {
 	if h != nil && h.remove != nil && h.users.Add(-1) == 0 {
 		h.remove()

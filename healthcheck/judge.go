@@ -92,7 +92,7 @@ func (m *Monitor) judgeNext(r *running) (*judge.Verdict, []judge.Change) {
 // a whole OTLP export.
 func (m *Monitor) observe(r *running) metric.Callback {
 	return func(_ context.Context, o metric.Observer) error {
-		_ = guard.Inline(func() { // of filters in views
+		_ = guard.Inline(func() { // a filter of a user's view may panic
 			for _, h := range *m.beats.Load() {
 				r.instruments.ObserveBeats(o, h.name, h.beats.Load(), h.active.Load())
 			}

@@ -15,9 +15,9 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/peers"
 )
 
-// A Monitor judges the health of one process. Make it with [New]. A MeterProvider takes one
-// Monitor: a second one that reads it too does not start. Its methods may be called at any time,
-// from any goroutine.
+// A Monitor judges the health of one process. Make it with [New]. Its methods may be called at any time,
+// from any goroutine. If another Monitor runs on the same MeterProvider or Reader, Start returns an
+// error.
 type Monitor struct {
 	config   Config
 	registry collect.Registry // of instruments
@@ -37,7 +37,7 @@ type Monitor struct {
 	judging sync.Mutex // one judgement at a time
 	judge   judge.Judge
 
-	instance string        // of the process, random, by which peers know it
+	instance string        // random id of the process; peers recognize it by this
 	network  peers.Network // to the peers
 
 	mu       sync.Mutex // guards the fields below; never held while foreign code runs
@@ -60,8 +60,8 @@ const (
 	stopped
 )
 
-// New makes a Monitor. Start returns all mistakes in c at once. Before Start, /ready and /startup
-// answer 503, and /health answers 200.
+// New makes a Monitor. It returns no error: Start returns all mistakes in c at once. Before Start,
+// /ready and /startup answer 503, and /health answers 200.
 func New(c Config) *Monitor {
 	c.Checks, c.Rules = slices.Clone(c.Checks), slices.Clone(c.Rules)
 	c.DrainDelay = cmp.Or(c.DrainDelay, defaultDrainDelay)
@@ -118,7 +118,8 @@ func (m *Monitor) end() {
 
 // Drained returns a channel. It is closed when the process may shut its servers down:
 // Config.DrainDelay after the end of the context given to Start, or after Stop. Serve and
-// ListenAndServe wait for it. Before Start, Stop alone closes it. Let run groups, gRPC servers and workers wait for it too:
+// ListenAndServe wait for it. Before Start, only Stop closes it. Let run groups, gRPC servers and
+// workers wait for it too:
 //
 //	<-health.Drained()
 //	grpcServer.GracefulStop()

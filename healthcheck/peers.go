@@ -56,8 +56,8 @@ func (m *Monitor) meet(r *running) {
 	r.peers = peers.New(target, m.instance, func() string { return m.identity.Load().service.Name }, m.network, r.logger, m.askJudge)
 }
 
-// consult has the peers asked about the checks that fail, and runs a check again if its next failure
-// decides. It waits for nothing.
+// consult makes the Asker ask the peers about the checks that fail. If one more failure of a check would
+// decide, it brings the next run forward. It waits for nothing.
 func (r *running) consult(v *judge.Verdict) {
 	if r.peers == nil {
 		return
@@ -70,9 +70,9 @@ func (r *running) consult(v *judge.Verdict) {
 	}
 }
 
-// testify answers a peer's question about checks. The next runs of those on which peers vote come forward,
-// so that the peer does not wait for an interval. An answer is written when it is asked for, because nobody asks a healthy
-// fleet.
+// testify answers a peer's question about checks. It brings the next runs of these checks forward if
+// peers vote on them, so that the peer does not wait for an interval. The answer is written on request,
+// because peers ask only while a check fails.
 func (m *Monitor) testify(w http.ResponseWriter, r *http.Request, checks []string) {
 	v, now := m.current.Load(), time.Now()
 	a := votes.Answer{

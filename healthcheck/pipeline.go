@@ -28,13 +28,12 @@ type Pipeline struct {
 // gets the default boundaries and the limit, unless a view of base has its boundaries.
 // telemetry.Start keeps them.
 //
-// It makes room for exemplars only in series that have some, so a collection is about ten times
-// cheaper. Its result is the same.
+// The View also makes a collection about ten times cheaper: it reserves memory for exemplars only in
+// series that have some. What is exported stays the same.
 //
 // An instrument gets the first matching view of base, with the limits merged into its boundaries.
-// Rules use the names that these views give. Pass your own views here and not to the provider: the
-// View matches every instrument, and the provider's others would be a second stream or have no
-// effect.
+// Rules use the names that these views give. Pass your own views here and not to the provider. The View
+// matches every instrument, so a view of the provider would make a second stream or have no effect.
 func (m *Monitor) View(base ...sdkmetric.View) sdkmetric.View {
 	return m.registry.View(m.boundaries, base...)
 }
@@ -46,8 +45,8 @@ func (m *Monitor) boundaries(metric, unit string) (all []float64) {
 	return m.limits(metric, unit)
 }
 
-// wantMetrics tells a reader of families which metrics the rules read. mu is held, so that the last
-// call wins.
+// wantMetrics tells a reader of families (see collect.Families) which metrics the rules read. mu is
+// held, so that the last call wins.
 func (m *Monitor) wantMetrics() {
 	f := m.registry.Families()
 	if f == nil {

@@ -36,10 +36,11 @@ type Queue struct {
 	fault atomic.Pointer[string] // the last one
 }
 
-// Queue exports a queue. Every collection calls length, from any goroutine, so length must not
-// block: after 100 ms, or a panic, the collection goes on without it, and the log says so. For a channel it is func() int { return len(c) }. A capacity of 0 is not exported. An
-// empty name, a used name, a negative capacity and a nil length are errors of Start. After Start
-// they are logged, and nothing is exported. Waiting times from before Start are not recorded.
+// Queue exports a queue. For a channel, length is func() int { return len(c) }. Every collection calls
+// length, from any goroutine, so it must not block. If it panics or takes longer than 100 ms, the
+// collection goes on without it, and the log says so. A capacity of 0 is not exported. An empty name, a
+// name that is used already, a negative capacity and a nil length are errors of Start. After Start they
+// are logged, and the queue is not exported. Waiting times from before Start are not recorded.
 func (m *Monitor) Queue(name string, capacity int, length func() int) *Queue {
 	q := &Queue{name: name, capacity: capacity, length: length, attrs: metric.WithAttributes(conventions.Queue.String(name))}
 	m.mu.Lock()
@@ -61,12 +62,12 @@ func (m *Monitor) Queue(name string, capacity int, length func() int) *Queue {
 	return q
 }
 
-// exportLater exports the queues that were made since Start, and waits for it for a while, because the
-// MeterProvider can hang in a foreign callback.
+// exportLater exports the queues that were made since Start. It waits for that for startPatience at most,
+// because the MeterProvider can hang in a foreign callback.
 func (m *Monitor) exportLater(r *running) {
 	done := guard.Start(r.ctx, func(ctx context.Context) error {
 		select {
-		case <-r.connected: // before, it may hang
+		case <-r.connected: // until then the provider may hang
 			return m.exportQueues(r)
 		case <-ctx.Done():
 			return nil
@@ -79,7 +80,7 @@ func (m *Monitor) exportLater(r *running) {
 		if err != nil {
 			m.reportMistake(err)
 		}
-	case <-limit.C: // it is exported when the provider answers
+	case <-limit.C: // the queue is exported when the provider answers
 	case <-m.stopping:
 	}
 }
@@ -109,7 +110,7 @@ func (q *Queue) export(r *running) error {
 	// Every queue has its own registration. If the callback belonged to the instrument, the SDK
 	// would drop it for the second queue of a process.
 	reg, err := m.Meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		_ = guard.Inline(func() { // of filters in views; an error would drop a whole export
+		_ = guard.Inline(func() { // a filter of a user's view may panic; an error would drop a whole export
 			if q.capacity > 0 {
 				o.ObserveInt64(room, int64(q.capacity), set)
 			}
@@ -138,7 +139,8 @@ func (q *Queue) export(r *running) error {
 	return nil
 }
 
-// ask returns the present length, if the function returns it. The first of equal faults is logged.
+// ask returns the present length; known is false if the function panics or does not return in time. The
+// first of several equal faults is logged.
 func (q *Queue) ask(log *guard.Writer) (n int, known bool) {
 	n, err := guard.Ask(&q.site, q.length)
 	if err == nil {

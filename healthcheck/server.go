@@ -14,9 +14,9 @@ import (
 )
 
 // ListenAndServe listens on the Addr of every server and serves as [Monitor.Serve] does. The
-// servers shut down concurrently. The last one, for example the operators' server, shuts down after
-// the others. If an address can't be listened on, ListenAndServe closes the others, stops the
-// Monitor and returns the error.
+// servers shut down concurrently, except the last one of several: it shuts down after the others. Make
+// it the operators' server. If it can't listen on an address, ListenAndServe closes the listeners, stops
+// the Monitor and returns the error.
 func (m *Monitor) ListenAndServe(servers ...*http.Server) error {
 	if err := m.checkServers(servers); err != nil {
 		return fmt.Errorf("healthcheck: ListenAndServe: %w", err)
@@ -52,13 +52,13 @@ func (m *Monitor) ListenAndServe(servers ...*http.Server) error {
 // seconds. DrainDelay and ShutdownTimeout together must be shorter than
 // terminationGracePeriodSeconds.
 //
-// While readiness fails, every answer closes its connection, so that the client
-// goes to another instance. Serve puts a handler around that of srv for it,
-// unless that is [Monitor.Wrap]'s.
+// While readiness fails, every answer closes its connection, so that the client goes to another
+// instance. For this Serve replaces srv.Handler by a handler around it, unless it was made by
+// [Monitor.Wrap].
 //
 // A server whose TLSConfig has certificates serves TLS. If the Monitor has not started, Serve closes
 // l and returns an error at once. If the server fails, Serve stops the Monitor and returns the
-// server's error. A Shutdown of your own is an orderly end.
+// server's error. If you call srv.Shutdown yourself, Serve stops the Monitor and returns nil.
 func (m *Monitor) Serve(srv *http.Server, l net.Listener) error {
 	return m.serveAll([]*http.Server{srv}, []net.Listener{l})
 }

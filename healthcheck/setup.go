@@ -38,11 +38,11 @@ type running struct {
 	instruments *export.Instruments
 	log         *guard.Writer      // of all our lines
 	logger      *slog.Logger       // the same, for lines that may wait
-	counting    guard.Site         // of changes, by metrics of others
+	counting    guard.Site         // counts changes; views and exemplars of users run there
 	collector   *collect.Collector // nil without a Reader
 	files       []*operator.File
 	peers       *peers.Asker   // nil without Config.Peers
-	loops       sync.WaitGroup // runners and judge, not the collector, because it may hang for ever
+	loops       sync.WaitGroup // runners and judge; not the collector, because it may hang for ever
 
 	release   func()        // gives the MeterProvider and the Reader back
 	connected chan struct{} // closed when the provider has answered
@@ -60,8 +60,8 @@ const (
 )
 
 // setup connects the Monitor to the pipeline, and binds every entry to its evidence. Every call of the
-// provider may hang in a foreign callback. So these calls have a goroutine, which goes on after
-// Start has returned. Then its mistakes are logged.
+// provider may hang in a foreign callback. So these calls run in a goroutine, and it may outlast Start.
+// Mistakes that it finds after Start are logged.
 func (m *Monitor) setup(r *running) (err error) {
 	p := r.pipeline
 	r.tracer = m.tracerOf(r)
@@ -101,14 +101,14 @@ func (m *Monitor) setup(r *running) (err error) {
 		r.logger.Warn("the MeterProvider has not answered yet, so Start has not waited for it: does a callback hang?", "after", startPatience.String())
 		go func() {
 			if err := <-verified; err != nil && r.ctx.Err() == nil {
-				r.logger.Error("healthcheck: "+err.Error(), "error", err.Error()) // ours, by now
+				r.logger.Error("healthcheck: "+err.Error(), "error", err.Error()) // the text is ours and not foreign
 			}
 		}()
 	}
 	return nil
 }
 
-// await waits for a step of Start. late means that it goes on.
+// await waits for a step of Start. late means that the step has not ended yet and goes on.
 func (m *Monitor) await(step <-chan error, patience <-chan time.Time) (late bool, err error) {
 	select {
 	case err = <-step:
@@ -134,7 +134,7 @@ func (m *Monitor) tracerOf(r *running) trace.Tracer {
 
 // undo undoes a failed Start, so that the next one is like the first.
 func (m *Monitor) undo(r *running) {
-	r.abandoned.Store(true) // before the rest, or a late step could stay
+	r.abandoned.Store(true) // first, or a step that ends late would not be undone
 	r.cancel()
 	m.mu.Lock()
 	unobserve, queues := r.unobserve, slices.Clone(m.queues)
@@ -159,7 +159,7 @@ func (m *Monitor) undo(r *running) {
 }
 
 // collectOnce collects, but waits no longer than limit, because a collection can hang in a foreign
-// callback. Rules report missing metrics by themselves.
+// callback. It returns no error: a rule without its metric is unknown and gives the reason.
 func (r *running) collectOnce(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(r.ctx, limit)
 	go func() {
@@ -215,13 +215,13 @@ func (m *Monitor) verify(r *running) error {
 	return errors.Join(r.cumulative(), m.mismatches())
 }
 
-// notCollected is the error of a collection, by its types, because a foreign callback wrote its text
-// and it may contain a password.
+// notCollected describes the error of a collection by its types. The text was written by a foreign
+// callback and may contain a password.
 func notCollected(err error) error {
 	return fmt.Errorf("collecting from Reader returned nothing but an error: %s", guard.Kinds(err))
 }
 
-// provided is an error of the MeterProvider, as a text. Its methods are foreign.
+// provided keeps only the text of an error of the MeterProvider, because its methods are foreign code.
 func provided(err error) error { return errors.New(guard.Text(err)) }
 
 // exportQueues exports the queues that are not exported yet.
@@ -251,12 +251,12 @@ func (m *Monitor) timeouts() (all []float64) {
 	return all
 }
 
-// bindAll binds the entries of now.
+// bindAll binds the present entries.
 func (m *Monitor) bindAll(r *running) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range m.entries {
-		if e.rule != nil && r.collector == nil { // added since the configuration was validated
+		if e.rule != nil && r.collector == nil { // added after the configuration was validated
 			return needsReader(e.name)
 		}
 		m.bind(e, r)
@@ -284,7 +284,7 @@ func (r *running) cumulative() error {
 	return nil
 }
 
-// mismatches returns how rules do not fit their metrics, as far as these exist.
+// mismatches returns the errors of all rules that don't fit their metrics, as far as these exist.
 func (m *Monitor) mismatches() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -297,7 +297,7 @@ func (m *Monitor) mismatches() error {
 	return errors.Join(errs...)
 }
 
-// identity is the answering service and its instance, from the exported resource.
+// identity names the service and its instance, as in the exported resource.
 type identity struct {
 	service  answer.Service
 	instance string

@@ -21,14 +21,14 @@ import (
 func (m *Monitor) Start(ctx context.Context) error { return m.StartWith(ctx, Pipeline{}) }
 
 // StartWith validates the configuration, judges once, and then judges in the background.
-// telemetry.Start calls it for Config.Health. Call it when the instruments of the rules exist, or
-// these rules are unknown at first. The end of ctx begins the drain: /ready answers 503
-// and everything else goes on, see [Monitor.Drained]. [Monitor.Stop] ends it.
+// telemetry.Start calls it for Config.Health. Call StartWith after you have created the instruments that
+// the rules read, or these rules are unknown at first. The end of ctx begins the drain: /ready answers
+// 503, and everything else goes on until [Monitor.Stop]. See [Monitor.Drained].
 //
-// StartWith returns all mistakes of the configuration at once; cfgerrors.All lists them. A failed
-// start has begun nothing and may be tried again. StartWith waits for the first collection for 3 s. If a
-// callback takes longer, StartWith returns nil, and the rules are unknown until then. Mistakes that
-// only the metrics show are logged in this case.
+// StartWith returns all mistakes of the configuration at once; cfgerrors.All lists them. After an error
+// nothing runs, and you may call it again. StartWith waits for the first collection for at most 3 s. If
+// a callback takes longer, StartWith returns nil, and the rules are unknown until the callback returns.
+// Then the mistakes that only the metrics show are logged.
 func (m *Monitor) StartWith(ctx context.Context, p Pipeline) error {
 	m.mu.Lock()
 	was := m.phase
@@ -73,7 +73,7 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 	return err
 }
 
-// startClaimed starts the Monitor, which alone has the MeterProvider and the Reader until release.
+// startClaimed starts the Monitor. No other Monitor gets the MeterProvider and the Reader until release.
 func (m *Monitor) startClaimed(ctx context.Context, p Pipeline, release func()) error {
 	log := guard.NewWriter(cmp.Or(p.Logger, slog.Default()))
 	r := &running{pipeline: p, release: release, log: log, logger: log.Logger()}

@@ -19,7 +19,7 @@ type answered struct {
 	page    answer.Page
 }
 
-// publish makes v the current verdict. judging is held, or nobody else knows m.
+// publish makes v the current verdict. judging is held, or no other goroutine has m yet.
 func (m *Monitor) publish(v *judge.Verdict) {
 	service := m.identity.Load().service
 	m.current.Store(&answered{v, service, answer.Render(v, service)})
@@ -32,7 +32,7 @@ func (m *Monitor) Verdict() *verdict.Verdict { return public(m.current.Load().Ve
 
 // Watch yields the current verdict and then every later one: one every second, and one at once if
 // something has changed. Some differ only in their time. A slow reader misses verdicts in between,
-// but never the newest one. If no verdict follows in time, Watch repeats the last one with
+// but never the newest one. If there is no new verdict for 15 s, Watch repeats the last one with
 // readiness failing. Watch ends with ctx, or with the last verdict after Stop.
 func (m *Monitor) Watch(ctx context.Context) iter.Seq[*verdict.Verdict] {
 	return func(yield func(*verdict.Verdict) bool) {
@@ -45,7 +45,7 @@ func (m *Monitor) Watch(ctx context.Context) iter.Seq[*verdict.Verdict] {
 			if v := m.current.Load(); v != last {
 				last = v
 				stale.Stop()
-				if !v.Time.IsZero() { // an unjudged one does not age
+				if !v.Time.IsZero() { // the verdict before the first judgement does not age
 					stale.Reset(time.Until(v.Time) + judge.StaleAfter + 1)
 				}
 				if !yield(public(v.Verdict, time.Now())) || v.Final {
