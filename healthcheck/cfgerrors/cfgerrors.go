@@ -1,5 +1,5 @@
-// Package cfgerrors has the errors of healthcheck.Monitor's methods, for tests and tools that
-// must tell one from another. The texts may change; the types, fields and values stay.
+// Package cfgerrors has the errors of healthcheck.Monitor's methods, for tests and tools that must
+// distinguish them. The texts may change. The types, the fields and the variables stay.
 package cfgerrors
 
 import (
@@ -7,22 +7,22 @@ import (
 	"iter"
 )
 
-// A call that is too early or too late returns one of these errors, wrapped in a text with the line
-// to write. Match them with [errors.Is].
+// A call before Start, after Start or after Stop may return one of these errors. The text around it has
+// the line to write. Match them with [errors.Is].
 var (
 	ErrStarted    = errors.New("the Monitor has started already")
 	ErrNotStarted = errors.New("the Monitor has not started")
 	ErrStopped    = errors.New("the Monitor has stopped")
 )
 
-// Error is one mistake in a configuration. Start returns all of them at once.
+// Error is one mistake in a configuration. Start returns all mistakes at once.
 type Error struct {
 	Item    string // name of the check, rule, heartbeat or queue; empty for the Monitor's own configuration
 	Field   string // the field, method, file or variable that has the mistake, such as "Interval"
-	Problem string // for people
+	Problem string // text for people
 }
 
-// Error is "database: Interval: -1s is negative".
+// Error returns a text such as "database: Interval: -1s is negative".
 func (e *Error) Error() string {
 	if e.Item == "" {
 		return e.Field + ": " + e.Problem

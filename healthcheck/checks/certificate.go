@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// CertificateValid passes if HOST:PORT has a certificate for HOST that the system trusts, and that
-// is valid for longer than min with its whole chain. Its class is certificate_expires if one of
-// them ends sooner, and server_certificate_invalid if the certificate can't be verified.
+// CertificateValid passes if HOST:PORT has a certificate for HOST, the system trusts it, and it and its
+// chain are valid for longer than min. The class of the error is certificate_expires if one of the chain
+// ends sooner, and server_certificate_invalid if the certificate can't be verified.
 //
-// Choose min long enough to renew by hand after a failed renewal: cert-manager renews after two
-// thirds of a certificate's life. Once an hour is often enough; set the check's Interval.
+// Choose min long enough to renew by hand after a failed renewal. cert-manager renews after two thirds
+// of a certificate's life. An Interval of an hour is enough.
 func CertificateValid(address string, min time.Duration) func(context.Context) error {
 	return certificateValid("checks.CertificateValid", nil, address, min)
 }
 
 // CertificateValidConfig is [CertificateValid] with your own configuration, for example with
-// RootCAs, a ServerName or a client certificate. The configuration is copied. Sessions are not
-// resumed, because a resumed session has the certificate of the first handshake.
+// RootCAs, a ServerName or a client certificate. The configuration is copied. TLS sessions are not
+// resumed, because a resumed session shows the certificate of the first handshake.
 func CertificateValidConfig(config *tls.Config, address string, min time.Duration) func(context.Context) error {
 	const name = "checks.CertificateValidConfig"
 	switch {
@@ -55,7 +55,7 @@ func certificateValid(name string, config *tls.Config, address string, min time.
 	}
 }
 
-// expiry is the time when the last chain ends. A chain ends with the first of its certificates.
+// expiry returns when the last chain ends. A chain ends when the first of its certificates does.
 func expiry(chains [][]*x509.Certificate) (last time.Time) {
 	for _, chain := range chains {
 		first := chain[0].NotAfter

@@ -2,12 +2,13 @@ package checks
 
 import "context"
 
-// DiskFree passes if at least the share min, from 0 to 1, of the file system at path is free: of
-// the bytes that a process may use without being root, and of the inodes if the file system counts
-// them. Otherwise its class is disk_full.
+// DiskFree passes if at least the share min, from 0 to 1, of the file system at path is free. It looks at
+// the bytes that a process without root may use, and at the inodes if the file system counts them. The
+// class of the error is disk_full.
 //
-// The call of the kernel has no time limit. If a network file system hangs, the check times out and
-// stays failed until the kernel answers. On platforms other than Unix and Windows, every run fails.
+// The system call has no time limit. If a network file system hangs, the check times out and stays failed
+// until the kernel answers. On other platforms than Linux, macOS, FreeBSD, DragonFly and Windows, every
+// run fails.
 func DiskFree(path string, min float64) func(context.Context) error {
 	if path == "" {
 		return invalid("checks.DiskFree: the path is empty")

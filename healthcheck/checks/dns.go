@@ -10,8 +10,7 @@ import (
 // DNS passes if [net.DefaultResolver] finds an address of the host. A name with a dot at its end is
 // looked up without the search domains of the pod.
 //
-// An address or HOST:PORT is an invalid_argument, because a check of it would always pass or always
-// fail.
+// An address or HOST:PORT is not a host name: every run fails with invalid_argument.
 func DNS(host string) func(context.Context) error {
 	if host == "" {
 		return invalid("checks.DNS: the host is empty")

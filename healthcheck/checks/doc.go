@@ -8,10 +8,10 @@
 //
 // # What they share
 //
-// Every run opens a new connection, except with [HTTPClient], whose client decides. All functions
+// Every run opens a new connection, except with [HTTPClient]: there the client decides. All functions
 // return when their context ends, except [DiskFree] if the kernel hangs. They have no time limit of
-// their own, because the check's Timeout is one: by default 2 s, with an Interval of 5 s. Several
-// checks may use one function at once. Shares run from 0 to 1.
+// their own. The check's Timeout limits a run: 2 s by default, with an Interval of 5 s. Several checks
+// may use one function at once. Shares run from 0 to 1.
 //
 // # Errors
 //

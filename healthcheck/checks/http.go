@@ -13,17 +13,17 @@ import (
 // HTTP passes if a GET of the URL returns a status of 200 to 299 and the whole body, or its first
 // 64 KiB. The class of any other status is its number, such as 503.
 //
-// Every run looks up the name, connects and shakes hands again, because an open connection proves
-// nothing about new ones. HTTP follows no redirect, so a redirect to a login page is a failure,
-// 302. As Go's own client does, it uses the proxy of HTTP_PROXY, HTTPS_PROXY and NO_PROXY. For
+// Every run looks up the name, connects and makes a TLS handshake again, because an open connection
+// proves nothing about new ones. HTTP follows no redirect, so a redirect to a login page is a failure
+// of class 302. Like Go's own client, it uses the proxy of HTTP_PROXY, HTTPS_PROXY and NO_PROXY. For
 // anything else, such as a header or a certificate authority, use [HTTPClient].
 //
 // Ask for another service's liveness rather than its readiness. Otherwise one service that is not
 // ready takes out all its callers.
 func HTTP(url string) func(context.Context) error { return get("checks.HTTP", url, freshClient) }
 
-// HTTPClient is [HTTP] with your own client, with its connections, redirects, proxy and time limit.
-// It uses open connections again, so the check proves that your requests work, and nothing about
+// HTTPClient is [HTTP] with your own client and its connections, redirects, proxy and time limit.
+// It reuses open connections. So the check proves that requests of this client work, but nothing about
 // new connections.
 func HTTPClient(client *http.Client, url string) func(context.Context) error {
 	if client == nil {
@@ -67,8 +67,8 @@ func get(name, address string, clientOf func(context.Context) *http.Client) func
 	}
 }
 
-// runError is the error of a run. If the context has ended, that is the error, because the end of
-// the context closes the connection and looks like a network fault.
+// runError returns the error of a run. If the context has ended, it is the context's error, because the
+// closed connection would look like a network fault.
 func runError(ctx context.Context, u *url.URL, err error) error {
 	if end := ctx.Err(); end != nil {
 		return fmt.Errorf("GET %s: %w", u.Redacted(), end)
@@ -76,9 +76,9 @@ func runError(ctx context.Context, u *url.URL, err error) error {
 	return err
 }
 
-// freshClient is a client for one run. Its connections end with ctx, because Go's transport keeps
-// dialing for the next request after one has timed out. A host that does not answer would collect
-// an attempt from every run.
+// freshClient returns a client for one run. Its connections end with ctx. Otherwise Go's transport goes
+// on dialing after a request has timed out, and a host that does not answer would collect an attempt from
+// every run.
 func freshClient(ctx context.Context) *http.Client {
 	dial := func(_ context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)

@@ -6,8 +6,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 )
 
-// Observe shows a number beside the result of a check: how far a replica is behind, how many
-// connections are open. Call it in a check's Func, with the context that Func got:
+// Observe shows a number beside the result of a check, such as the lag of a replica or the number of open
+// connections. Call it in a check's Func, with the context that Func got:
 //
 //	func(ctx context.Context) error {
 //		lag, err := replica.Lag(ctx)
@@ -15,9 +15,9 @@ import (
 //		return err
 //	}
 //
-// The number is the check's observedValue in responses, and health.check.value. It changes no
-// verdict: return an error, or Warning of one, for that. The last number of a run
-// counts, and the next run begins without one. The unit is one of UCUM, such as "s", "By", "%" or
-// "{connection}"; empty for none. NaN and infinity are ignored, and so is a ctx that is not a
-// check's. Any goroutine may call Observe.
+// The number is observedValue in responses, and health.check.value. It does not change the verdict. To
+// change it, return an error or a [Warning]. The last number of a run counts, and the next run begins
+// without one. The unit is a UCUM unit such as "s", "By", "%" or "{connection}", or empty for none, and
+// at most 32 bytes long. NaN and infinity are ignored, and so is a call with a ctx that is not of a
+// check. Any goroutine may call Observe.
 func Observe(ctx context.Context, value float64, unit string) { run.Observe(ctx, value, unit) }

@@ -6,9 +6,9 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 )
 
-// IgnorePeers is a check of something without which the instance must never serve, such as the right
-// schema. With healthcheck.Config.Peers, a failing core check leaves the instance in if most of its
-// peers fail too. This one takes it out:
+// IgnorePeers makes a check decide without the peers. With healthcheck.Config.Peers, an instance with a
+// failing core check stays ready if most of its peers fail too. A failure of this check takes it out even
+// then. Use it if the instance must not serve at all, for example with the wrong schema:
 //
 //	healthcheck.Check{Name: "schema", Func: checks.IgnorePeers(schemaIsNew)}
 func IgnorePeers(f func(context.Context) error) func(context.Context) error {

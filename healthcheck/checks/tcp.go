@@ -6,7 +6,7 @@ import (
 )
 
 // TCP passes if HOST:PORT accepts a connection. It closes the connection at once. This proves only
-// that something listens, and a hung process still does.
+// that something listens. A hung process still accepts connections.
 func TCP(address string) func(context.Context) error {
 	if err := hostPort(address); err != nil {
 		return invalid("checks.TCP: %w", err)

@@ -4,7 +4,7 @@
 //	server := grpc.NewServer()
 //	grpchealth.Register(server, health)
 //
-// [Serving] is the other direction: a check of a server that this process calls.
+// [Serving] is the opposite: a check of a gRPC server that this process calls.
 package grpchealth
 
 import (
@@ -27,8 +27,8 @@ import (
 // NOT_SERVING before the Monitor has started and after it has stopped.
 //
 // Watch sends the status of a service at once and after every change. For an unknown name it sends
-// SERVICE_UNKNOWN and waits, as the protocol asks. It ends with Unavailable when the Monitor has
-// drained or stopped, so a server's GracefulStop does not wait for watchers:
+// SERVICE_UNKNOWN and keeps the stream open, as the protocol requires. All streams end with Unavailable
+// when the Monitor has drained or stopped, so a server's GracefulStop does not wait for them:
 //
 //	<-health.Drained()
 //	server.GracefulStop()

@@ -20,7 +20,7 @@ import (
 // such as Unavailable. Ask for liveness rather than readiness. Otherwise one server that is not
 // ready takes out all its callers.
 //
-// Pass a conn that the process has anyway. If it is not connected yet, the check waits for the
+// Pass the conn that the process uses for its calls. If it is not connected yet, the check waits for the
 // first attempt. After a failed attempt it fails at once.
 func Serving(conn grpc.ClientConnInterface, service string) func(context.Context) error {
 	client := healthpb.NewHealthClient(conn)

@@ -12,7 +12,7 @@
 //
 //	latency after 1s: want pass; it is fail, reason: p95 between 2.5 and 5 s of at most 2, value: 4.875 s
 //
-// The test runs the real Monitor on the real metric SDK with the Monitor's View. Only time is
+// The test runs the real Monitor on OpenTelemetry's metric SDK, with the Monitor's View. Only time is
 // virtual.
 package healthtest
 
@@ -49,18 +49,18 @@ type T struct {
 }
 
 // Run starts a Monitor and runs f in a bubble of [synctest.Test]. Time stands still while f
-// computes, and passes at once while f sleeps: in Want, in WantReady, and in time.Sleep. The
+// computes. It jumps forward while f sleeps: in Want, in WantReady, and in time.Sleep. The
 // Monitor stops after f. Its changes of state are in the log of the test. A mistake in c ends the
 // test.
 //
-// The rules of a bubble apply. The clock begins at midnight UTC on 2000-01-01. Don't call Run,
+// The rules of [testing/synctest] apply. The clock begins at midnight UTC on 2000-01-01. Don't call Run,
 // Parallel or Deadline of T. Time passes only while all goroutines of the bubble wait for each
-// other or for time, so a check must not wait for the network. Write a check for the test instead.
-// No time passes after f, so every goroutine must end before f returns, or end with its context.
-// Checks run in their own goroutines, so protect data that they share with f by a lock or make it
+// other or for time, so a check must not use the network. Give the test a check of its own instead.
+// No time passes after f, so every goroutine must end before f returns, or when its context ends.
+// Checks run in their own goroutines, so protect data that they share with f by a lock, or make it
 // atomic.
 //
-// The variable HEALTH_OVERRIDES and the files of c are read as in production.
+// The environment variable HEALTH_OVERRIDES and the files of c are read as in production.
 func Run(t *testing.T, c healthcheck.Config, f func(*T)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -87,7 +87,7 @@ func Run(t *testing.T, c healthcheck.Config, f func(*T)) {
 	})
 }
 
-// pass lets d pass. Time in which f has slept counts.
+// pass lets d pass. The time that f has slept since the last call counts.
 func (t *T) pass(d time.Duration) {
 	if now := time.Now().Add(-settle); now.After(t.due) {
 		t.due = now
@@ -98,7 +98,7 @@ func (t *T) pass(d time.Duration) {
 }
 
 // Want lets d pass. Then the check, rule or heartbeat must be in state s, and its reason must
-// contain reason. An empty reason allows any.
+// contain reason. Otherwise the test fails, and f goes on. If reason is empty, any reason is right.
 //
 // Rules read their metrics every second and are judged at once, so they see a recorded value after
 // a second. Checks are judged when a run ends.
@@ -118,8 +118,8 @@ func (t *T) Want(d time.Duration, name string, s verdict.State, reason string) {
 	t.Fatalf("there is no check, rule or heartbeat %q; there are: %s", name, cmp.Or(strings.Join(names, ", "), "none"))
 }
 
-// WantReady lets d pass. Then readiness must be in state s. A core rule whose metric nobody has recorded
-// fails it, so record the metrics of all of them first.
+// WantReady lets d pass. Then readiness must be in state s. A core rule without its metric fails
+// readiness, so record the metrics of all core rules first.
 func (t *T) WantReady(d time.Duration, s verdict.State) {
 	t.Helper()
 	t.pass(d)

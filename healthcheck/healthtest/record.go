@@ -12,13 +12,12 @@ import (
 )
 
 // Record records a value n times in a metric, as the service does. A [time.Duration] is recorded in
-// seconds, in a metric with the unit s. A number is recorded in a metric without a unit, for a rule
-// with a number, or for a Prometheus name that has the unit at its end, such as _seconds.
+// seconds, in a metric with the unit s. A number is recorded in a metric without a unit. Use it for a
+// rule with a number, or for a Prometheus name that ends in its unit, such as _seconds.
 //
 // The metric is a gauge if a rule of the configuration reads it by rule.Last, rule.TimeSince or rule.TimeUntil, and
 // a histogram otherwise. For another instrument, use T.Meter. Before the first Record the metric
-// does not exist, and a rule on it is unknown. To create it without a value, use T.Meter. Record is
-// a function because Go's methods take no type parameters.
+// does not exist, and a rule on it is unknown. To create it without a value, use T.Meter.
 func Record[N rule.Number](t *T, n int, name string, value N, attrs ...attribute.KeyValue) {
 	t.Helper()
 	unit, v := "", float64(value)

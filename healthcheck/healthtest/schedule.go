@@ -11,12 +11,12 @@ import (
 )
 
 // A Monitor collects every second, judges after every collection, and judges a second after its
-// last judgement. In virtual time these fall on one instant, in random order, and a result could
+// last judgement. In virtual time all this happens at the same instant, in random order. A result could
 // come one second earlier or later. These delays fix the order:
 const (
 	collecting = 15 * time.Millisecond                      // of a collection, so that it ends after the judgement of runs that end on the second
-	settle     = 30*time.Millisecond + 625*time.Microsecond // after the second a test looks; not at a whole millisecond, so that nothing else happens then
-	between    = 500 * time.Millisecond                     // after the second an extra judgement moves the next regular one behind the next collection
+	settle     = 30*time.Millisecond + 625*time.Microsecond // from a full second until the test looks; not a whole millisecond, so that nothing else happens then
+	between    = 500 * time.Millisecond                     // from a full second to an extra judgement; after it the next regular one comes after the next collection
 )
 
 // reader makes every collection take some time.

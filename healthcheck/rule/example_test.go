@@ -19,7 +19,7 @@ import (
 var ctx = context.Background()
 
 // judged starts a Monitor with one rule on its own provider, calls record, and prints the judgement
-// of the recorded values. This comes within a second or two.
+// of the recorded values. That takes a second or two.
 func judged(r rule.Rule, record func(metric.Meter)) {
 	r.Name = "rule"
 	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{r}})
@@ -120,7 +120,7 @@ func ExampleLast() {
 	// fail 95 of at most 80 (queue.name=orders)
 }
 
-// A pool that must keep a spare connection, with a warning before that.
+// A pool must keep a spare connection. The rule warns before it has none.
 func ExampleBelow() {
 	idle := rule.Rule{Value: rule.Last("pool.idle"), Warn: rule.Below(5), Fail: rule.Below(1)}
 	for _, n := range []int64{9, 3, 0} {
@@ -135,7 +135,7 @@ func ExampleBelow() {
 	// fail 0 of at least 1
 }
 
-// The time since the last success, from a gauge with its time.
+// The time since the last success, from a gauge that holds the time of that success.
 func ExampleTimeSince() {
 	judged(rule.Rule{Value: rule.TimeSince("backup.last_success.timestamp"), Fail: rule.Above(26 * time.Hour)}, func(m metric.Meter) {
 		last, _ := m.Float64Gauge("backup.last_success.timestamp", metric.WithUnit("s"))
@@ -190,7 +190,7 @@ func ExampleIndicator_Scope() {
 	// pass
 }
 
-// The time until a certificate ends, from a gauge with that time.
+// The time until a certificate expires, from a gauge that holds the time of its end.
 func ExampleTimeUntil() {
 	judged(rule.Rule{Value: rule.TimeUntil("certificate.end.timestamp"), Fail: rule.Below(14 * 24 * time.Hour)}, func(m metric.Meter) {
 		end, _ := m.Int64Gauge("certificate.end.timestamp", metric.WithUnit("s"))

@@ -8,9 +8,9 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
-// An Indicator is one number that is read from metrics, by the name of an instrument of yours or of
-// a library. The zero Indicator is none. The functions of this package make it; it has no fields to
-// set.
+// An Indicator is one number that is read from the metrics of an instrument, by its name. The instrument
+// may be yours or a library's. Make an Indicator with the functions of this package; it has no fields to
+// set. The zero Indicator reads nothing.
 //
 // The series of a counter, an up-down counter or a histogram are added up if they match. A gauge
 // with more than one matching series is an error, unless [Rule].Per judges each series by itself or
@@ -33,9 +33,9 @@ func Increase(metric string) Indicator { return Indicator{Kind: query.KindIncrea
 
 // ShareAbove is the share, from 0 to 1, of a histogram's measurements in the rule's Window
 // that were greater than bound. With healthcheck.Monitor.View the bound becomes a bucket
-// boundary and the share is exact. Otherwise, and for an exponential histogram, it lies between two
-// numbers. Then the rule fails if the lower one is beyond Fail, passes if the upper one is within
-// the limits, and warns "can't tell" in between.
+// boundary, and the share is exact. Otherwise, and for an exponential histogram, only two numbers are
+// known, and the share lies between them. Then the rule fails if both are beyond Fail, passes if both
+// are within the limits, and otherwise warns "can't tell".
 func ShareAbove[N Number](bound N, metric string) Indicator {
 	return Indicator{Kind: query.KindShareAbove, Metric: metric, Bound: number(bound)}
 }
@@ -43,8 +43,8 @@ func ShareAbove[N Number](bound N, metric string) Indicator {
 // Quantile is the q-quantile, 0 < q < 1, of a histogram's measurements in the rule's Window.
 // A limit on it is judged by counting: "p99 at most 500 ms" holds while no more than 1 % of
 // the measurements are greater than 500 ms. With healthcheck.Monitor.View the limit is a
-// bucket boundary and that count is exact, and otherwise it lies between two numbers as for
-// [ShareAbove]; the value shown is interpolated within its bucket, as Prometheus does.
+// bucket boundary, and the count is exact. Otherwise it lies between two numbers, as for [ShareAbove].
+// The value shown is interpolated within its bucket, as Prometheus does.
 func Quantile(q float64, metric string) Indicator {
 	return Indicator{Kind: query.KindQuantile, Metric: metric, Quantile: q}
 }
@@ -63,26 +63,27 @@ func (i Indicator) Where(attribute string, values ...string) Indicator {
 }
 
 // WhereNot drops the series whose attribute has one of the values. For example,
-// WhereNot("error.type", "") keeps series with an error of any type.
+// WhereNot("error.type", "") keeps series with an error of any type. On a [Ratio] it applies to both
+// sides.
 func (i Indicator) WhereNot(attribute string, values ...string) Indicator {
 	return i.matching(attribute, values, true)
 }
 
-// Scope keeps the series of one instrumentation scope: the name of the meter that made the
-// instrument. Write it if two libraries use one name for different metrics. On a [Ratio] it applies
+// Scope keeps the series of one instrumentation scope. Its name is the name of the meter that made the
+// instrument. Use it if two libraries use one name for different metrics. On a [Ratio] it applies
 // to both sides.
 func (i Indicator) Scope(name string) Indicator {
 	i.Source = name
 	return i
 }
 
-// Sum adds up the matching series of a gauge. Only [Last] has it.
+// Sum adds up the matching series of a gauge. It is for [Last] only.
 func (i Indicator) Sum() Indicator { return i.merged(query.MergeSum) }
 
-// Max takes the greatest of the matching series. Only [Last] has it.
+// Max takes the greatest of the matching series. It is for [Last] only.
 func (i Indicator) Max() Indicator { return i.merged(query.MergeMax) }
 
-// Min takes the least of the matching series. Only [Last] has it.
+// Min takes the least of the matching series. It is for [Last] only.
 func (i Indicator) Min() Indicator { return i.merged(query.MergeMin) }
 
 func (i Indicator) merged(by query.Merge) Indicator {

@@ -25,25 +25,25 @@ import (
 // A Rule compares one metric of the process with limits, every second. At least one of Fail and
 // Warn is set. If both are set, they are on the same side and Warn is crossed first.
 //
-// A rule without traffic passes, with no value. A rule without an instrument is unknown, because
-// its name may be mistyped. Series that the SDK folded into its overflow series may be anybody's: a
-// rule with Where or Per counts them as all good and as all bad, and warns "can't tell" if that
-// makes a difference.
+// A rule without traffic passes, with no value. A rule without an instrument is unknown, because the
+// name of the metric may be mistyped. In the overflow series of the SDK's cardinality limit, attributes
+// are lost. So a rule with Where or Per is judged twice, as if all these events were good and as if all
+// were bad. If the results differ, it warns "can't tell".
 //
 // # NotReady on traffic
 //
 // Requests are the evidence of a rule with a Window, and taking an instance out moves its requests
-// to the others. So such a rule with OnFail set to healthcheck.NotReady first warns. It fails only
+// to the others. So such a rule with OnFail set to healthcheck.NotReady warns at first. It fails only
 // if
-//   - several events are beyond the limit, and the limit is crossed over the window, over a longer
-//     one and still now;
+//   - at least 10 events are beyond an upper limit, and the limit is crossed over the window, over
+//     four windows, and over the last third of the window;
 //   - the instance has no more than its usual traffic, so that it is slow and not
 //     overloaded ([Increase] has no traffic to compare);
-//   - both have been so for some seconds, a different number in each instance.
+//   - both have lasted for 10 to 40 s, a different time in each instance.
 //
 // The instance is then ejected for about KeepFor (30s if zero). After that the rule forgets its
 // evidence, is on probation for a while, and warns. A failure on probation ejects without delay
-// and doubles the ejection time. docs/choosing-limits.md has the numbers.
+// and doubles the ejection time. docs/choosing-limits.md explains the numbers.
 type Rule struct {
 	Name   string         // key in the response, and health.check.name; unique among checks, rules and heartbeats
 	Value  Indicator      // the compared number
@@ -57,10 +57,10 @@ type Rule struct {
 	For       time.Duration // how long a limit must be crossed before it counts, also for a warning; at once if zero
 	KeepFor   time.Duration // how long the rule stays failed after the limit was last crossed; not at all if zero
 
-	IgnorePeers bool // a failure takes the instance out even if its peers fail too, see healthcheck.Config.Peers
+	IgnorePeers bool // if OnFail is NotReady, a failure takes the instance out even if its peers fail too, see healthcheck.Config.Peers
 }
 
-// A Limit is a bound that a value may reach and not cross. The zero Limit is none.
+// A Limit is a bound. A value equal to it is within the limit. The zero Limit is none.
 type Limit query.Limit
 
 // Number is the type of a bound: a [time.Duration] for a metric with a unit of time, a number

@@ -13,7 +13,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// A new check runs in shadow: /ready stays as it is, and the verdict says what would be.
+// A new check runs in shadow: it does not change /ready, and the verdict shows how it would.
 func ExampleEffect_InShadow() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -11,7 +11,7 @@ type State string
 // checks, rules and heartbeats alone.
 const (
 	Pass    State = "pass"    // works
-	Warn    State = "warn"    // works, with something to look at
+	Warn    State = "warn"    // works, and somebody should look at it
 	Fail    State = "fail"    // does not work
 	Unknown State = "unknown" // no evidence yet
 	Stale   State = "stale"   // the evidence is too old
@@ -22,13 +22,14 @@ const (
 // healthcheck.Restart.
 type Effect string
 
-// InShadow is the effect without force. The check is judged, shown and exported. A failure changes no
-// answer, and counts only for [Verdict.Shadow]: it says what would be. So a new check or a new limit can
-// be tried in production:
+// InShadow returns the effect in shadow: the check is judged, shown and exported, but a failure changes
+// no answer of a probe. It counts only for [Verdict.Shadow]. So you can try a new check or a new limit in
+// production:
 //
 //	OnFail: healthcheck.NotReady.InShadow()
 //
-// healthcheck.Config.OverrideFile gives the force and takes it without a release.
+// With healthcheck.Config.OverrideFile an operator enforces the effect, or puts a check in shadow,
+// without a release.
 func (e Effect) InShadow() Effect { return shadow + e }
 
 const shadow = "shadow:"
@@ -44,7 +45,7 @@ type Verdict struct {
 	Results   []Result // checks, rules and heartbeats, in the order in which they were added
 }
 
-// Shadow is what the probes would answer if the checks in shadow had force.
+// Shadow has the results that the probes would have if the checks in shadow were enforced.
 type Shadow struct{ Liveness, Readiness Result }
 
 // A Result is the state of one probe, check, rule or heartbeat.
@@ -53,10 +54,10 @@ type Result struct {
 	State      State
 	Since      time.Time // when State was entered
 	Reason     string    // why State is not pass, at most 200 bytes; never the text of an error
-	OnFail     Effect    // in force now; empty for a probe
-	Overridden bool      // an operator replaced OnFail, or gave or took its force
-	Shadow     bool      // OnFail has no force: it counts for Verdict.Shadow alone
-	Value      *float64  // in Unit: of a rule's indicator, or the duration of a check's last run; nil if there is none
+	OnFail     Effect    // the effect now, after overrides; empty for a probe
+	Overridden bool      // an operator replaced OnFail, enforced it or put it in shadow
+	Shadow     bool      // OnFail is in shadow: it counts only for Verdict.Shadow
+	Value      *float64  // in Unit: of a rule its value; of a check the number of checks.Observe, or the duration of its last run; of a heartbeat the time since the last beat; nil if there is none
 	Unit       string    // in UCUM, as in OpenTelemetry
 	Err        error     // of a check's last run; its text may hold secrets
 	TraceID    string    // of a check's last run, in hexadecimal; empty without a TracerProvider
