@@ -129,7 +129,7 @@ func BenchmarkCollection(b *testing.B) {
 			in.Want(limits)
 			measure(fmt.Sprintf("rules=%d", rules), func() {
 				for _, s := range in.sources {
-					s.next = time.Time{} // or a slow collector would be asked rarely
+					s.next = time.Time{} // otherwise a slow collector would be asked rarely
 				}
 				if err := c.Collect(context.Background()); err != nil {
 					b.Fatal(err)

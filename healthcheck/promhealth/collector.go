@@ -31,8 +31,8 @@ func newMonitorCollector(m *healthcheck.Monitor, r *sdkmetric.ManualReader, has 
 	return &monitorCollector{monitor: m, reader: r, has: has}
 }
 
-// stopped reports whether the Monitor has stopped. A Monitor that has not stopped refuses the empty
-// name.
+// stopped reports whether the Monitor has stopped. It asks by adding a check without a name: a stopped
+// Monitor returns ErrStopped, and any other refuses the name.
 func (o *monitorCollector) stopped() bool {
 	_, err := o.monitor.Add(healthcheck.Check{})
 	return errors.Is(err, cfgerrors.ErrStopped)
@@ -52,7 +52,7 @@ func (o *monitorCollector) Collect(ch chan<- prometheus.Metric) {
 		rm = &metricdata.ResourceMetrics{}
 	}
 	defer o.spare.Put(rm)
-	_ = o.reader.Collect(context.Background(), rm) // after an error only the values of a queue's callback are missing
+	_ = o.reader.Collect(context.Background(), rm) // after an error, only values of queues are missing
 	for _, sm := range rm.ScopeMetrics {
 		for _, m := range sm.Metrics {
 			f := byInstrument[m.Name]
@@ -60,7 +60,7 @@ func (o *monitorCollector) Collect(ch chan<- prometheus.Metric) {
 				f = byName[m.Name]
 			}
 			if f == nil || !o.has(*f) {
-				continue // of the other collector, or of a newer healthcheck; a pedantic registry refuses everything after an undescribed metric
+				continue // a metric of the other collector, or of a newer healthcheck; a pedantic registry fails the scrape if a metric is not described
 			}
 			switch d := m.Data.(type) {
 			case metricdata.Gauge[int64]:

@@ -10,7 +10,7 @@ import (
 )
 
 // described is a Desc with its text and its name. The name is read from the text, because a Desc
-// has no accessors. The text has begun in the same way since client_golang 1.0.
+// has no accessors. The begin of the text has not changed since client_golang 1.0.
 type described struct {
 	desc *prometheus.Desc
 	text string

@@ -26,8 +26,8 @@ const (
 	// maxResultAge is how long the last result of a collector counts while the next one is missing.
 	maxResultAge = 10 * time.Second
 
-	// A collector may use 1/share of the time: a collector that takes a second is asked every 50 s,
-	// but at least every maxPause.
+	// A collector may run for 1/share of the time. If it takes a second, it is asked every 50 s, but
+	// never less often than every maxPause.
 	share    = 50
 	maxPause = maxResultAge / 2
 
@@ -91,8 +91,8 @@ func (f *families) add(g prometheus.Gatherer) {
 	}
 }
 
-// Want sets the families that rules read. An old limit stays, because it is a boundary of earlier
-// readings.
+// Want sets the families that rules read. Limits of removed rules stay, because they are boundaries of
+// earlier readings.
 func (f *families) Want(metrics map[string][]float64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,7 +114,7 @@ func (f *families) Known(name string) (registered, quiet, known bool) {
 	return registered, p.quiet, registered || len(f.gatherers) == 0 && !f.mixed
 }
 
-// isInstrument reports whether a family is the Monitor's own. The reader has these.
+// isInstrument reports whether a family is the Monitor's own. These come from its reader.
 func (f *families) isInstrument(name string) bool {
 	own := byName[name]
 	return own != nil && (own.isVerdict() || f.queues.Load())
@@ -167,7 +167,7 @@ func (f *families) collect(ctx context.Context) []metricdata.Metrics {
 	return f.appendMissing(out, want)
 }
 
-// lookUp searches the registries, if it is time, and takes over the result.
+// lookUp searches the registries if a search is due, and takes over the result.
 func (f *families) lookUp(want *wanted, over func(<-chan struct{}) bool) {
 	now := time.Now()
 	if want != f.looked {

@@ -137,8 +137,8 @@ func TestBlocked(t *testing.T) {
 	})
 }
 
-// TestBlockedAtStart: Start and Stop do not wait long for a blocked collector, and a later Monitor
-// does not either.
+// TestBlockedAtStart: Start and Stop do not wait long for a blocked collector, nor does the Start of a
+// later Monitor.
 func TestBlockedAtStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()

@@ -21,7 +21,7 @@ func (f handlerFunc) Enabled(context.Context, slog.Level) bool      { return tru
 func (f handlerFunc) WithAttrs([]slog.Attr) slog.Handler            { return f }
 func (f handlerFunc) WithGroup(string) slog.Handler                 { return f }
 
-// rudeRegisterer panics from its second collector on, which a judgement registers for queues.
+// rudeRegisterer panics from its second collector on. A judgement registers the second one, for queues.
 type rudeRegisterer struct {
 	prometheus.Registerer
 	calls *atomic.Int64
@@ -34,7 +34,7 @@ func (r rudeRegisterer) Register(c prometheus.Collector) error {
 	return r.Registerer.Register(c)
 }
 
-// TestRudeRegisterer: a registry that panics when the queues are registered costs the queues on
+// TestRudeRegisterer: if a registry panics when the queues are registered, only the queues are missing on
 // /metrics, and the log says so.
 func TestRudeRegisterer(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// The streams of an independent reader, as in healthcheck's hostile_test.go, by client_golang.
+// The streams of an independent tester, as in healthcheck's hostile_test.go, recorded with client_golang.
 
 // A child of a vec is deleted and comes back with the same count, between two collections: 100 + 100.
 func TestHostileDeletedChild(t *testing.T) {
@@ -51,8 +51,8 @@ func TestHostileIdleSummary(t *testing.T) {
 	})
 }
 
-// A native histogram gives its buckets up, scale and zero bucket, to stay within four. 30 of 100 are
-// over 0.1 s. Later the zero bucket has some of them: then nobody can tell, and nothing passes.
+// A native histogram merges its buckets to stay within four: its scale falls and its zero bucket grows. 30
+// of 100 are over 0.1 s. Later the zero bucket has some of these, so nobody can tell, and nothing passes.
 func TestHostileNativeZeroBucket(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()

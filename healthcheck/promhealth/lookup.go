@@ -27,7 +27,7 @@ func (f *families) start(want *wanted) *lookup {
 	}
 	go func() {
 		defer close(l.done)
-		_ = guarded(func() { // what is missing after a panic of a Gatherer counts as not registered
+		_ = guarded(func() { // if a Gatherer panics, the families not yet found count as not registered
 			for _, r := range f.registries {
 				l.search(r)
 			}
@@ -67,7 +67,7 @@ func (l *lookup) search(r *prometheus.Registry) {
 	}
 	try := func(group []described, c prometheus.Collector) {
 		if c == nil {
-			return // it has gone, or describes something else in every call
+			return // the collector was unregistered, or describes something else in every call
 		}
 		if s, ok := bind(c, group); ok {
 			s.registry, s.key = r, fmt.Sprintf("%p %s", r, s.key)

@@ -25,8 +25,8 @@ func native(h *dto.Histogram, limits []float64) []uint64 {
 	return counts
 }
 
-// start returns the lower boundary of a bucket. It rounds, because a power is not exact and a limit
-// at a boundary must equal it.
+// start returns the lower boundary of a bucket. It rounds, because a power is not exact, and a limit
+// that is a boundary must be equal to it.
 func start(base float64, index int) float64 {
 	v := math.Pow(base, float64(index-1))
 	if r := math.Round(v*1e12) / 1e12; math.Abs(r-v) < 1e-13*v {

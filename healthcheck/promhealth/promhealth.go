@@ -16,7 +16,7 @@
 //
 // # Names and units
 //
-// Rules use the names and labels on /metrics, also labels of a wrapped Registerer. If a
+// Rules use the names and labels on /metrics, including the labels of a wrapped Registerer. If a
 // name ends in _seconds, _milliseconds, _microseconds or _nanoseconds, also before _total or _sum,
 // that is its unit, and a bound on it is a time.Duration. Any other bound is a number.
 //
@@ -25,25 +25,26 @@
 //   - Counters: Increase, and Ratio of two.
 //   - Gauges and untyped metrics: Last, TimeSince, TimeUntil, and Ratio of two Last.
 //   - Histograms: Quantile, ShareAbove and Increase. A limit must be one of the histogram's own
-//     bucket boundaries, because nobody can add one here. Start says so, or AddRule, if the
-//     histogram has been registered and, in case of a vec, has a child. If it gets its first child
-//     later, the rule says so. The share beyond such a limit lies between two numbers: the rule
-//     fails if the lower is too high, passes if the upper is low enough, and warns otherwise.
-//   - Native histograms: the same, and a limit may be any number. It is moved up to the next
-//     boundary of the native buckets, by 9 % at most if NativeHistogramBucketFactor is 1.1. A
-//     histogram that has both kinds of buckets is read by its classic ones.
-//   - Summaries: each quantile is a gauge that has the label quantile, so write
-//     rule.Last("x_seconds").Where("quantile", "0.99"). It goes back to normal when MaxAge of the
-//     summary has passed, which is 10 minutes by default.
+//     bucket boundaries, because the Monitor can't add one. If it is not, Start and AddRule return an
+//     error, as long as the histogram is registered and, if it is a vec, has a child. If the first
+//     child comes later, the reason of the rule names the mistake. Then only two numbers are known,
+//     and the share beyond the limit lies between them. The rule fails if both are beyond the limit,
+//     passes if both are within, and otherwise warns.
+//   - Native histograms: the same, but a limit may be any number. It is moved up to the next
+//     boundary of the native buckets, by 9 % at most if NativeHistogramBucketFactor is 1.1. If a
+//     histogram has both kinds of buckets, the classic ones are read.
+//   - Summaries: each quantile is a gauge with the label quantile, so write
+//     rule.Last("x_seconds").Where("quantile", "0.99"). A high quantile stays high until MaxAge of the
+//     summary has passed, 10 minutes by default.
 //   - The names x_count and x_sum of a histogram or a summary x: counters.
-//   - What healthcheck.Monitor.Queue makes: queue_length, queue_capacity and
-//     queue_wait_duration_seconds, whose buckets get the limits of rules. They are registered
-//     with the first queue.
+//   - Queues of healthcheck.Monitor.Queue: queue_length, queue_capacity and
+//     queue_wait_duration_seconds. The limits of rules become buckets of the last one. These metrics
+//     are registered with the first queue.
 //
 // Requests to /metrics and to the probes are evidence too if they pass the middleware that measures
-// requests. Mount them outside of it, or exclude them by WhereNot.
+// requests. Mount /metrics and the probes outside of it, or exclude them by WhereNot.
 //
-// # What is not
+// # What is not evidence
 //
 // The metrics health_* are the verdict, and a rule on them is an error. A collector whose Describe
 // sends nothing (client_golang calls it unchecked) can't be found, so a rule on its metrics is
@@ -51,17 +52,17 @@
 //
 // # Late or missing
 //
-// A metric is known as soon as it is registered. So a vec without children passes, with no value,
-// and so does a summary without observations. A metric that is not registered is unknown at once.
-// It is searched again after 1 s, 2 s, 4 s and so on, up to every 30 s. Every search also compares
-// the known collectors with the registry, so that an unregistered or replaced metric is no longer
+// A metric is known as soon as it is registered. So a rule on a vec without children passes, with no
+// value, and so does one on a summary without observations. If a metric is not registered, its rule is
+// unknown at once. The registry is searched again after 1 s, 2 s, 4 s and so on, up to every 30 s. Every
+// search also finds out which known metrics were unregistered or replaced, so that these are no longer
 // judged. A new series of a counter counts from zero if it was created since the last collection.
-// If it does not say when, its first value is its beginning.
+// If its creation time is unknown, it counts from its first value.
 //
 // Only the collectors of the metrics in rules are asked, at most once a second, and each at most
 // 1/50 of the time. The whole registry is never gathered. If such a collector panics or returns an
-// error, only the rules on it are unknown. While a collector is slow its last result counts. When
-// that is 10 s old, the rules on it are unknown. No judgement, scrape or Stop waits for a
+// error, only the rules on it are unknown. While a collector is slow, its last result counts. When
+// the result is 10 s old, the rules on it are unknown. No judgement, scrape or Stop waits for a
 // collector. Describe must not block, as client_golang requires too. Only *prometheus.Registry and
 // prometheus.Gatherers can be asked for some of their metrics. Any other Gatherer is gathered
 // whole, within the same limits, and its metrics are known once they have a series.
@@ -72,12 +73,12 @@
 // without scope labels and without target_info. They stay after Stop, so that the last scrape shows
 // the end. The next Start in the same registry replaces them. The serviceId in responses is the
 // service.name of OTEL_RESOURCE_ATTRIBUTES or OTEL_SERVICE_NAME, or else the name of the
-// executable. A name that looks unexpanded, such as $(POD_NAME), does not apply.
+// executable. A name that looks like a variable that was not replaced, such as $(POD_NAME), is ignored.
 //
 // # Concurrency
 //
 // Start may be called from any goroutine. Metrics may be registered, unregistered, changed and
-// scraped meanwhile, and while the Monitor runs.
+// scraped at any time.
 package promhealth
 
 import (
@@ -111,12 +112,12 @@ type Registry interface {
 	prometheus.Gatherer
 }
 
-// Join makes a Registry of two halves. health_* is registered in the first one, and rules read the
-// second. So two Monitors can share a registry, each with its own label:
+// Join makes a Registry of two parts: health_* is registered in r, and rules read g. So two Monitors can
+// share a registry, each with its own label:
 //
 //	promhealth.Join(prometheus.WrapRegistererWith(prometheus.Labels{"service": "orders"}, reg), reg)
 //
-// The second half may also be prometheus.Gatherers.
+// g may also be prometheus.Gatherers.
 func Join(r prometheus.Registerer, g prometheus.Gatherer) Registry { return joined{r, g} }
 
 type joined struct {
@@ -144,7 +145,7 @@ func StartWith(ctx context.Context, m *healthcheck.Monitor, r Registry, p health
 		r = Join(prometheus.DefaultRegisterer, prometheus.DefaultGatherer)
 	}
 	if hasNil(r) {
-		return &cfgerrors.Error{Field: "Registry", Problem: "is a nil pointer, or has a nil half"}
+		return &cfgerrors.Error{Field: "Registry", Problem: "is a nil pointer, or a part of it is"}
 	}
 	in := &reader{ManualReader: sdkmetric.NewManualReader(), families: newFamilies(r)}
 	lines := guard.NewWriter(cmp.Or(p.Logger, slog.Default()))
@@ -159,7 +160,7 @@ func StartWith(ctx context.Context, m *healthcheck.Monitor, r Registry, p health
 		return err
 	}
 	in.exportQueues(func() {
-		err := guard.Call(ctx, func(context.Context) error { // a judgement has made its goroutine
+		err := guard.Call(ctx, func(context.Context) error { // a judgement has made the goroutine of this call
 			return register(r, newMonitorCollector(m, in.ManualReader, family.isQueue))
 		})
 		if err != nil {
@@ -170,7 +171,7 @@ func StartWith(ctx context.Context, m *healthcheck.Monitor, r Registry, p health
 	return nil
 }
 
-// hasNil reports whether a Registry or one of its halves is nil.
+// hasNil reports whether a Registry or one of its parts is nil.
 func hasNil(r Registry) bool {
 	if j, ok := r.(joined); ok {
 		return isNil(j.Registerer) || isNil(j.Gatherer)
@@ -202,7 +203,7 @@ func register(r prometheus.Registerer, o *monitorCollector) error {
 	case other.monitor == o.monitor:
 		return fmt.Errorf("Start: %w", cfgerrors.ErrStarted)
 	}
-	return errors.New("another Monitor is in this registry already; for two in a process, write for each promhealth.Join(prometheus.WrapRegistererWith(prometheus.Labels{…}, reg), reg)")
+	return errors.New("another Monitor is in this registry already; for two Monitors in a process, use promhealth.Join(prometheus.WrapRegistererWith(prometheus.Labels{…}, reg), reg) for each")
 }
 
 // service is the resource. Without it the SDK would use unknown_service, because a service without
@@ -214,7 +215,7 @@ func service(log *slog.Logger) *resource.Resource {
 		case buildinfo.IsName(said):
 			name = said
 		case said != "":
-			log.Warn("the name of the service looks like a variable that was not replaced, so it does not apply", "variable", variable)
+			log.Warn("the name of the service looks like a variable that was not replaced, so it is ignored", "variable", variable)
 		}
 	}
 	const attributes, own = "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME"

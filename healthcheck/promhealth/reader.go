@@ -24,8 +24,8 @@ type reader struct {
 	export atomic.Pointer[func()] // registers the queues; nil before Start has succeeded, and after the call
 }
 
-// view gives the instruments of queues their names on /metrics, because rules may read them. Those
-// of the verdict keep their names, because the Monitor knows them by these.
+// view gives the instruments of queues their names on /metrics, because rules may read them. The
+// instruments of the verdict keep their names, because the Monitor finds them by these.
 func (r *reader) view(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	f := byInstrument[i.Name]
 	if f == nil || f.isVerdict() {
@@ -35,8 +35,8 @@ func (r *reader) view(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 	return sdkmetric.Stream{Name: f.name, Description: i.Description, Unit: i.Unit}, true
 }
 
-// exportQueues exports the queues as soon as there is one. It does not do so earlier, because the
-// service may have metrics with such names.
+// exportQueues exports the queues as soon as there is one. Until then, the service may have metrics with
+// these names.
 func (r *reader) exportQueues(f func()) {
 	r.export.Store(&f)
 	if f := r.takeExport(); f != nil {

@@ -228,7 +228,7 @@ func TestSecondMonitor(t *testing.T) {
 		if err := Start(t.Context(), first, reg); err != nil {
 			t.Fatal(err)
 		}
-		refused(healthcheck.New(healthcheck.Config{}), reg, "another Monitor is in this registry already; for two in a process, write for each promhealth.Join(")
+		refused(healthcheck.New(healthcheck.Config{}), reg, "another Monitor is in this registry already; for two Monitors in a process, use promhealth.Join(")
 		refused(healthcheck.New(healthcheck.Config{}), labelled(reg, "b"), "the other needs one with the same labels")
 		if err := Start(t.Context(), first, reg); !errors.Is(err, cfgerrors.ErrStarted) {
 			t.Errorf("%v; want ErrStarted", err)
@@ -291,12 +291,12 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// TestNilRegistry: a nil pointer is a mistake of Start, and one among Gatherers has no metrics.
+// TestNilRegistry: a nil pointer is an error of Start. A nil Gatherer among several has no metrics.
 func TestNilRegistry(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var none *prometheus.Registry
 		for _, r := range []Registry{none, Join(none, prometheus.NewRegistry()), Join(prometheus.NewRegistry(), nil)} {
-			wantErrors(t, Start(t.Context(), healthcheck.New(healthcheck.Config{}), r), "Registry: is a nil pointer, or has a nil half")
+			wantErrors(t, Start(t.Context(), healthcheck.New(healthcheck.Config{}), r), "Registry: is a nil pointer, or a part of it is")
 		}
 		reg := prometheus.NewRegistry()
 		reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "gauge"}))
@@ -353,7 +353,7 @@ func TestQueues(t *testing.T) {
 	})
 }
 
-// TestQueueNames: without a queue the service may use its names, and also after the first one.
+// TestQueueNames: the service may use the names of queues, without a queue and after the first one.
 func TestQueueNames(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		reg := prometheus.NewPedanticRegistry()

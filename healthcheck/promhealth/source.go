@@ -49,8 +49,8 @@ type part struct {
 	limits []float64
 }
 
-// same reports whether both ask the same collector. Collectors that can't be compared may be the
-// same.
+// same reports whether both ask the same collector. Two collectors of one type that can't be compared count
+// as the same.
 func (s *spec) same(o *spec) bool {
 	if s.collector == nil || o.collector == nil {
 		return s.collector == nil && o.collector == nil
@@ -62,8 +62,8 @@ func (s *spec) comparable() bool {
 	return s.collector == nil || reflect.ValueOf(s.collector).Comparable()
 }
 
-// unique reports whether no other collector has the same descriptions. Collectors of client_golang
-// make their own; other collectors may share them.
+// unique reports whether no other collector has the same descriptions. Each collector of client_golang
+// makes its own; collectors of others may share them.
 func (s *spec) unique() bool {
 	t := reflect.TypeOf(s.collector)
 	if t.Kind() == reflect.Pointer {

@@ -56,7 +56,7 @@ func (h *history) add(v *verdict.Verdict) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := v.Time.Unix() / int64(step/time.Second)
-	if h.tracks == nil || now < h.last { // the wall clock was set back, so start again
+	if h.tracks == nil || now < h.last { // the first verdict, or the wall clock was set back: start again
 		h.tracks = map[string]*track{}
 	}
 	if now > h.last { // drop checks without a judgement for an hour

@@ -1,5 +1,5 @@
 // Package statuspage shows a Monitor's verdict to people: the failing checks and their reasons, the
-// limits, and the last hour of every check. The page loads nothing from elsewhere. Serve it only to
+// limits, and the last hour of every check. The page needs no external assets. Serve it only to
 // operators, because it shows the texts of errors.
 //
 //	page := statuspage.New(ctx, health, statuspage.Config{})
@@ -9,8 +9,9 @@
 // The page updates itself by server-sent events, every second, and at once after a change. Without
 // events it polls every two seconds. After five seconds without an answer it shows "Contact lost"
 // and marks all states as old. An open page holds one connection. Over HTTP/1.1 a browser opens six
-// connections to a host, so a seventh page waits. The events end when the Monitor has drained, so a
-// server's Shutdown does not wait for open pages.
+// connections to a host, so a seventh page of one browser waits. At most 32 pages get events; further
+// ones poll. The events end when the Monitor has drained, so a server's Shutdown does not wait for open
+// pages.
 //
 // The last hour is kept in memory, in 360 steps of ten seconds: the worst state of every step, and
 // the last value in that state. It always takes 1,800 bytes for a check. A removed check keeps its
@@ -43,12 +44,12 @@ type Config struct {
 	// types. The browser requests this path, so include the prefix of a proxy. No form if empty.
 	MaintenancePath string
 
-	// Before is the record of a process before this one, as blackbox.Box.Previous returns it. Nothing
-	// is shown if nil.
+	// Before is the record of an earlier process, made from blackbox.Box.Previous. Nothing is shown if
+	// nil.
 	Before *Before
 }
 
-// Before is a record that a process before this one has left.
+// Before is a record that an earlier process has left.
 type Before struct {
 	Probe   string // that failed
 	Time    time.Time
@@ -56,9 +57,9 @@ type Before struct {
 	URL     string // of the record. The browser requests it, so include the prefix of a proxy. No links if empty.
 }
 
-// New makes the page of a Monitor. It serves /status, /status/data and /status/events to any number
-// of goroutines. It also works behind a proxy that adds a prefix to the path. It records the
-// history until ctx ends or the Monitor has stopped. The events end with ctx too. New may be called
+// New makes the page of a Monitor. The handler serves /status, /status/data and /status/events, and is
+// safe for concurrent use. It also works behind a proxy that adds a prefix to the path. The page records
+// the history until ctx ends or the Monitor has stopped. The events end with ctx too. New may be called
 // before the Monitor starts.
 func New(ctx context.Context, m *healthcheck.Monitor, c Config) http.Handler {
 	return newPage(ctx, m, c)
@@ -217,7 +218,7 @@ var (
 
 	document = template.Must(template.New("status").Parse(text))
 
-	// The page loads nothing from elsewhere, and has no inline code but these two.
+	// The page needs no external assets, and has no other inline code than these two.
 	policy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; script-src 'sha256-%s'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 		digest(css), digest(js))
 )

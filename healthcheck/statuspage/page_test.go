@@ -68,7 +68,7 @@ func TestPage(t *testing.T) {
 				t.Errorf("the page lacks %.60q", want)
 			}
 		}
-		if rest := strings.ReplaceAll(body, "http://www.w3.org/2000/svg", ""); strings.Contains(rest, "://") { // a namespace, which loads nothing
+		if rest := strings.ReplaceAll(body, "http://www.w3.org/2000/svg", ""); strings.Contains(rest, "://") { // the name of a namespace loads nothing
 			t.Error("the page refers to another host")
 		}
 		for path, code := range map[string]int{"/status/": 200, "/status/data": 200, "/status/nosuch": 404} {
@@ -82,8 +82,7 @@ func TestPage(t *testing.T) {
 	})
 }
 
-// TestSentenceNamesAll: the sentence names each check to blame, and says nothing of checks that decide
-// nothing.
+// TestSentenceNamesAll: the sentence names each check to blame, and no check without an effect.
 func TestSentenceNamesAll(t *testing.T) {
 	v := &verdict.Verdict{Time: time.Now(), Phase: "running", Readiness: verdict.Result{State: verdict.Fail, Reason: "queue: 90 of at most 80 (and 2 more)"}}
 	for name, effect := range map[string]verdict.Effect{"queue": healthcheck.NotReady, "database": healthcheck.NotReady, "cache": healthcheck.WarnOnly, "shown": healthcheck.ShowOnly} {
@@ -102,7 +101,7 @@ func TestSentenceNamesAll(t *testing.T) {
 	}
 }
 
-// TestBefore: the page shows the record of the process before this one, with links to it.
+// TestBefore: the page shows the record of an earlier process, with links to it.
 func TestBefore(t *testing.T) {
 	of := func(b *Before) string {
 		return get(newPage(t.Context(), healthcheck.New(healthcheck.Config{}), Config{Before: b}), "GET", "/status").Body.String()
@@ -120,7 +119,7 @@ func TestBefore(t *testing.T) {
 	}
 	before.URL = ""
 	if got := of(&before); !strings.Contains(got, "main.work") || strings.Contains(got, "Read the record") {
-		t.Error("a link without a URL, or no record")
+		t.Error("the page has a link without a URL, or no record")
 	}
 	if strings.Contains(of(nil), "Before this start") {
 		t.Error("there is a section without a record")
@@ -153,7 +152,7 @@ func TestSentence(t *testing.T) {
 					return nil
 				}}}})
 				worker := m.Heartbeat("worker", 5*time.Second)
-				page := newPage(t.Context(), m, Config{TraceURL: "http://traces/{trace}"}) // and no spans
+				page := newPage(t.Context(), m, Config{TraceURL: "http://traces/{trace}"}) // the Monitor makes no spans
 				if s := page.snapshot(false); s.Sentence != "Nothing has been judged yet." || s.Title != "Not ready" || s.Stale {
 					t.Errorf("before Start: %q, %q, stale %v", s.Title, s.Sentence, s.Stale)
 				}
@@ -190,7 +189,7 @@ func TestSentence(t *testing.T) {
 	}
 }
 
-// TestStaysIn: an instance that its peers keep in warns, and its other core checks fail too.
+// TestStaysIn: an instance that stays ready by the votes of its peers warns. Its other core checks fail too.
 func TestStaysIn(t *testing.T) {
 	v := &verdict.Verdict{Phase: "running", Readiness: verdict.Result{State: verdict.Warn, Reason: "database: connection_refused; stays in, 8 of 9 peers fail too (and 2 more)"}, Results: []verdict.Result{
 		{Name: "database", State: verdict.Fail, OnFail: healthcheck.NotReady},
@@ -333,8 +332,8 @@ func (s *stream) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestServe: shutdown is orderly while a page is open, on its own listener and behind the Monitor's
-// handler.
+// TestServe: a server shuts down in order while a page is open, on its own listener and behind the
+// Monitor's handler.
 func TestServe(t *testing.T) {
 	m := healthcheck.New(healthcheck.Config{DrainDelay: -1, ShutdownTimeout: time.Minute})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -544,7 +543,7 @@ func TestHistory(t *testing.T) {
 	}
 	now = now.Add(30 * time.Second)
 	if got := strings.TrimLeft(seen(), " "); got != "fp     s   " {
-		t.Errorf("%q, want what has passed without a verdict as a gap", got)
+		t.Errorf("%q, want a gap for the time without a verdict", got)
 	}
 	now = now.Add(time.Hour)
 	if got := strings.TrimSpace(seen()); got != "" {

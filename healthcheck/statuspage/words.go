@@ -25,9 +25,8 @@ func old(v *verdict.Verdict, now time.Time) bool {
 	return !v.Time.IsZero() && now.Sub(v.Time) > staleAfter
 }
 
-// sentence gives the reason for the state of readiness. It does not claim that every check passes
-// if one fails without effect: because it is for information, or because an operator has overridden
-// it.
+// sentence gives the reason for the state of readiness. It does not say that every check passes if an
+// informational or overridden check fails.
 func sentence(v *verdict.Verdict, now time.Time) string {
 	switch {
 	case v.Time.IsZero():
@@ -55,10 +54,10 @@ func sentence(v *verdict.Verdict, now time.Time) string {
 
 var more = regexp.MustCompile(` \(and \d+ more\)$`)
 
-// all is the reason of readiness, with the names of the other checks to blame instead of their number.
+// all returns the reason of readiness. Instead of "(and 2 more)" it names the other checks to blame.
 func all(v *verdict.Verdict) string {
 	if v.Phase != "running" {
-		return v.Readiness.Reason // then no check decides
+		return v.Readiness.Reason // no check decides
 	}
 	text := more.ReplaceAllString(v.Readiness.Reason, "")
 	var failing, warning []string
