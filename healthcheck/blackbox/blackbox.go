@@ -1,14 +1,14 @@
-// Package blackbox keeps what a restart destroys. If liveness or readiness of a running service
-// begins to fail, it writes a record: the reason, the verdict with the texts of errors, where each
-// goroutine is, and the last ten minutes of each check. For liveness it also writes the reason and
-// the stuck functions to the container's termination message, where kubectl describe pod shows them.
-// The next process says in its log that there is a record.
+// Package blackbox keeps the evidence that a restart destroys. If liveness or readiness of a running
+// service begins to fail, it writes a record: the reason, the verdict with the texts of errors, the place
+// of each goroutine, and the last ten minutes of each check. If liveness fails, it also writes the reason
+// and the stuck functions to the container's termination message. kubectl describe pod shows this. The
+// next process logs that there is a record.
 //
-// A record names the function in which a worker is stuck if it is a [Worker].
+// If a worker is a [Worker], a record names the function in which it is stuck.
 //
 // Records may hold secrets: they have the texts of errors, and labels of goroutines. Only the user of
-// the process can read the files. The termination message has classes and names of functions only,
-// because everybody who may get pods can read it.
+// the process can read the files. The termination message has only classes and names of functions,
+// because anybody with permission to get pods can read it.
 package blackbox
 
 import (
@@ -33,20 +33,20 @@ import (
 
 // Options are the options of a Box.
 type Options struct {
-	// Dir has the records. It is made if it is missing. Give each instance its own. In Kubernetes
-	// mount a volume there that outlives the container, such as an emptyDir. Required.
+	// Dir is the directory of the records. It is created if it is missing. Give each instance its own. In
+	// Kubernetes mount a volume there that outlives the container, such as an emptyDir. Required.
 	Dir string
-	// Keep is how many records stay: 10 if zero. A record has at most 1 MiB. The oldest go first, but
-	// those on readiness before those on liveness, and the first of this process last.
+	// Keep is how many records are kept: 10 if zero. A record has at most 1 MiB. Older records are removed
+	// first, but those on readiness before those on liveness, and the first record of this process last.
 	Keep int
 	// TerminationLog is the file of the container's termination message. If empty, it is
 	// /dev/termination-log if that exists, and no file otherwise.
 	TerminationLog string
-	// Logger gets what can't be written, and that a process before this one has left a record. If
-	// nil, it is slog.Default().
+	// Logger gets a line for each record, for a record that can't be written, and for a record of an
+	// earlier process. If nil, it is slog.Default().
 	Logger *slog.Logger
-	// Reader is the cumulative reader of the rules. With it a record has exemplars: for each series of
-	// a histogram the largest measurement that has a trace. No exemplars if nil.
+	// Reader is the cumulative reader of the rules. With it a record has exemplars: of each series of a
+	// histogram the largest measurement with a trace. No exemplars if nil.
 	Reader sdkmetric.Reader
 	// MeterProvider exports health.blackbox.records. If nil, it is the global one.
 	MeterProvider metric.MeterProvider
@@ -66,20 +66,20 @@ type Box struct {
 	previous *Record
 	end      context.CancelFunc
 	ended    chan struct{}
-	writing  chan incident // one is written, and one waits
+	writing  chan incident // one incident waits while another one is written
 	dir      directory
 	message  message
 	now      sync.Mutex // one record for ServeHTTP at a time
 	traced   exemplars
-	stuck    incident // the last on liveness, without what is large; the writer's own
+	stuck    incident // the last one on liveness, without its large parts; only the writer uses it
 
 	history             history
-	liveness, readiness probe // the watcher's own
+	liveness, readiness probe // only the watcher uses them
 }
 
-// New returns a Box that watches m until ctx ends or m stops. If the directory can't be written,
-// that is logged, and the termination message works without it. Errors are those of package
-// cfgerrors and name a field of Options.
+// New returns a Box that watches m until ctx ends or m stops. New may be called before m starts. If the
+// directory can't be written, New logs it and returns no error: the termination message works without it.
+// An error is a mistake in o or a nil m, as a [cfgerrors.Error].
 func New(ctx context.Context, m *healthcheck.Monitor, o Options) (*Box, error) {
 	switch {
 	case m == nil:
@@ -134,7 +134,7 @@ func (b *Box) Close() {
 	}
 }
 
-// Previous returns the newest record that another process had left when this one began. ok is false if
+// Previous returns the newest record that an earlier process had left when New was called. ok is false if
 // there was none.
 func (b *Box) Previous() (r Record, ok bool) {
 	if b.previous == nil {
@@ -168,14 +168,14 @@ func (b *Box) run(ctx context.Context) {
 	b.report.end()
 }
 
-// see takes a verdict. It must be fast, because Watch leaves out what comes meanwhile.
+// see takes a verdict. It must be fast, because Watch leaves out the verdicts that come meanwhile.
 func (b *Box) see(v *verdict.Verdict, now time.Time) {
 	b.history.add(v)
 	began, passes := b.liveness.see(v.Liveness.State, now)
 	if passes {
 		b.message.pass()
 	}
-	if began { // before the census: the process may have no time for it
+	if began { // at once, because the process may end before the census
 		i := b.incident(v.Liveness, v)
 		b.report.problem("TerminationLog", b.message.fail(i.summary()))
 	}
@@ -190,10 +190,11 @@ func (b *Box) see(v *verdict.Verdict, now time.Time) {
 	}
 }
 
-// errWaits is a disk that does not answer.
+// errWaits is the error of a disk that does not answer.
 var errWaits = errors.New("two records wait for the disk")
 
-// ask asks for a record of a probe if it is due. If one is written and one waits, it stays due.
+// ask asks for a record of a probe if it is due. If one record is written and another one waits, this one
+// stays due.
 func (b *Box) ask(p *probe, r verdict.Result, v *verdict.Verdict, now time.Time) {
 	switch {
 	case !p.isDue(now):
@@ -218,12 +219,12 @@ func (b *Box) write(i incident) {
 		b.stuck = incident{failure: i.failure, places: i.places}
 		b.report.problem("TerminationLog", b.message.refine(i.failure, i.summary()))
 	}
-	i.exemplars, i.untraced = b.traced.take() // last, because callbacks may hang
+	i.exemplars, i.untraced = b.traced.take() // after the rest, because callbacks may hang
 	name, err := b.dir.write(i.probe.Name, time.Now(), i.text(), i.shortText())
 	b.report.written(i.probe.Name, name, err)
 }
 
-// finish says at the end where workers still are, and writes the record of a failure that has none.
+// finish writes at the end where workers still are, and the record of a failure that has none yet.
 func (b *Box) finish(v *verdict.Verdict) {
 	if v.Liveness.State == verdict.Fail {
 		i := b.incident(v.Liveness, v)

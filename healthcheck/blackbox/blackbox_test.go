@@ -15,7 +15,7 @@ import (
 )
 
 // TestStuckWorker: the record and the termination message name the worker and its function, from the
-// failure to the end, and the next process tells of it once.
+// failure to the end of the process. The next process logs the record once.
 func TestStuckWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -49,7 +49,7 @@ func TestStuckWorker(t *testing.T) {
 			r := start(t, dir)
 			synctest.Wait() // the log has a goroutine
 			if n := strings.Count(r.log.String(), "health.blackbox.found"); n != want {
-				t.Errorf("told %d times, want %d: %s", n, want, r.log.String())
+				t.Errorf("logged %d times, want %d: %s", n, want, r.log.String())
 			}
 			if rec, ok := r.box.Previous(); !ok || rec.Probe != "liveness" {
 				t.Errorf("previous: %v", rec)
@@ -59,9 +59,9 @@ func TestStuckWorker(t *testing.T) {
 	})
 }
 
-// TestLeftAtTheEnd: a worker that leaves its place when the process is told to end does not take the
-// function out of the termination message. The message does not ask for the function of another one that
-// has failed since and left, too.
+// TestLeftAtTheEnd: if a worker leaves its function when the process is told to end, the function stays in
+// the termination message. If another worker has failed since and left too, the message does not say that
+// its function is unknown.
 func TestLeftAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())
@@ -97,7 +97,7 @@ func TestRecovered(t *testing.T) {
 	})
 }
 
-// TestSecret: an error's text is in the record, and in nothing else.
+// TestSecret: an error's text is in the record and nowhere else.
 func TestSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())
@@ -120,7 +120,7 @@ func TestSecret(t *testing.T) {
 	})
 }
 
-// TestNoDirectory: a directory that can't be written is told once, and the message works.
+// TestNoDirectory: if the directory can't be written, that is logged once, and the message works.
 func TestNoDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()

@@ -20,8 +20,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck"
 )
 
-// BenchmarkCost measures in one run without a Box, with a Box, and while one record after the other is
-// made: a probe, a judgement until a watcher has it, a Record and the resident memory. Then it measures
+// BenchmarkCost measures a probe, the time from a judgement until a watcher has it, a Record and the
+// resident memory: without a Box, with a Box, and while one record after the other is made. Then it measures
 // the time of a record and the memory that it adds.
 // go test -run - -bench Cost -benchtime 1x
 func BenchmarkCost(b *testing.B) {

@@ -29,7 +29,7 @@ type Record struct {
 	Probe   string // that failed
 	Time    time.Time
 	Size    int64
-	Summary string // its first lines: the reason, and where stuck workers are; no texts of errors
+	Summary string // its first lines: the reason, and the functions of stuck workers; no texts of errors
 }
 
 var (
@@ -39,10 +39,10 @@ var (
 
 const (
 	tempPrefix = ".unfinished-"
-	toldFile   = ".told" // names the record that was told last
+	toldFile   = ".told" // names the record that was logged last
 )
 
-// prepare makes the directory, and removes what a killed process has left half written.
+// prepare makes the directory, and removes incomplete files of a killed process.
 func (d *directory) prepare() error {
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
 		return err
@@ -52,14 +52,14 @@ func (d *directory) prepare() error {
 		info, err := e.Info()
 		// Another process may write there now: during an update two pods can share a volume.
 		if err == nil && strings.HasPrefix(e.Name(), tempPrefix) && time.Since(info.ModTime()) > time.Minute {
-			_ = os.Remove(filepath.Join(d.path, e.Name())) // it is tried again at the next start
+			_ = os.Remove(filepath.Join(d.path, e.Name())) // the next start tries again
 		}
 	}
 	return err
 }
 
-// Records lists the records in the directory of a Box, the newest first. The process that has written them
-// may be gone.
+// Records lists the records in the directory of a Box, the newest first. It needs no running Box. If the
+// directory does not exist, there are none.
 func Records(dir string) ([]Record, error) { return (&directory{path: dir}).records() }
 
 // records lists all, the newest first.
@@ -97,9 +97,9 @@ func (d *directory) summaryOf(name string) string {
 	return strings.ToValidUTF8(strings.TrimSuffix(string(head), "\n"), "")
 }
 
-// write writes a record whole or not at all: a file of another name is renamed when it is on the
-// disk. If there is no room, older records make some, but for the one that is worth most. Then the
-// record itself is shortened.
+// write writes a record whole or not at all: it writes and syncs a file of another name and renames it. If
+// the disk is full, it removes older records, except the most valuable one. If that is not enough, it
+// writes a short record.
 func (d *directory) write(probe string, at time.Time, text, short []byte) (name string, err error) {
 	name = fmt.Sprintf("%s-%s-%s.txt", at.UTC().Format(timeOfName), probe, d.owner)
 	if err := os.MkdirAll(d.path, 0o700); err != nil { // somebody may have removed it
@@ -138,13 +138,13 @@ func (d *directory) writeFile(name string, text []byte) (err error) {
 		err = os.Rename(temp, filepath.Join(d.path, name))
 	}
 	if err != nil {
-		_ = os.Remove(temp) // prepare removes it otherwise
+		_ = os.Remove(temp) // if this fails, prepare removes it
 	}
 	return err
 }
 
-// shrink removes records until n are left, and reports whether it has removed one. The oldest go
-// first, but those on readiness before those on liveness, and the first of this process last.
+// shrink removes records until n are left, and reports whether it has removed one. Older records are
+// removed first, but those on readiness before those on liveness, and the first of this process last.
 func (d *directory) shrink(n int) (removed bool) {
 	all, _ := d.records()
 	worth := func(r Record) int {
@@ -175,7 +175,7 @@ func (d *directory) read(name string) ([]byte, error) {
 	return os.ReadFile(filepath.Join(d.path, name))
 }
 
-// untold returns the newest record of another process, and whether nobody was told of it.
+// untold returns the newest record of another process, and whether no process has logged it yet.
 func (d *directory) untold() (Record, bool) {
 	all, _ := d.records()
 	told, _ := os.ReadFile(filepath.Join(d.path, toldFile))
@@ -187,7 +187,7 @@ func (d *directory) untold() (Record, bool) {
 	return Record{}, false
 }
 
-// tell notes that somebody was told of a record.
+// tell notes that a record was logged.
 func (d *directory) tell(r Record) {
-	_ = os.WriteFile(filepath.Join(d.path, toldFile), []byte(r.Name), 0o600) // if it fails, it is told again
+	_ = os.WriteFile(filepath.Join(d.path, toldFile), []byte(r.Name), 0o600) // if this fails, the next process logs the record again
 }

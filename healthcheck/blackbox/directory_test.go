@@ -51,7 +51,7 @@ func writeForEver(dir string) {
 	}
 }
 
-// TestKilled: of processes that are killed while they write, each record is whole and of one process.
+// TestKilled: if processes are killed while they write, each record is complete and of one process.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	for range 25 {
@@ -102,9 +102,9 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestFullDisk: at each byte at which the disk is full, a record is whole, or short, or there is none and
-// an error says so. The record on liveness before it stays. It is a process of its own, because the
-// limit is one of a process.
+// TestFullDisk: wherever the disk is full, a record is complete, or short, or there is none and an error
+// says why. An earlier record on liveness stays. The test needs its own process, because the limit on the
+// size of files applies to a process.
 func TestFullDisk(t *testing.T) {
 	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), "BLACKBOX_FULL="+t.TempDir())
@@ -156,7 +156,7 @@ func writeToFullDisks(dir string) {
 	fmt.Println("done")
 }
 
-// TestGone: a directory that somebody has removed is made again.
+// TestGone: if the directory is removed, the next record makes it again.
 func TestGone(t *testing.T) {
 	d := &directory{path: filepath.Join(t.TempDir(), "a", "b"), keep: 3, owner: "me"}
 	if all, err := d.records(); err != nil || len(all) != 0 {
@@ -170,7 +170,7 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// TestKeep: the oldest go first, those on liveness last, and the first of this process stays.
+// TestKeep: older records are removed first, those on liveness last, and the first of this process stays.
 func TestKeep(t *testing.T) {
 	d := &directory{path: t.TempDir(), keep: 3, owner: "me"}
 	at := time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)

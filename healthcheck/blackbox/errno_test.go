@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestErrnoClass: what a disk answers is a class of health.blackbox.records, and what else fails is none.
+// TestErrnoClass: errors of a disk have a class for health.blackbox.records. Other errors have none.
 func TestErrnoClass(t *testing.T) {
 	for err, want := range map[error]string{
 		syscall.ENOSPC: "disk_full", syscall.EDQUOT: "disk_full", syscall.EFBIG: "disk_full", syscall.EROFS: "read_only",

@@ -11,7 +11,7 @@ func noRoom(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
-// errnoClass is the error.type of what a disk answers; empty for others.
+// errnoClass returns the error.type of an error of a disk; empty for other errors.
 func errnoClass(err error) string {
 	switch {
 	case noRoom(err):

@@ -34,7 +34,7 @@ type exemplar struct {
 // exemplars collects from the reader of the rules.
 type exemplars struct {
 	source collect.Source // nil without a reader
-	busy   chan struct{}  // at most one collection is left behind
+	busy   chan struct{}  // at most one hung collection
 }
 
 // take returns the exemplars of the last ten minutes, and why they may be missing.
@@ -45,7 +45,7 @@ func (e *exemplars) take() (list []exemplar, problem string) {
 	select {
 	case e.busy <- struct{}{}:
 	default:
-		return nil, "the collection before this one still lasts"
+		return nil, "an earlier collection of the metrics has not returned"
 	}
 	ctx, end := context.WithTimeout(context.Background(), collectTime)
 	defer end()
@@ -65,7 +65,7 @@ func (e *exemplars) take() (list []exemplar, problem string) {
 		}
 		select {
 		case list = <-got:
-		default: // it has panicked
+		default: // the collection has panicked
 		}
 		return list, problem
 	}

@@ -17,8 +17,8 @@ func traced(ctx context.Context, id byte) context.Context {
 	return trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{id}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled}))
 }
 
-// TestExemplars: a record has the trace of the slowest request of each series, errors first. It has none
-// without a trace, and none of long ago.
+// TestExemplars: a record has the trace of the slowest request of each series, errors first. It leaves out
+// requests without a trace, and old ones.
 func TestExemplars(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())
@@ -55,8 +55,8 @@ func TestExemplars(t *testing.T) {
 	})
 }
 
-// TestHungCollection: a callback that hangs costs a record its exemplars, and a second. It is not asked
-// again while it hangs.
+// TestHungCollection: if a callback hangs, a record has no exemplars and takes a second longer. The callback
+// is not called again while it hangs.
 func TestHungCollection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())
@@ -77,7 +77,7 @@ func TestHungCollection(t *testing.T) {
 		r.fail(errSecret)
 		r.wait(30 * time.Second)
 		texts := r.records(2)
-		for n, want := range []string{"the collection before this one still lasts", "collecting the metrics took more than 1s"} {
+		for n, want := range []string{"an earlier collection of the metrics has not returned", "collecting the metrics took more than 1s"} {
 			if !strings.Contains(texts[n], want) {
 				t.Errorf("record %d has no %q", n, want)
 			}

@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// TestForeign: a log handler that blocks for ever, a MeterProvider that panics and an error that never
-// answers keep up nothing.
+// TestForeign: a log handler that blocks for ever, a MeterProvider that panics and an error whose methods
+// never return delay nothing.
 func TestForeign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		forever := make(chan struct{})

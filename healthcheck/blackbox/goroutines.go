@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// censusLimit is the number of goroutines above which none is looked at. BenchmarkCost measures it.
+	// censusLimit is the number of goroutines above which there is no census. BenchmarkCost measures it.
 	censusLimit = 100_000
 
-	// distinctLimit is how many groups are kept, and workerLimit with the ones of workers.
+	// distinctLimit is how many groups are kept, and workerLimit is how many including those of workers.
 	distinctLimit = 2_000
 	workerLimit   = 10_000
 )
@@ -27,7 +27,7 @@ type group struct {
 	frames []runtime.Frame // the innermost comes first
 }
 
-// ofWorker reports whether a worker has started the goroutines, or is one.
+// ofWorker reports whether the goroutines are of a worker, or were started by its work.
 func (g *group) ofWorker() bool { return g.labels[workerLabel] != "" }
 
 // A census has the goroutines in groups, the largest first.
@@ -35,11 +35,11 @@ type census struct {
 	total  int // goroutines
 	groups []group
 	rest   int  // groups that are not kept
-	taken  bool // there are not too many goroutines
+	taken  bool // false if there are too many goroutines
 }
 
-// takeCensus looks at all goroutines. The world stops for some milliseconds at most: a goroutine
-// profile reads one stack after the other.
+// takeCensus looks at all goroutines. It stops the process for some milliseconds at most, because a
+// goroutine profile reads one stack after the other.
 func takeCensus() census {
 	total := runtime.NumGoroutine()
 	if total > censusLimit {
@@ -53,8 +53,8 @@ func takeCensus() census {
 	return c
 }
 
-// parseCensus reads the text form of a goroutine profile. It takes the program counters and not
-// the names, because the text leaves out the runtime's frames, which say what a goroutine waits for.
+// parseCensus reads the text form of a goroutine profile. It takes the program counters and not the names.
+// The text leaves out the frames of the runtime, and these show what a goroutine waits for.
 func parseCensus(r io.Reader) (c census) {
 	var next group
 	var stack string // of next
@@ -117,7 +117,7 @@ func framesOf(stack string) (list []runtime.Frame) {
 	}
 }
 
-// parseLabels reads {"key":"value", "other":"value"}, in which Go's quoting is used.
+// parseLabels reads {"key":"value", "other":"value"}, with Go's quoting.
 func parseLabels(text string) map[string]string {
 	labels := map[string]string{}
 	rest := strings.TrimPrefix(text, "{")

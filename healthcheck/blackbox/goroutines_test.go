@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestCensusText: a label of megabytes costs itself alone, and workers are kept behind any number of
+// TestCensusText: only a label of megabytes itself is lost, and workers are kept after any number of
 // different stacks.
 func TestCensusText(t *testing.T) {
 	var text strings.Builder

@@ -9,8 +9,8 @@ import (
 )
 
 // ServeHTTP lists the records as text. If the path ends with the name of a record, it answers with that
-// record, and if it ends with /now, with a record of this moment, which it does not keep. Put it on a
-// listener for operators, because a record may hold secrets.
+// record. If the path ends with /now, it makes a record of this moment and does not keep it; a second
+// request meanwhile gets 503. Serve it only to operators, because a record may hold secrets.
 func (b *Box) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

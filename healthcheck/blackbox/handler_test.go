@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestSlowClient: a client that reads nothing does not keep up a record.
+// TestSlowClient: a client that reads nothing does not block the next record.
 func TestSlowClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())
@@ -41,7 +41,7 @@ type slowWriter struct {
 
 func (w slowWriter) Write(p []byte) (int, error) { <-w.read; return len(p), nil }
 
-// TestHandler: it lists and shows records, and nothing else in the directory.
+// TestHandler: ServeHTTP lists and shows records, and no other file in the directory.
 func TestHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())

@@ -15,7 +15,7 @@ import (
 
 const (
 	remembered = 600 // seconds
-	sparse     = 10  // of a check that passes, the value of every tenth second is written
+	sparse     = 10  // seconds between two written values of a check that passes
 	namesLimit = 256 // checks, rules, heartbeats and probes; 3 kB each
 )
 
@@ -114,7 +114,7 @@ func (h history) copy() *seconds {
 	return c
 }
 
-// write writes a line for each change of a state, and values. What did not pass comes first.
+// write writes a line for each change of a state, and values. Checks that did not pass come first.
 func (s *seconds) write(w io.Writer) {
 	all := slices.SortedFunc(maps.Keys(s.members), func(a, b member) int {
 		if x, y := s.members[a].worst(), s.members[b].worst(); x != y {

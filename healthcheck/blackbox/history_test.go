@@ -17,7 +17,7 @@ func verdictAt(at time.Time, s verdict.State, value float64) *verdict.Verdict {
 	}
 }
 
-// TestHistory: changes of a state have their time. What failed comes first, and has a value for every
+// TestHistory: changes of a state have their time. Checks that failed come first, with a value for every
 // second. A check may have the name of a probe.
 func TestHistory(t *testing.T) {
 	h, at := newHistory(), time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
@@ -59,8 +59,8 @@ liveness (probe)
 	}
 }
 
-// TestHistoryClock: a clock that is set back starts the history again, and one that jumps ahead leaves
-// nothing of before. A check that is removed is forgotten after ten minutes.
+// TestHistoryClock: the history starts again if the clock is set back, and has nothing from before if it
+// jumps ahead. A removed check is forgotten after ten minutes.
 func TestHistoryClock(t *testing.T) {
 	h, at := newHistory(), time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
 	text := func() string {

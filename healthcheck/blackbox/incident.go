@@ -12,10 +12,10 @@ import (
 
 const placeLimit = 3 // places of a worker in the summary
 
-// An incident is what a record tells.
+// An incident has the data of a record.
 type incident struct {
 	probe    verdict.Result
-	failure  int // number of the message's
+	failure  int // number of the failure in message
 	verdict  *verdict.Verdict
 	history  *seconds
 	begun    time.Time // of the Box
@@ -27,7 +27,7 @@ type incident struct {
 	untraced  string // why exemplars may be missing
 }
 
-// look takes the census. It is the slow part.
+// look takes the census. This is the slow part of a record.
 func (i *incident) look() {
 	i.census = takeCensus()
 	i.places = map[string][]place{}
@@ -39,8 +39,9 @@ func (i *incident) look() {
 	i.suspects = suspectsOf(i.census.groups, i.failing(), i.places)
 }
 
-// summary is the verdict in a line, a line for each place of a stuck worker, and the facts beside them. It
-// has bounded classes, names of functions and of workers only.
+// summary has a line for the probe, a line for each place of a stuck worker, and the lines of suspectsOf. It
+// contains only classes and names of checks, workers and functions, because it goes to the termination
+// message.
 func (i *incident) summary() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s since %s", i.probe.Name, i.probe.State, i.probe.Since.UTC().Format("15:04:05Z"))
@@ -66,24 +67,24 @@ func (i *incident) summary() string {
 	return b.String()
 }
 
-// failing reports whether a check fails. In shadow it decides nothing.
+// failing reports whether a check fails and is not in shadow.
 func failing(r *verdict.Result) bool {
 	return (r.State == verdict.Fail || r.State == verdict.Stale) && !r.Shadow
 }
 
-// lastSummary is the summary at the end of the process. The places of the record before it count,
-// because work may leave its place when it is told to end.
+// lastSummary is the summary at the end of the process. It includes the places of the last record, because
+// work may leave its place when the process tells it to end.
 func (i *incident) lastSummary(record *incident) string {
 	still := "still so"
 	if i.failure == record.failure && len(record.places) > 0 {
-		for _, r := range i.failing() { // a worker without a place has left it
+		for _, r := range i.failing() { // a worker that has no place any more was somewhere before
 			if i.places[r.Name] == nil {
 				i.places[r.Name] = []place{}
 			}
 		}
 		for name, places := range record.places {
 			for _, p := range places {
-				if !slices.ContainsFunc(i.places[name], func(now place) bool { return now.function == p.function }) { // what computes calls others
+				if !slices.ContainsFunc(i.places[name], func(now place) bool { return now.function == p.function }) { // callee and wait may differ, because a running function calls others
 					still = "no longer so"
 				}
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// writeVerdict writes the probes, then what fails, then the rest.
+// writeVerdict writes the probes, then the failing checks, then the rest.
 func (i *incident) writeVerdict(w *bounded) {
 	v := i.verdict
 	fmt.Fprintf(w, "phase %s\n", v.Phase)

@@ -6,23 +6,23 @@ import (
 	"sync"
 )
 
-// messageLimit is below what the kubelet takes of a container's termination message: 4,096 bytes, or
-// 12,288 of all containers of a pod together.
+// messageLimit is below the kubelet's limits of a termination message: 4,096 bytes for a container, and
+// 12,288 bytes for all containers of a pod together.
 const messageLimit = 2048
 
-// message is the container's termination message. The kubelet reads it when the container has ended,
-// so it holds the text of the failure of liveness that lasts, and is empty otherwise. The file is a
-// mount, so nothing can be renamed to it.
+// message is the container's termination message. The kubelet reads it when the container has ended. So
+// it has a text only while liveness fails. The file is a mount, so another file can't be renamed to it.
 type message struct {
 	path string // empty: none
 
 	mu       sync.Mutex
-	text     string // that was written
+	text     string // as written last
 	failures int
-	lasts    bool // a failure
+	lasts    bool // liveness still fails
 }
 
-// empty removes the text of a process before this one, if the file is not the kubelet's.
+// empty removes the text of an earlier process. The kubelet gives each container a new file, but another
+// TerminationLog may have one.
 func (m *message) empty() error {
 	if m.path == "" {
 		return nil
@@ -48,7 +48,7 @@ func (m *message) failure() int {
 	return m.failures
 }
 
-// refine says more of a failure, unless it has ended meanwhile.
+// refine writes a longer text of a failure, unless it has ended meanwhile.
 func (m *message) refine(failure int, text string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -58,7 +58,7 @@ func (m *message) refine(failure int, text string) error {
 	return m.write(text)
 }
 
-// pass ends the failure. An error was told when it began.
+// pass ends the failure. It returns no error: if the file can't be written, fail has returned that.
 func (m *message) pass() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// TestMessage: the file has the text of the failure that lasts, in 2 KiB, and nothing of a process
-// before this one. What is found out too late does not come back.
+// TestMessage: the file has the text of the present failure, in 2 KiB, and nothing of an earlier process. A
+// longer text that comes after the failure is not written.
 func TestMessage(t *testing.T) {
 	m := message{path: filepath.Join(t.TempDir(), "message")}
 	if err := m.empty(); err == nil {

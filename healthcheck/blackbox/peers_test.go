@@ -22,7 +22,7 @@ import (
 )
 
 // TestStaysIn: an instance whose peers fail too is ready with a warning, and has a record. The record says
-// that it stays in.
+// that the instance stays ready.
 func TestStaysIn(t *testing.T) {
 	peer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"peers":1,"instance":"other","service":"orders","lifecycle":"running","state":"fail","admitted":true,"checks":{"database":{"worked":0}}}`)
@@ -71,8 +71,8 @@ func TestStaysIn(t *testing.T) {
 	}
 }
 
-// TestLeavesLater: an instance that peers keep in has a record. It has another one when they do not any
-// more, and none when it comes back by their votes.
+// TestLeavesLater: an instance that its peers keep ready has a record. It has another one when they don't
+// keep it ready any more, and none when their votes make it ready again.
 func TestLeavesLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())

@@ -17,7 +17,7 @@ type place struct {
 	function string // of the service, with its package
 	callee   string // what it has called; empty if it is in its own code
 	caller   string // a function of the service that has called it; empty if none has
-	wait     string // what it waits for; empty if it runs
+	wait     string // what the goroutine waits for; empty if it runs
 	count    int
 }
 
@@ -40,9 +40,9 @@ func (p place) String() string {
 	return text
 }
 
-// placesOf returns where the goroutines of a worker are, most of them first. Only those count that
-// do its work: they have its label, and Worker.Do on their stack. Goroutines that the work has
-// started have the label alone: net/http's connections have that of the worker that dialled.
+// placesOf returns where the goroutines of a worker are, the most common place first. It counts only
+// goroutines that do the work: they have the worker's label and Worker.Do on their stack. Goroutines that
+// the work has started, such as net/http's connections, have only the label.
 func placesOf(groups []group, worker string) (places []place) {
 	for _, g := range groups {
 		if g.labels[workerLabel] != worker {
@@ -70,8 +70,8 @@ func placesOf(groups []group, worker string) (places []place) {
 }
 
 // placeOf finds the innermost function of the main module on a stack, or else the function that was
-// given to Do, if it is not Go's own. Without either there is no place: a wrong name would cost
-// more than none.
+// given to Do, if it is not Go's own. Without either it returns no place, because a wrong name is worse
+// than none.
 func placeOf(frames []runtime.Frame) (p place, ok bool) {
 	own := slices.IndexFunc(frames, isOwn)
 	if own < 0 {
@@ -100,8 +100,9 @@ var build = sync.OnceValue(func() *debug.BuildInfo {
 	return &debug.BuildInfo{}
 })
 
-// isOwn tells the service's code from that of its dependencies and of Go. A function of a library
-// that the compiler has put into one of the service's has that one's name, but not its file.
+// isOwn reports whether a frame is the service's own code, and not of a dependency or of Go. It looks at
+// the file too: a library's function that the compiler has inlined into the service's code can have a name
+// in the service's package.
 func isOwn(f runtime.Frame) bool {
 	pkg, module := packageOf(f.Function), build().Main.Path
 	if pkg != "main" && (module == "" || pkg != module && !strings.HasPrefix(pkg, module+"/")) {
@@ -118,7 +119,7 @@ func isOwn(f runtime.Frame) bool {
 	}
 }
 
-// goRoot is where the files of Go's own packages are; empty after -trimpath.
+// goRoot is the directory of Go's own packages; empty after -trimpath.
 var goRoot = sync.OnceValue(func() string {
 	f := runtime.FuncForPC(reflect.ValueOf(path.Base).Pointer())
 	file, _ := f.FileLine(f.Entry())
@@ -142,8 +143,8 @@ func packageOf(function string) string {
 // short leaves out the directory of the package.
 func short(function string) string { return path.Base(function) }
 
-// waits tell by a function on the stack what a goroutine waits for. The first one that is found
-// counts, so what says more comes first.
+// waits says by a function on the stack what a goroutine waits for. The first match counts, so the more
+// precise ones come first.
 var waits = []struct{ function, what string }{
 	{"database/sql.(*DB).conn", "a free connection of database/sql"},
 	{"net/http.(*Transport).getConn", "a connection of net/http"},
@@ -165,8 +166,8 @@ var waits = []struct{ function, what string }{
 	{"runtime.gopark", "the runtime"},
 }
 
-// waitOf looks at the frames that park a goroutine, and at the one that has called them. A function
-// further out does not wait itself: sync.Once runs a function that may wait for anything.
+// waitOf looks at the frames that park a goroutine, and at their caller. Functions further out prove
+// nothing: sync.Once, for example, runs a function that may wait for anything.
 func waitOf(frames []runtime.Frame) string {
 	if n := slices.IndexFunc(frames, func(f runtime.Frame) bool { return !parks(packageOf(f.Function)) }); n >= 0 {
 		frames = frames[:n+1]

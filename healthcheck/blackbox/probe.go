@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	// Times between two records of a probe. Each is twice the one before, so a service that flaps writes
-	// few. A failure that lasts gets its record when the time is over.
+	// The time between two records of a probe doubles from firstGap to lastGap, so a flapping service writes
+	// few. A failure within that time gets its record at its end, if it still lasts.
 	firstGap = time.Minute
 	lastGap  = time.Hour
 
-	// patience is the age of a failure that there was from the start. An instance that waits for a
-	// dependency has lost nothing, but people will ask why it is not ready.
+	// patience is the age at which a failure gets a record if the instance was never ready. A short wait for
+	// a dependency at the start is usual.
 	patience = 5 * time.Minute
 )
 
-// probe is what was seen of a probe, while it was not failing on purpose.
+// probe is the memory of one probe. Failures on purpose, such as maintenance, are left out.
 type probe struct {
 	state verdict.State // as in readinessOf; empty before the first verdict
 	due   time.Time     // of the record of this failure; zero if there is none to write
@@ -26,7 +26,7 @@ type probe struct {
 	gap   time.Duration
 }
 
-// readinessOf is readiness as a record tells it: Fail, Warn if it would fail without the votes of peers,
+// readinessOf returns readiness for a record: Fail; Warn if only the votes of peers keep it from failing;
 // or Pass.
 func readinessOf(v *verdict.Verdict) verdict.Result {
 	r := v.Readiness
@@ -36,15 +36,15 @@ func readinessOf(v *verdict.Verdict) verdict.Result {
 	r.State = verdict.Pass
 	for n := range v.Results {
 		c := &v.Results[n]
-		if failing(c) && c.OnFail == healthcheck.NotReady { // only peers can keep it in then
+		if failing(c) && c.OnFail == healthcheck.NotReady { // readiness passes only by the votes of peers
 			return verdict.Result{Name: r.Name, State: verdict.Warn, Since: c.Since, Reason: c.Name + ": " + c.Reason}
 		}
 	}
 	return r
 }
 
-// see takes a state. began and passes report that a failure begins and ends. A failure begins again
-// if peers do not keep the instance in any more.
+// see takes a state. began and passes report that a failure begins and ends. A change from Warn to Fail is
+// a new failure: the peers don't keep the instance ready any more.
 func (p *probe) see(s verdict.State, now time.Time) (began, passes bool) {
 	before := p.state
 	p.state = s
@@ -68,7 +68,7 @@ func (p *probe) see(s verdict.State, now time.Time) (began, passes bool) {
 	return true, false
 }
 
-// skip takes a state whose record another probe writes.
+// skip takes a state that needs no record, because another probe writes it.
 func (p *probe) skip(s verdict.State) { p.state, p.due = s, time.Time{} }
 
 func (p *probe) isDue(now time.Time) bool { return !p.due.IsZero() && !now.Before(p.due) }

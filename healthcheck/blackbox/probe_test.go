@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestPlanned: what fails on purpose leaves no record.
+// TestPlanned: failures on purpose leave no record.
 func TestPlanned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())
@@ -66,7 +66,7 @@ func TestNeverReady(t *testing.T) {
 	})
 }
 
-// TestAfterMaintenance: a failure that began in maintenance, and lasts after it, has a record.
+// TestAfterMaintenance: a failure that began in maintenance and outlasts it has a record.
 func TestAfterMaintenance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, t.TempDir())

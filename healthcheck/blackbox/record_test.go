@@ -14,8 +14,8 @@ import (
 )
 
 // TestRecordBound: with 1,000 checks, long errors and long labels a record has each section, says what
-// it leaves out, and has 1 MiB at most. What fails comes before what passes, and workers
-// before other goroutines.
+// it leaves out, and has 1 MiB at most. Failing checks come before passing ones, and workers before other
+// goroutines.
 func TestRecordBound(t *testing.T) {
 	h, value := newHistory(), 0.0
 	v := verdictAt(time.Now(), verdict.Fail, 1)

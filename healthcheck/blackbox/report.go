@@ -13,14 +13,14 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
-// report tells operators of records, by log and metric. It waits for neither.
+// report logs and counts records. It waits for neither.
 type report struct {
 	log     *guard.Writer
 	site    guard.Site // of the counter
 	records metric.Int64Counter
 
 	mu     sync.Mutex
-	told   map[string]bool // kinds of problems, since the last success
+	told   map[string]bool // kinds of problems that were logged since the last success
 	errors guard.Errors
 }
 
@@ -44,9 +44,9 @@ func newReport(logger *slog.Logger, mp metric.MeterProvider) *report {
 // end waits until all lines are written, or lost.
 func (r *report) end() { r.log.End() }
 
-// found tells of the record of another process.
+// found logs the record of an earlier process.
 func (r *report) found(rec Record) {
-	r.log.Write(context.Background(), slog.LevelWarn, "the process before this one has left a record", slog.String("event.name", "health.blackbox.found"),
+	r.log.Write(context.Background(), slog.LevelWarn, "an earlier process has left a record", slog.String("event.name", "health.blackbox.found"),
 		slog.String("health.blackbox.record", rec.Name), slog.String(string(conventions.ProbeName), rec.Probe), slog.Time("health.blackbox.time", rec.Time),
 		slog.String("health.blackbox.reason", firstLine(rec.Summary)))
 }
@@ -56,7 +56,7 @@ func firstLine(text string) string {
 	return guard.Cut(line)
 }
 
-// written tells of a record, or that it can't be written.
+// written logs and counts a record, or the error of writing it.
 func (r *report) written(probe, name string, err error) {
 	set := metric.WithAttributes(conventions.ProbeName.String(probe))
 	if err == nil {
@@ -70,7 +70,7 @@ func (r *report) written(probe, name string, err error) {
 		set = metric.WithAttributes(conventions.ProbeName.String(probe), conventions.ErrorType.String(r.classOf(err)))
 	}
 	if r.records != nil {
-		_ = r.site.Run(func() { r.records.Add(context.Background(), 1, set) }) // views of users
+		_ = r.site.Run(func() { r.records.Add(context.Background(), 1, set) }) // runs views of users
 	}
 }
 

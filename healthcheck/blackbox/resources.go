@@ -45,7 +45,7 @@ func writeHeap(w *bounded) {
 			return
 		}
 		if bytes.HasPrefix(entry, []byte("0: 0 [")) {
-			continue // nothing of it is in use
+			continue // no object of it is in use
 		}
 		n++
 		_, _ = w.Write(entry) // of a bounded

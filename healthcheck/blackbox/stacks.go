@@ -11,7 +11,7 @@ const (
 	labelLimit = 256 // bytes of all labels of a goroutine
 )
 
-// writeGoroutines writes the groups of workers and of what they have started, and then the others.
+// writeGoroutines writes first the groups of workers and of goroutines that these started, then the others.
 func (i *incident) writeGoroutines(w *bounded) {
 	if !i.census.taken {
 		fmt.Fprintf(w, "more than %d are not looked at\n", censusLimit)

@@ -17,9 +17,10 @@ const suspectLimit = 3 // lines of each kind
 // receiver is the type of a method, such as main.(*ledger) of main.(*ledger).post.
 var receiver = regexp.MustCompile(`^.*\.\(\*[^)]+\)`)
 
-// suspectsOf are facts beside the places of stuck workers, because a place names the victim. They say who
-// else is in a method of the type whose lock the worker waits for, and who has open rows while somebody
-// waits for the database. They don't say who holds what, because Go does not know it.
+// suspectsOf returns more facts for the places of stuck workers, because a place shows only the goroutine
+// that waits. If it waits for a lock, they list other goroutines in methods of the same type. If it waits
+// for a database connection, they count the open rows and transactions. They don't say who holds the
+// lock, because Go does not know that.
 func suspectsOf(groups []group, failing []verdict.Result, places map[string][]place) (lines []string) {
 	connections := slices.ContainsFunc(failing, func(r verdict.Result) bool { return strings.Contains(r.Reason, "timeout") })
 	types := map[string]bool{}
@@ -45,7 +46,7 @@ func suspectsOf(groups []group, failing []verdict.Result, places map[string][]pl
 	return lines
 }
 
-// inMethods returns the goroutines in a method of a type that don't wait for a lock.
+// inMethods returns the goroutines that are in a method of a type and don't wait for a lock.
 func inMethods(groups []group, t string) (lines []string) {
 	for _, g := range groups {
 		n := slices.IndexFunc(g.frames, func(f runtime.Frame) bool { return strings.HasPrefix(short(f.Function), t+".") })

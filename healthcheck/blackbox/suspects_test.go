@@ -23,8 +23,8 @@ type ledger struct {
 func (l *ledger) archive() { l.mu.Lock(); defer l.mu.Unlock(); <-l.reply }
 func (l *ledger) post()    { l.mu.Lock(); defer l.mu.Unlock() }
 
-// TestSuspects: a worker waits for a lock, and the record names the other method of the type. A worker
-// has opened rows, and the record counts them beside the check that gets no connection.
+// TestSuspects: if a worker waits for a lock, the record names the other method of the type. If a check gets
+// no connection, the record counts the rows that a worker has opened.
 func TestSuspects(t *testing.T) {
 	l := &ledger{reply: make(chan struct{})}
 	health := healthcheck.New(healthcheck.Config{})

@@ -71,7 +71,7 @@ type noConn struct{ driver.Conn }
 func (noConn) Close() error                        { return nil }
 func (noConn) Prepare(string) (driver.Stmt, error) { return nil, driver.ErrBadConn }
 
-// TestWedges: of ten kinds of wedge each is named rightly. A worker beside it is not mistaken for it.
+// TestWedges: ten kinds of stuck worker each have the right function. A second worker is not mistaken for it.
 func TestWedges(t *testing.T) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -152,7 +152,7 @@ func TestWedges(t *testing.T) {
 	w.client.CloseIdleConnections()
 }
 
-// TestTraps: what has no own function, or only the label, has no name.
+// TestTraps: a goroutine without a function of the service, or with only the label, has no place.
 func TestTraps(t *testing.T) {
 	own := "github.com/otelhealth/otelhealth/healthcheck/blackbox.(*Worker).Do"
 	frame := func(function, file string) runtime.Frame { return runtime.Frame{Function: function, File: file} }

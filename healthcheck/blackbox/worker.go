@@ -11,22 +11,22 @@ import (
 // workerLabel is the label of a worker's goroutines in profiles.
 const workerLabel = "health.worker"
 
-// A Worker is a heartbeat whose goroutines have a name, so a record tells in which function they are
-// stuck. Its methods are safe for concurrent use.
+// A Worker is a heartbeat whose goroutines have a label with its name, so a record shows in which function
+// they are stuck. Its methods are safe for concurrent use.
 type Worker struct {
 	beat   *healthcheck.Heartbeat
 	labels pprof.LabelSet
 }
 
-// NewWorker returns the worker that m judges by this name. Everything about the name and the stall
-// time is as in [healthcheck.Monitor.Heartbeat].
+// NewWorker returns a worker that m judges under this name. [healthcheck.Monitor.Heartbeat] describes the
+// name and the stall time, and their errors.
 func NewWorker(m *healthcheck.Monitor, name string, stall time.Duration) *Worker {
 	return &Worker{m.Heartbeat(name, stall), pprof.Labels(workerLabel, name)}
 }
 
-// Do does a piece of work. It gives its goroutine, and all that work starts, the pprof label
-// health.worker, and work a context with that label. If work takes longer than the stall time, it
-// must call Beat. Do costs about 200 ns and two allocations.
+// Do runs work in the calling goroutine, as one piece of work of the heartbeat. The goroutine, all
+// goroutines that work starts and work's context get the pprof label health.worker. If work may take
+// longer than the stall time, it must call Beat meanwhile. Do costs about 200 ns and two allocations.
 func (w *Worker) Do(ctx context.Context, work func(context.Context)) {
 	w.beat.Begin()
 	defer w.beat.End()
@@ -36,5 +36,5 @@ func (w *Worker) Do(ctx context.Context, work func(context.Context)) {
 // Beat says that work goes on.
 func (w *Worker) Beat() { w.beat.Beat() }
 
-// Close gives the heartbeat up.
+// Close ends the heartbeat, as [healthcheck.Heartbeat.Close] does. Call it once for every NewWorker.
 func (w *Worker) Close() { w.beat.Close() }

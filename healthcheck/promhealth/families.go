@@ -16,7 +16,7 @@ import (
 
 const (
 	// patience is how long a collection waits for collectors. It is short, because after a long
-	// collection the Monitor collects less often, for all rules.
+	// collection the Monitor collects less often, and that delays all rules.
 	patience = 10 * time.Millisecond
 
 	// firstPatience is the patience of the first collection after a change of the rules, because
