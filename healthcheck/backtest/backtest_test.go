@@ -62,7 +62,7 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// TestNoData: a time without data is an error, and no sign of health.
+// TestNoData: a time without data is an error and does not pass.
 func TestNoData(t *testing.T) {
 	p := &prometheus{}
 	p.add(func(int) float64 { return 1 }, 4, "__name__", "queue_length", "service_instance_id", "a") // a minute before
@@ -76,7 +76,7 @@ func TestNoData(t *testing.T) {
 	}
 }
 
-// TestDead: a process that was dead for a minute did not pass meanwhile.
+// TestDead: the minute in which a process was dead does not count as passed.
 func TestDead(t *testing.T) {
 	p := &prometheus{}
 	p.add(func(n int) float64 {
@@ -95,8 +95,8 @@ func TestDead(t *testing.T) {
 	}
 }
 
-// TestConflicts: two rules that take one metric for different things are a mistake, because one would
-// change what the other reads.
+// TestConflicts: two rules that read one metric as different kinds are a mistake, because one would change
+// the data of the other.
 func TestConflicts(t *testing.T) {
 	url, stop := orders().start()
 	defer stop()
@@ -124,7 +124,7 @@ func TestWrongKind(t *testing.T) {
 	}
 }
 
-// TestPage: the page loads nothing, has a strip of each instance and rule, and a table for readers.
+// TestPage: the page loads nothing, and has a strip for each instance and rule, and a table.
 func TestPage(t *testing.T) {
 	url, stop := orders().start()
 	defer stop()
@@ -145,7 +145,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestMistakes: each says the field or the flag, and what to do.
+// TestMistakes: each error names the field or the flag, and says what to do.
 func TestMistakes(t *testing.T) {
 	url, stop := orders().start()
 	defer stop()
@@ -165,7 +165,7 @@ func TestMistakes(t *testing.T) {
 		{"turned round", nil, []string{"-from", "2026-10-02", "-to", "2026-10-01"}, "-from 2026-10-02T00:00:00Z is not before -to"},
 		{"a header", nil, []string{"-header", "token"}, `"token" is no header: write -header`},
 		{"a variable", nil, []string{"-header", "Authorization: Bearer $NO_SUCH_TOKEN"}, `\$NO_SUCH_TOKEN of the header Authorization is not set`},
-		{"two begins", nil, []string{"-from", "2026-10-01", "-last", "2d"}, "-from and -last are two ways"},
+		{"two begins", nil, []string{"-from", "2026-10-01", "-last", "2d"}, "-from and -last both say when"},
 		{"centuries", nil, []string{"-last", "213504d"}, `-last "213504d" is no duration`},
 		{"a day less", nil, []string{"-last", "1d-23h"}, `-last "1d-23h" is no duration`},
 		{"an instance", nil, append(slices.Clone(hour), "-instance", "pod"), "InstanceLabels: no series has the label pod: there are .*job, service_instance_id"},
@@ -206,7 +206,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestStops: a program that is stopped ends at once, and says so.
+// TestStops: a program that is stopped ends at once, with an error.
 func TestStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	asked := make(chan bool, 1)
@@ -224,7 +224,7 @@ func TestStops(t *testing.T) {
 	}
 }
 
-// recorded adds what a Monitor has said of a check or a probe.
+// recorded adds the recorded state of a check or a probe.
 func (p *prometheus) recorded(metric, of, name, instance string, state func(n int) verdict.State) {
 	for _, s := range []verdict.State{verdict.Pass, verdict.Warn, verdict.Fail} {
 		p.add(func(n int) float64 {
@@ -236,7 +236,7 @@ func (p *prometheus) recorded(metric, of, name, instance string, state func(n in
 	}
 }
 
-// TestRecorded: what is certain is compared with what was recorded, and the first difference is told.
+// TestRecorded: certain states are compared with the recorded ones, and the result has the first difference.
 func TestRecorded(t *testing.T) {
 	for limit, want := range map[int]float64{80: 1, 100: .9} {
 		p := orders()
@@ -276,7 +276,7 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// TestFleet: the worst time of all instances together, and a gap is no state.
+// TestFleet finds the worst time of all instances together. A gap is no state.
 func TestFleet(t *testing.T) {
 	p := &prometheus{}
 	for n, bad := range []struct{ from, to int }{{100, 120}, {110, 130}, {300, 300}} {
@@ -318,7 +318,7 @@ func TestFleet(t *testing.T) {
 	}
 }
 
-// TestNotes: a name that nobody has, and a limit between two buckets.
+// TestNotes: there is a note on a metric that does not exist, and on a limit between two bucket boundaries.
 func TestNotes(t *testing.T) {
 	p := orders()
 	for _, le := range []string{"0.25", "0.5", "1", "+Inf"} {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A bar shows the progress on a terminal, and nothing elsewhere.
+// A bar shows the progress on a terminal. If the output is no terminal, it shows nothing.
 type bar struct {
 	to    io.Writer // nil if it is no terminal
 	began time.Time

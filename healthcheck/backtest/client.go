@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// secure are the flags for a backend that wants to know who asks, or that has a certificate of its own.
+// secure has the flags for authentication and TLS.
 type secure struct {
 	tokenFile, ca, cert, key string
 	insecure                 bool
@@ -23,7 +23,7 @@ func (s *secure) add(set *flag.FlagSet) {
 	set.StringVar(&s.ca, "ca-file", "", "`file` with certificates in PEM that sign the backend's, instead of the system's")
 	set.StringVar(&s.cert, "cert-file", "", "`file` with a client certificate in PEM; -key-file has its key")
 	set.StringVar(&s.key, "key-file", "", "`file` with the key of -cert-file")
-	set.BoolVar(&s.insecure, "insecure", false, "accept any certificate, so anybody on the way can read the token and change the answers")
+	set.BoolVar(&s.insecure, "insecure", false, "accept any certificate: then anybody on the network path can read the token and change the answers")
 }
 
 // patience is how long the backend may be silent before it answers a request.

@@ -19,7 +19,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/backtest"
 )
 
-// TestSecure: the backend has a certificate of its own, and asks for one and a token.
+// TestSecure: the backend has a self-signed certificate, and requires a client certificate and a token.
 func TestSecure(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, text []byte) string {

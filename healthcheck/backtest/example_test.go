@@ -92,7 +92,7 @@ func ExampleMain() {
 	// Output: true
 }
 
-// A command with flags of its own adds them to those of the backtest.
+// A command can add its own flags to those of the backtest.
 func ExampleFlags() {
 	url, stop := orders().start()
 	defer stop()
@@ -109,7 +109,7 @@ func ExampleFlags() {
 	// Output: true <nil>
 }
 
-// The result is data, so a test of yours can hold a limit to it.
+// The result is data, so a test of yours can check your limits with it.
 func ExampleResult_WriteHTML() {
 	url, stop := orders().start()
 	defer stop()

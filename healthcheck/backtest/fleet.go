@@ -87,7 +87,7 @@ func fleet(all []Instance) Fleet {
 	for n, e := range edges {
 		now.data, now.surelyOut, now.maybeOut = now.data+e.data, now.surelyOut+e.surelyOut, now.maybeOut+e.maybeOut
 		if n+1 < len(edges) && edges[n+1].at.Equal(e.at) || now.data == 0 {
-			continue // the state between two edges counts
+			continue // no data, or more edges at the same time: only the state after all of them counts
 		}
 		if now.maybeOut > f.MostOut.High || now.maybeOut == f.MostOut.High && now.surelyOut > f.MostOut.Low {
 			f.MostOut = At{now.surelyOut, now.maybeOut, now.data, e.at}

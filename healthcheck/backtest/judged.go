@@ -20,7 +20,7 @@ type judged struct {
 	recorded []Agreement // of the rules, then readiness
 	last     replay.Judgement
 	was      map[string]string // recorded states of checks with it
-	dated    bool              // the times of changes are recorded; a check that has not changed has none
+	dated    bool              // the times of changes are recorded; a check without a change has no time
 	at       time.Time         // of the last sample
 	steps    [5]time.Duration  // between the last samples
 }
@@ -63,8 +63,8 @@ func (j *judged) add(of *replay.Judgement, step time.Duration) {
 	}
 }
 
-// missing returns the sample after which some are missing, so that nothing is known until this one; zero
-// if none is. A state lasts until the next sample, or for two and a half steps.
+// missing returns the time of the last sample, if samples are missing between it and this one; zero if none
+// are. Samples are missing if the replay found a gap, or after more than two and a half usual steps.
 func (j *judged) missing(of *replay.Judgement) (after time.Time) {
 	if j.at.IsZero() {
 		j.at = of.At
@@ -93,7 +93,7 @@ func (j *judged) state(of *replay.Judgement, n int) replay.Range {
 	return of.Rules[n]
 }
 
-// end ends the strips. The last state lasts as long as one to the next sample.
+// end ends the strips. The last state lasts for one step.
 func (j *judged) end(step time.Duration) {
 	j.step = step
 	for n := range j.strips {
@@ -112,9 +112,10 @@ func (j *judged) end(step time.Duration) {
 	}
 }
 
-// compare compares what was recorded with what is certain. A Monitor exports its last verdict, so a
-// collection shows the one before. What was judged with the collection before is known too, if nothing
-// has changed since then. Readiness is compared only if it rested on these rules alone.
+// compare compares the recorded states with the certain ones of the backtest. A Monitor exports its last
+// verdict, and that is older than the collection. So if the times of changes are recorded, a recorded state
+// is compared with the collection before, if it has not changed since then. Readiness is compared only if
+// all its checks are rules of the backtest.
 func (j *judged) compare(of *replay.Judgement, was history.Recorded) {
 	known, dated, newest := 0, true, time.Time{}
 	goesOn := len(j.was) > 0 && of.After.IsZero() && !of.Restarted
@@ -128,7 +129,7 @@ func (j *judged) compare(of *replay.Judgement, was history.Recorded) {
 		known++
 		since := was.Since[name]
 		switch {
-		case since.IsZero() && j.dated && j.was[name] != was.Checks[name]: // it has no evidence yet
+		case since.IsZero() && j.dated && j.was[name] != was.Checks[name]: // the check has no evidence yet
 		case since.IsZero() && !j.dated:
 			dated = false
 			j.recorded[n].count(of.At, j.Name, name, of.Exported.Rules[n], state)
@@ -163,7 +164,7 @@ func (a *Agreement) count(at time.Time, instance, rule string, is replay.Range, 
 	}
 }
 
-// with returns the sum of two.
+// with returns the sum of two agreements.
 func (a Agreement) with(o Agreement) Agreement {
 	a.Samples, a.Certain, a.Equal = a.Samples+o.Samples, a.Certain+o.Certain, a.Equal+o.Equal
 	if a.Differs == nil || o.Differs != nil && o.Differs.Time.Before(a.Differs.Time) {

@@ -20,7 +20,7 @@ import (
 // The exit codes of Main.
 const (
 	Well   = 0 // no instance would have been out at a sample
-	Ill    = 1 // one would have been out, or may have
+	Ill    = 1 // an instance would have been out, or may have been
 	Failed = 2 // a mistake in the command or in a rule, or the backend does not answer
 )
 
@@ -50,11 +50,11 @@ func Main(c healthcheck.Config) (exit int) {
 	return code
 }
 
-// A Program judges the past as its flags say, and writes the result.
+// A Program judges the past according to its flags, and writes the result.
 type Program func(ctx context.Context, c healthcheck.Config, stdout, stderr io.Writer) (code int, err error)
 
-// Flags adds the flags of [Main] to a set. Run the Program after the set was parsed. It is for commands
-// with flags of their own.
+// Flags adds the flags of [Main] to a set, for a command with more flags. Call the Program after the set was
+// parsed. The Program returns one of the exit codes; err says why it is [Failed].
 func Flags(set *flag.FlagSet) Program {
 	f := &flags{header: http.Header{}}
 	f.add(set, "7d")
@@ -62,15 +62,15 @@ func Flags(set *flag.FlagSet) Program {
 	return f.run
 }
 
-// add adds the flags that say what is read.
+// add adds the flags that select the recorded metrics.
 func (f *flags) add(set *flag.FlagSet, last string) {
 	set.StringVar(&f.url, "url", defaultURL, "`address` of Prometheus, or of a backend with its HTTP API")
 	set.StringVar(&f.selector, "selector", "", "the service's series, as in PromQL: `job=\"orders\"`")
 	set.StringVar(&f.labels, "instance", "", "`labels` that tell instances apart, separated by commas")
 	f.usual = last
 	set.StringVar(&f.last, "last", last, "how much of the past, until -to: `7d`, 12h or 30m")
-	set.StringVar(&f.from, "from", "", "begin, instead of -last: `2026-11-28T00:00:00Z`, or 2026-11-28")
-	set.StringVar(&f.to, "to", "", "end, as -from; now if empty")
+	set.StringVar(&f.from, "from", "", "begin of the time, instead of -last: `2026-11-28T00:00:00Z`, or 2026-11-28")
+	set.StringVar(&f.to, "to", "", "end of the time, written like -from; now if empty")
 	set.StringVar(&f.output, "o", "", "`file` for the result, instead of the standard output")
 	set.Func("header", "a `header` of every request: \"X-Scope-OrgID: prod\"; may be given more than once; $NAME is read from the environment", f.addHeader)
 	f.secure.add(set)
@@ -120,7 +120,7 @@ func (f *flags) options(now time.Time) (o Options, err error) {
 	}
 	if f.from != "" {
 		if f.last != f.usual {
-			return o, errors.New("backtest: -from and -last are two ways to say when it begins: give one")
+			return o, errors.New("backtest: -from and -last both say when the time begins: give only one of them")
 		}
 		if o.From, err = date("from", f.from); err != nil {
 			return o, err
@@ -200,7 +200,7 @@ func (f *flags) run(ctx context.Context, c healthcheck.Config, stdout, stderr io
 	return Well, nil
 }
 
-// judge reads the past with a bar of progress, and writes the result where the flags say.
+// judge reads the past, shows a bar of progress, and writes the result to the output of the flags.
 func (f *flags) judge(ctx context.Context, name string, c healthcheck.Config, stdout, stderr io.Writer, run func(Options) (write func(io.Writer) error, err error)) error {
 	o, err := f.options(time.Now())
 	if err != nil {

@@ -18,9 +18,10 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// Options say what is judged, by what, and where it was recorded.
+// Options say which metrics are judged, by which rules, and where they were recorded.
 type Options struct {
-	// Config has the rules. Its checks are functions, which have no past. Result.Left names them.
+	// Config has the rules. Its checks are functions without a recorded past, so they are not judged.
+	// Result.Left names them.
 	Config healthcheck.Config
 
 	URL      string       // of Prometheus, or of a backend with its HTTP API; http://localhost:9090 if empty
@@ -28,13 +29,14 @@ type Options struct {
 	Header   http.Header  // of every request, such as Authorization and X-Scope-OrgID
 	Client   *http.Client // its transport has certificates and proxies; http.DefaultClient if nil
 
-	// InstanceLabels tell instances apart; the first one that a series has, counts. If it is empty,
-	// these are the labels that OTLP, scrapes and Kubernetes leave.
+	// InstanceLabels distinguish instances. Of these labels, the first one that a series has counts. If
+	// empty, they are the usual labels of OTLP, scrapes and Kubernetes.
 	InstanceLabels []string
 
 	From, To time.Time // a week until now if zero
 
-	// Progress is told how many of the instances are judged. It is called by one goroutine at a time.
+	// Progress is called with the number of judged instances and the number of all, by one goroutine at a
+	// time. Not called if nil.
 	Progress func(done, all int)
 }
 
@@ -43,7 +45,7 @@ const (
 	defaultSpan = 7 * 24 * time.Hour
 )
 
-// source returns where the past is, and the time that is judged.
+// source returns the backend and the judged time.
 func (o *Options) source() (s *history.Source, from, to time.Time) {
 	to = o.To
 	if to.IsZero() {
@@ -62,7 +64,7 @@ func (o *Options) rules() (all []replay.Rule, err error) {
 	var errs []error
 	taken := map[string]bool{}
 	if len(o.Config.Rules) == 0 {
-		return nil, errors.New("backtest: Config.Rules is empty: only rules have a past, write one")
+		return nil, errors.New("backtest: Config.Rules is empty: write a rule, because only rules have a recorded past")
 	}
 	for n := range o.Config.Rules {
 		r := &o.Config.Rules[n]
@@ -71,7 +73,7 @@ func (o *Options) rules() (all []replay.Rule, err error) {
 		}
 		switch {
 		case r.Name == "":
-			bad("Name", "rule %d has none: it is its name in the result", n+1)
+			bad("Name", "rule %d has none: the result names each rule", n+1)
 		case taken[r.Name]:
 			bad("Name", "%q is used twice", r.Name)
 		}

@@ -18,8 +18,8 @@ var pageSource string
 
 var page = template.Must(template.New("page").Parse(pageSource))
 
-// WriteHTML writes the result as one page, which loads nothing from anywhere: a strip for each
-// instance, and all times as a table.
+// WriteHTML writes the result as one HTML page without external assets. It has a strip for each instance,
+// and a table of all times.
 func (r *Result) WriteHTML(w io.Writer) error {
 	p := pageOf{Title: "What these rules would have done", From: stamp(r.From), To: stamp(r.To), Samples: r.samples(), Selector: r.Selector, Result: r, Width: stripWidth}
 	p.Totals = r.totals()
@@ -81,11 +81,11 @@ type path struct{ Class, D string }
 // stripWidth is the width of a strip, in columns.
 const stripWidth = 720
 
-// classes are drawn in this order, so that the worst of a column is what is seen.
+// classes are the classes of states, from the best to the worst.
 var classes = []string{"pass", "warn", "cant", "fail"}
 
-// strip draws spans. Each column has the worst of its time. What can't be told comes before a warning,
-// and after a failure.
+// strip draws spans. Each column has the worst class of its time. "Can't tell" is worse than a warning, and
+// better than a failure.
 func (r *Result) strip(name string, spans []Span) stripOf {
 	columns := make([]int, stripWidth)
 	per := r.To.Sub(r.From).Seconds() / stripWidth

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A prometheus answers as a Prometheus without remote read.
+// A prometheus answers like a Prometheus without remote read.
 type prometheus struct{ series []series }
 
 type series struct {

@@ -14,12 +14,12 @@ type Result struct {
 	Samples   int        `json:"samples"`          // judged collections of all instances
 	Every     Seconds    `json:"every,omitempty"`  // seconds between two samples of an instance, usually
 	Ready     Total      `json:"ready"`            // of all instances
-	Shadow    *Total     `json:"shadow,omitempty"` // what it would be if the rules in shadow had force
+	Shadow    *Total     `json:"shadow,omitempty"` // readiness if the rules in shadow were enforced; nil if none is in shadow
 	Rules     []Rule     `json:"rules"`
 	Fleet     Fleet      `json:"fleet"`
-	Recorded  *Agreement `json:"recorded,omitempty"` // how it agrees with the verdicts that were recorded, if there are some
-	Left      []string   `json:"left,omitempty"`     // what was not judged, and why
-	Notes     []string   `json:"notes,omitempty"`    // what the result takes for granted, and what is odd
+	Recorded  *Agreement `json:"recorded,omitempty"` // comparison with recorded verdicts; nil if there are none
+	Left      []string   `json:"left,omitempty"`     // checks that were not judged, and why
+	Notes     []string   `json:"notes,omitempty"`    // assumptions of the result, and what looks wrong
 	Instances []Instance `json:"instances"`
 
 	ejects bool // traffic is the evidence of a rule that takes an instance out
@@ -32,12 +32,12 @@ type Seconds float64
 type Total struct {
 	Pass     Seconds   `json:"pass"`
 	Warn     Seconds   `json:"warn"`
-	Fail     Seconds   `json:"fail"`           // or unknown: no evidence that can be judged
-	CantTell Seconds   `json:"cant_tell"`      // perhaps one, perhaps another
+	Fail     Seconds   `json:"fail"`           // with unknown and stale: no evidence that can be judged
+	CantTell Seconds   `json:"cant_tell"`      // more than one state is possible
 	NoData   Seconds   `json:"no_data"`        // nothing was recorded
 	Flips    int       `json:"flips"`          // changes from one certain state to another
-	First    time.Time `json:"first,omitzero"` // when it failed first, for certain
-	Last     time.Time `json:"last,omitzero"`  // the end of the last failure
+	First    time.Time `json:"first,omitzero"` // begin of the first certain failure
+	Last     time.Time `json:"last,omitzero"`  // end of the last certain failure
 
 	perhaps bool // it failed, or may have
 }
@@ -55,11 +55,11 @@ type Rule struct {
 // A Fleet is what all instances together would have done.
 type Fleet struct {
 	Instances   int `json:"instances"`
-	MostOut     At  `json:"most_out"`     // not ready at once
-	FewestReady At  `json:"fewest_ready"` // of those with data, by their share
+	MostOut     At  `json:"most_out"`     // most instances that were not ready at the same time
+	FewestReady At  `json:"fewest_ready"` // fewest ready instances, as a share of those with data
 }
 
-// At is a number that is at least Low and at most High, and when it was so first.
+// At is a number of instances, at least Low and at most High, and the first time at which it was reached.
 type At struct {
 	Low  int       `json:"low"`
 	High int       `json:"high"`
@@ -69,13 +69,13 @@ type At struct {
 
 // An Agreement compares what is certain with what was recorded.
 type Agreement struct {
-	Samples int         `json:"samples"` // with a recorded state
-	Certain int         `json:"certain"` // of them, the backtest is sure of so many
-	Equal   int         `json:"equal"`   // of these, so many are equal
+	Samples int         `json:"samples"` // recorded states
+	Certain int         `json:"certain"` // of these, states that are certain in the backtest
+	Equal   int         `json:"equal"`   // of the certain ones, equal states
 	Differs *Difference `json:"differs,omitempty"`
 }
 
-// A Difference is the first one.
+// A Difference is the first recorded state that differs from a certain one.
 type Difference struct {
 	Time     time.Time     `json:"time"`
 	Instance string        `json:"instance"`
@@ -94,7 +94,7 @@ type Instance struct {
 }
 
 // A Span is a time in one state, or in one of several: the state is at least Low and at most High. Both
-// are empty if nothing was recorded. The states are those at the samples. What was between two of them
+// are empty if nothing was recorded. The states are those at the samples. The time between two samples
 // counts only for For, KeepFor and ejections.
 type Span struct {
 	From time.Time     `json:"from"`
@@ -151,7 +151,7 @@ func (t *Total) of(spans []Span) {
 
 func (t *Total) all() Seconds { return t.Pass + t.Warn + t.Fail + t.CantTell }
 
-// share is a part of the time with data, in percent.
+// share returns a time as a percentage of the time with data.
 func (t *Total) share(s Seconds) float64 {
 	if t.all() == 0 {
 		return 0

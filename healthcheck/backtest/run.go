@@ -18,7 +18,8 @@ import (
 // tick is the time between two judgements of a Monitor.
 const tick = time.Second
 
-// Run judges the past. It returns the error of ctx if that ends before. Several may run at the same time.
+// Run judges the past. If ctx ends before, Run returns its error. It may be called concurrently. Run returns
+// all mistakes in the rules at once, as [cfgerrors.Error].
 func Run(ctx context.Context, o Options) (*Result, error) {
 	rules, err := o.rules()
 	if err != nil {
@@ -51,8 +52,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return r, nil
 }
 
-// conflicts returns an error if two rules take one metric for different things, because one of them is
-// wrong, and the metric is read once for both.
+// conflicts returns an error if two rules read one metric as different kinds or in different units. One of
+// the rules is wrong, and the metric is read only once for both.
 func conflicts(needs []history.Need, owner []int, rules []replay.Rule) error {
 	first := map[string]int{}
 	for n, need := range needs {
@@ -73,13 +74,13 @@ func conflicts(needs []history.Need, owner []int, rules []replay.Rule) error {
 			}
 		}
 		if bad != "" {
-			return fmt.Errorf("backtest: %w", &cfgerrors.Error{Item: rules[owner[n]].Name, Field: "Value", Problem: bad + ": mend one, or try them apart"})
+			return fmt.Errorf("backtest: %w", &cfgerrors.Error{Item: rules[owner[n]].Name, Field: "Value", Problem: bad + ": correct one, or try them in two runs"})
 		}
 	}
 	return nil
 }
 
-// settled is how long an ejection, its probation and the usual traffic need until they are known.
+// settled is how long the replay needs until it knows ejections, probations and the usual traffic.
 const settled = 45 * time.Minute
 
 // lookback is how long before the first judged time something counts.
@@ -96,8 +97,8 @@ func lookback(rules []replay.Rule) time.Duration {
 	return most + 5*time.Minute
 }
 
-// note says what the rules read, and what they don't find. exists reports whether an instrument was
-// seen in an instance.
+// note adds notes on the metrics of the rules, such as a metric that does not exist. exists reports whether
+// any instance has an instrument.
 func (r *Result) note(past *history.History, needs []history.Need, owner []int, rules []replay.Rule) (exists func(string) bool) {
 	found := map[string]bool{}
 	for n, f := range past.Found {

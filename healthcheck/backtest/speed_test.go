@@ -60,8 +60,8 @@ func (m *month) step(at time.Time) {
 	m.gauge[0].Value = float64(20 + m.r.IntN(10))
 }
 
-// BenchmarkReplay judges the past of one instance with four rules. Its metrics say how long that takes
-// for 50 instances and 30 days on this machine, with one processor, without the reading.
+// BenchmarkReplay judges the past of one instance with four rules. Its metrics extrapolate to 50 instances
+// and 30 days on this machine with one processor, without the time for reading.
 func BenchmarkReplay(b *testing.B) {
 	const duration = "http.server.request.duration"
 	o := Options{Config: healthcheck.Config{Rules: []rule.Rule{

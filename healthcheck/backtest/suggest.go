@@ -15,13 +15,13 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
-// SuggestOptions say for which rules limits are looked for, and what these may cost.
+// SuggestOptions say for which rules [Suggest] looks for limits, and how often these may warn.
 type SuggestOptions struct {
-	Options // the limits of its rules say only on which side they are; four weeks until now if From is zero
+	Options // of a limit only the side counts, above or below; the time is the last four weeks if From is zero
 
-	PerWeek   []float64  // warnings that a limit may make; one a week, and one in four weeks, if empty
-	Service   bool       // they are those of all instances together; otherwise of each
-	Incidents []Incident // times of real faults: warnings are wanted there, so they don't count
+	PerWeek   []float64  // warnings a week that a limit may make; 1 and 0.25 if empty
+	Service   bool       // count the warnings of all instances together; otherwise of each instance
+	Incidents []Incident // times of real faults; warnings in them are right, so they don't count
 }
 
 // An Incident is a time in which something was wrong.
@@ -30,26 +30,26 @@ type Incident struct {
 	To   time.Time `json:"to"`
 }
 
-// Suggestions are limits that would have kept a promise. encoding/json writes them.
+// Suggestions are limits that would have warned no more often than PerWeek. encoding/json writes them.
 type Suggestions struct {
 	From      time.Time    `json:"from"`
 	To        time.Time    `json:"to"`
 	Selector  string       `json:"selector,omitempty"`
-	Service   bool         `json:"service,omitempty"` // warnings are those of all instances together
+	Service   bool         `json:"service,omitempty"` // warnings of all instances were counted together
 	Rules     []Suggestion `json:"rules"`
 	Incidents []Incident   `json:"incidents,omitempty"` // that were left out
 	Notes     []string     `json:"notes,omitempty"`
 
-	// With is what the first limit of each rule would have done as Fail; nil if no rule has one.
+	// With is a backtest with the first limit of each rule as Fail; nil if no rule has one.
 	With *Result `json:"with,omitempty"`
 }
 
 // A Suggestion has the limits of one rule.
 type Suggestion struct {
 	Name      string            `json:"name"`
-	Text      string            `json:"text"`           // the value, for people
+	Text      string            `json:"text"`           // description of the value for people
 	Unit      string            `json:"unit,omitempty"` // of the numbers: s, or none
-	Weeks     float64           `json:"weeks"`          // observed
+	Weeks     float64           `json:"weeks"`          // of observation
 	All       Spread            `json:"all"`
 	Hours     [24]Spread        `json:"hours"` // of the day, in UTC
 	Instances map[string]Spread `json:"instances"`
@@ -58,7 +58,7 @@ type Suggestion struct {
 }
 
 // A Spread is the distribution of a value, rounded up to two digits, or down if the limits are lower ones. The
-// values of a histogram are rounded down to a bucket boundary.
+// values of a histogram are rounded up to a bucket boundary, and those above the last boundary down to it.
 type Spread struct {
 	Samples int     `json:"samples"`
 	Median  float64 `json:"median"`
@@ -68,16 +68,16 @@ type Spread struct {
 	Max     float64 `json:"max"`
 }
 
-// A SuggestedLimit keeps a promise: so many warnings a week at most, with a certainty of 90 %.
+// A SuggestedLimit makes at most PerWeek warnings a week, with a certainty of 90 %.
 type SuggestedLimit struct {
 	PerWeek float64 `json:"per_week"`
 	Limit   float64 `json:"limit"`
 	Found   bool    `json:"found"`
-	Why     string  `json:"why,omitempty"` // there is none
-	Counted int     `json:"counted"`       // warnings that it would have made; one that lasts counts every four hours
-	Bound   float64 `json:"bound"`         // of their mean number a week
+	Why     string  `json:"why,omitempty"` // why there is no limit; empty if Found
+	Counted int     `json:"counted"`       // warnings that it would have made; one that lasts counts again every four hours
+	Bound   float64 `json:"bound"`         // upper bound of the mean number of warnings a week
 
-	Easier        float64 `json:"easier"` // the next limit, which does not keep the promise
+	Easier        float64 `json:"easier"` // the next limit, which would warn too often
 	EasierCounted int     `json:"easier_counted"`
 
 	Warnings []Incident `json:"warnings,omitempty"` // the counted ones, at most 20
@@ -85,7 +85,7 @@ type SuggestedLimit struct {
 	number query.Number
 }
 
-// Suggest looks for limits. It returns the error of ctx if that ends before.
+// Suggest looks for limits. If ctx ends before, Suggest returns its error.
 func Suggest(ctx context.Context, o SuggestOptions) (*Suggestions, error) {
 	if o.From.IsZero() {
 		if o.To.IsZero() {
@@ -149,13 +149,13 @@ func Suggest(ctx context.Context, o SuggestOptions) (*Suggestions, error) {
 	if found {
 		config.From, config.To, config.Progress = from, to, nil
 		if s.With, err = Run(ctx, config); err != nil {
-			s.Notes = append(s.Notes, "what the limits would have done can't be told: "+err.Error())
+			s.Notes = append(s.Notes, "there is no backtest with these limits: "+err.Error())
 		}
 	}
 	return s, ctx.Err()
 }
 
-// of writes down what is known of a rule.
+// of returns the suggestion for a rule.
 func (s *Suggestions) of(r *suggest.Rule, o *SuggestOptions) (out Suggestion) {
 	shown := func(v float64) float64 { return r.Number(v).Value }
 	spread := func(in suggest.Spread) Spread {

@@ -23,7 +23,7 @@ func suggestions(url string, perWeek float64) backtest.SuggestOptions {
 	}
 }
 
-// An hour is short, so this example asks for a promise that nobody would want: 300 warnings a week.
+// An hour is short, so this example allows more warnings than anybody would want: 300 a week.
 func ExampleSuggest() {
 	url, stop := orders().start()
 	defer stop()
@@ -58,7 +58,7 @@ func ExampleSuggest() {
 	//   most out at once: none
 }
 
-// TestSuggest: without the incident the limit is that of the other times, and a flag leaves it out.
+// TestSuggest: if a flag leaves the incident out, the limit is that of the other times.
 func TestSuggest(t *testing.T) {
 	url, stop := orders().start()
 	defer stop()
@@ -98,7 +98,8 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
-// TestSuggestMistakes: too short a time says how long is enough, and others name the flag.
+// TestSuggestMistakes: if the time is too short, the error says how long is enough. Other errors name the
+// flag.
 func TestSuggestMistakes(t *testing.T) {
 	url, stop := orders().start()
 	defer stop()
@@ -122,7 +123,7 @@ func TestSuggestMistakes(t *testing.T) {
 	}
 }
 
-// A program of your own has the flags of otelhealth suggest.
+// Your own program can have the flags of otelhealth suggest.
 func ExampleSuggestFlags() {
 	url, stop := orders().start()
 	defer stop()

@@ -106,7 +106,7 @@ func (r *Suggestion) ends(all map[string]Spread) string {
 	return fmt.Sprintf("lowest %s (%s), highest %s (%s)", r.value(all[low].P99), low, r.value(all[high].P99), high)
 }
 
-// SuggestFlags adds the flags of a program that calls [Suggest], as Flags does for [Run].
+// SuggestFlags adds the flags of a program that calls [Suggest], as [Flags] does for [Run].
 func SuggestFlags(set *flag.FlagSet) Program {
 	f := &flags{header: http.Header{}}
 	f.add(set, "28d")

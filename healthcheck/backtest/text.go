@@ -127,7 +127,7 @@ func at(a At) string {
 	return ", at " + stamp(a.Time)
 }
 
-// text says how much is equal to what was recorded.
+// text describes the agreement with the recorded states.
 func (a *Agreement) text() string {
 	if a.Certain == 0 {
 		return fmt.Sprintf("Recorded verdicts: %s, and none to compare: the backtest is not sure of its own, or no change of a state was recorded yet.", count(a.Samples, "state"))
@@ -173,13 +173,13 @@ func (l *lines) table(head []string, rows [][]string) {
 	}
 }
 
-// bound says why the past says little of what follows an ejection.
+// bound says why the result after a first ejection is only a bound.
 const bound = "(Traffic is the evidence. After the first ejection, the others would have had the requests. So take the rest as a bound.)"
 
-// mostOuts is how many times of an instance that is out the text has.
+// mostOuts is how many times that an instance was out the text has at most.
 const mostOuts = 10
 
-// outs says when instances would have been out.
+// outs writes when instances would have been out.
 func (l *lines) outs(r *Result) {
 	n, more := 0, 0
 	for _, i := range r.Instances {
@@ -203,7 +203,7 @@ func (l *lines) outs(r *Result) {
 	}
 }
 
-// outs writes every time in which an instance was out, or may have been.
+// outs returns a text for every time in which an instance was out, or may have been.
 func (i *Instance) outs() (all []string) {
 	for n := 0; n < len(i.Ready); n++ {
 		if !out(i.Ready[n].High) {
