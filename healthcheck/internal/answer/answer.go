@@ -2,8 +2,8 @@
 // loads them.
 //
 // In: a judge.Verdict and the [Service]. Out: an immutable [Page] of status codes, header values
-// and bodies within their limits. Any goroutine; no lock, no clock. It judges nothing, and only
-// [Full] has the texts of errors.
+// and bodies within their limits. Any goroutine may call it; it has no lock and no clock. It judges
+// nothing, and only [Full] has the texts of errors.
 package answer
 
 import (
@@ -31,7 +31,7 @@ type Answer struct {
 	Retry  []string
 }
 
-// Service is the answering service. A terse one answers only its status.
+// Service is the answering service. If it is terse, it answers only its status.
 type Service struct {
 	Name, Version string
 	Terse         bool

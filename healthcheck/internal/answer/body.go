@@ -33,7 +33,7 @@ type head struct {
 	Shadow    *shadow       `json:"shadow,omitempty"`
 }
 
-// shadow says what the probe would answer if the checks in shadow had force.
+// shadow is the answer of the probe if the checks in shadow were enforced.
 type shadow struct {
 	Status verdict.State `json:"status"`
 	Since  string        `json:"since"`
@@ -44,7 +44,7 @@ type bodyOptions struct {
 	limit   int
 	verbose bool
 	errors  bool
-	shadow  *judge.ProbeResult // what it would be; nil for none
+	shadow  *judge.ProbeResult // result if the checks in shadow were enforced; nil for none
 }
 
 // body writes the response of one probe within its limit of bytes. Checks that do not fit are
@@ -75,7 +75,7 @@ func body(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult
 			}
 		}
 	}
-	// The deciding check first, then the rules with their numbers, then the rest.
+	// First the deciding check, then the rules with their numbers, then the rest.
 	take(func(n int, _ *judge.Result) bool { return n == 0 })
 	take(func(_ int, c *judge.Result) bool { return c.Subject.Rule != nil })
 	take(func(int, *judge.Result) bool { return true })
@@ -113,7 +113,7 @@ func relevant(v *judge.Verdict, p states.Probe) []*judge.Result {
 		switch {
 		case c == v.Probes[p].Cause:
 			return math.MinInt8
-		case c.State != verdict.Pass && !c.Shadow: // what decides comes before what only would
+		case c.State != verdict.Pass && !c.Shadow: // enforced checks come before checks in shadow
 			return -states.Severity(c.State)
 		case c.State != verdict.Pass:
 			return 0

@@ -62,7 +62,7 @@ func entryOf(c *judge.Result, opt bodyOptions) []byte {
 	f := &c.Finding
 	e := entry{Status: c.State, Role: states.Role(c.Subject.OnFail), Output: shorten(c.Reason, maxText)}
 	e.Override, e.Shadow = c.Override, c.Shadow
-	if f.HasValue || f.Rule != nil { // null says that there is nothing to judge
+	if f.HasValue || f.Rule != nil { // the value of a rule is null if there is nothing to judge
 		e.ObservedValue = &jsonNumber{f.Value, f.HasValue}
 		e.ObservedUnit = f.Unit
 	}
@@ -134,7 +134,7 @@ func marshal(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// groupKey gives a user's attribute a key with a dot, because no field of an entry has one.
+// groupKey gives a user's attribute a key with a dot. No field of an entry has a dot, so they can't collide.
 func groupKey(k attribute.Key) string {
 	if strings.Contains(string(k), ".") {
 		return string(k)

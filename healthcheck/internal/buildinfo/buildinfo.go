@@ -20,11 +20,11 @@ func Name() string {
 // Executable is the executable's name.
 func Executable() string { return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") }
 
-// placeholder is what Kubernetes, a shell, Compose or a template would have replaced.
+// placeholder matches a variable that Kubernetes, a shell, Compose or a template should have replaced.
 var placeholder = regexp.MustCompile(`\$\([^)]*\)|\$\{[^}]*\}|%\{[^}]*\}|\{\{[^}]*\}\}`)
 
-// IsName reports whether a name, a version or an id of an instance is one. It is none if it is empty,
-// or looks like a variable that was not replaced: every service or every instance would be the same.
+// IsName reports whether a text can be a name, a version or an id. It can't if it is empty, or looks like a
+// variable that was not replaced: then all services or all instances would have the same one.
 func IsName(v string) bool { return strings.TrimSpace(v) != "" && !placeholder.MatchString(v) }
 
 // Version is the main module's version, else the commit it was built from, else

@@ -2,8 +2,7 @@
 // samplers of evidence. It knows which instruments exist.
 //
 // In: a [Source], which may block for ever or panic, or [Snapshots]. Out: samples, and
-// [Collector.Running],
-// which never waits. It holds no lock while the source is asked. It does not judge.
+// [Collector.Running], which never waits. It holds no lock while the source collects. It does not judge.
 package collect
 
 import (
@@ -24,11 +23,11 @@ type Source interface {
 	Collect(context.Context, *metricdata.ResourceMetrics) error
 }
 
-// Snapshots is an optional interface of a Source whose collections are shared with exporters. So
-// what is judged is what is exported, and callbacks are asked once.
+// Snapshots is an optional interface of a Source whose collections are shared with exporters. So the
+// Monitor judges exactly the exported data, and callbacks run only once.
 type Snapshots interface {
-	// Snapshot returns a collection that has begun after the call. Nobody changes it any more. The
-	// source itself reports what is missing in it.
+	// Snapshot returns a collection that has begun after the call and is not changed any more. The source
+	// itself logs the errors of its callbacks.
 	Snapshot(context.Context) (*metricdata.ResourceMetrics, error)
 }
 
@@ -49,7 +48,7 @@ type Collector struct {
 
 const (
 	pace         = time.Second             // from one Collect to the next
-	collectShare = 50                      // collecting takes at most 1/50 of the time, for any number of series
+	collectShare = 50                      // collecting may take 1/50 of the time at most, for any number of series
 	maxPause     = evidence.StaleAfter / 3 // longest pause between two, so that readings do not grow stale
 )
 
@@ -79,8 +78,8 @@ func (c *Collector) all() []*evidence.Sampler {
 	return c.samplers
 }
 
-// Last calls f with the metrics of a name in the last collection. It waits for the one in progress,
-// because Loop begins when Start has waited long enough.
+// Last calls f with the metrics of a name in the last collection. It waits for a collection in progress: if
+// Start was slow, Loop runs already.
 func (c *Collector) Last(name string, f func([]evidence.Metric)) {
 	c.semaphore <- struct{}{}
 	defer func() { <-c.semaphore }()
@@ -91,7 +90,7 @@ func (c *Collector) Last(name string, f func([]evidence.Metric)) {
 func (c *Collector) Loop(ctx context.Context) {
 	for {
 		began := time.Now()
-		_ = c.Collect(ctx) // was logged; the readings grow stale
+		_ = c.Collect(ctx) // an error was logged, and the readings grow stale
 		took := time.Since(began)
 		wait := time.NewTimer(min(max(pace, collectShare*took), maxPause) - min(took, pace))
 		select {
@@ -129,7 +128,7 @@ func (c *Collector) Collect(ctx context.Context) error {
 	}
 	c.lastErr = text
 	if err != nil && len(c.rm.ScopeMetrics) == 0 {
-		return err // no sample, because an empty collection is not a measurement
+		return err // an empty collection is no sample
 	}
 	at := time.Now()
 	metrics := evidence.NewCatalog(c.rm)
@@ -138,7 +137,7 @@ func (c *Collector) Collect(ctx context.Context) error {
 		s.Sample(at, metrics)
 	}
 	c.done(c.rm)
-	return nil // after an error only the observations of that callback are missing
+	return nil // after an error, only the observations of the failed callback are missing
 }
 
 // fill collects. If a foreign callback panics or ends its goroutine, that is an error.
@@ -153,7 +152,7 @@ func (c *Collector) fill(ctx context.Context) error {
 			return err
 		}, nil)
 	}
-	c.rm.ScopeMetrics = c.rm.ScopeMetrics[:0] // old data must not pass for new
+	c.rm.ScopeMetrics = c.rm.ScopeMetrics[:0] // old data must not look like new data
 	answered := false
 	err := <-guard.Start(ctx, func(ctx context.Context) error {
 		err := c.source.Collect(ctx, c.rm)

@@ -10,10 +10,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 )
 
-// sparse makes a series' room for exemplars with its first exemplar. The SDK makes it with the
-// series: a third of a histogram's memory. It also makes room for all possible exemplars of every
-// series at every collection, which is nine tenths of the cost of a collection. What is exported is
-// the same.
+// sparse allocates the memory for a series' exemplars with its first exemplar. The SDK allocates it with
+// the series: that is a third of a histogram's memory. At every collection the SDK also allocates memory
+// for all possible exemplars of every series: that is nine tenths of the cost of a collection. The
+// exported data is the same.
 func sparse(agg sdkmetric.Aggregation) exemplar.ReservoirProvider {
 	provider := sdkmetric.DefaultExemplarReservoirProviderSelector(agg)
 	return func(kept attribute.Set) exemplar.Reservoir {
@@ -21,8 +21,7 @@ func sparse(agg sdkmetric.Aggregation) exemplar.ReservoirProvider {
 	}
 }
 
-// sparseExemplars needs no lock. The SDK locks every reservoir that does not say that it has locks
-// of its own.
+// sparseExemplars needs no lock. The SDK locks every reservoir, unless it declares its own locks.
 type sparseExemplars struct {
 	provider exemplar.ReservoirProvider
 	kept     attribute.Set
@@ -36,7 +35,7 @@ func (r *sparseExemplars) Offer(ctx context.Context, at time.Time, v exemplar.Va
 	r.all.Offer(ctx, at, v, dropped)
 }
 
-// Collect leaves no capacity in dest, because the SDK gives each series as much.
+// Collect leaves no spare capacity in dest, because the SDK would keep it for each series.
 func (r *sparseExemplars) Collect(dest *[]exemplar.Exemplar) {
 	if r.all == nil {
 		*dest = nil

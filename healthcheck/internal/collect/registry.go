@@ -11,9 +11,9 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
-// A Registry knows which instruments have been created: the View has seen
-// them, or rules found them in a collection, such as metrics of a Producer. Any goroutine may use it. The
-// zero Registry is empty.
+// A Registry knows which instruments have been created. Either the View has seen them, or rules have found
+// them in a collection, such as the metrics of a Producer. Any goroutine may use it. The zero Registry is
+// empty.
 type Registry struct {
 	asked    atomic.Bool
 	kinds    sync.Map // of instrument, by name
@@ -22,21 +22,20 @@ type Registry struct {
 
 // instrument is one created instrument.
 type instrument struct {
-	kind sdkmetric.InstrumentKind // 0 if no View was asked
+	kind sdkmetric.InstrumentKind // 0 if no View has seen it
 	unit string
 
 	boundaries []float64 // of a histogram with buckets
 }
 
-// Families is an optional interface of a Reader. A Reader has it if some metrics are not
-// instruments of a MeterProvider, but families in the registry of another library. Its methods
-// never wait and never call the Monitor.
+// Families is an optional interface of a Reader whose metrics are not all instruments of a MeterProvider:
+// some are families in the registry of another library. Its methods never wait and never call the Monitor.
 type Families interface {
 	// Want names the metrics that rules read from now on, each with the limits of its rules, in
 	// the metric's unit.
 	Want(metrics map[string][]float64)
 
-	// Known reports whether a metric is registered, and whether it is quiet: it may have no series
+	// Known reports whether a metric is registered, and whether it is quiet, that is, may have no series
 	// yet. known is false if this can't be determined.
 	Known(metric string) (registered, quiet, known bool)
 
@@ -65,8 +64,8 @@ func (r *Registry) Families() Families {
 type Boundaries func(metric, unit string) []float64
 
 // View makes limits bucket boundaries, and registers every created instrument. It applies the first
-// matching view of base. It matches every instrument, because each gets sparse exemplars, unless
-// base has others for it.
+// matching view of base. It matches every instrument, because each gets sparse exemplars, unless base
+// sets its own reservoirs.
 func (r *Registry) View(limits Boundaries, base ...sdkmetric.View) sdkmetric.View {
 	return func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 		r.asked.Store(true)
@@ -87,7 +86,7 @@ func (r *Registry) View(limits Boundaries, base ...sdkmetric.View) sdkmetric.Vie
 				stream.Aggregation, created.boundaries = agg, agg.Boundaries
 			case nil, sdkmetric.AggregationDefault:
 				created.boundaries = conventions.Merge(conventions.Of(i), add)
-				if len(add) > 0 { // without a limit, the instrument's own advice stays
+				if len(add) > 0 { // without a limit, the instrument keeps its own advisory boundaries
 					stream.Aggregation = sdkmetric.AggregationExplicitBucketHistogram{Boundaries: created.boundaries}
 				}
 			}
@@ -102,8 +101,7 @@ func (r *Registry) View(limits Boundaries, base ...sdkmetric.View) sdkmetric.Vie
 	}
 }
 
-// Boundaries are those of a histogram that the View was asked about, as far as a view can see
-// them.
+// Boundaries returns the boundaries of a histogram, as far as the View knows them.
 func (r *Registry) Boundaries(name string) []float64 {
 	i, _ := r.of(name)
 	return i.boundaries
@@ -123,16 +121,16 @@ func (r *Registry) Has(name string) (yes, synchronous bool) {
 	return yes, false
 }
 
-// Cumulates reports whether a series of a metric may begin at any value. An observable counter
-// shows a count from elsewhere; a synchronous counter begins at zero.
+// Cumulates reports whether a new series of a metric may begin at any value. An observable counter shows a
+// count that somebody else keeps; a synchronous counter begins at zero.
 func (r *Registry) Cumulates(name string) bool {
 	i, seen := r.of(name)
 	return !seen || (i.kind != sdkmetric.InstrumentKindCounter && i.kind != sdkmetric.InstrumentKindHistogram)
 }
 
-// Dated reports whether the start times of a metric's series say when these began at zero. Those of
-// an observable instrument of the SDK say when the instrument was created. Without the View, or
-// Families, nobody knows which metrics these are.
+// Dated reports whether the start time of a series is the time at which it was zero. For an observable
+// instrument of the SDK it is the time at which the instrument was created. Without the View or Families
+// the kind of instrument is unknown.
 func (r *Registry) Dated(name string) bool {
 	i, _ := r.of(name)
 	return i.kind == 0 && (r.Asked() || r.Families() != nil)

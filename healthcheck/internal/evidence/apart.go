@@ -25,22 +25,22 @@ func (p *Pace) width(span time.Duration) time.Duration {
 type apart struct {
 	entry   *entry       // of the last collection; nil if it had a problem
 	prev    *Reading     // of the collection before
-	born    [2]time.Time // from when to when its Monitor began; zero if that was before the first collection
-	blind   time.Time    // the last collection before which nothing is known; zero after a restart
+	born    [2]time.Time // earliest and latest start of its Monitor; zero if that was before the first collection
+	blind   time.Time    // the last collection that came after a time without data; zero after a restart
 	changed bool         // the windows began again with the last collection
 	levels  lacking      // series of an indicator without a window
 }
 
-// Restart makes the next collection the first one of a process that began between a time and it.
+// Restart makes the next collection, at the time at, the first one of a process that began after after.
 func (s *Sampler) Restart(after, at time.Time) {
 	s.Forget()
 	s.Sample(after, nil)
 	s.apart.levels, s.apart.blind = lacking{}, time.Time{}
-	s.apart.born = [2]time.Time{after, at.Add(-s.Apart.Tick)} // a tick later it has its first collection
+	s.apart.born = [2]time.Time{after, at.Add(-s.Apart.Tick)} // a tick after its start a Monitor has its first collection
 }
 
-// since narrows from when to when a Monitor has forgotten what was before: it knows nothing of a
-// time in which it did not run.
+// since narrows the earliest and the latest time at which a Monitor has forgotten everything: it knows
+// nothing from before its start.
 func (s *Sampler) since(since [2]time.Time) [2]time.Time {
 	for n, born := range s.apart.born {
 		if born.After(since[n]) {
@@ -50,11 +50,12 @@ func (s *Sampler) since(since [2]time.Time) [2]time.Time {
 	return since
 }
 
-// A growthDoubt is growth that a Monitor may not have counted, or not as much, or at another time.
+// A growthDoubt is growth that a Monitor may have missed, or may have counted differently or at another
+// time.
 type growthDoubt struct {
 	from   time.Time // it began after this; zero if a Monitor may not have counted it at all
 	at     time.Time // of the collection that shows it
-	amount amounts   // what the collection has counted; if nil, there may be any more
+	amount amounts   // counted by the collection; if nil, the true growth may be any amount more
 }
 
 // begin begins a collection.
@@ -65,9 +66,9 @@ func (s *Sampler) begin(at time.Time, keep time.Duration) *entry {
 	return e
 }
 
-// doubt notes growth since an earlier account of a series, whose time is not known. A recorded counter
-// does not say whether it began at zero: then no time is given, and a Monitor may not have counted it. A
-// series that some collections lack may have counted on: then it grew after the last one that has it.
+// doubt notes growth of a series at an unknown time since an earlier account. A recorded counter does not
+// say whether it began at zero; then the doubt has no time, because a Monitor may not have counted the
+// growth. If some collections lack a series, it grew at some time after the last one that has it.
 func (e *entry) doubt(w *window, sd *side, buckets bool, p *series, since *account, last time.Duration) {
 	if e.apart == nil {
 		return
@@ -81,23 +82,23 @@ func (e *entry) doubt(w *window, sd *side, buckets bool, p *series, since *accou
 	w.doubts = append(w.doubts, growthDoubt{from, e.at, d.amount})
 }
 
-// returns reports whether a new series may be one that has counted before: one that the process had
-// before the first collection, or one of a counter, which need not begin at zero.
+// returns reports whether a new series may have counted before: the process may have had it before the
+// first collection, or it is of a counter, which need not begin at zero.
 func (e *entry) returns(kind string, last time.Duration) bool {
 	return kind == "counter" || last > 0 || e.unsure
 }
 
-// lost notes growth that no collection shows: what was counted before a reset, and before the first
-// count that can be read.
+// lost notes growth that no collection shows: the counts before a reset, and the counts before the first
+// one that can be read.
 func (e *entry) lost(w *window) {
 	if e.apart != nil && !e.fresh {
 		w.doubts = append(w.doubts, growthDoubt{at: e.at})
 	}
 }
 
-// lack finds the windows of series that this collection lacks or can't read. A Monitor may have read
-// them, so nobody knows what they count until they are back. A series that is gone for longer than
-// Prometheus looks back has ended.
+// lack finds the windows of series that are missing in this collection or can't be read. A Monitor may
+// have read them, so their counts are unknown until they are back. A series has ended if it is missing
+// for longer than Prometheus looks back.
 func (e *entry) lack() {
 	if e.apart == nil {
 		return
@@ -153,7 +154,7 @@ func (s *Sampler) keep(e *entry) error {
 	return first(problems)
 }
 
-// worstBound is the worst bound of a rule.
+// worstBound returns the bound of a rule with the worst state.
 func worstBound(r *query.Rule) *query.Bound {
 	var worst *query.Bound
 	for n := range r.Bounds {

@@ -11,10 +11,10 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
-// Between returns what a Monitor may have read at any time from one to another: its reading was not
-// better than best and not worse than worst. The times lie between the last two recorded collections.
-// The earlier of these is left out. The last one is best known: there both times are its own. since is
-// from when to when the Monitor has forgotten what was before; zero if it has not.
+// Between returns what a Monitor may have read between two times: its reading was not better than best and
+// not worse than worst. The times are after the last but one recorded collection, and not after the last
+// one. For the last one itself, pass its time twice. since is the earliest and the latest time at which
+// the Monitor has forgotten everything; zero if it has not.
 func (s *Sampler) Between(from, to time.Time, since [2]time.Time) (best, worst *Reading) {
 	since = s.since(since)
 	last, prev := s.reading.Load(), s.apart.prev
@@ -25,7 +25,7 @@ func (s *Sampler) Between(from, to time.Time, since [2]time.Time) (best, worst *
 	best.Groups, worst.Groups = nil, nil
 	if !exact {
 		best.Problem = ""
-		if last.Problem != "" || prev != nil && prev.Problem != "" || s.apart.changed { // it may have been well, or failing
+		if last.Problem != "" || prev != nil && prev.Problem != "" || s.apart.changed { // any state is possible
 			worst.Problem = ""
 			worst.Groups, worst.Traffic.Known = s.anything(), true
 			return best, worst
@@ -44,7 +44,7 @@ func (s *Sampler) Between(from, to time.Time, since [2]time.Time) (best, worst *
 	return best, worst
 }
 
-// span is a time in which a Monitor has collected once more.
+// span is a time in which a Monitor has collected once.
 type span struct {
 	from, to time.Time
 	since    [2]time.Time
@@ -54,7 +54,7 @@ type span struct {
 func (s *Sampler) windowsBetween(best, worst *Reading, at span) {
 	e := s.apart.entry
 	if e == nil {
-		return // the last collection can't be read, and says why
+		return // the last collection can't be read; its reading has the problem
 	}
 	for _, w := range e.windows {
 		if len(w.slots) == 0 || !w.based || w.broken && !at.from.Before(e.at) {
@@ -146,14 +146,14 @@ func (s *Sampler) measureBetween(e *entry, w *window, at span, over time.Duratio
 	return best, worst
 }
 
-// boundless is more than anything counts, and can be added up.
+// boundless is more than any count, and sums of it stay finite.
 const boundless = 1e300
 
-// overflowGroup is the group of all that has no events of its own.
+// overflowGroup is the group for all groups without events of their own.
 var overflowGroup = attribute.NewSet(overflowKey.Bool(true))
 
-// valuesBetween compares what a present value may have been between two collections. A timestamp is
-// between the two that were recorded. Nothing is known of another value.
+// valuesBetween compares the possible present values between two collections. A timestamp is between the
+// two recorded ones. Any other value is unknown.
 func (s *Sampler) valuesBetween(best, worst *Reading, from, to time.Time) {
 	in := &s.rule.Indicator
 	last, prev := s.reading.Load(), s.apart.prev
@@ -203,7 +203,7 @@ func between(k query.Kind, a float64, atA time.Time, b float64, atB, from, to ti
 	return interval{slices.Min(all), slices.Max(all)}
 }
 
-// unmatchedBetween says what the filter misses for certain, and what it may miss.
+// unmatchedBetween sets Unmatched: in best if the filter certainly matches nothing, in worst if it may.
 func (s *Sampler) unmatchedBetween(best, worst *Reading, at span) {
 	last, prev := s.reading.Load(), s.apart.prev
 	best.Unmatched, worst.Unmatched = nil, nil
@@ -232,12 +232,12 @@ func (s *Sampler) unmatchedBetween(best, worst *Reading, at span) {
 	for _, sd := range s.apart.entry.sides {
 		least := max(1, s.rule.Indicator.MinEvents)
 		if w := &sd.missed; sd.matched || len(w.slots) > 0 && w.between(s.apart.entry, at, s.rule.Indicator.Window, len(w.amount)).low[0] >= least {
-			best.Unmatched = last.Unmatched // nobody else could have seen a match
+			best.Unmatched = last.Unmatched // a Monitor can't have seen a match either
 		}
 	}
 }
 
-// Blind returns the readings of a time of which nobody knows anything.
+// Blind returns the best and the worst reading of a time without data.
 func (s *Sampler) Blind(at time.Time) (best, worst *Reading) {
 	r := s.effective()
 	best = &Reading{At: at, Rule: r}
@@ -245,9 +245,8 @@ func (s *Sampler) Blind(at time.Time) (best, worst *Reading) {
 	return best, worst
 }
 
-// anything is the worst that the groups of a reading can be. Each one that is known crosses a limit, so
-// that its crossing lasts, and so does the one without attributes, because another one may have been
-// there.
+// anything returns the worst groups that a reading can have. Each known group crosses a limit, so that its
+// crossing goes on. The group without attributes does too: it stands for groups that nobody has seen.
 func (s *Sampler) anything() (all []Measure) {
 	add := func(group attribute.Set) {
 		if !has(all, &group) {
@@ -264,7 +263,7 @@ func (s *Sampler) anything() (all []Measure) {
 	return all
 }
 
-// trafficBetween adds the traffic of a group: at least that of least, and at most that of most.
+// trafficBetween adds the least and the most traffic that a group may have had to least and to most.
 func (s *Sampler) trafficBetween(e *entry, w *window, at span, least, most *Traffic) {
 	in := &s.rule.Indicator
 	if in.Kind == query.KindIncrease {
@@ -279,7 +278,7 @@ func (s *Sampler) trafficBetween(e *entry, w *window, at span, least, most *Traf
 		if g.open {
 			high = boundless
 		}
-		low *= over.Seconds() / (over + e.apart.width(e.span)).Seconds() // its base may be older
+		low *= over.Seconds() / (over + e.apart.width(e.span)).Seconds() // the base of the window may be older
 		return low, high
 	}
 	low, high := events(in.Window)

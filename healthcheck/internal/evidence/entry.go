@@ -83,7 +83,7 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 		if a.is != dropped {
 			w.problem = err
 		}
-		return // its growth counts when its data is well-formed again
+		return // the growth counts when the data is well-formed again
 	}
 	last := a.read
 	a.read = e.now
@@ -106,7 +106,7 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 	case !changed && start == a.start:
 		return
 	case isNew && (e.fresh || a.is != folded && !e.began(sd.in.Metric, kind, p, b.before)), !isNew && !known:
-		// what was there before is not growth
+		// the count from before is not growth
 		e.lost(w)
 	case isNew:
 		w.began = true
@@ -120,7 +120,7 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 		e.doubt(w, sd, buckets, p, &account{}, last)
 		w.grow(sd.column, buckets, p, &account{})
 	default:
-		w.began = w.began || len(w.slots) == 0 // it is back, and its group was gone
+		w.began = w.began || len(w.slots) == 0 // the series is back, and its group was gone
 		if last != e.before {
 			e.doubt(w, sd, buckets, p, a, last)
 		}
@@ -132,11 +132,11 @@ func (e *entry) post(sd *side, b *book, kind string, p *series) {
 	}
 }
 
-// lookback is how long Prometheus takes the last sample of a series for its present value.
+// lookback is how long the last sample of a series counts as its present value in Prometheus.
 const lookback = 5 * time.Minute
 
-// forget is how long a series may be gone before it counts as a new one. If it comes back sooner, it
-// has grown meanwhile, as in PromQL.
+// forget is how long a series may be gone before it counts as a new one. If it comes back sooner, the
+// difference is growth, as in PromQL.
 func (e *entry) forget() time.Duration { return max(e.keep, lookback) }
 
 // account returns the account of a series, and whether the series is new.
@@ -149,7 +149,7 @@ func (e *entry) account(sd *side, b *book, p *series) (a *account, isNew bool) {
 	}
 	gone := func(longer time.Duration) bool { return a == nil || a.seen < e.before && e.now-a.seen > longer }
 	isNew = gone(e.forget())
-	opens := gone(e.keep) // its group may be gone
+	opens := gone(e.keep) // the group of the series may be gone
 	if a == nil {
 		a = &account{}
 		if at == nil {
@@ -284,7 +284,7 @@ func (e *entry) close() {
 			continue
 		}
 		if len(w.slots) == 0 && w.began && !e.fresh {
-			w.slots = append(w.slots, slot{e.last, make(amounts, len(w.amount))}) // it was not there at the last collection
+			w.slots = append(w.slots, slot{e.last, make(amounts, len(w.amount))}) // the group was not in the last collection
 		}
 		e.add(w, e.keep)
 	}
@@ -321,15 +321,15 @@ func (e *entry) add(w *window, keep time.Duration) {
 		return
 	}
 	if e.fresh {
-		w.doubts = append(w.doubts, growthDoubt{at: e.at}) // it grew before
+		w.doubts = append(w.doubts, growthDoubt{at: e.at}) // it may have grown before the first collection
 	}
 	w.was, w.is = w.is, w.live == e.now
 	w.add(e.at, 0, keep+e.apart.width(keep)+e.at.Sub(e.last))
 	w.forget()
 }
 
-// folded returns what went to the overflow series in a span: of a ratio for each side, of a histogram
-// for each bucket.
+// folded returns the growth of the overflow series in a span: for each side of a ratio, or for each bucket of
+// a histogram.
 func (e *entry) folded(span, early time.Duration) amounts {
 	if !slices.ContainsFunc(e.sides, func(sd *side) bool { return len(sd.overflow.slots) > 0 }) {
 		return nothing
@@ -348,5 +348,5 @@ func (e *entry) folded(span, early time.Duration) amounts {
 	return e.hidden[span]
 }
 
-// nothing went to the overflow series.
+// nothing is the growth of an overflow series that does not exist.
 var nothing = amounts{0, 0}

@@ -13,8 +13,8 @@ type exponential struct {
 	scale     int
 	offset    int // index of the first bucket
 	buckets   []uint64
-	threshold float64 // values up to it are not in a bucket
-	rest      uint64  // their number, and that of the negative values
+	threshold float64 // values up to it are in no bucket
+	rest      uint64  // number of values that are in no bucket: these and the negative ones
 }
 
 // Scales beyond these are malformed.
@@ -22,7 +22,7 @@ const (
 	minScale = -10
 	maxScale = 20
 
-	maxBuckets = 160 // of a grid, as of a histogram of the SDK
+	maxBuckets = 160 // of a grid; the SDK's default too
 )
 
 func exponentialOf[N int64 | float64](p *metricdata.ExponentialHistogramDataPoint[N]) exponential {
@@ -34,7 +34,7 @@ func exponentialOf[N int64 | float64](p *metricdata.ExponentialHistogramDataPoin
 }
 
 func (x *exponential) wellFormed() error {
-	// No value is as high as the lower end of a last bucket from 2^1024.
+	// No value is as high as 2^1024, so no bucket begins there.
 	if x.scale < minScale || x.scale > maxScale || !(x.threshold >= 0) || math.IsInf(x.threshold, 1) ||
 		len(x.buckets) > 0 && infinite(math.Exp2(math.Ldexp(float64(x.offset+len(x.buckets)-1), -x.scale))) {
 		return fmt.Errorf("the exponential histogram is malformed: %d buckets of scale %d from %d", len(x.buckets), x.scale, x.offset)
@@ -48,9 +48,8 @@ func lowerEnd(scale, index int) float64 {
 	return min(math.Exp2(math.Ldexp(float64(index), -scale)), math.MaxFloat64)
 }
 
-// A grid has the buckets that the series of an exponential histogram share. It only grows: it gets
-// wider, and its scale gets smaller. So what was counted in one grid can be moved to the next one
-// without a guess.
+// A grid has the buckets that the series of an exponential histogram share. It gets only wider, and its
+// scale only smaller. So the counts of one grid can be moved to the next one exactly.
 type grid struct {
 	scale, first, last int // indexes at scale; first > last if there is no bucket
 	threshold          float64
@@ -63,8 +62,8 @@ func newGrid() *grid {
 	return g
 }
 
-// The buckets of a grid as those of an explicit histogram are: up to the threshold, the gap up to the
-// first bucket, the buckets, and what is beyond them. The gap and the last are empty.
+// As an explicit histogram, a grid has these buckets: up to the threshold, from there to the first bucket,
+// the buckets, and one beyond them. The second and the last one are empty.
 const before = 2
 
 func (g *grid) bound() {
@@ -74,7 +73,7 @@ func (g *grid) bound() {
 	}
 }
 
-// with returns a grid that holds a series too: the same one if it does already.
+// with returns a grid that also holds a series. It returns g if g already does.
 func (g *grid) with(x *exponential) *grid {
 	next := *g
 	next.threshold = max(g.threshold, x.threshold)
@@ -100,7 +99,7 @@ func (g *grid) with(x *exponential) *grid {
 	return &next
 }
 
-// used are the first and the last bucket with a count.
+// used returns the first and the last bucket with a count.
 func (x *exponential) used() (low, high int, any bool) {
 	for n, c := range x.buckets {
 		if c == 0 {
@@ -126,7 +125,7 @@ func (g *grid) counts(x *exponential, to []uint64) []uint64 {
 	return to
 }
 
-// place is the place of a bucket. Buckets below the threshold are together with it.
+// place returns the place of a bucket. Buckets below the threshold share its place.
 func (g *grid) place(index int) int {
 	if lowerEnd(g.scale, index+1) <= g.threshold {
 		return 0
@@ -137,7 +136,7 @@ func (g *grid) place(index int) int {
 // moved moves what was counted in an older grid to this one.
 func moved[N uint64 | float64](from, to *grid, counts []N) []N {
 	if len(counts) != len(from.bounds)+1 {
-		return counts // of something else
+		return counts // not of this grid
 	}
 	out := make([]N, len(to.bounds)+1)
 	for n, c := range counts {
@@ -152,8 +151,7 @@ func moved[N uint64 | float64](from, to *grid, counts []N) []N {
 	return out
 }
 
-// regrid finds the buckets for a collection of an exponential histogram, and moves to them what was
-// counted before.
+// regrid finds the buckets for a collection of an exponential histogram, and moves earlier counts to them.
 func (e *entry) regrid(read []Metric) {
 	next := e.grid
 	if next == nil {

@@ -33,7 +33,7 @@ func metrics(i *query.Indicator, c Catalog) (read []Metric, is shape, err error)
 	}
 	read = withoutTwins(read)
 	for n, m := range read {
-		if m.Data == nil && m.Description != "" { // the source gives the reason there
+		if m.Data == nil && m.Description != "" { // the source has put the reason into Description
 			return nil, is, fmt.Errorf("%s %s", i.Metric, m.Description)
 		}
 		kind, err := kindOf(m.Data)
@@ -52,8 +52,8 @@ func metrics(i *query.Indicator, c Catalog) (read []Metric, is shape, err error)
 	return read, is, nil
 }
 
-// withoutTwins drops the second stream of a histogram to which two views apply, ours and one for
-// exponential histograms: both count the same.
+// withoutTwins drops a second stream of a histogram. There are two if our view and one for exponential
+// histograms apply to it. Both count the same measurements.
 func withoutTwins(read []Metric) []Metric {
 	explicit := func(m Metric) bool { kind, _ := kindOf(m.Data); return kind == "histogram" }
 	twin := func(m Metric) bool {
@@ -66,7 +66,7 @@ func withoutTwins(read []Metric) []Metric {
 	return read
 }
 
-// twice says that a name has two shapes.
+// twice returns the error of a name with two shapes.
 func twice(metric string, a, b shape, scope, other string) error {
 	if scope == other {
 		return fmt.Errorf("%s exists twice: as %s in %q and as %s in %q", metric, a.kind, a.unit, b.kind, b.unit)
@@ -99,7 +99,7 @@ func readerOf(kind string) string {
 	}[kind]
 }
 
-// gather reads the present values of one metric, by group. hidden says why some are missing.
+// gather reads the present values of one metric, by group. hidden is the reason why some are missing.
 // Malformed data is an error, and never a panic.
 func gather(i *query.Indicator, c Catalog) (all levels, is shape, hidden string, err error) {
 	all = levels{}
@@ -173,8 +173,8 @@ func gatherRatio(num, den *query.Indicator, c Catalog) (levels, shape, string, e
 	return out, is, cmp.Or(hidden1, hidden2), both(err1, err2)
 }
 
-// both joins the problems of the two sides of a ratio. If both sides read one metric, they have the
-// same one.
+// both joins the problems of the two sides of a ratio. If both sides read one metric, the problem appears
+// once.
 func both(errs ...error) error {
 	if len(errs) == 2 && errs[0] != nil && errs[1] != nil && errs[0].Error() == errs[1].Error() {
 		return errs[0]

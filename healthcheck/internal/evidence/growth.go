@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// growthRange is the growth of a group, which is not known exactly.
+// growthRange is the growth of a group that is not known exactly.
 type growthRange struct {
 	low, high amounts
-	open      bool // it may be any more than high
+	open      bool // it may be higher than high, by any amount
 	young     bool // the window may not be full
-	never     bool // it is not full for certain
+	never     bool // the window is certainly not full
 }
 
-// between returns the growth of a window at a time of a span. Its amounts never decrease, so between
-// two snapshots they are between those of the two.
+// between returns the growth of a window at some time in a span. Its amounts never decrease. So at a time
+// between two snapshots they are between the amounts of the two.
 func (w *window) between(e *entry, at span, over time.Duration, size int) growthRange {
 	g := growthRange{low: make(amounts, size), high: make(amounts, size)}
 	if len(w.slots) == 0 || len(w.amount) != size {
@@ -48,7 +48,7 @@ func (w *window) between(e *entry, at span, over time.Duration, size int) growth
 		g.low[n] = max(0, g.low[n])
 		g.high[n] = max(g.low[n], g.high[n])
 	}
-	begun := w.slots[min(1, len(w.slots)-1)].at // its Monitor may have seen the first series later than we
+	begun := w.slots[min(1, len(w.slots)-1)].at // the Monitor may have seen the first series later than the recording
 	if len(w.doubts) > 0 && w.doubts[0].amount == nil && w.doubts[0].at.Equal(w.slots[0].at) {
 		begun = w.slots[0].at // it was there before
 	}
@@ -64,8 +64,8 @@ func (w *window) between(e *entry, at span, over time.Duration, size int) growth
 	return g
 }
 
-// base returns between which snapshots the base of a growth lies: the newest snapshot that a Monitor
-// has and that is old enough, or its oldest one. earlier is set if it may be older than all of w.
+// base returns the two snapshots around the base of a growth. The base is the newest snapshot of a Monitor
+// that is old enough, or else its oldest one. earlier is set if it may be older than all of w.
 func (w *window) base(e *entry, at span, over time.Duration) (first, last int, earlier bool) {
 	width := e.apart.width(e.span)
 	low, high := at.from.Add(-over-width), at.to.Add(-over+e.early)
@@ -76,8 +76,8 @@ func (w *window) base(e *entry, at span, over time.Duration) (first, last int, e
 		high = next
 	}
 	if at.from.Equal(at.to) && width == e.apart.Tick && !at.from.Before(e.at) && !at.since[1].After(low) {
-		// A recorded collection is one of the Monitor's too. If it is old enough, and the next one is
-		// too young, it is the base.
+		// The Monitor has also collected at the time of each recorded collection. If that collection is old
+		// enough, and the Monitor's next one is too young, it is the base.
 		if n := w.last(high.Add(-early / 2)); n >= 0 && w.slots[n].at.After(high.Add(early-e.apart.Tick)) {
 			return n, n, false
 		}
@@ -85,7 +85,7 @@ func (w *window) base(e *entry, at span, over time.Duration) (first, last int, e
 	return max(0, w.last(low)), w.first(high), low.Before(w.slots[0].at)
 }
 
-// last is the last snapshot until a time; -1 if there is none.
+// last returns the index of the last snapshot at or before a time; -1 if there is none.
 func (w *window) last(until time.Time) int {
 	n := len(w.slots) - 1
 	for n >= 0 && w.slots[n].at.After(until) {
@@ -94,7 +94,7 @@ func (w *window) last(until time.Time) int {
 	return n
 }
 
-// first is the first snapshot from a time on; -1 if there is none.
+// first returns the index of the first snapshot at or after a time; -1 if there is none.
 func (w *window) first(from time.Time) int {
 	n := w.last(from)
 	if n >= 0 && w.slots[n].at.Equal(from) {

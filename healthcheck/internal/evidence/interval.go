@@ -36,8 +36,8 @@ func worse(a, b *query.Bound) *query.Bound {
 	return a
 }
 
-// A tail is the number of a histogram's measurements greater than a limit. All that lie in the
-// bucket around the limit may be greater, or none.
+// A tail is the number of a histogram's measurements that are greater than a limit. In the bucket around the
+// limit, any number of the measurements may be greater.
 type tail struct {
 	interval
 	likely float64 // if they are spread evenly over the bucket
@@ -53,15 +53,15 @@ func beyond(growth amounts, bounds []float64, v float64) tail {
 	if boundary {
 		return tail{interval{above, above}, above}
 	}
-	share := .5 // the bucket has one end
+	share := .5 // of a bucket with one end
 	if n > 0 && n < len(bounds) {
 		share = (bounds[n] - v) / (bounds[n] - bounds[n-1])
 	}
 	return tail{interval{above, above + growth[n]}, above + share*growth[n]}
 }
 
-// inexact says which limit lies between two bucket boundaries; nil if none does. An exponential
-// histogram has no boundaries to choose.
+// inexact returns the mistake of a limit between two bucket boundaries; nil if there is none. An exponential
+// histogram has no boundaries to choose, so there it is no mistake.
 func inexact(r *query.Rule, e *entry) *query.Mistake {
 	in := &r.Indicator
 	if e.grid != nil || e.bounds == nil {
@@ -112,8 +112,8 @@ func total(a amounts) (sum float64) {
 	return sum
 }
 
-// quantile interpolates within the bucket that holds it, as Prometheus' histogram_quantile does.
-// Only the bucket is known: the quantile is over low, and at most high.
+// quantile interpolates within the bucket that holds the quantile, as Prometheus' histogram_quantile does.
+// For certain it is only greater than low, and at most high.
 func quantile(q float64, counts amounts, bounds []float64) (v, low, high float64) {
 	if len(bounds) == 0 {
 		return 0, math.Inf(-1), math.Inf(1)

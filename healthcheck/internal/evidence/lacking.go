@@ -8,12 +8,12 @@ import (
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 )
 
-// lacking notes the series of present values that a recorded collection lacks. Their Monitor may have
-// read them, so nobody knows the value of their groups.
+// lacking notes which series of present values are missing in a recorded collection. The Monitor may have
+// read them, so the values of their groups are unknown.
 type lacking struct {
 	series map[levelKey]*levelSeries
-	now    []attribute.Set // groups that the last collection lacks a series of
-	before []attribute.Set // and the one before
+	now    []attribute.Set // groups with a series that is missing in the last collection
+	before []attribute.Set // the same of the collection before
 }
 
 type levelKey struct {
@@ -28,7 +28,8 @@ type levelSeries struct {
 	lacked time.Time // the first collection since then
 }
 
-// note notes the series of a collection. One that is gone for longer than Prometheus looks back has ended.
+// note notes the series of a collection. A series has ended if it is missing for longer than Prometheus looks
+// back.
 func (l *lacking) note(sides []*side, at time.Time, c Catalog, gap bool) {
 	if l.series == nil {
 		l.series = map[levelKey]*levelSeries{}
@@ -69,7 +70,7 @@ func (l *lacking) note(sides []*side, at time.Time, c Catalog, gap bool) {
 	}
 }
 
-// doubtLevels makes the state of some groups anything.
+// doubtLevels makes any state possible for some groups.
 func (s *Sampler) doubtLevels(best, worst *Reading, groups []attribute.Set) {
 	if len(groups) == 0 {
 		return

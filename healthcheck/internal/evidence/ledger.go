@@ -34,7 +34,7 @@ type side struct {
 	scopes   map[instrumentation.Scope]*book
 	overflow window // events of the overflow series
 	missed   window // events of series that the filter drops
-	seen     seen   // what their filter could match
+	seen     seen   // attributes of all series, for texts about the filter
 	matched  bool   // this collection has a series that the filter keeps
 }
 
@@ -50,10 +50,10 @@ type book struct {
 type account struct {
 	seen   time.Duration
 	read   time.Duration // when it was last well-formed
-	lacked time.Duration // of recorded collections, the first one since then
+	lacked time.Duration // the first recorded collection after that without it
 	start  int64         // in ns; 0 if its source does not tell
 	value  float64       // NaN if it was never well-formed
-	whole  int64         // the same of an integer counter, exact
+	whole  int64         // the exact value of an integer counter
 	counts []uint64      // of a histogram
 	to     *window
 	is     is
@@ -101,7 +101,7 @@ func (e *entry) sweep() {
 	for _, sd := range e.sides {
 		for scope, b := range sd.scopes {
 			for key, a := range b.accounts {
-				if e.now-a.seen > e.forget() { // a twin was seen no later
+				if e.now-a.seen > e.forget() { // its twin was not seen later than it
 					delete(b.accounts, key)
 				}
 			}

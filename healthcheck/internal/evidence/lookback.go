@@ -39,7 +39,7 @@ func (s *Sampler) readWindows(r *Reading, c Catalog) error {
 	for n, sd := range s.ledger.sides {
 		e.sum(sd, read[n], kinds[n])
 	}
-	if e.changed { // the old counts can't be compared
+	if e.changed { // old and new counts can't be compared
 		s.ledger.restart()
 		s.apart.changed = true
 		e = s.begin(r.At, keep)
@@ -48,7 +48,7 @@ func (s *Sampler) readWindows(r *Reading, c Catalog) error {
 		}
 	}
 	if in.Kind == query.KindIncrease && len(in.GroupBy) == 0 && s.rule.Lower() && !s.observed(in.Metric) {
-		w := e.window(attribute.Set{}) // the counter exists and has counted nothing
+		w := e.window(attribute.Set{}) // a counter that exists and has no series has counted nothing
 		w.live, w.based, w.began = e.now, true, true
 		if w.amount == nil {
 			w.amount = amounts{0}
@@ -69,7 +69,7 @@ func (s *Sampler) readWindows(r *Reading, c Catalog) error {
 // miss finds out whether the filter matches nothing, and since when.
 func (s *Sampler) miss(r *Reading, e *entry) {
 	in := &r.Rule.Indicator
-	for _, sd := range slices.Backward(e.sides) { // a ratio without a denominator has no value
+	for _, sd := range slices.Backward(e.sides) { // the denominator first, because without it a ratio has no value
 		bad := !sd.based || in.Kind == query.KindIncrease && !r.Rule.Lower()
 		if r.Unmatched == nil {
 			r.Unmatched = unmatched(sd, bad, max(1, in.MinEvents), in.Window)
@@ -114,7 +114,7 @@ func (s *Sampler) measureAll(r *Reading, e *entry) error {
 			continue
 		}
 		if w.live != e.now && m.Crossed != nil && m.Crossed.Lower() && in.Kind == query.KindIncrease {
-			m.Crossed, m.Doubt, m.Empty = nil, nil, true // nobody counts any more
+			m.Crossed, m.Doubt, m.Empty = nil, nil, true // no series counts any more
 		}
 		r.Groups = append(r.Groups, m)
 	}
@@ -124,7 +124,7 @@ func (s *Sampler) measureAll(r *Reading, e *entry) error {
 	return s.judgeFolded(r, e)
 }
 
-// judgeFolded compares a group without events of its own: all that is folded may belong to it.
+// judgeFolded compares a group without events of its own. All events of the overflow series may belong to it.
 func (s *Sampler) judgeFolded(r *Reading, e *entry) error {
 	in := &r.Rule.Indicator
 	hidden := e.folded(in.Window, s.early())
@@ -136,7 +136,7 @@ func (s *Sampler) judgeFolded(r *Reading, e *entry) error {
 	}
 	r.Folded = total(hidden)
 	if n := e.sides; len(n) == 2 && n[0].in.Metric == n[1].in.Metric && n[0].in.Source == n[1].in.Source {
-		r.Folded = max(hidden[0], hidden[1]) // both sides have the same ones
+		r.Folded = max(hidden[0], hidden[1]) // both sides have the same overflow series
 	}
 	if r.Folded == 0 {
 		return nil
@@ -155,9 +155,9 @@ func (s *Sampler) judgeFolded(r *Reading, e *entry) error {
 	return err
 }
 
-// fromZero reports whether a new series has counted only since before. A synchronous instrument
-// begins at zero, and so does a histogram. Another counter may begin at any value, unless it says
-// when it began.
+// fromZero reports whether a new series began at zero, and later than before. A synchronous instrument
+// begins at zero, and so does a histogram. Another counter may begin at any value, unless its start time
+// says when it was zero.
 func (s *Sampler) fromZero(metric, kind string, p *series, before time.Time) bool {
 	if kind != "counter" || !s.observed(metric) {
 		return true
@@ -169,7 +169,7 @@ func (s *Sampler) fromZero(metric, kind string, p *series, before time.Time) boo
 func (s *Sampler) measure(e *entry, w *window, span time.Duration) (m Measure, err error) {
 	growth, covered := w.growth(span, s.early())
 	if len(growth) < len(e.sides) {
-		growth = make(amounts, len(e.sides)) // it has no series
+		growth = make(amounts, len(e.sides)) // no series, so no growth
 	}
 	m = compare(s.effective(), growth, e.folded(span, s.early()), e.bounds)
 	m.Group = w.attrs
@@ -182,7 +182,7 @@ func (s *Sampler) measure(e *entry, w *window, span time.Duration) (m Measure, e
 	return m, err
 }
 
-// early is by how much a collection may be too young for a window of the rule.
+// early returns by how much a collection may be too young for a window of the rule.
 func (s *Sampler) early() time.Duration {
 	if s.rule.Lower() {
 		return 0

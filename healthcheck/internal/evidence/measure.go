@@ -10,19 +10,19 @@ import (
 type Measure struct {
 	Group   attribute.Set
 	Value   float64
-	Low     float64      // of a quantile: it is over Low
+	Low     float64      // of a quantile: it is greater than Low
 	High    float64      // and at most High; +Inf beyond the last boundary
 	Share   float64      // of a quantile: the share of events beyond the failing limit, or beyond the only limit
 	Bad     float64      // events that are certainly beyond the failing limit
 	Empty   bool         // too few events to judge
 	Crossed *query.Bound // the worst bound crossed for certain
 	Doubt   *Doubt       // a worse one may be crossed; nil if it is not
-	Lasting bool         // crossed over four windows too
-	Ongoing bool         // and in the last third of the window
+	Lasting bool         // also crossed over four windows
+	Ongoing bool         // also crossed in the last third of the window
 }
 
-// A Doubt is a bound that may be crossed. What is compared with it lies between two numbers: the
-// value, and of a quantile the share of events beyond the bound.
+// A Doubt is a bound that may be crossed. The compared number lies between two numbers. It is the value, or
+// for a quantile the share of events beyond the bound.
 type Doubt struct {
 	Bound     *query.Bound
 	Low, High float64
@@ -48,21 +48,21 @@ func compare(r *query.Rule, growth, folded amounts, bounds []float64) (m Measure
 
 // A census is the number of events in a window.
 type census struct {
-	count  float64 // of the group
-	folded float64 // any part of it may belong to the group
-	least  float64 // fewer are not judged
+	count  float64 // events of the group
+	folded float64 // events of the overflow series; any part of them may belong to the group
+	least  float64 // with fewer events, a group is not judged
 }
 
 // few reports whether the group has too few events.
 func (c census) few() bool { return !c.enough(c.count) }
 
-// none reports whether it has too few even with all that is folded.
+// none reports whether the group has too few events even with all folded ones.
 func (c census) none() bool { return !c.enough(c.count + c.folded) }
 
 func (c census) enough(n float64) bool { return n > 0 && n >= c.least }
 
-// ends are the two shares that enclose the share of events over a limit: the number over it, and the
-// number of all. over is known of the group. Of what is folded, hidden is over the limit.
+// ends returns the lowest and the highest possible share of events over a limit. over counts those of the
+// group, and hidden those of the overflow series.
 func (c census) ends(over, hidden tail) (low, high part) {
 	return part{over.low, c.count + c.folded - hidden.low}, part{over.high + hidden.high, max(c.count+hidden.high, c.least)}
 }
@@ -102,7 +102,7 @@ func (m *Measure) compareRatio(r *query.Rule, growth, folded amounts) {
 		return
 	}
 	low, high := part{growth[0], c.count + c.folded}, part{growth[0] + folded[0], c.count}
-	if in.Part() && c.folded > 0 { // a folded event of the numerator is one of the denominator
+	if in.Part() && c.folded > 0 { // a folded event of the numerator counts in the denominator too
 		high.all += folded[0]
 	}
 	high.all = max(high.all, c.least)

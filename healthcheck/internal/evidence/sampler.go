@@ -20,22 +20,22 @@ type Sampler struct {
 	rule      *query.Rule              // as written, durations in seconds
 	resolved  *query.Rule              // in the unit of the metric; nil until the metric is seen
 	seen      shape                    // of the metric, as resolved
-	observed  func(metric string) bool // reports that its series may begin at any value
+	observed  func(metric string) bool // reports whether a new series of a metric may begin at any value
 	Long      bool                     // keep four windows, for a rule that may eject the instance
 	missing   []string                 // metrics that were in no collection yet
 	first     time.Time                // of the samples since the windows began
-	unmatched time.Time                // since when the filter matches nothing; zero if it does
+	unmatched time.Time                // since when the filter matches nothing; zero if it matches
 	ledger    *ledger                  // of an indicator with a window
 	reading   atomic.Pointer[Reading]
 	epoch     atomic.Int64 // the judge raises it to restart all windows
 	begun     int64        // the epoch of the windows
 
-	// Dated reports whether the start times of a metric's series say when these began at zero. If it
-	// is nil, all do.
+	// Dated reports whether the start time of a series is the time at which it was zero. If it is nil, that is
+	// so for all metrics.
 	Dated func(metric string) bool
 
-	// Apart says that the collections are recorded ones, further apart than a Monitor's. Then only
-	// Between returns readings with groups. It is nil in a Monitor.
+	// Apart is set if the collections are recorded ones, further apart than a Monitor's. Then only Between
+	// returns readings with groups. It is nil in a Monitor.
 	Apart *Pace
 	apart apart
 }
@@ -50,17 +50,17 @@ type Reading struct {
 	Mistake *query.Mistake // the problem, if the rule does not fit its metric
 	Traffic Traffic
 
-	Unmatched *Unmatched // what the filter misses; nil if it matches
-	Folded    float64    // events of the window that went to the overflow series, so nobody knows whose they are
+	Unmatched *Unmatched // why the filter matches nothing; nil if it matches
+	Folded    float64    // events of the window in the overflow series; their attributes are lost
 	Hidden    string     // why some series can't be judged; the groups have the others
 
-	// Inexact says which limit lies between two bucket boundaries, so that a count beyond it is an
-	// interval; nil if none does.
+	// Inexact is the mistake of a limit between two bucket boundaries: the count beyond it is not known
+	// exactly. nil if there is none.
 	Inexact *query.Mistake
 	epoch   int64 // of the sampler's windows
 }
 
-// StaleAfter is the age at which a reading is stale, because several collections have failed.
+// StaleAfter is the age at which a reading is stale: by then several collections have failed.
 const StaleAfter = 30 * time.Second
 
 const (
@@ -99,7 +99,7 @@ func (s *Sampler) Sample(at time.Time, c Catalog) {
 	s.reading.Store(r)
 }
 
-// Set makes a reading the last one, as if it were of a collection.
+// Set makes a reading the last one, in place of a collection.
 func (s *Sampler) Set(r *Reading) {
 	r.epoch = s.epoch.Load()
 	s.reading.Store(r)
@@ -115,8 +115,8 @@ func (s *Sampler) Reading() (r *Reading, current bool) {
 // Forget makes the next sample restart all windows. Any goroutine may call it.
 func (s *Sampler) Forget() { s.epoch.Add(1) }
 
-// Found calls tell once for every metric that is in a collection. Later its series may end, but the
-// instrument still exists.
+// Found calls tell once for every metric of the rule that is in a collection. It does not ask again: if the
+// series end later, the instrument still exists.
 func (s *Sampler) Found(in Catalog, tell func(metric string)) {
 	s.missing = slices.DeleteFunc(s.missing, func(name string) bool {
 		is := len(in[name]) > 0

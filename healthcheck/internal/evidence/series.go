@@ -15,8 +15,8 @@ type series struct {
 	Attrs  attribute.Set
 	Value  float64
 	whole  int64     // the value of an integer counter, which is exact beyond 2^53; 0 for others
-	start  time.Time // when it began, by its source
-	at     time.Time // when its source read it
+	start  time.Time // start time that its source gives
+	at     time.Time // when its source has read it
 	counts []uint64  // of a histogram
 	bounds []float64 // of a histogram
 

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// Unmatched says that a filter matches nothing, although the metric counts.
+// Unmatched means that a filter matches nothing although the metric counts.
 type Unmatched struct {
 	Text    string
 	Lasting bool // for a whole window
@@ -22,8 +22,8 @@ type Unmatched struct {
 // maxKeys is how many attributes of other events the text names.
 const maxKeys = 3
 
-// seen has the attributes of all series so far. They are noted once for each series, because nothing
-// else of a filter costs time every second.
+// seen has the attributes of all series so far. They are noted once for each series, so that they cost no
+// time every second.
 type seen struct {
 	has    []bool // by matcher: a series has its attribute
 	passes []bool // and a series passes it
@@ -57,13 +57,14 @@ func (s *seen) group(i *query.Indicator, set attribute.Set) {
 
 func (s *seen) names(set attribute.Set) {
 	for _, kv := range set.ToSlice() {
-		if len(s.keys) < 64 { // they come from code, but nobody knows
+		if len(s.keys) < 64 { // keys usually come from code, but may be generated
 			s.keys[kv.Key] = true
 		}
 	}
 }
 
-// ungrouped returns the attribute of Per that no event has, so that groups hide in one another.
+// ungrouped returns an Unmatched for an attribute of Per that no event has: then the rule judges several
+// groups as one.
 func ungrouped(sd *side) *Unmatched {
 	i := &sd.in
 	n := slices.Index(sd.seen.groups, false)
@@ -73,8 +74,8 @@ func ungrouped(sd *side) *Unmatched {
 	return &Unmatched{Text: fmt.Sprintf("Per: no event has %s%s", i.GroupBy[n], instead(sd.seen.keys))}
 }
 
-// unmatched returns what the filter of one side misses; nil if it matches, or if nothing was
-// counted. A filter for bad events matches nothing on a good day. So it counts only if no event has
+// unmatched returns why the filter of one side matches nothing; nil if it matches, or if nothing was
+// counted. A filter for bad events matches nothing on a good day, so it is reported only if no event has
 // the attribute at all.
 func unmatched(sd *side, bad bool, least float64, span time.Duration) *Unmatched {
 	i := &sd.in
@@ -90,7 +91,7 @@ func unmatched(sd *side, bad bool, least float64, span time.Duration) *Unmatched
 		switch {
 		case sd.seen.has[n] || sd.seen.passes[n]:
 		case bad && m.Key == conventions.ErrorType:
-			return nil // by convention, only failures have it
+			return nil // by convention, only failures have this attribute
 		default:
 			return &Unmatched{Text: fmt.Sprintf("%s: %s events have no %s%s", what, events, m.Key, instead(sd.seen.keys))}
 		}
@@ -104,7 +105,7 @@ func unmatched(sd *side, bad bool, least float64, span time.Duration) *Unmatched
 	return &Unmatched{Text: fmt.Sprintf("%s: %s events match a part of it", what, events)}
 }
 
-// instead names attributes that the events have. Only names, because values may be secrets.
+// instead names attributes that the events have. It names no values, because these may be secrets.
 func instead(keys map[attribute.Key]bool) string {
 	all := slices.Sorted(maps.Keys(keys))
 	if len(all) == 0 {

@@ -18,13 +18,13 @@ type window struct {
 	amount  amounts
 	slots   []slot        // snapshots of the amount, oldest first
 	live    time.Duration // when it last had a series
-	based   bool          // it has had a series of the denominator, if it is a ratio
+	based   bool          // of a ratio: it has had a series of the denominator
 	began   bool          // this collection has a series that began at zero
 	problem error         // why this collection can't be judged
 	doubts  []growthDoubt // of recorded collections, oldest first
 	broken  bool          // the last recorded collection can't be judged
-	away    bool          // the last recorded collection lacks one of its series, which may count on
-	again   time.Time     // of recorded collections, the last one that had a series again; its Monitor may have forgotten the window
+	away    bool          // one of its series is missing in the last recorded collection, and may go on counting
+	again   time.Time     // the last recorded collection in which a series came back; the Monitor may have forgotten the window before it
 	is, was bool          // the last recorded collection, and the one before, have a series of it
 }
 
@@ -38,9 +38,9 @@ const (
 	// window is: one part in 30.
 	slotsPerWindow = 30
 
-	// early is by how much a collection may be too young for a window. Ticks come some milliseconds
-	// late, and not always as many. Without it a window of 30 s would sometimes have 31. A
-	// lower limit asks whether enough was counted in the whole window, so it has no such tolerance.
+	// early is by how much a collection may be too young for a window. Ticks come some milliseconds late,
+	// sometimes more and sometimes less. Without this tolerance a window of 30 s would sometimes be 31 s
+	// long. A lower limit has no tolerance, because it needs the count of the whole window.
 	early = 50 * time.Millisecond
 
 	// maxAmount leaves room below 2^53, where a float64 can't count by ones any more.
@@ -57,7 +57,7 @@ func (w *window) add(at time.Time, span, keep time.Duration) {
 	for drop < len(w.slots) && at.Sub(w.slots[drop].at) >= keep {
 		drop++
 	}
-	drop = max(0, drop-1) // the oldest is at least keep old
+	drop = max(0, drop-1) // keep one snapshot that is at least keep old
 	var copied amounts
 	if drop > 0 && cap(w.slots[0].amount) >= len(w.amount) {
 		copied = w.slots[0].amount[:len(w.amount)] // its memory is free
@@ -84,8 +84,8 @@ func (w *window) rebase() {
 	}
 }
 
-// growth is the difference between the newest snapshot and an older one: the newest that is at
-// least span old, less early, or the oldest if there is none. covered is the time between the two.
+// growth returns the difference between the newest snapshot and an older one. The older one is the newest
+// that is at least span-early old, or else the oldest. covered is the time between the two.
 func (w *window) growth(span, early time.Duration) (d amounts, covered time.Duration) {
 	if len(w.slots) == 0 {
 		return make(amounts, max(1, len(w.amount))), 0
