@@ -14,7 +14,7 @@ import (
 // check has the attribute sets and the constants of one check, built once.
 type check struct {
 	name, role        metric.ObserveOption
-	shadowRole        metric.ObserveOption // no failure of a check in shadow explains an answer
+	shadowRole        metric.ObserveOption // role of a check in shadow: informational
 	states            [len(states.CheckStates)]metric.ObserveOption
 	limits            []metric.ObserveOption
 	votes             [len(votes.Votes)]metric.ObserveOption

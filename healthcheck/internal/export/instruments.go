@@ -2,8 +2,8 @@
 // instruments of the Monitor with name, unit and description.
 //
 // In: a judge.Verdict, on the goroutine of any reader; runs, on the goroutine of their loop;
-// changes, on the judge's. Out: observations, without a lock of ours and without an error; log
-// records, on its own goroutine. It reads no metric back.
+// changes, on the goroutine of the judge. Out: observations, without a lock of its own and without an
+// error; log records, on its own goroutine. It reads no metric back.
 package export
 
 import (
@@ -23,7 +23,7 @@ var durationBounds = []float64{.001, .01, .1, .5, 1, 2}
 // Instruments are the instruments of the Monitor. The observable ones are read from the verdict, so
 // that one collection shows one judgement.
 type Instruments struct {
-	created atomic.Bool // nothing is exported before
+	created atomic.Bool // until then nothing is exported
 
 	// Evidence.
 	checkDuration metric.Float64Histogram

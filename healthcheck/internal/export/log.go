@@ -10,8 +10,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// A Log writes the changes of judgements. It never waits for the log handler, because the judge must
-// not.
+// A Log writes the changes of judgements. It never waits for the log handler, because the judge must not
+// wait.
 type Log struct{ *guard.Writer }
 
 // Change writes one record of one change, in the trace of the run that caused it. event.name makes
@@ -19,9 +19,9 @@ type Log struct{ *guard.Writer }
 // nothing is wrong.
 func (l Log) Change(v *judge.Verdict, c *judge.Change) {
 	if r := c.Check; r != nil && c.Voted {
-		text, decision := "the instance leaves, because its peers don't keep it in", "leave"
+		text, decision := "a failing check takes the instance out, because its peers don't keep it ready", "leave"
 		if r.Vote.Stays {
-			text, decision = "the instance stays in by the votes of its peers", "stay"
+			text, decision = "the votes of its peers keep the instance ready, although a check fails", "stay"
 		}
 		l.Write(c.Trace(v), slog.LevelWarn, text,
 			slog.String("event.name", "health.peers.decided"),
@@ -49,7 +49,7 @@ func (l Log) Change(v *judge.Verdict, c *judge.Change) {
 	}
 	r := c.Of(v)
 	if c.Shadow {
-		l.Write(c.Trace(v), slog.LevelInfo, "a probe would have changed its state, if the checks in shadow had force",
+		l.Write(c.Trace(v), slog.LevelInfo, "a probe would have changed its state if the checks in shadow were enforced",
 			slog.String("event.name", "health.probe.shadow.state_changed"),
 			slog.String(string(conventions.ProbeName), c.Probe.String()), slog.String(string(conventions.ProbeState), string(r.State)),
 			slog.String("health.probe.previous_state", string(c.Was)), slog.String("health.probe.output", r.Reason))

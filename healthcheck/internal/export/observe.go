@@ -31,8 +31,8 @@ func (i *Instruments) ObserveRequests(o metric.Observer, p states.Probe, code in
 	o.ObserveInt64(i.probeRequests, n, metric.WithAttributes(conventions.ProbeName.String(p.String()), conventions.StatusCode.Int(code)))
 }
 
-// ObservePeers observes how many addresses the peers have, how many questions they got, and what is known
-// of the way to them.
+// ObservePeers observes how many addresses the peers have, how many questions they got, and whether they can
+// be reached.
 func (i *Instruments) ObservePeers(o metric.Observer, addresses int, requests int64, contact states.Contact) {
 	o.ObserveInt64(i.peerAddresses, int64(addresses))
 	o.ObserveInt64(i.peerRequests, requests)
@@ -41,7 +41,7 @@ func (i *Instruments) ObservePeers(o metric.Observer, addresses int, requests in
 	}
 }
 
-// ObserveVerdict observes a verdict as it counts now.
+// ObserveVerdict observes a verdict. A stale one is observed as stale.
 func (i *Instruments) ObserveVerdict(o metric.Observer, v *judge.Verdict, now time.Time) {
 	for n := range v.Checks {
 		r := &v.Checks[n]

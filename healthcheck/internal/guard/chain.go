@@ -1,6 +1,6 @@
 package guard
 
-// maxChain bounds the errors in an error, because Unwrap may run in a circle.
+// maxChain bounds the errors in an error, because Unwrap may return an error that was there before.
 const maxChain = 64
 
 // A chain is an error and the errors in it, in the order of errors.Is.
@@ -29,10 +29,10 @@ func chainOf(err error) (all chain) {
 	return all
 }
 
-// Is is errors.Is for an error whose Unwrap may run in a circle. Its methods may block.
+// Is is errors.Is, and ends even if Unwrap runs in a circle. Methods of the error may block.
 func Is(err, target error) bool { return chainOf(err).is(target) }
 
-// is is errors.Is. The target can be compared.
+// is is errors.Is for a comparable target.
 func (all chain) is(target error) bool {
 	for _, err := range all {
 		if err == target {

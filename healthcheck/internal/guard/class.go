@@ -21,18 +21,18 @@ const maxClass = 128
 // Errors describes the errors of one check. One goroutine at a time may use it.
 type Errors struct {
 	site    Site
-	classes map[string]bool // that the check has had
+	classes map[string]bool // all classes of the check so far
 }
 
-// A Description is what is kept of an error.
+// A Description is all that the Monitor keeps of an error.
 type Description struct {
 	Class string // bounded, and never the text: the error.type
 	Text  string // for operators; may hold secrets
 	Warns bool   // it is a Warning
 }
 
-// Describe describes an error. An error is foreign code, and so is a nil pointer in an interface:
-// its methods may panic, block, or run in a circle. Then the class says which.
+// Describe describes an error. Its methods are foreign code: they may panic, for example on a nil pointer in
+// an interface, block, or run in a circle. Then the class is that of the fault.
 func (e *Errors) Describe(err error) Description {
 	if err == nil {
 		return Description{}
@@ -72,8 +72,8 @@ func (e *Errors) bounded(class string) string {
 	return class
 }
 
-// classOf returns the error's own class, if it has one. Errors of Go's net, crypto and io/fs have a
-// class, because their types tell nothing to people on call. Any other error has its Go type.
+// classOf returns the error's own class, if it has one. Errors of Go's net, crypto and io/fs get a class
+// from here, because their Go types don't help people on call. The class of any other error is its Go type.
 func classOf(all chain) string {
 	if f, ok := find[*Fault](all); ok {
 		return f.Kind
@@ -129,6 +129,6 @@ func isA[E error](all chain) bool {
 	return ok
 }
 
-// Refused reports whether a connection was refused, because no process listens there. err is an error of
-// Go's own packages.
+// Refused reports whether a connection was refused, because no process listens there. err must be an error
+// of Go's own packages.
 func Refused(err error) bool { return refused(chainOf(err)) }

@@ -4,7 +4,7 @@ package guard
 
 import "syscall"
 
-// Windows has its own numbers. They are not used elsewhere.
+// Windows has its own numbers. No other system uses them.
 var (
 	refused     = isOne(syscall.ECONNREFUSED, syscall.Errno(10061))
 	reset       = isOne(syscall.ECONNRESET, syscall.Errno(10054))

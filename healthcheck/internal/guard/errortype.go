@@ -12,7 +12,7 @@ type typed interface {
 	ErrorType() string
 }
 
-// A Warning is the error of a run that works badly. It has the class of the error in it.
+// A Warning is the error of a run that works, but badly. It has the class of Err.
 type Warning struct{ Err error }
 
 func (w Warning) Error() string { return w.Err.Error() }

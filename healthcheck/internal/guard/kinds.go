@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// maxVisits bounds a walk, because the same error may be joined in many.
+// maxVisits bounds a walk, because one error may be joined into many others.
 const maxVisits = 1 << 10
 
 // Kinds returns the types of an error and of all errors that errors.Join or fmt.Errorf joined in it.

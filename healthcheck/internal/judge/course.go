@@ -8,7 +8,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 )
 
-// A Course is what the probes answer, and how long they have answered what.
+// A Course has the results of the probes, and how long each probe was in each state.
 type Course struct {
 	Probes [len(states.Probes)]ProbeResult
 	Ages   [len(states.Probes)]durations
@@ -30,7 +30,7 @@ func (v *Verdict) shadows() bool {
 	return slices.ContainsFunc(v.Checks, func(c Result) bool { return c.Shadow })
 }
 
-// enforced is the verdict as if the checks in shadow had force. No peer has a vote on them.
+// enforced returns the verdict with the checks in shadow enforced. Peers have no vote on them.
 func (v *Verdict) enforced() *Verdict {
 	e := *v
 	e.Checks = slices.Clone(v.Checks)
@@ -40,7 +40,8 @@ func (v *Verdict) enforced() *Verdict {
 	return &e
 }
 
-// course is the verdict's, or its shadow. Before the first shadow both were the same.
+// course returns the verdict's own Course or that of its shadow. Before the first check in shadow, both are
+// the same.
 func (v *Verdict) course(shadow bool) *Course {
 	if shadow && v.Shadow != nil {
 		return v.Shadow
@@ -48,8 +49,8 @@ func (v *Verdict) course(shadow bool) *Course {
 	return &v.Course
 }
 
-// follow carries on the times of prev, and returns the changes of probes. A change of the shadow is one
-// if it was something else than the verdict, or is now.
+// follow carries on the times of prev, and returns the changes of probes. A change of the shadow is left out
+// if the verdict has changed in the same way.
 func (v *Verdict) follow(prev *Verdict) (changes []Change) {
 	if prev == nil {
 		return nil

@@ -31,10 +31,10 @@ type Subject struct {
 	Late              bool           // added to a running process, so it is not judged before there is evidence
 	Interval, Timeout time.Duration  // of a check; zero for others
 	Alone             bool           // peers have no vote on it
-	Shadow            bool           // as configured: it is judged without force
+	Shadow            bool           // as configured: it is in shadow
 	Evaluate          func(memory.Instant) Finding
 	Hurry             func()        // brings the next run of a check forward; nil for others
-	Notice            time.Duration // from the beginning of an outage until it fails, at most
+	Notice            time.Duration // longest time from the beginning of an outage until it fails
 }
 
 // A Finding is the state of a subject at one instant, by its own evidence.
@@ -49,8 +49,8 @@ type Finding struct {
 	Share    float64
 	Group    attribute.Set
 	Outcome  *run.Outcome
-	Starts   run.Starts     // of the evidence
-	Mistake  *query.Mistake // of a rule that is judged, but not exactly; nil if none
+	Starts   run.Starts     // when the evidence began
+	Mistake  *query.Mistake // why a rule can't be judged exactly; nil if it can
 }
 
 // A Result is one subject's part of a judgement.
@@ -62,10 +62,10 @@ type Result struct {
 	Reason   string
 	OnFail   verdict.Effect  // in force, unless it is in shadow
 	Override verdict.Effect  // of an operator; empty if none
-	Shadow   bool            // it counts for the shadow verdict alone
+	Shadow   bool            // it counts only for the shadow verdict
 	Moved    bool            // the state has changed since the first evidence
-	known    bool            // there was evidence once
-	told     bool            // the mistake is a change once
+	known    bool            // there was evidence before
+	told     bool            // the mistake was a Change already
 	Vote     *votes.Decision // of the peers, while it fails; nil if they have no vote
 }
 
@@ -76,15 +76,15 @@ type Inputs struct {
 	Collecting time.Duration                     // how long the collection in progress has taken
 	Override   func(check string) verdict.Effect // empty if none
 	Voting     bool                              // peers vote on failing checks
-	Peers      []votes.Peer                      // the last answers, oneself left out
+	Peers      []votes.Peer                      // the last answers of the other instances
 }
 
 // A Judge makes one judgement after another. Only one goroutine at a time may use it.
 type Judge struct {
 	Subjects []*Subject
 
-	// Suspension is the shortest gap between judgements in which the process was suspended. It is that
-	// of a Monitor if zero.
+	// Suspension is the gap between judgements from which on the process counts as suspended. If zero, it is
+	// memory.Suspension.
 	Suspension time.Duration
 
 	resumed time.Time               // start of the judgements without a gap
@@ -127,7 +127,7 @@ func (j *Judge) Next(prev *Verdict, in Inputs) (v *Verdict, changes []Change) {
 				changes = append(changes, Change{Check: r, Was: old.State})
 			}
 		} else if (s.Late || !s.Awaited) && r.State != verdict.Pass {
-			changes = append(changes, Change{Check: r}) // bad from the start
+			changes = append(changes, Change{Check: r}) // the first state is a change if it is not pass
 		}
 		if old := prev.of(n, s); old != nil && old.told {
 			r.told = true

@@ -54,7 +54,7 @@ func (v *Verdict) readiness(life lifecycle.Phase, collecting time.Duration) Prob
 	return ProbeResult{State: verdict.Pass}
 }
 
-// excludes reports whether a check takes its instance out, if no peer has a vote.
+// excludes reports whether a check takes its instance out, as long as no peer has a vote.
 func (c *Result) excludes() bool {
 	return !c.Shadow && (c.OnFail == states.NotReady || c.OnFail == states.Restart) && !states.Good(c.State)
 }
@@ -62,8 +62,8 @@ func (c *Result) excludes() bool {
 // stays reports whether the peers keep the instance in.
 func (c *Result) stays() bool { return c.Vote != nil && c.Vote.Stays }
 
-// worst returns the worst of the matching checks that have force, its reason, and how many more there
-// are.
+// worst returns the worst of the matching checks that are not in shadow, its reason, and how many more
+// match.
 func (v *Verdict) worst(to verdict.State, is func(*Result) bool) (r ProbeResult, found bool) {
 	var worst *Result
 	n := 0

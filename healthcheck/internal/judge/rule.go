@@ -20,9 +20,9 @@ type Rule struct {
 	wait     time.Duration
 	keep     time.Duration
 	created  Created
-	Unfit    func() *query.Mistake // how the rule does not fit an instrument that has recorded nothing; nil if nobody knows
+	Unfit    func() *query.Mistake // mistake of the rule about an instrument without series; nil if there is none or the instrument is unknown
 	began    time.Time
-	readable bool // it was once
+	readable bool // the metrics could be read at least once
 	groups   memory.Groups
 	ejection *memory.Ejection // of a rule on traffic that may eject the instance; nil for others
 	starts   run.Starts
@@ -53,8 +53,8 @@ func NewRule(r *query.Rule, wait, keep time.Duration, s *evidence.Sampler, creat
 }
 
 const (
-	// foreignGrace is how long a gauge of a provider without our View may be missing, because we
-	// can't see whether its instrument was created.
+	// foreignGrace is how long a gauge may be missing if the provider does not use our View. Without it, we
+	// can't see whether the instrument was created.
 	foreignGrace = time.Minute
 
 	// minBad is how many events beyond the limit an ejection needs.
@@ -73,8 +73,8 @@ func (r *Rule) Evaluate(at memory.Instant) Finding {
 	return f
 }
 
-// Notice is the longest time from the beginning of an outage until the rule fails, if there is traffic:
-// the window fills, and For passes. Before an ejection that time has passed, in its delay.
+// Notice returns the longest time from the beginning of an outage until the rule fails, if there is traffic:
+// the window and For. For a rule that ejects it is zero, because the delay of an ejection is longer.
 func (r *Rule) Notice() time.Duration {
 	if r.ejection != nil {
 		return 0
@@ -82,8 +82,8 @@ func (r *Rule) Notice() time.Duration {
 	return min(r.rule.Indicator.Window, time.Hour) + min(r.wait, time.Hour)
 }
 
-// date notes which time the present evidence tells of. A reading within the limits tells of its whole
-// window, so that it counts as a success only if the window began after the failure of somebody else.
+// date notes when the present evidence began. A good reading is evidence about its whole window, so its
+// start is the start of the window. For peers it is a success only if that is after their failure.
 func (r *Rule) date(seen Finding, state verdict.State, at memory.Instant) run.Starts {
 	read, current := r.sampler.Reading()
 	switch {
@@ -100,8 +100,8 @@ func (r *Rule) date(seen Finding, state verdict.State, at memory.Instant) run.St
 	return r.starts
 }
 
-// Observe returns what the rule found, without a decision on an ejection, and whether a crossing goes
-// on. It is for a caller that decides itself.
+// Observe returns the finding without a decision on an ejection, and whether a crossing goes on. It is for a
+// caller that makes this decision.
 func (r *Rule) Observe(at memory.Instant) (f Finding, ongoing bool) {
 	f, groups := r.seen(at)
 	if !states.Good(f.State) && f.State != verdict.Fail {
@@ -136,19 +136,19 @@ func (r *Rule) judged(f Finding, groups []evidence.Measure, at memory.Instant) F
 	return r.ejecting(f, o, at)
 }
 
-// remember adds the memory of each group to a finding, which is that of the worst group. It also
+// remember adds the memory of each group to a finding, and returns the finding of the worst group. It also
 // returns whether the crossing goes on.
 func (r *Rule) remember(f Finding, groups []evidence.Measure, at memory.Instant) (Finding, bool) {
 	var counts *evidence.Measure // the worst group in the state that counts most
 	state, ongoing := verdict.Pass, false
 	if groups == nil {
-		state = r.groups.Next(f.Group, f.State, at) // of the rule itself
+		state = r.groups.Next(f.Group, f.State, at) // the rule itself is the group
 	}
 	for n := range groups {
 		m := &groups[n]
 		own := r.state(m)
 		if own == verdict.Pass && f.State != verdict.Pass && m.Group.Equals(&f.Group) {
-			own = f.State // it warns if the evidence lacks something
+			own = f.State // warn if some evidence is missing
 		}
 		s := r.groups.Next(m.Group, own, at)
 		if s == verdict.Pass {
@@ -176,9 +176,10 @@ func (r *Rule) remember(f Finding, groups []evidence.Measure, at memory.Instant)
 	return f, ongoing
 }
 
-// unreadable lets the ejection decide on evidence that was readable before. What spoils it, such as a
-// second library that uses the name, comes to all instances at once. So it takes out no instance whose
-// traffic is not known. A rule that was never readable fails closed, and no rollout goes on with it.
+// unreadable lets the ejection decide on evidence that was readable before and is not any more. The cause,
+// such as a second library that uses the name, usually affects all instances at once. So no instance is
+// taken out for it while its traffic is unknown. A rule that was never readable is unknown, and that stops a
+// rollout.
 func (r *Rule) unreadable(f Finding, at memory.Instant) Finding {
 	if r.ejection == nil || !r.readable || f.State != verdict.Unknown {
 		return f
@@ -226,7 +227,7 @@ func (r *Rule) seen(at memory.Instant) (f Finding, groups []evidence.Measure) {
 	}
 	if len(read.Groups) == 0 {
 		if r.Unfit != nil {
-			if bad := r.Unfit(); bad != nil { // at once, and not with the first record
+			if bad := r.Unfit(); bad != nil { // before the first recorded value
 				f.State, f.Reason = verdict.Unknown, bad.Error()
 				return f, nil
 			}
@@ -269,8 +270,8 @@ func (r *Rule) state(m *evidence.Measure) verdict.State {
 	return verdict.Pass
 }
 
-// incomplete says in a passing finding what the evidence lacks. The finding warns if some series
-// can't be judged, or if the filter matched nothing for a whole window, because nobody is judged then.
+// incomplete adds to a passing finding which evidence is missing. The finding warns if some series can't be
+// judged, or if the filter has matched nothing for a whole window, because then nothing is judged.
 func incomplete(f Finding, read *evidence.Reading, current bool) Finding {
 	switch u := read.Unmatched; {
 	case f.State != verdict.Pass || !current:
@@ -287,7 +288,7 @@ func incomplete(f Finding, read *evidence.Reading, current bool) Finding {
 	return f
 }
 
-// fails reports whether a group fails. No other group's problem hides that.
+// fails reports whether a group fails. A problem of another group does not hide that.
 func fails(m evidence.Measure) bool { return m.Crossed != nil && m.Crossed.Fails() }
 
 // mistyped returns a metric whose instrument was not created.
@@ -311,7 +312,7 @@ func (r *Rule) missing(at memory.Instant) (verdict.State, string) {
 			return verdict.Unknown, fmt.Sprintf("%s has no value", name)
 		}
 	}
-	return verdict.Pass, "" // nobody has recorded one
+	return verdict.Pass, "" // no value was recorded yet
 }
 
 // worst returns the deciding group: by state, then by value, then by name.

@@ -20,14 +20,14 @@ type Verdict struct {
 	Until  time.Time // end of maintenance
 	Checks []Result
 	Course
-	Shadow  *Course // what it would be if the checks in shadow had force; nil if none ever was
+	Shadow  *Course // the Course if the checks in shadow were enforced; nil if none ever was in shadow
 	Final   bool    // the last one: it never grows stale
 	started bool    // startup has passed
 
 	Own      verdict.State // readiness by the instance's own evidence, before any vote: Pass, Fail or Unknown; empty without peers
 	Admitted bool          // readiness has passed once
 	Voting   bool          // peers vote on failing checks
-	Stayed   float64       // seconds until now in which only the peers have kept the instance in
+	Stayed   float64       // seconds until now in which only the votes of peers have kept the instance ready
 }
 
 // A Change is a new state of a subject or a probe, a new decision of the peers on a subject, or a mistake
@@ -36,9 +36,9 @@ type Change struct {
 	Check  *Result // nil for a probe
 	Probe  states.Probe
 	Was    verdict.State  // empty for the first state
-	Voted  bool           // it is a decision
-	Told   *query.Mistake // nil for others
-	Shadow bool           // of a probe: what it would be
+	Voted  bool           // the change is a decision of the peers
+	Told   *query.Mistake // the mistake, if the change is one
+	Shadow bool           // the change is in the shadow of a probe
 }
 
 // Trace returns a context in the trace of the run that caused the change, if a run did.
@@ -85,8 +85,8 @@ func Unjudged(life lifecycle.Phase) *Verdict {
 	return v
 }
 
-// StaleAfter is the age at which a verdict is stale, so that readiness does not pass for ever after
-// the judge has stopped.
+// StaleAfter is the age at which a verdict is stale. Without it, readiness could pass for ever after the
+// judge has stopped.
 const StaleAfter = 15 * time.Second
 
 // Stale reports whether the verdict is too old. An unjudged one does not age.
@@ -106,7 +106,7 @@ func (v *Verdict) WhenStale(p states.Probe) ProbeResult {
 	return ProbeResult{State: verdict.Fail, Reason: "no judgement for more than " + StaleAfter.String()}
 }
 
-// stays reports whether only the peers keep the instance in at a time.
+// stays reports whether only the votes of peers keep the instance ready at a time.
 func (v *Verdict) stays(now time.Time) bool {
 	if v.Effective(states.Readiness, now).State == verdict.Fail {
 		return false
@@ -119,7 +119,7 @@ func (v *Verdict) stays(now time.Time) bool {
 	return false
 }
 
-// stayed returns for how long only the peers have kept the instance in up to now.
+// stayed returns for how long only the votes of peers have kept the instance ready until now.
 func (v *Verdict) stayed(now time.Time) float64 {
 	if !v.stays(v.Time) {
 		return v.Stayed

@@ -11,10 +11,10 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// own is readiness by the instance's own evidence, as peers are told. It is unknown if only checks
-// without evidence keep the instance out.
+// own returns readiness by the instance's own evidence. This is the answer to peers. It is unknown if only
+// checks without evidence keep the instance out.
 func (v *Verdict) own(life lifecycle.Phase, collecting time.Duration) verdict.State {
-	life.Current = states.Running // peers are told the phase too
+	life.Current = states.Running // the answer to peers has the phase in another field
 	own := *v
 	own.Phase = states.Running
 	if own.readiness(life, collecting).State != verdict.Fail {
@@ -31,15 +31,14 @@ func (v *Verdict) own(life lifecycle.Phase, collecting time.Duration) verdict.St
 	return verdict.Unknown
 }
 
-// Votable reports whether peers have a vote on a check when it fails. A vital check is the instance's
-// own.
+// Votable reports whether peers have a vote on a check when it fails. They have none on a vital check.
 func (c *Result) Votable() bool {
 	alone := c.Subject.Alone || c.Finding.Outcome != nil && c.Finding.Outcome.Alone
 	return c.OnFail == states.NotReady && !alone && !c.Shadow
 }
 
-// voted reports whether peers vote on a check now. A check without evidence is waited for. Without a
-// failure, such as in a check that is only stale, nobody can say whether a peer's success came after it.
+// voted reports whether peers vote on a check now. They don't vote on a check without evidence, or on one
+// without a failure, such as a stale one: nobody can say whether a peer's success came after the failure.
 func (c *Result) voted() bool {
 	return c.Votable() && !states.Good(c.State) && c.known && !c.Finding.Starts.Row.IsZero()
 }
@@ -47,7 +46,7 @@ func (c *Result) voted() bool {
 // vote lets the peers decide on each failing check. It returns the decisions that are new.
 func (j *Judge) vote(v, prev *Verdict, in Inputs, at memory.Instant) (changes []Change) {
 	if !in.Voting || v.Phase != states.Running {
-		j.rows = nil // it is out anyway, and nobody is asked
+		j.rows = nil // the instance is out anyway, so no peer is asked
 		return nil
 	}
 	rows := map[*Subject]*votes.Row{}
@@ -87,8 +86,8 @@ func (v *Verdict) Asks() (names []string) {
 	return names
 }
 
-// Panics reports whether the instance stays in although a core check fails, because its peers fail too.
-// While it only waits for peers that have not noticed yet, it is the trouble of this instance.
+// Panics reports whether the instance stays ready although a core check fails, because its peers fail too.
+// It reports false while the instance only waits for peers that have not noticed the outage yet.
 func (v *Verdict) Panics() bool {
 	if v.Probes[states.Readiness].State == verdict.Fail {
 		return false

@@ -1,6 +1,5 @@
-// Package leaktest fails a test binary that leaves goroutines behind. It replaces
-// go.uber.org/goleak in this module, so that users do not get a module for our tests. Only a
-// TestMain calls it.
+// Package leaktest fails a test binary that leaves goroutines behind. This module uses it in place of
+// go.uber.org/goleak, so that users do not get a module that only our tests need. Only a TestMain calls it.
 package leaktest
 
 import (

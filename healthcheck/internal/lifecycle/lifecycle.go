@@ -1,8 +1,8 @@
 // Package lifecycle keeps the requests of people and of the process itself: holds, maintenance, the
 // drain.
 //
-// In: calls from any goroutine, under its one lock, which is never held for longer than a copy.
-// Out: the [Phase] at a time that the caller gives. It wakes nobody and judges nothing.
+// In: calls from any goroutine, under one lock, held only for a copy. Out: the [Phase] at a time that the
+// caller gives. It notifies nobody and judges nothing.
 package lifecycle
 
 import (
@@ -38,7 +38,7 @@ type Phase struct {
 	Until   time.Time // the latest end of maintenance
 }
 
-// maxMaintenance limits how long a forgotten window can keep an instance out.
+// maxMaintenance limits how long a forgotten window can keep an instance out of traffic.
 const maxMaintenance = 24 * time.Hour
 
 // NewMaintenance makes a maintenance window that ends at a time.

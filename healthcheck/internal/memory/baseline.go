@@ -7,9 +7,9 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/evidence"
 )
 
-// baseline is an instance's usual traffic. It tells a slow instance from an overloaded one. The
-// peers of an overloaded instance can't take its work. If peers have left, the traffic of the
-// remaining instances is above their baseline.
+// baseline is an instance's usual traffic. It distinguishes a slow instance from an overloaded one. An
+// overloaded instance is not ejected, because its peers can't take its work either. If peers are out, the
+// traffic of the other instances is above their baseline.
 type baseline struct {
 	rate    float64   // events a second; zero while unknown
 	learned time.Time // last update of rate
@@ -18,8 +18,8 @@ type baseline struct {
 // An instance with more than overload times its usual traffic is overloaded and not slow.
 const overload = 1.1
 
-// The time constants of the exponential mean. The baseline rises slowly, or the work of peers that
-// left would soon be usual.
+// The time constants of the exponential mean. The baseline rises slowly. Otherwise the work of peers that are
+// out would soon be usual traffic.
 const (
 	falling    = 2 * time.Minute
 	rising     = 10 * time.Minute

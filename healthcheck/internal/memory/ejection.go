@@ -17,7 +17,7 @@ import (
 type Ejection struct {
 	base      time.Duration // first ejection time
 	window    time.Duration // of the indicator
-	jitter    float64       // from 0 to 1, by instance, so that a fleet neither leaves nor returns at once
+	jitter    float64       // from 0 to 1, by instance, so that instances are not ejected or back all at once
 	baseline  baseline
 	failed    time.Duration // time of failing at usual traffic, less the time of overload
 	lastCall  time.Time     // of Next, if not ejected
@@ -29,10 +29,10 @@ type Ejection struct {
 const (
 	baseEjectionTime = 30 * time.Second // if KeepFor is zero
 	maxEjectionTime  = 300 * time.Second
-	probationTime    = 60 * time.Second // and the window, which must fill first
+	probationTime    = 60 * time.Second // after the window is full
 	minDelay         = 10 * time.Second // from failing to the ejection
 	maxDelay         = 40 * time.Second
-	maxGap           = 30 * time.Second // between two calls, at most this counts as failing
+	maxGap           = 30 * time.Second // most time between two calls that counts as failing
 )
 
 // An Observation is the input of a decision on an ejection.
@@ -78,7 +78,7 @@ func (e *Ejection) Next(o Observation, now time.Time) (s verdict.State, why stri
 	return verdict.Pass, "", false
 }
 
-// stays returns why a failing instance is not ejected, or not yet.
+// stays returns why a failing instance is not ejected, or not yet; empty if it is.
 func (e *Ejection) stays(o Observation, now time.Time) string {
 	passed := now.Sub(e.lastCall)
 	e.lastCall = now
@@ -107,9 +107,9 @@ func (e *Ejection) stays(o Observation, now time.Time) string {
 	return ""
 }
 
-// delay is how long an instance fails before it is ejected. It differs by instance, so that other
-// failing instances see more traffic after the first has left. Instances on probation return one by
-// one and need no delay.
+// delay is how long an instance fails before it is ejected. It differs by instance. So the first ejection
+// raises the traffic of the other failing instances, and they stay. Instances on probation need no delay,
+// because they come back one by one.
 func (e *Ejection) delay() time.Duration {
 	return minDelay + time.Duration(e.jitter*float64(maxDelay-minDelay))
 }

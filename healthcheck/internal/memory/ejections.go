@@ -7,32 +7,32 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// Ejections are what an [Ejection] may have decided, if it is not known exactly what it saw. An instance
+// Ejections has all decisions that an [Ejection] may have made, if its input is not known exactly. An instance
 // is in, out, or back on probation. More than one of these phases can be possible at a time.
 type Ejections struct {
 	base, window   time.Duration
 	early          time.Duration
-	jitter         [2]float64 // from where to where
+	jitter         [2]float64 // lowest and highest
 	in, out, back  phase
 	lastCall       time.Time
 	lowest, utmost verdict.State // of this call
 }
 
-// A phase is one of the three: in, out, or back. Each pair has the least and the most that an Ejection
-// may remember in it. With the first of the two the instance is rather in, with the second rather out.
+// A phase is one of the three: in, out, or back. Each pair has the two extremes of the memory of an Ejection
+// in this phase: the first one is in favour of the instance, the second one against it.
 type phase struct {
 	here    bool
 	since   [2]time.Time // the windows began between the two; zero if that was long ago
 	failed  [2]time.Duration
 	usual   [2]baseline
-	learned bool // the usual traffic was known before, for certain
-	middle  bool // no traffic is known since a time of which nobody knows anything
+	learned bool // the usual traffic was certainly known before
+	middle  bool // no traffic is known since the last time without data
 	count   [2]int
 	end     [2]time.Time // of the ejection or the probation
 }
 
-// A Sight is what an Ejection may have observed: at least the first, and at most the second. State is
-// what the rule found without it.
+// A Sight has the best and the worst observation that an Ejection may have got. State is the state of the rule
+// before the decision on an ejection.
 type Sight [2]struct {
 	Observation
 	State verdict.State
@@ -44,15 +44,14 @@ func NewEjections(base, window, early time.Duration, jitter [2]float64) *Ejectio
 	return &Ejections{base: cmp.Or(base, baseEjectionTime), window: window, early: early, jitter: jitter, in: phase{here: true}}
 }
 
-// In reports whether the instance may be in, and from when to when its windows may have begun.
+// In reports whether the instance may be in, and the earliest and latest begin of its windows.
 func (e *Ejections) In() (may bool, since [2]time.Time) { return e.in.here, e.in.since }
 
-// Back reports whether the instance may be on probation, and from when to when its windows may have
-// begun.
+// Back reports whether the instance may be on probation, and the earliest and latest begin of its windows.
 func (e *Ejections) Back() (may bool, since [2]time.Time) { return e.back.here, e.back.since }
 
-// Blind notes a time until now of which nobody knows anything: the instance may have been ejected any
-// number of times, and its usual traffic may be any.
+// Blind notes a time without data until now: the instance may have been ejected any number of times, and its
+// usual traffic is unknown.
 func (e *Ejections) Blind(now time.Time) {
 	long := now.Add(-longAgo)
 	most := Ejection{base: e.base, jitter: e.jitter[1], count: manyEjections}
@@ -65,8 +64,8 @@ func (e *Ejections) Blind(now time.Time) {
 
 const (
 	longAgo       = 365 * 24 * time.Hour
-	manyEjections = 20  // more don't last longer
-	anyTraffic    = 1e3 // times the usual traffic, or one part of it, is more than any difference
+	manyEjections = 20  // after more ejections in a row, the ejection time is the same
+	anyTraffic    = 1e3 // unknown traffic is within this factor of the usual traffic
 )
 
 // Calm reports whether the instance is in, and nothing counts against it.
@@ -122,7 +121,7 @@ func (e *Ejections) step(p phase, seen Sight, now time.Time, probation bool) {
 		p.usual[0].rate == 0 || p.usual[0].exceeded(worst.Traffic), // perhaps
 		p.usual[1].exceeded(best.Traffic),                          // for certain
 	}
-	if best.Traffic.Rate == 0 && worst.Traffic.Rate == 0 { // it has none to compare
+	if best.Traffic.Rate == 0 && worst.Traffic.Rate == 0 { // there is no traffic to compare
 		overload = [2]bool{}
 	}
 	passed := min(now.Sub(e.lastCall), maxGap)
@@ -157,15 +156,15 @@ func (e *Ejections) step(p phase, seen Sight, now time.Time, probation bool) {
 	e.in.add(p)
 	for _, s := range [...]verdict.State{best.State, worst.State} {
 		if s == verdict.Fail {
-			s = verdict.Warn // it waits, or there is a reason to stay
+			s = verdict.Warn // the instance is not ejected, or not yet
 		}
 		e.may(s)
 	}
 }
 
-// learn learns the usual traffic. An Ejection takes the first rate that it knows as it is, and nobody
-// knows when that was. If it had learned before the first collection, its usual traffic may be any: the
-// two ends come together within half an hour.
+// learn learns the usual traffic. An Ejection starts with the first known rate, at an unknown time. If that
+// was before the first collection, the usual traffic is unknown at first. The two extremes come together
+// within half an hour.
 func (p *phase) learn(seen Sight, now time.Time) {
 	best, worst := &seen[0], &seen[1]
 	if p.middle {
@@ -188,7 +187,7 @@ func (p *phase) learn(seen Sight, now time.Time) {
 	p.learned = best.Traffic.Known && best.Traffic.Rate > 0
 }
 
-// fails is the time of failing, as Ejection.stays counts it.
+// fails returns the time of failing, as Ejection.stays counts it.
 func fails(so, passed time.Duration, failing, overload bool) time.Duration {
 	switch {
 	case !failing:

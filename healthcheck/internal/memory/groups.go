@@ -8,8 +8,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// Groups is the memory of a rule that judges each group by itself. One group's crossing does not last
-// because another one takes it over.
+// Groups is the memory of a rule that judges each group by itself. If one group stops crossing a limit when
+// another one begins, that is not one long crossing.
 type Groups struct {
 	wait, keep time.Duration
 	all        map[attribute.Distinct]*group // have crossed something
@@ -48,7 +48,7 @@ func (g *Groups) Gap(at Instant) {
 // Next returns the state of a group after an observation.
 func (g *Groups) Next(set attribute.Set, seen verdict.State, at Instant) verdict.State {
 	if seen == verdict.Pass && len(g.all) == 0 {
-		return seen // without a look at the attributes
+		return seen // without the cost of a map
 	}
 	key := set.Equivalent()
 	one := g.all[key]

@@ -6,8 +6,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// Hysteresis turns the observed states of a rule into its state. A crossing counts after it has
-// lasted for For. It counts until there was none for KeepFor.
+// Hysteresis turns the observed states of a rule into its state. A crossing counts after it has lasted for
+// For. It counts until there has been no crossing for KeepFor.
 type Hysteresis struct {
 	wait, keep time.Duration
 	warn, fail level
@@ -38,8 +38,8 @@ func (h *Hysteresis) Next(seen verdict.State, at Instant) verdict.State {
 	return verdict.Pass
 }
 
-// Gap notes an instant without evidence. A crossing that does not count yet has to last from the next
-// observation on, because nobody knows whether it goes on. For KeepFor a gap is no crossing.
+// Gap notes an instant without evidence. It restarts For, because the crossing may have ended. For KeepFor it
+// counts as an instant without a crossing.
 func (h *Hysteresis) Gap(at Instant) {
 	h.warn.gap(at)
 	h.fail.gap(at)

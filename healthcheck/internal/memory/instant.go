@@ -1,6 +1,6 @@
 // Package memory keeps state from one judgement to the next: hysteresis (For, KeepFor), ejections
-// with their delay and probation, and the usual traffic. It also leaves out time in which the
-// process was suspended.
+// with their delay and probation, and the usual traffic. Time in which the process was suspended does not
+// count.
 //
 // In: the observed state at an [Instant]. Out: the resulting state, and why. The judging goroutine
 // owns all of it. There is no lock and no clock, because the caller passes the time. It reads no

@@ -1,7 +1,7 @@
 // Package operator reads the requests of operators while the process runs: overrides and files.
 //
 // In: text and paths. Out: values, and a call of use on the goroutine of [File.Watch]. If a file is
-// invalid, its last valid content stays in force. Nobody waits for its reads longer than a limit.
+// invalid, its last valid content stays in force. No caller waits longer than 10 s for a file.
 package operator
 
 import (
@@ -22,8 +22,8 @@ import (
 
 // A File is a mounted file that an operator changes while the process runs, such as a key of a
 // ConfigMap. It is read every second, because Kubernetes changes a ConfigMap by swapping a link. An
-// absent or empty file asks for nothing. If the file is invalid, its last valid content stays in
-// force, and the error is logged once. If only a part is invalid, the rest takes force.
+// absent or empty file has no requests. If the file is invalid, its last valid content stays in
+// force, and the error is logged once. If only a part is invalid, the rest takes effect.
 type File struct {
 	Name  string // in metrics
 	Field string // of the configuration, for error texts
@@ -33,7 +33,7 @@ type File struct {
 	last    string                                    // the last content that was parsed
 	why     error                                     // its error
 	logged  string                                    // the last error
-	seen    *string                                   // by the last reading, if it differs; a file that is being written changes again
+	seen    *string                                   // content of the last reading, if it is new; it counts if the next reading is the same
 	invalid atomic.Bool
 }
 
@@ -56,7 +56,7 @@ func (f *File) Load(ctx context.Context) (use func(), err error) {
 	defer func() {
 		f.invalid.Store(err != nil)
 		if err != nil {
-			f.logged = err.Error() // by the caller
+			f.logged = err.Error() // the caller logs it
 		}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
@@ -76,7 +76,7 @@ func (f *File) Load(ctx context.Context) (use func(), err error) {
 func (f *File) take(text string) (use func(), err error) {
 	f.seen = nil
 	if text == f.last {
-		return func() {}, f.why // a refused maintenance must not begin by itself when its end comes near enough
+		return func() {}, f.why // parse it only once: a maintenance whose end was too far ahead must not begin later
 	}
 	use, err = f.parse(text)
 	f.last, f.why = text, nil
@@ -90,7 +90,7 @@ func (f *File) take(text string) (use func(), err error) {
 }
 
 // change takes the content of a reading if it was the same twice. A file that is written in place is
-// empty or incomplete for a moment, which must not end a maintenance.
+// empty or incomplete for a moment. That must not end a maintenance.
 func (f *File) change(text string) (use func(), err error) {
 	if text != f.last && (f.seen == nil || *f.seen != text) {
 		f.seen = &text
@@ -105,7 +105,7 @@ type reading struct {
 	err  error
 }
 
-// start reads on a goroutine of its own, because a dead volume can hang for ever.
+// start reads on its own goroutine, because a dead volume can hang for ever.
 func (f *File) start() <-chan reading {
 	done := make(chan reading, 1)
 	go func() {
@@ -126,7 +126,7 @@ func (f *File) read() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	r, err := os.OpenFile(f.path, os.O_RDONLY|nonblock, 0) // it may be another file by now
+	r, err := os.OpenFile(f.path, os.O_RDONLY|nonblock, 0) // nonblock, because it may be another file since Stat
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -154,7 +154,7 @@ func errNotRegular(path string) error { return fmt.Errorf("%s is not a regular f
 
 // Log logs an error of the file.
 func (f *File) Log(log *slog.Logger, err error) {
-	log.Error("a file is invalid, so what is valid stays in force", "error", f.Field+": "+err.Error())
+	log.Error("a file is invalid, so only its valid part or its last valid content stays in force", "error", f.Field+": "+err.Error())
 }
 
 // Watch reads the file every second until ctx is done. A reading that hangs is logged. It delays no
@@ -201,8 +201,8 @@ func (f *File) Watch(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// ParseMaintenance reads the maintenance in a file: {"reason": "…", "until": "RFC 3339"}. An end in
-// the past asks for none. If there are unknown fields, it returns the maintenance and an error.
+// ParseMaintenance reads the maintenance in a file: {"reason": "…", "until": "RFC 3339"}. If until is in the
+// past, it returns nil. If there are unknown fields, it returns the maintenance and an error.
 func ParseMaintenance(text string) (*lifecycle.Maintenance, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil

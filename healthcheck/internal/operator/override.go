@@ -23,8 +23,8 @@ func (o Overrides) Of(check string) verdict.Effect {
 	return o["*"]
 }
 
-// effects are the allowed overrides. Operators can't ask for a restart, but give a check in
-// shadow the effect that its code asks for.
+// effects are the allowed overrides. Operators can't set Restart. They can only enforce it, if it is the
+// OnFail of the check.
 var effects = []verdict.Effect{states.NotReady, states.WarnOnly, states.ShowOnly, states.Shadow, states.Enforce}
 
 // ParseOverrides reads NAME=EFFECT pairs, separated by commas or lines; # begins a
