@@ -30,8 +30,8 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("%s answers %d %s: %s", r.path, r.code, http.StatusText(r.code), r.text)
 }
 
-// unsupported reports whether a backend doesn't have what was asked for, or refuses to give it. Others
-// are mistakes, or pass.
+// unsupported reports whether a backend does not have an endpoint, or refuses it. Other errors are mistakes, or
+// go away.
 func unsupported(err error) bool {
 	r, is := errors.AsType[*refusal](err)
 	if !is {
@@ -45,8 +45,7 @@ func unsupported(err error) bool {
 	return false
 }
 
-// tooMuch reports whether a question asks for more than the backend allows, so that a smaller one may
-// pass.
+// tooMuch reports whether a request asks for more than the backend allows, so that a smaller one may succeed.
 func tooMuch(err error) bool {
 	r, is := errors.AsType[*refusal](err)
 	return is && (r.code == http.StatusUnprocessableEntity || r.code == http.StatusRequestEntityTooLarge ||
@@ -56,7 +55,7 @@ func tooMuch(err error) bool {
 // attempts is how often a request is sent, if the backend is busy or away for a moment.
 const attempts = 4
 
-// do sends a request, and again if the backend is busy. The answer is 200.
+// do sends a request, and repeats it if the backend is busy. The status of the response is 200.
 func (s *Source) do(ctx context.Context, method, path string, body []byte, header map[string]string) (*http.Response, error) {
 	for n := 1; ; n++ {
 		res, err := s.send(ctx, method, path, body, header)
@@ -110,7 +109,7 @@ func (s *Source) send(ctx context.Context, method, path string, body []byte, hea
 		return res, nil
 	}
 	defer res.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<12)) // what arrived is enough
+	text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<12)) // after an error, the part that arrived is enough
 	var answer struct{ Error string }
 	if json.Unmarshal(text, &answer) != nil || answer.Error == "" {
 		answer.Error = firstLine(string(text))
@@ -127,7 +126,7 @@ func firstLine(text string) string {
 	return strings.ToValidUTF8(line, "?")
 }
 
-// explain says what to do about an error.
+// explain adds to an error what to do about it.
 func (s *Source) explain(err error) error {
 	var bad *url.Error
 	r, is := errors.AsType[*refusal](err)
@@ -144,7 +143,7 @@ func (s *Source) explain(err error) error {
 	return err
 }
 
-// notPrometheus says that an answer is something else, such as a login page.
+// notPrometheus is the error of a response that is not from Prometheus, such as a login page.
 func (s *Source) notPrometheus(res *http.Response, kind string) error {
 	return &query.Mistake{Field: "URL", Problem: fmt.Sprintf("%s answers with %s, and Prometheus would not: is it a login page or a proxy?", res.Request.URL.Redacted(), kind)}
 }
@@ -203,7 +202,7 @@ func (s *Source) get(ctx context.Context, path string, with url.Values, to any) 
 	return json.Unmarshal(answer.Data, to)
 }
 
-// A scope is series in a time.
+// A scope selects series, in a time.
 type scope struct {
 	from, to time.Time
 	match    []matcher

@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// together is how far apart the samples of one collection may be. The SDK dates each instrument by
-// itself, and its last flush can follow a collection after 50 ms: a series has one sample in each.
+// together is how far apart the samples of one collection may be. The SDK gives each instrument its own time.
+// The SDK's last flush can come 50 ms after a collection, but a series has only one sample in each.
 const together = 250 * time.Millisecond
 
 // maxEdge tells +Inf from the other boundaries.
@@ -27,7 +27,7 @@ type assembler struct {
 	metrics []*gathered
 	limit   int64 // collections that begin later wait for the next part
 	start   int64 // of the next collection
-	last    int64 // time of the last one, which the next is after
+	last    int64 // time of the last collection; the next one is later
 	number  int64 // of the collection, from 1
 	parts   int
 	restart restart
@@ -68,7 +68,7 @@ func (a *assembler) add(p *part) {
 func (a *assembler) track(m *metric, f form, s *series) *track {
 	attrs, of := a.history.identify(m, s)
 	if of.Name == "" && len(m.scopes) == 1 {
-		of.Name = m.scopes[0] // the backend keeps no scopes, so only one can have the name
+		of.Name = m.scopes[0] // the backend keeps no scopes, so all series are taken to be of this one
 	}
 	g := a.gathered(m, f, of)
 	edge, is := s.edge()
@@ -171,7 +171,7 @@ func (a *assembler) collect() error {
 		}
 	}
 	if at <= a.last {
-		at = a.last + 1 // a flush within the spread of the collection before
+		at = a.last + 1 // a flush right after the last collection
 	}
 	a.start, a.last, a.out.At = next, at, millis(at)
 	return nil
@@ -216,7 +216,7 @@ func (a *assembler) take(t *track) {
 	}
 }
 
-// finish makes the collection of what was taken. It reports whether there is something in it.
+// finish makes the collection from the samples that were taken. It reports whether there are any.
 func (a *assembler) finish() (any bool) {
 	clear(a.out.Metrics)
 	for _, g := range a.metrics {

@@ -11,9 +11,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// Find finds the names, the units and the instances of what is needed between two times, both
-// included. A need that nothing has is Found without names. If no need is found, the error says which
-// names were tried.
+// Find finds the names, the units and the instances of the needed metrics between two times, both included.
+// If a metric does not exist, its Found has no names. If none exists, the error says which names were tried.
 func (s *Source) Find(ctx context.Context, needs []Need, from, to time.Time) (*History, error) {
 	match, err := s.validate(from, to)
 	if err != nil {
@@ -73,7 +72,7 @@ func (s *Source) validate(from, to time.Time) (match []matcher, err error) {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// nothing says that the selector matches no series.
+// nothing returns the error of a selector that matches no series.
 func (s *Source) nothing(ctx context.Context, from, to time.Time) error {
 	jobs, err := s.values(ctx, "job", scope{from, to, []matcher{{"job", "!=", ""}}})
 	hint := "is the time within its retention?"
@@ -128,7 +127,7 @@ func (h *History) metric(name string) *metric {
 	return h.metrics[slices.IndexFunc(h.metrics, func(m *metric) bool { return m.Metric == name })]
 }
 
-// tried says which names were tried.
+// tried returns a text with the names that were tried.
 func (m *metric) tried(names []string) string {
 	end := map[Kind]string{Gauge: "", Counter: "_total", Histogram: "_bucket"}[m.Kind]
 	plain := underscored(m.Metric, true)
@@ -155,8 +154,8 @@ func (h *History) anyName() matcher {
 	return oneOf(metricName, slices.Compact(names))
 }
 
-// targets are labels of the process that was scraped or that pushed, not of a measurement. If one
-// changes, the series goes on. prometheus_replica and its like tell two backends apart that hold the same.
+// targets are labels of the scraped or pushing process, not of a measurement. If one changes, the series goes
+// on. prometheus_replica and similar labels distinguish backends that hold the same data.
 var targets = []string{
 	"service.instance.id", "service_instance_id", "exported_instance", "instance",
 	"job", "exported_job", "prometheus", "prometheus_replica", "receive", "receive_replica", "__replica__",
@@ -208,7 +207,7 @@ func (h *History) translate() {
 	}
 }
 
-// key returns the attribute that a label of a metric is, if it is one.
+// key returns the attribute of a label of a metric, if the label is an attribute.
 func (h *History) key(m *metric, label string) (attribute.Key, bool) {
 	if h.drop[label] || strings.HasPrefix(label, "__") { // __type__ and __unit__ are of the feature type-and-unit-labels
 		return "", false

@@ -45,8 +45,8 @@ func (g *gathered) begin() {
 	g.points, g.native, g.custom, g.explicit = g.points[:0], g.native[:0], g.custom[:0], g.explicit[:0]
 }
 
-// know learns the boundaries of custom buckets, before their samples are read. guessed says that they are
-// only those next to events, so one histogram may look exponential and the next one not.
+// know learns the boundaries of custom buckets, before their samples are read. If guessed is set, only the
+// boundaries next to events are known. Then one histogram may look exponential and the next one custom.
 func (g *gathered) know(s *series, guessed bool) {
 	list, is := s.samples.(*listed)
 	if !is || g.form == classic {
@@ -97,8 +97,8 @@ func (g *gathered) takeNative(t *track) {
 	g.native = append(g.native, p)
 }
 
-// emptyScale is the scale of a histogram without buckets, which has none. It is the finest one, so it
-// makes no other coarser.
+// emptyScale is the scale of a histogram without buckets. It is the finest scale, so it makes no other
+// histogram coarser.
 const emptyScale = 20
 
 func whole(v float64) uint64 {
@@ -141,7 +141,7 @@ func (g *gathered) data(number int64, at time.Time) metricdata.Aggregation {
 	case g.metric.Kind == Counter:
 		return metricdata.Sum[float64]{DataPoints: g.points, Temporality: cumulative, IsMonotonic: true}
 	}
-	return metricdata.Sum[float64]{DataPoints: g.points, Temporality: cumulative} // of a gauge it must be one series
+	return metricdata.Sum[float64]{DataPoints: g.points, Temporality: cumulative} // a gauge must have one series
 }
 
 func sum(counts []uint64) (n uint64) {
@@ -211,7 +211,7 @@ func (g *gathered) make(number int64, at time.Time) bool {
 			before = b.value
 		}
 		if torn {
-			continue // it was written while it was read: its growth counts next time
+			continue // read while it was written: the growth counts next time
 		}
 		g.explicit = append(g.explicit, metricdata.HistogramDataPoint[float64]{
 			Attributes: s.attrs, Time: at, Count: whole(before), Bounds: *g.bounds, BucketCounts: s.counts})

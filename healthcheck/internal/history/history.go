@@ -1,10 +1,10 @@
 // Package history reads recorded metrics back from a backend that speaks Prometheus' HTTP API, as
 // the collections that a Monitor would have judged: names → instances → samples → collections.
 //
-// In: a [Source] and [Need], the series that rules read. Out: the [Collection] of one instance
-// after the other, in order of time. It knows no role, no probe and no state's meaning. It guesses
-// nothing: what is not in the backend is not in a collection. It starts no goroutine; several may
-// read at once.
+// In: a [Source], and a [Need] for each metric that rules read. Out: the [Collection]s of one instance after
+// the other, in order of time. It knows no role, no probe and no meaning of a state. It guesses nothing:
+// a sample that is not in the backend is not in a collection. It starts no goroutine. Any number of
+// goroutines may read at once.
 package history
 
 import (
@@ -27,11 +27,11 @@ type Source struct {
 	Header   http.Header  // of every request, such as Authorization and X-Scope-OrgID
 	Selector string       // of the service's series, as in PromQL: {job="shop"}; the braces may be missing
 
-	// InstanceLabels tell instances apart. The first one that a series has, counts. If it is empty,
-	// these are the labels that OTLP, scraping and Kubernetes leave.
+	// InstanceLabels distinguish instances. Of these labels, the first one that a series has counts. If
+	// empty, they are the usual labels of OTLP, scrapes and Kubernetes.
 	InstanceLabels []string
 
-	Way Way // Auto, if it is not set
+	Way Way // Auto if empty
 
 	wait func(context.Context, time.Duration) error // before another attempt; nil for a timer
 }
@@ -53,14 +53,14 @@ type History struct {
 
 	source  *Source
 	match   []matcher                // of the service's series
-	metrics []*metric                // what is needed and exists
-	keys    map[string]attribute.Key // the attributes of labels that are named otherwise
+	metrics []*metric                // needed metrics that exist
+	keys    map[string]attribute.Key // attributes of labels with another name
 	drop    map[string]bool          // labels that never are attributes
-	way     atomic.Pointer[fetchWay] // that works
-	start   bool                     // the process's start time exists
+	way     atomic.Pointer[fetchWay] // the way that works
+	start   bool                     // there is a metric with the start time of the process
 }
 
-// Found is what a Need is in the backend.
+// Found describes the metric of a Need in the backend.
 type Found struct {
 	Need
 	Names      []string  // of its series; empty if there are none
@@ -69,7 +69,7 @@ type Found struct {
 	Native     bool      // a native histogram, which is exact at powers of two if its buckets are exponential
 }
 
-// An Instance is one process, or several if they had one name after the other.
+// An Instance is one process, or several one after the other if they had the same name.
 type Instance struct {
 	Name  string
 	match []matcher // of its series
@@ -80,8 +80,8 @@ type Collection struct {
 	At time.Time // of its latest sample
 
 	// Metrics have only the samples of this time, by the names that the rules use. A metric that was
-	// exported at another time, or ended, is not in it. Samples within a quarter of a second are of
-	// one time. A counter has no start time, because Prometheus keeps none.
+	// exported at another time, or has ended, is missing. Samples within a quarter of a second count as of
+	// the same time. A counter has no start time, because Prometheus keeps none.
 	Metrics evidence.Catalog
 
 	// Restarted reports that the process restarted since the last collection: its counters were
@@ -101,8 +101,8 @@ type Recorded struct {
 	Since map[string]time.Time // when a check entered its state
 }
 
-// Dated reports whether there are times at which checks entered their states. A check that has never
-// changed has none.
+// Dated reports whether the times are recorded at which checks entered their states. A check without a change
+// has no such time.
 func (h *History) Dated() bool {
 	return slices.ContainsFunc(h.Found, func(f Found) bool { return f.Metric == transition && len(f.Names) > 0 })
 }

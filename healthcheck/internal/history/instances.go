@@ -10,8 +10,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
-// instanceLabels are the labels that tell instances apart, the best first. service.instance.id is that of
-// OTLP. If a scraped target has a label instance of its own, Prometheus calls it exported_instance.
+// instanceLabels are the labels that distinguish instances, the best one first. OTLP has service.instance.id.
+// If a scraped target exports a label instance, Prometheus renames it to exported_instance.
 var instanceLabels = []string{
 	string(conventions.ServiceInstanceID), "service_instance_id", "exported_instance", "instance", "k8s.pod.name", "k8s_pod_name", "pod",
 }
@@ -52,7 +52,7 @@ func (s *Source) instances(ctx context.Context, of scope, labels []string) (all 
 			for _, name := range names {
 				all = append(all, Instance{prefix + name, with(match, matcher{label, "=", name})})
 			}
-			none := matcher{label, "=", ""} // the next label is for series without this one
+			none := matcher{label, "=", ""} // the next label counts only for series without this one
 			within.match, match = with(within.match, none), with(match, none)
 		}
 		if rest, err := s.values(ctx, metricName, within); err != nil {

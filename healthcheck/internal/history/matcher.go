@@ -14,7 +14,7 @@ type matcher struct{ name, op, value string }
 // metricName is the label that has a series' name.
 const metricName = "__name__"
 
-// String writes the matcher as PromQL. A name with a dot is quoted, which Prometheus knows from 3.0.
+// String writes the matcher as PromQL. A name with a dot is quoted; Prometheus accepts this since 3.0.
 func (m matcher) String() string {
 	name := m.name
 	if !plainLabel.MatchString(name) {

@@ -8,8 +8,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 )
 
-// The names of OpenTelemetry in Prometheus. Prometheus, its remote write and the exporters make
-// them by one of four strategies: with or without dots, with or without the unit and _total.
+// This file has the names of OpenTelemetry's metrics in Prometheus. Prometheus, its remote write and the
+// exporters use one of four strategies: with or without dots, with or without the unit and _total.
 
 // units are the suffixes of names, with the unit of the instrument.
 var units = []struct{ suffix, unit string }{
@@ -142,8 +142,8 @@ func labelNames(key string) []string {
 	return all
 }
 
-// unitOf returns the unit of a metric: as given, as the name in the backend tells, or seconds if it is
-// compared with a duration, as the semantic conventions have it.
+// unitOf returns the unit of a metric: the given one, or the suffix of its name in the backend. If it has
+// neither and is compared with a duration, the unit is seconds, as in the semantic conventions.
 func unitOf(n *Need, found string) string {
 	switch {
 	case n.Unit != "":

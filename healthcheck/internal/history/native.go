@@ -15,13 +15,13 @@ type native struct {
 	width    float64 // of the zero bucket
 	positive span
 	negative span
-	custom   []float64 // boundaries, if they are not exponential; then positive begins at the first
+	custom   []float64 // boundaries, if the buckets are custom; then positive begins at the first one
 
-	json []jsonBucket // as they came, if they came so
+	json []jsonBucket // the buckets of an answer in JSON
 }
 
-// A span is neighbouring buckets. Bucket i holds the values over 2^(i/2^schema) and at most
-// 2^((i+1)/2^schema); of custom ones, i is its place.
+// A span has neighbouring buckets. Exponential bucket i holds the values over 2^(i/2^schema) and at most
+// 2^((i+1)/2^schema). Custom bucket i is the i-th one.
 type span struct {
 	first  int
 	counts []float64
@@ -49,8 +49,8 @@ func (s *span) put(index int, n float64) error {
 	return nil
 }
 
-// tidy drops what does not matter, so that each way of reading gives the same: empty buckets at the
-// ends, and the width of an empty zero bucket.
+// tidy drops empty buckets at the ends and the width of an empty zero bucket, so that both ways of reading
+// give the same histogram.
 func (h *native) tidy() {
 	for _, s := range []*span{&h.positive, &h.negative} {
 		for len(s.counts) > 0 && s.counts[0] == 0 {
@@ -150,14 +150,14 @@ func parseNative(message []byte) (s sample, err error) {
 		}
 	}
 	h.tidy()
-	s.v, s.native = sum, h // a stale marker is in the sum
+	s.v, s.native = sum, h // the sum of a stale marker is staleNaN
 	return s, nil
 }
 
 // A jsonBucket is a bucket of a native histogram in Prometheus' JSON, with its boundaries.
 type jsonBucket struct{ low, high, count float64 }
 
-// fromBuckets finds the schema of buckets with boundaries. If they fit none, they are custom.
+// fromBuckets finds the schema of buckets by their boundaries. If no schema fits, the buckets are custom.
 func fromBuckets(count float64, all []jsonBucket) (*native, error) {
 	h := &native{count: count, json: all}
 	schema, known := 0, false

@@ -14,28 +14,28 @@ type Need struct {
 	Unit   string // if it is known
 	Scope  string // of the instrument; empty for all
 
-	// Limits are the boundaries of a histogram that matter: only these, or the two around one, are
-	// read, and the count of all. Then counts beyond a limit are exact, and shown quantiles are not.
-	// If it is nil, all are read. If it is empty, only the count of all.
+	// Limits are the needed boundaries of a histogram. Only these buckets, or the two around a limit, and the
+	// total count are read. Then counts beyond a limit are exact, and shown quantiles are not. If it is nil,
+	// all buckets are read. If it is empty and not nil, only the total count is read.
 	Limits []query.Number
 
-	// Duration says that the metric is compared with a time.Duration, so its unit is one of time.
+	// Duration is set if the metric is compared with a time.Duration, so its unit is a unit of time.
 	Duration bool
 
 	// Keys are the attributes that Where and Per name.
 	Keys []string
 }
 
-// A Kind is what a rule takes.
+// A Kind is the kind of data that a rule reads.
 type Kind int
 
 const (
-	Gauge     Kind = iota // a present value; it comes as an up-down counter, because Prometheus doesn't tell them apart
+	Gauge     Kind = iota // a present value, of a gauge or an up-down counter, because Prometheus does not distinguish them
 	Counter               // growth: a counter, or the count of a histogram
 	Histogram             // with buckets, classic or native
 )
 
-// NeedsOf returns what a rule reads. all asks for every bucket of a histogram, so that shown values
+// NeedsOf returns the needs of a rule. If all is set, every bucket of a histogram is read, so that shown values
 // are right too.
 func NeedsOf(r *query.Rule, all bool) []Need {
 	i := &r.Indicator
@@ -49,7 +49,7 @@ func NeedsOf(r *query.Rule, all bool) []Need {
 	return []Need{needOf(i, i, bounds, all)}
 }
 
-// needOf returns what one side of an indicator reads.
+// needOf returns the need of one side of an indicator.
 func needOf(i, whole *query.Indicator, bounds []query.Number, all bool) Need {
 	n := Need{Metric: i.Metric, Scope: i.Source, Limits: []query.Number{}}
 	if n.Scope == "" {
@@ -100,7 +100,7 @@ const (
 	checkState = string(conventions.CheckState)
 )
 
-// Verdicts are the needs of Collection.Recorded. That they don't exist is no error.
+// Verdicts returns the needs of Collection.Recorded. It is no error if these metrics don't exist.
 func Verdicts() []Need {
 	return []Need{
 		{Metric: probeStatus, Keys: []string{probeName, probeState}},
@@ -179,7 +179,7 @@ func (m *metric) verdict() bool {
 	return m.Metric == probeStatus || m.Metric == shadowStatus || m.Metric == checkStatus || m.Metric == transition
 }
 
-// edges chooses the boundaries to read: each limit, or the two around it. nil is all.
+// edges chooses the boundaries to read: each limit, or the two around it; nil for all boundaries.
 func (m *metric) edges(exist []float64) []float64 {
 	if m.all && m.Kind == Histogram {
 		return exist

@@ -14,7 +14,7 @@ type part struct {
 	series  [][]*series // by selector
 	to      int64
 	last    bool
-	guessed bool // the buckets of native histograms are known only by those with events
+	guessed bool // only the buckets with events of native histograms are known
 }
 
 // A fetchWay is one way to read series.
@@ -31,14 +31,14 @@ var (
 )
 
 const (
-	// partSpan keeps an answer of one instance at some MB. An answer for a day and fifty instances
-	// takes Prometheus' memory from 1.6 to 3.5 GB.
+	// partSpan keeps an answer for one instance at some MB. An answer for a day and fifty instances raises
+	// Prometheus' memory from 1.6 to 3.5 GB.
 	partSpan = 6 * time.Hour
 
 	minSpan = time.Minute
 )
 
-// parts reads an instance: at once if the samples stay compressed, or hours after hours.
+// parts reads an instance: in one request if the samples stay compressed, otherwise in several.
 func (h *History) parts(ctx context.Context, p *plan) iter.Seq2[*part, error] {
 	return func(yield func(*part, error) bool) {
 		from, end := h.From.UnixMilli(), h.To.UnixMilli()
@@ -73,7 +73,7 @@ func (h *History) parts(ctx context.Context, p *plan) iter.Seq2[*part, error] {
 	}
 }
 
-// current is the way that works, or the first to try.
+// current returns the way that works, or the first one to try.
 func (h *History) current() *fetchWay {
 	if way := h.way.Load(); way != nil {
 		return way
@@ -84,7 +84,7 @@ func (h *History) current() *fetchWay {
 	return chunksWay
 }
 
-// another is the way to try after an error; nil if there is none.
+// another returns the way to try after an error; nil if there is none.
 func (h *History) another(way *fetchWay, err error) *fetchWay {
 	switch {
 	case way == chunksWay && errors.Is(err, errNoChunks):

@@ -16,12 +16,12 @@ import (
 // errMatrix says that an answer to a query is malformed.
 var errMatrix = errors.New("the answer is no matrix of samples")
 
-// readRaw reads samples with their own times by a query: x[6h]. A range query would give others, at its
-// steps, and invent some for five minutes after the last one.
+// readRaw reads samples with their own times by a query such as x[6h]. A range query would return values at
+// its steps, and repeat the last one for five minutes.
 func (s *Source) readRaw(ctx context.Context, r readRequest) (bySelector [][]*series, err error) {
 	for _, all := range r.selectors {
-		// A range is open at its left end, so it begins one ms earlier. Before Prometheus 3.0 it was
-		// closed; a track drops the one too many.
+		// The range excludes its begin, so ask from one ms earlier. Before Prometheus 3.0 it included its begin; a
+		// track drops the additional sample.
 		form := url.Values{"query": {fmt.Sprintf("%s[%dms]", promQL(all), r.to-r.from+1)}, "time": {unix(time.UnixMilli(r.to))}}
 		res, err := s.do(ctx, http.MethodPost, "/api/v1/query", []byte(form.Encode()), map[string]string{"Content-Type": "application/x-www-form-urlencoded"})
 		if err != nil {
@@ -109,8 +109,8 @@ func enter(in *json.Decoder, path ...string) error {
 	return nil
 }
 
-// parseValues reads [[1435781430.781,"1"],…]. It is by hand because encoding/json takes five times
-// as long.
+// parseValues reads [[1435781430.781,"1"],…]. It does not use encoding/json, because that takes five times as
+// long.
 func parseValues(b []byte) (out []sample, err error) {
 	if len(b) == 0 || string(b) == "null" {
 		return nil, nil

@@ -13,8 +13,8 @@ import (
 	"net/http"
 )
 
-// errNoChunks says that the backend streams no chunks, or such that are not read here: those of
-// native histograms, and of newer encodings. It can be asked for samples.
+// errNoChunks is the error of a backend that streams no chunks, or chunks of native histograms or a newer
+// encoding. The backend can still be asked for samples.
 var errNoChunks = errors.New("the backend has no streamed chunks of the encoding XOR")
 
 // maxFrame bounds one frame of a stream. Prometheus sends 1 MiB, and a single chunk more.
@@ -25,8 +25,7 @@ var (
 	operators  = map[string]int64{"=": 0, "!=": 1, "=~": 2, "!~": 3}
 )
 
-// A readRequest asks for the series of several selectors, from one time to another, in ms. Both
-// belong to it.
+// A readRequest asks for the series of several selectors, from one time to another, in ms, both included.
 type readRequest struct {
 	from, to  int64
 	selectors [][]matcher
@@ -118,7 +117,7 @@ func parseStream(body io.Reader, selectors int) ([][]*series, error) {
 	}
 }
 
-// readFrame reads a frame. It reserves no more than has arrived, because the size may be a lie.
+// readFrame reads a frame. It reserves no more memory than has arrived, because the size may be wrong.
 func readFrame(in io.Reader, size int) ([]byte, error) {
 	if size <= 4<<20 {
 		frame := make([]byte, size)
@@ -130,7 +129,7 @@ func readFrame(in io.Reader, size int) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// cut names the reason why a stream ends too early.
+// cut returns the error of a stream that ends too early.
 func cut(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return fmt.Errorf("the answer ends in the middle: %w", io.ErrUnexpectedEOF)

@@ -1,16 +1,16 @@
 package history
 
 // A restart finds out whether a process restarted: its counters are reset together, or all of them
-// are replaced by others, or its start time changes. A counter that is reset alone is no restart.
+// are replaced by others, or its start time changes. A reset of one counter is no restart.
 type restart struct {
 	began  float64 // process start time; 0 if it is not known
 	moved  bool    // the start time changed
 	less   int     // counters that decreased
-	more   int     // that increased
-	idle   int     // that had counted something, and stayed
-	kept   int     // that were there before
-	fresh  int     // that were not
-	others bool    // a metric of a fresh one had others before
+	more   int     // counters that increased
+	idle   int     // counters above zero that did not change
+	kept   int     // counters that were in the last collection too
+	fresh  int     // new counters
+	others bool    // the metric of a new counter had other series before
 }
 
 // begin begins a collection.
@@ -41,10 +41,10 @@ func (r *restart) count(t *track, v float64, number int64) {
 	t.before, t.seen = v, number
 }
 
-// end reports whether the process restarted. Metrics of another time are not in the collection.
+// end reports whether the process restarted. It looks only at the metrics of this collection.
 func (r *restart) end() bool {
 	moved := r.moved
 	r.moved = false
-	most := r.less > r.more+r.idle || r.less == r.kept // a counter that fell, and one that stayed: one of them says the wrong thing
+	most := r.less > r.more+r.idle || r.less == r.kept // most counters decreased; a tie is no restart
 	return moved || r.less > 0 && most || r.kept == 0 && r.fresh > 0 && r.others
 }

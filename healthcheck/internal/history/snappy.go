@@ -5,12 +5,12 @@ import (
 	"errors"
 )
 
-// Snappy's block format, which remote read uses.
+// This file has Snappy's block format. Remote read uses it.
 
 var errSnappy = errors.New("the answer is not compressed by Snappy, as remote read is")
 
-// maxExpansion is how many bytes one byte of Snappy can become, about: a copy of two bytes is up to
-// 64. So an answer can't make the reader reserve more than that.
+// maxExpansion is about how many bytes one byte of Snappy can become: a copy element of two or three bytes gives
+// up to 64. It limits the memory that an answer can make the reader reserve.
 const maxExpansion = 64
 
 // snappyLiteral wraps bytes without compressing them. Requests are small.
@@ -60,7 +60,7 @@ func snappyDecode(src []byte) ([]byte, error) {
 		src = src[extra:]
 		if tag&3 == 0 {
 			if extra > 0 {
-				length = int(min(number, uint64(len(src)))) + 1 // an int has 32 bits on some machines
+				length = int(min(number, uint64(len(src)))) + 1 // min, because an int has 32 bits on some machines
 			}
 			if length > len(src) || len(dst)+length > int(size) {
 				return nil, errSnappy
@@ -75,7 +75,7 @@ func snappyDecode(src []byte) ([]byte, error) {
 		if offset <= 0 || offset > len(dst) || len(dst)+length > int(size) {
 			return nil, errSnappy
 		}
-		for from := len(dst) - offset; length > 0; length-- { // it may overlap what it writes
+		for from := len(dst) - offset; length > 0; length-- { // byte by byte, because source and target may overlap
 			dst = append(dst, dst[from])
 			from++
 		}

@@ -19,11 +19,11 @@ const overflow = attribute.Key("otel.metric.overflow")
 type track struct {
 	of    *gathered
 	attrs attribute.Set
-	queue []*series // what is not read yet; parts follow one another, and two series of one part are merged
-	now   sample    // the next one, if there is one
+	queue []*series // series to read; parts follow one another, and two series of one part are merged
+	now   sample    // the next sample, if there is one
 	is    bool
 	part  int   // number of the last part that has it
-	last  int64 // time of the sample before
+	last  int64 // time of the last sample
 	from  int64
 	to    int64
 
@@ -35,7 +35,7 @@ type track struct {
 	seen   int64   // number of that collection; 0 if there is none
 }
 
-// advance goes to the next sample. Stale markers, and what is there twice, are none.
+// advance goes to the next sample. It skips stale markers and duplicates.
 func (t *track) advance() error {
 	for {
 		if len(t.queue) == 0 {
@@ -143,7 +143,7 @@ func (g *group) add(edge float64) *bucket {
 	return b
 }
 
-// pick finds the buckets with the boundaries, and the one of all. It reports whether all are there.
+// pick finds the buckets with these boundaries, and +Inf. It reports whether all of them exist.
 func (g *group) pick(bounds *[]float64, number int64) bool {
 	if g.picked != bounds {
 		g.picked, g.picks = bounds, g.picks[:0]

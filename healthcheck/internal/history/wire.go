@@ -6,11 +6,11 @@ import (
 	"math"
 )
 
-// errTorn says that an answer ends in the middle, or is something else.
+// errTorn is the error of an answer that ends in the middle, or is no remote read.
 var errTorn = errors.New("the answer is torn: it is no remote read")
 
-// The few messages of Protocol Buffers that remote read consists of are written and read by hand,
-// because the project's packages for them need hundreds of modules.
+// Remote read has few messages of Protocol Buffers. They are written and read by hand, because Prometheus'
+// packages for them need hundreds of modules.
 
 func appendBytes(b []byte, field int, v []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(field)<<3|2)

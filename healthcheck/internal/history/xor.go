@@ -11,8 +11,8 @@ const staleNaN uint64 = 0x7ff0000000000002
 // isStale reports whether a value is a stale marker.
 func isStale(v float64) bool { return math.Float64bits(v) == staleNaN }
 
-// A chunked is the samples of a series as Prometheus keeps them: chunks of about 120 samples, of
-// the encoding XOR.
+// A chunked has the samples of a series as Prometheus stores them: chunks of about 120 samples with the
+// encoding XOR.
 type chunked struct {
 	rest     [][]byte
 	bits     bitReader
@@ -63,7 +63,7 @@ func (c *chunked) next(s *sample) (ok bool, err error) {
 	return true, nil
 }
 
-// change reads how much the distance of two samples differs from the one before.
+// change reads by how much the time between two samples differs from the last one.
 func (c *chunked) change() int64 {
 	size := uint(14)
 	switch {
@@ -82,7 +82,7 @@ func (c *chunked) change() int64 {
 	return d
 }
 
-// value reads a value: its difference, by XOR, from the one before.
+// value reads a value as its XOR with the last one.
 func (c *chunked) value() {
 	if c.bits.take(1) == 0 {
 		return
@@ -106,7 +106,7 @@ func (c *chunked) value() {
 	c.v ^= c.bits.take(uint(64-c.leading-c.trailing)) << c.trailing
 }
 
-// A bitReader reads numbers of any size. After the end it gives zeros, and says so.
+// A bitReader reads numbers of any size. After the end it returns zeros and sets a flag.
 type bitReader struct {
 	b     []byte
 	held  uint64 // the next bits, at its low end

@@ -19,7 +19,7 @@ const (
 	askInterval    = time.Second      // from one question to the next, while a check fails
 	askLimit       = time.Second      // of one question
 	againInterval  = 10 * time.Second // from one question to the next, of an address that had no vote
-	lookupInterval = 10 * time.Second // of the addresses, always
+	lookupInterval = 10 * time.Second // from one lookup to the next, also while no check fails
 	lookupLimit    = 5 * time.Second  // of one lookup
 )
 
@@ -40,14 +40,14 @@ type Asker struct {
 	contact contactor
 
 	want  atomic.Pointer[[]string] // the failing checks
-	kick  chan struct{}            // there are some
+	kick  chan struct{}            // wakes Ask: a check fails
 	board atomic.Pointer[[]votes.Peer]
 	asked atomic.Int64
 
-	mu    sync.Mutex             // guards the fields below; never held while somebody is asked
+	mu    sync.Mutex             // guards the fields below; never held during a request
 	found []string               // the addresses of the last lookup that has succeeded, in this instance's order
 	peers map[string]*votes.Peer // asked while a check fails
-	out   map[string]time.Time   // addresses without a vote, and when they were asked: other services and draining peers; zero is oneself
+	out   map[string]time.Time   // addresses without a vote, and when they were asked: other services and draining peers; a zero time is this instance
 }
 
 // New makes an Asker, which does nothing before Look and Ask. changed must not block.
@@ -60,10 +60,10 @@ func New(target Target, instance string, service func() string, network Network,
 	return a
 }
 
-// Peers returns what is known of the peers. Nobody changes it.
+// Peers returns the peers and their last answers. The result is immutable.
 func (a *Asker) Peers() []votes.Peer { return *a.board.Load() }
 
-// Known returns how many addresses the name has, with one's own.
+// Known returns how many addresses the name has, including that of this instance.
 func (a *Asker) Known() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -73,7 +73,7 @@ func (a *Asker) Known() int {
 // Questions returns how many questions were sent.
 func (a *Asker) Questions() int64 { return a.asked.Load() }
 
-// Want sets the checks that fail here; none ends the questions.
+// Want sets the checks that fail here. While there are none, the Asker asks nothing.
 func (a *Asker) Want(checks []string) {
 	a.want.Store(&checks)
 	if len(checks) > 0 {
@@ -84,8 +84,8 @@ func (a *Asker) Want(checks []string) {
 	}
 }
 
-// Look keeps the addresses until ctx is done. A lookup that fails changes nothing, because DNS often
-// fails together with the rest.
+// Look keeps the addresses up to date until ctx is done. A failed lookup changes nothing, because DNS often
+// fails in the same outage.
 func (a *Asker) Look(ctx context.Context) {
 	last := ""
 	for {
@@ -187,7 +187,7 @@ func (a *Asker) round(ctx context.Context, client *client, checks []string) {
 	a.changed()
 }
 
-// mine takes out the address of this instance.
+// mine notes that an address is that of this instance, so it is not asked again.
 func (a *Asker) mine(address string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -196,8 +196,8 @@ func (a *Asker) mine(address string) {
 	a.publish()
 }
 
-// again returns the address without a vote that was asked before all others of them, if that was some
-// time ago. A container may have restarted there, or the process may know its service only now.
+// again returns one address without a vote to ask again: the one that was asked longest ago, and not within
+// againInterval. A container may have restarted there, or the process may have learned its service's name.
 func (a *Asker) again(now time.Time) (address []string) {
 	oldest := now.Add(-againInterval)
 	for o, asked := range a.out {
@@ -211,13 +211,14 @@ func (a *Asker) again(now time.Time) (address []string) {
 	return address
 }
 
-// heard keeps what a peer has said. Another one is asked in the place of one that has no vote for long.
+// heard keeps the answer of a peer. If the peer has no vote for a longer time, another one is asked in its
+// place.
 func (a *Asker) heard(address string, p votes.Peer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	_, out := a.out[address]
 	if a.peers[address] == nil && !out || p.Answer == nil && out {
-		return // a lookup has removed it, or it still has no vote
+		return // a lookup has removed the address, or it still has no vote
 	}
 	switch {
 	case p.Answer != nil && p.Answer.Instance == a.instance:
@@ -240,7 +241,7 @@ func (a *Asker) heard(address string, p votes.Peer) {
 	a.publish()
 }
 
-// choose brings the peers up to date with the addresses. mu is held.
+// choose makes a.peers match the addresses to ask. mu is held.
 func (a *Asker) choose() []string {
 	chosen := choose(a.found, func(address string) bool { _, out := a.out[address]; return out })
 	maps.DeleteFunc(a.peers, func(address string, _ *votes.Peer) bool { return !slices.Contains(chosen, address) })
@@ -252,8 +253,8 @@ func (a *Asker) choose() []string {
 	return chosen
 }
 
-// forget drops the answers, because the next failure is another one. The judge goes on knowing whom it
-// can ask.
+// forget drops the answers, because they don't count for the next failure. The peers themselves stay, so that
+// the judge knows whom it can ask.
 func (a *Asker) forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// maxPeers is how many peers are asked. More change no decision.
+// maxPeers is how many peers are asked at most. More would change no decision.
 const maxPeers = 20
 
 // choose returns the addresses to ask: all, or the first 20 in the instance's own order.
@@ -24,8 +24,8 @@ func choose(ranked []string, out func(address string) bool) (chosen []string) {
 	return chosen
 }
 
-// rank puts addresses in an order by a hash of the instance and the address. So an instance asks the same
-// peers every time. A new sample every time would flap near one half.
+// rank orders addresses by a hash of the instance and the address. So an instance always asks the same peers.
+// With a new sample every time, decisions would flap near one half.
 func rank(instance string, all []string) []string {
 	type ranked struct {
 		address string
@@ -45,7 +45,7 @@ func rank(instance string, all []string) []string {
 	return ordered
 }
 
-// mixed spreads the last bytes of a text over the whole hash, because addresses differ only there.
+// mixed spreads the last bytes of a text over the whole hash, because addresses differ only in these.
 func mixed(h uint64) uint64 {
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd
@@ -54,7 +54,7 @@ func mixed(h uint64) uint64 {
 	return h ^ h>>33
 }
 
-// family returns the addresses of one family as texts, because a pod with two addresses has one vote.
+// family returns the addresses of only one family, IPv4 or IPv6, because a pod with both has one vote.
 func family(all []netip.Addr) (texts []string) {
 	four := slices.ContainsFunc(all, func(a netip.Addr) bool { return a.Unmap().Is4() })
 	for _, a := range all {

@@ -12,24 +12,24 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
 )
 
-// maxTries is how many addresses are asked at most, one after each lookup, until refusals or silence are
-// a problem. A fleet that starts together does not listen at once.
+// maxTries is how many addresses are asked, one after each lookup, before refusals or silence are reported. The
+// instances of a fleet that starts together do not listen at once.
 const maxTries = 6
 
-// A contactor asks one peer once, so that a wrong path or port is known before the outage in which peers
-// are needed. Only the goroutine of Look uses it.
+// A contactor asks one peer once at the start, so that a wrong path or port is known before an outage. Only the
+// goroutine of Look uses it.
 type contactor struct {
 	of      *Asker
-	state   atomic.Int32 // a states.Contact, for everybody
-	settled bool         // nobody is asked any more
+	state   atomic.Int32 // a states.Contact; any goroutine may read it
+	settled bool         // no more questions
 	tries   int
 	tried   map[string]bool
 }
 
-// Contact returns what is known of the way to the peers. Any goroutine may call it.
+// Contact returns whether the peers can be reached. Any goroutine may call it.
 func (a *Asker) Contact() states.Contact { return states.Contact(a.contact.state.Load()) }
 
-// again begins from the start, after the name had no address for some time.
+// again starts over, after the name had no address for some time.
 func (c *contactor) again() { c.settled, c.tries, c.tried = false, 0, nil }
 
 // try asks one address that was not asked yet, and reports a problem once.
@@ -50,14 +50,14 @@ func (c *contactor) try(ctx context.Context) {
 		a := r.answer()
 		if a != nil && a.Instance == c.of.instance {
 			c.of.mine(address)
-			continue // another one
+			continue // try another address
 		}
 		c.tries++
 		state, problem := c.judge(r)
 		if c.settled = state == states.Reached || state == states.Foreign && a == nil && !r.older() || c.tries >= maxTries; c.settled {
 			c.state.Store(int32(state))
 			if problem != "" {
-				c.of.log.Warn("Config.Peers: this instance can't ask its peers, so it would leave in an outage as without peers: "+problem,
+				c.of.log.Warn("Config.Peers: this instance can't ask its peers, so in an outage it becomes not ready as without peers: "+problem,
 					slog.String("event.name", "health.peers.contact_failed"), slog.String("field", "Config.Peers"),
 					slog.String("name", c.of.target.Host), slog.String("address", net.JoinHostPort(address, c.of.target.Port)), slog.String("error.type", state.String()))
 			}
@@ -66,11 +66,11 @@ func (c *contactor) try(ctx context.Context) {
 	}
 }
 
-// reached notes that an address has answered as a peer, perhaps after the first contact gave up: in a
-// rollout of Config.Peers the others are of a release without.
+// reached notes that an address has answered as a peer. That may be after the contactor has given up: in a
+// rollout of Config.Peers, the other instances are at first of a release without it.
 func (c *contactor) reached() { c.state.Store(int32(states.Reached)) }
 
-// older reports whether it is the body of readiness of a release without Config.Peers.
+// older reports whether the reply is a readiness body of a release without Config.Peers.
 func (r reply) older() bool { return r.answer() == nil && bytes.Contains(r.body, []byte(`"status"`)) }
 
 // next returns an address to ask, if possible one that was not asked.
@@ -82,7 +82,7 @@ func (c *contactor) next() (address string, found bool) {
 	}
 	others := slices.DeleteFunc(slices.Clone(c.of.found[:min(len(c.of.found), 4*maxTries)]), func(a string) bool {
 		out, known := c.of.out[a]
-		return known && out.IsZero() // oneself
+		return known && out.IsZero() // this instance
 	})
 	if n := slices.IndexFunc(others, func(a string) bool { return !c.tried[a] }); n >= 0 {
 		return others[n], true
@@ -93,7 +93,7 @@ func (c *contactor) next() (address string, found bool) {
 	return others[c.tries%len(others)], true
 }
 
-// judge says what a reply means, and what to mend.
+// judge returns the state for a reply, and what is wrong and what to do.
 func (c *contactor) judge(r reply) (state states.Contact, problem string) {
 	port, path := c.of.target.Port, c.of.target.Path
 	a := r.answer()

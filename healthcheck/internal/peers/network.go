@@ -33,20 +33,20 @@ func Machine() Network {
 	}
 }
 
-// An outcome is how a question has ended.
+// An outcome is the end of a question.
 type outcome int
 
 const (
-	silent  outcome = iota // nobody has answered in time
-	refused                // there is no process
-	said                   // somebody has answered
+	silent  outcome = iota // no answer in time
+	refused                // connection refused: no process listens
+	said                   // an answer
 )
 
 // maxResponse is how much of a response is read, in bytes, with its header.
 const maxResponse = 4<<10 + maxAnswer
 
-// client asks one question at a time of each address, and keeps one connection to it. It is no
-// http.Client: that one knows proxies, redirects and HTTP/2, and half a megabyte of a binary.
+// client asks one question at a time of each address, and keeps one connection to it. It does not use
+// http.Client, because that supports proxies, redirects and HTTP/2, and adds half a megabyte to a binary.
 type client struct {
 	network Network
 	mu      sync.Mutex // guards the map
@@ -69,7 +69,7 @@ func (c *client) closeOthers(addresses []string) {
 	maps.DeleteFunc(c.open, func(address string, conn *connection) bool {
 		other := !slices.Contains(addresses, address)
 		if other {
-			_ = conn.Close() // nothing is written
+			_ = conn.Close() // no write is pending
 		}
 		return other
 	})
@@ -90,15 +90,15 @@ func (c *client) keep(address string, conn *connection) {
 	c.open[address] = conn
 }
 
-// A reply is what somebody has answered.
+// A reply is the result of a question.
 type reply struct {
 	outcome outcome
 	status  int    // of HTTP; 0 if there is none
-	strange bool   // it was no HTTP/1
+	strange bool   // the answer was not HTTP/1
 	body    []byte // nil if it is too long
 }
 
-// answer returns the answer of a peer; nil if it is none that counts.
+// answer returns the answer of a peer; nil if the reply has none that counts.
 func (r reply) answer() *votes.Answer {
 	if r.outcome != said || r.status != http.StatusOK {
 		return nil
@@ -132,7 +132,7 @@ func (c *client) ask(ctx context.Context, t Target, address string, checks []str
 	return c.exchange(ctx, fresh, address, request)
 }
 
-// exchange writes a question and reads its answer. A connection that is in order afterwards is kept.
+// exchange writes a question and reads the answer. It keeps the connection if that can be used again.
 func (c *client) exchange(ctx context.Context, conn *connection, address string, request *http.Request) reply {
 	end := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // ends reads and writes
 	defer end()

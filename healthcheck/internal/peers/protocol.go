@@ -1,10 +1,10 @@
-// Package peers asks the other instances of a service about the checks that fail here, and keeps what
-// they say.
+// Package peers asks the other instances of a service about the checks that fail here, and keeps their
+// answers.
 //
-// In: the names of the failing checks, from any goroutine; addresses, by DNS; answers, by HTTP. Out:
-// the [votes.Peer]s in memory, which the judge reads without waiting. Its goroutines alone look up and
-// ask, never a probe, a callback or the judge. Nobody is asked while no check fails. It decides
-// nothing. docs/peers.md has the protocol.
+// In: the names of the failing checks, from any goroutine; addresses, by DNS; answers, by HTTP. Out: the
+// [votes.Peer]s in memory. The judge reads them without waiting. Only the goroutines of this package make
+// lookups and requests, never a probe, a callback or the judge. While no check fails, it asks nothing,
+// except one question at the start. It decides nothing. docs/peers.md has the protocol.
 package peers
 
 import (
@@ -20,14 +20,14 @@ import (
 )
 
 const (
-	// version of the protocol. Another one has no vote. New fields don't need a new version.
+	// version of the protocol. An answer of another version has no vote. New fields don't need a new version.
 	version = 1
 
 	param = "peers" // of the query, with the version
 	check = "check" // of the query, once for each check
 
 	maxChecks   = 16      // of a question; further ones wait
-	maxAnswer   = 8 << 10 // bytes: 16 names of 64 bytes that are escaped, and the rest
+	maxAnswer   = 8 << 10 // bytes: enough for 16 escaped names of 64 bytes and the rest
 	maxInstance = 128     // bytes, because the caller remembers them
 )
 
@@ -53,8 +53,8 @@ func Question(checks []string) string {
 	return url.Values{param: {fmt.Sprint(version)}, check: checks[:min(len(checks), maxChecks)]}.Encode()
 }
 
-// Asked returns the checks of a question, and whether the query is one. A question of a later version
-// is answered too, and the peer decides what it can use.
+// Asked returns the checks of a question, and whether the query is a question. A question of a later version is
+// answered too. The peer decides whether it can use the answer.
 func Asked(query string) (checks []string, is bool) {
 	q, err := url.ParseQuery(query)
 	if err != nil || !q.Has(param) {
@@ -72,7 +72,7 @@ func Encode(a *votes.Answer) []byte {
 	}
 	b, err := json.Marshal(w)
 	if err != nil {
-		return nil // can't be, with these types
+		return nil // impossible with these types
 	}
 	return append(b, '\n')
 }

@@ -102,8 +102,8 @@ func (i *Indicator) looksBack() bool {
 // counts reports whether the indicator needs a number of events.
 func (i *Indicator) counts() bool { return i.looksBack() && i.Kind != KindIncrease }
 
-// Windowed reports whether the indicator has a window. Then requests can be its evidence, and an
-// empty window passes instead of being unknown.
+// Windowed reports whether the indicator has a window. Then traffic is its evidence, and an empty window passes
+// instead of being unknown.
 func (i *Indicator) Windowed() bool { return i.Window != 0 }
 
 // Filtered reports whether matching series could be hidden in the overflow series.
@@ -179,7 +179,7 @@ func (i *Indicator) Part() bool {
 	if i.Kind != KindRatio || i.Num.Kind != KindIncrease || i.Num.Metric != i.Den.Metric || i.Den.Source != "" && i.Den.Source != i.Num.Source {
 		return false
 	}
-	for _, d := range i.Den.Matchers { // the numerator is at least as narrow
+	for _, d := range i.Den.Matchers { // every series of the numerator must be in the denominator
 		if !slices.ContainsFunc(i.Num.Matchers, d.includes) {
 			return false
 		}
@@ -187,7 +187,7 @@ func (i *Indicator) Part() bool {
 	return true
 }
 
-// includes reports whether each series that o takes is one that m takes, for one attribute.
+// includes reports whether m matches every series that o matches. Both are for the same attribute.
 func (m Matcher) includes(o Matcher) bool {
 	narrow, wide := o.Values, m.Values
 	if m.Not {

@@ -108,7 +108,7 @@ func (r *Rule) Validate() (all []*Mistake) {
 	return all
 }
 
-// pointless returns why a bound is always or never crossed; empty if it is neither.
+// pointless returns why a bound is always or never crossed; empty if the bound is useful.
 func (i *Indicator) pointless(b Bound) string {
 	low, high := math.Inf(-1), math.Inf(1)
 	switch {
@@ -136,7 +136,7 @@ func (i *Indicator) pointless(b Bound) string {
 	return ""
 }
 
-// mistyped says which bounds have a type that the indicator, or the name of the metric, rules out.
+// mistyped returns the bounds whose type does not fit the indicator or the name of the metric.
 func (r *Rule) mistyped() (all []*Mistake) {
 	i := &r.Indicator
 	named := TimeUnit(i.Metric, "") // _seconds and the like
@@ -238,7 +238,7 @@ func goDuration(d time.Duration) string {
 // Finite reports whether a value is a number.
 func Finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// Limit is one bound before it is a failing or a warning one.
+// Limit is a bound of package rule: Fail or Warn of a rule.
 type Limit struct {
 	Set, Lower bool
 	Number

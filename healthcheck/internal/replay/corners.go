@@ -9,8 +9,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// corners are two rules: one judges the best case, and one the worst. What a rule remembers of crossings
-// is never better if its evidence is worse, so the truth is in between.
+// corners has two rules: one judges the best case, and one the worst. With worse evidence, the memory of a rule
+// is never better. So the true state is between those of the two.
 type corners struct {
 	began       time.Time
 	best, worst corner
@@ -27,7 +27,7 @@ const slack = 100 * time.Millisecond
 func (i *Instance) newCorners(r *Rule, long bool) *corners {
 	keep := r.KeepFor
 	if long {
-		keep = 0 // the ejection has it
+		keep = 0 // KeepFor is the ejection time
 	}
 	corner := func(by time.Duration, created judge.Created) (c corner) {
 		c.held = &evidence.Sampler{Long: long}
@@ -69,8 +69,8 @@ func (c *corners) calm() bool { return c.best.rule.Calm() && c.worst.rule.Calm()
 type plain struct {
 	sampler *evidence.Sampler
 	*corners
-	forgets bool // it has neither For nor KeepFor
-	unknown bool // nothing is known of its value between two collections
+	forgets bool // the rule has neither For nor KeepFor
+	unknown bool // its value is unknown between two collections
 }
 
 func newPlain(r *Rule, s *evidence.Sampler, c *corners) *plain {
@@ -120,9 +120,9 @@ func (p *plain) of(at time.Time, best, worst *evidence.Reading) Range {
 	return hull(p.best.rule.Evaluate(now).State, p.worst.rule.Evaluate(now).State)
 }
 
-// hull is the range of two states. A rule whose evidence can't be read is unknown, unless a group fails.
-// So the best case can be unknown while the worst one has a state, perhaps a better one. Then the truth
-// may be better than both.
+// hull returns the range of two states. A rule is unknown if its evidence can't be read, unless a group fails.
+// So one of the cases can be unknown while the other one has a state. Then the true state may be better than
+// both.
 func hull(best, worst verdict.State) Range {
 	r := exactly(best).with(exactly(worst))
 	if !r.Certain() && (best == verdict.Unknown || worst == verdict.Unknown) {

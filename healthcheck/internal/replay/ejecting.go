@@ -9,9 +9,9 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// ejecting is the court of a rule that takes its instance out by an ejection. When that began is known
-// only from where to where, and then so is all that follows. It is also not what would have been: the
-// requests of an instance that is out go to the others.
+// ejecting is the court of a rule that takes its instance out by an ejection. For the begin of an ejection only
+// the earliest and the latest time are known, and so for its end. After a first ejection the result is only a
+// bound, because the requests of an ejected instance would have gone to the others.
 type ejecting struct {
 	sampler   *evidence.Sampler
 	in, back  *corners // while the instance is in, and on probation
@@ -56,7 +56,7 @@ func (e *ejecting) judge(at time.Time) Range {
 		back = e.look(e.back, at, since)
 	}
 	low, high := e.ejections.Next(in, back, at)
-	if now, since := e.ejections.Back(); now && since[1].Equal(at) { // it has just forgotten
+	if now, since := e.ejections.Back(); now && since[1].Equal(at) { // the probation may begin now, with forgotten evidence
 		e.back.best.rule.Forget()
 		if !may {
 			e.back.worst.rule.Forget()
@@ -65,7 +65,7 @@ func (e *ejecting) judge(at time.Time) Range {
 	return Range{low, high}
 }
 
-// look is what the rule may see.
+// look returns what the rule may observe.
 func (e *ejecting) look(c *corners, at time.Time, since [2]time.Time) memory.Sight {
 	best, worst := e.sampler.Between(at, at, since)
 	return e.sees(c, at, best, worst)
@@ -79,7 +79,7 @@ func (e *ejecting) sees(c *corners, at time.Time, best, worst *evidence.Reading)
 }
 
 func sight(best, worst *evidence.Reading, low, high verdict.State, lowGoesOn, highGoesOn bool) (s memory.Sight) {
-	if len(worst.Groups) > 1 { // nobody knows which one is the worst
+	if len(worst.Groups) > 1 { // the worst group of the Monitor is unknown
 		lowGoesOn, highGoesOn = false, slices.ContainsFunc(worst.Groups, func(m evidence.Measure) bool { return m.Ongoing })
 	}
 	s[0].State, s[0].Failing, s[0].Ongoing, s[0].Traffic = low, low == verdict.Fail, lowGoesOn, best.Traffic
@@ -87,7 +87,7 @@ func sight(best, worst *evidence.Reading, low, high verdict.State, lowGoesOn, hi
 	if worst.Problem == "" {
 		return s
 	}
-	// A Monitor that could read it before warns, and ejects nobody, unless a group fails.
+	// If a Monitor could read the metric before, it warns now. It ejects the instance only if a group fails.
 	s[0].State, s[0].Failing, s[1].State, s[1].Failing = verdict.Warn, false, verdict.Unknown, true
 	if slices.ContainsFunc(worst.Groups, func(m evidence.Measure) bool { return m.Crossed != nil && m.Crossed.Fails() }) {
 		s[0].State = verdict.Pass

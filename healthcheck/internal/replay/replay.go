@@ -1,14 +1,13 @@
 // Package replay judges recorded collections by rules, in virtual time, with the packages that judge
 // in a Monitor: collections → readings in the best and in the worst case → judgements → spans.
 //
-// In: the collections of one process after another, in order of time, by [Instance.Collect]. Out:
-// the states that a Monitor may have been in, as data. It imagines a Monitor that collects with each
-// recorded collection, and every tick in between. A counter between two collections has a value
-// between theirs, so what is judged is a range. One Monitor sees the best of it, another one the
-// worst. What a Monitor remembers of a time that no collection shows may be anything: of the time before
-// the first one, and of gaps. A series that a collection lacks may have counted on.
+// In: the collections of one process after another, in order of time, by [Instance.Collect]. Out: the
+// states that a Monitor may have been in, as data. It assumes a Monitor that collects at each recorded
+// collection, and every tick in between. Between two collections a counter has a value between theirs. So the
+// evidence is a range, and the rules judge its best and its worst case. Before the first collection and in
+// gaps, any evidence is possible. A series that is missing in a collection may have gone on counting.
 //
-// It has no clock, no goroutine and no lock, and reads nothing from anywhere.
+// It has no clock, no goroutine and no lock, and reads nothing but its input.
 package replay
 
 import (
@@ -20,12 +19,12 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// A Rule is a rule and what its failure does.
+// A Rule is a rule and the effect of its failure.
 type Rule struct {
 	Name         string
 	Query        *query.Rule
 	For, KeepFor time.Duration
-	OnFail       verdict.Effect // with force; of a rule in shadow, the one that it would have
+	OnFail       verdict.Effect // the effect; of a rule in shadow, the effect without the shadow
 	Shadow       bool
 }
 
@@ -34,21 +33,21 @@ func (r *Rule) Ejects() bool {
 	return (r.OnFail == states.NotReady || r.OnFail == states.Restart) && r.Query.Indicator.Windowed()
 }
 
-// Config says what judges.
+// Config has the rules, and the properties of the Monitor that is assumed.
 type Config struct {
 	Rules []Rule
 	Tick  time.Duration // between two judgements of a Monitor
 
-	// Gap is the longest time between two collections of a process that runs. Nothing is known of a
-	// longer one. If it is zero, it is four times the shortest one, and 90 s at least.
+	// Gap is the longest time between two collections of a running process. During a longer time, any evidence
+	// is possible. If zero, it is four times the shortest time between two collections, and 90 s at least.
 	Gap time.Duration
 
-	// Exists reports whether each process has created an instrument, also if it has no series. If it is
-	// nil, nobody knows.
+	// Exists reports whether every process has created an instrument, also if it has no series. If it is nil,
+	// this is unknown.
 	Exists func(metric string) bool
 
-	// Jitter is from where to where the jitter of a rule's ejections may be, from 0 to 1. If it is nil,
-	// nobody knows.
+	// Jitter returns the lowest and the highest possible jitter of a rule's ejections, from 0 to 1. If it is
+	// nil, any jitter is possible.
 	Jitter func(rule string) (low, high float64)
 }
 
@@ -56,7 +55,7 @@ type Config struct {
 // equal, it is certain.
 type Range struct{ Low, High verdict.State }
 
-// anything is the range of a state that nobody knows.
+// anything is the range of an unknown state.
 var anything = Range{verdict.Pass, verdict.Fail}
 
 func exactly(s verdict.State) Range { return Range{s, s} }
@@ -69,7 +68,7 @@ func (r Range) Has(s verdict.State) bool {
 	return states.Severity(s) >= states.Severity(r.Low) && states.Severity(s) <= states.Severity(r.High)
 }
 
-// with returns the range that has both.
+// with returns the range that includes both.
 func (r Range) with(o Range) Range {
 	if r.Low == "" {
 		return o
@@ -87,20 +86,20 @@ func (r Range) with(o Range) Range {
 type States struct {
 	Rules  []Range
 	Ready  Range
-	Shadow Range // what readiness would be if the rules in shadow had force
+	Shadow Range // readiness if the rules in shadow were enforced
 }
 
-// A Judgement is what a Monitor may have found with one recorded collection.
+// A Judgement is the possible judgement of a Monitor at one recorded collection.
 type Judgement struct {
 	At time.Time
 	States
 
-	// Exported is what the collection may show of it. A Monitor exports its last verdict, and that is
-	// of a tick before, or of the same if another reader than its own has collected.
+	// Exported are the states that the collection may contain. A Monitor exports its last verdict: that of the
+	// last tick, or of the same tick if another reader than its own has collected.
 	Exported States
 
-	// Kept are the rules that this collection has no metric of, because another reader collects it. Their
-	// state is that of the collection before.
+	// Kept are the rules whose metrics are not in this collection, because another reader collects them. They
+	// keep the state of the last collection.
 	Kept []bool
 
 	// After is the last collection before a gap, if there was one; zero if not.
@@ -117,8 +116,8 @@ type Instance struct {
 	last   time.Time       // the last collection, with any metrics
 	began  time.Time       // the first one of this process
 	names  map[string]bool // metrics of the last collection
-	single bool            // one reader collects them all
-	others bool            // there are others for certain
+	single bool            // one reader collects all metrics
+	others bool            // there certainly are other readers
 	seen   map[string]bool // metrics of this process
 	at     *twins
 	shown  *twins
@@ -127,7 +126,7 @@ type Instance struct {
 // New makes the judge of an instance without collections.
 func New(c Config) *Instance { return &Instance{config: c} }
 
-// gap is the longest time between two collections that is none.
+// gap returns the longest time between two collections that is not a gap.
 func (i *Instance) gap() time.Duration {
 	if i.config.Gap > 0 {
 		return i.config.Gap
@@ -149,8 +148,8 @@ func (i *Instance) begin() {
 	i.at, i.shown = newTwins(i.config.Rules), newTwins(i.config.Rules)
 }
 
-// Collect judges the time since the last collection, and then this one. restarted says that the process
-// has begun since then. The judgement is valid until the next call.
+// Collect judges the time since the last collection, and then this one. restarted is set if the process has
+// restarted since then. The judgement is valid until the next call.
 func (i *Instance) Collect(at time.Time, c evidence.Catalog, restarted bool) *Judgement {
 	j := &Judgement{At: at}
 	first := i.last.IsZero()
@@ -200,7 +199,7 @@ func (i *Instance) Collect(at time.Time, c evidence.Catalog, restarted bool) *Ju
 	return j
 }
 
-// known reports whether an instrument exists for certain.
+// known reports whether an instrument certainly exists.
 func (i *Instance) known(metric string) bool {
 	return i.seen[metric] || i.config.Exists != nil && i.config.Exists(metric)
 }

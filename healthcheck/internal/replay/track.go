@@ -10,31 +10,32 @@ import (
 
 // A court judges the readings that a rule may have had.
 type court interface {
-	// quiet judges a time between two collections at once, if nothing happened in it that counts.
+	// quiet judges the time between two collections in one step if all its states are pass, and reports whether
+	// it has.
 	quiet(from, to time.Time) bool
 
-	// shortcut returns which ticks of a time between two collections can be left out. Only those after
-	// from are judged, and if ends is not nil, it judges the first one and the last ones alone. If both are
-	// zero, every tick is judged.
+	// shortcut returns which ticks between two collections must be judged. If ends is not nil, it judges only
+	// the first and the last ticks. Otherwise, only the ticks from from on are judged. If both are zero, every
+	// tick is judged.
 	shortcut(first, last time.Time) (from time.Time, ends func(at time.Time) Range)
 
 	// judge judges one time.
 	judge(at time.Time) Range
 
-	// blind judges a time of which nobody knows anything, also not what the rule remembered before.
+	// blind judges a time without data. After it, the rule may remember anything.
 	blind(from, to time.Time)
 }
 
 // A track is one rule of one process.
 type track struct {
 	tick     time.Duration
-	memory   time.Duration // how long the rule remembers what it has read, at least
+	memory   time.Duration // how long the rule remembers its evidence, at least
 	metrics  []string
-	seen     bool          // this process has one of them
-	split    bool          // two readers collect them, each some
-	began    bool          // it has judged a collection of this process
+	seen     bool          // this process has one of the metrics
+	split    bool          // two readers collect the metrics, each some of them
+	began    bool          // a collection of this process was judged
 	last     time.Time     // the last collection that was judged; zero if there is none
-	own      time.Time     // the last one that has them
+	own      time.Time     // the last collection with the metrics
 	step     time.Duration // the shortest time between two collections that have the metrics; zero if unknown
 	sampler  *evidence.Sampler
 	court    court
@@ -58,9 +59,8 @@ func (t *track) has(c evidence.Catalog) bool {
 	return slices.ContainsFunc(t.metrics, func(name string) bool { return len(c[name]) > 0 })
 }
 
-// keeps reports whether a collection lacks the metrics of the rule because another reader collects them:
-// it comes between two collections that have them. Then the last state is kept. What was exported since
-// then is not known.
+// keeps reports whether the metrics of the rule are missing in a collection only because another reader
+// collects them, at other times. Then the last state is kept.
 func (t *track) keeps(at time.Time, c evidence.Catalog) bool {
 	if !t.seen || t.has(c) || at.Sub(t.own) >= t.step-t.tick {
 		return false
@@ -76,18 +76,18 @@ func (t *track) torn(c evidence.Catalog) bool {
 	return t.has(c) && slices.ContainsFunc(t.metrics, lacks)
 }
 
-// waits reports whether no collection of this process has had a metric of the rule. If another reader
-// collects it, one comes soon.
+// waits reports whether no collection of this process has had a metric of the rule yet. If another reader
+// collects them, such a collection comes soon.
 func (t *track) waits(c evidence.Catalog) bool { return !t.seen && !t.has(c) }
 
-// restart makes the next collection the first one of a process that began between a time and it.
+// restart makes the next collection, at the time at, the first one of a process that began after after.
 func (t *track) restart(after, at time.Time) {
 	t.sampler.Restart(after, at)
 	t.last = after
 }
 
-// collect judges the time since the last collection, and then this one. The first one of all may come at
-// any time in the life of its process.
+// collect judges the time since the last collection, and then this one. Before the first collection of all, the
+// process may have run for any time.
 func (t *track) collect(at time.Time, c evidence.Catalog, gap time.Duration) {
 	t.sampler.Apart.Gap = at.Sub(t.last) > gap
 	t.sampler.Sample(at, c)
@@ -117,7 +117,7 @@ func (t *track) walk(after, at time.Time) {
 	t.exported = Range{}
 	first, last := after.Add(t.tick), at.Add(-t.tick)
 	if first.After(last) {
-		t.exported = t.state // there is no tick in between
+		t.exported = t.state // no tick in between
 		return
 	}
 	if t.court.quiet(first, last) {
@@ -153,7 +153,7 @@ func (t *track) show(r Range, now, at time.Time) {
 // exportedTicks is how many ticks old the verdict in a collection is at most.
 const exportedTicks = 2
 
-// blind judges a time of which nobody knows anything.
+// blind judges a time without data.
 func (t *track) blind(after, at time.Time) {
 	t.exported = anything
 	t.court.blind(after.Add(t.tick), at.Add(-t.tick))
@@ -181,7 +181,7 @@ func same(best, worst *evidence.Reading) bool {
 	return len(best.Groups) > 0
 }
 
-// clean reports whether a reading has nothing to warn of.
+// clean reports whether a reading has no crossing, no doubt and no problem.
 func clean(r *evidence.Reading) bool {
 	if r.Problem != "" || r.Hidden != "" || r.Unmatched != nil {
 		return false

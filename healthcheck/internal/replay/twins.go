@@ -11,7 +11,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// Twins judge readiness: one in the best case, one in the worst.
+// twins judge readiness, one in the best case and one in the worst.
 type twins struct {
 	best, worst twin
 	last        States
@@ -27,7 +27,7 @@ func newTwins(rules []Rule) *twins {
 	t := &twins{}
 	for _, one := range []*twin{&t.best, &t.worst} {
 		one.found = make([]verdict.State, len(rules))
-		one.judge.Suspension = time.Duration(1<<63 - 1) // a step is longer than a tick
+		one.judge.Suspension = time.Duration(1<<63 - 1) // a step between samples is not a suspension
 		for n := range rules {
 			r := &rules[n]
 			one.judge.Subjects = append(one.judge.Subjects, &judge.Subject{

@@ -9,13 +9,13 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 )
 
-// An Observation is a number that a run of a check has seen.
+// An Observation is a number that a run of a check has passed to Observe.
 type Observation struct {
 	Value float64
 	Unit  string
 }
 
-// said is what a run says of itself by its context.
+// said is what the function of a check reports by its context.
 type said struct {
 	observed atomic.Pointer[Observation]
 	alone    atomic.Bool
@@ -43,7 +43,7 @@ func Alone(ctx context.Context) {
 	}
 }
 
-// saying returns a context in which Observe and Alone are heard.
+// saying returns a context for Observe and Alone.
 func saying(ctx context.Context) (context.Context, *said) {
 	into := &said{}
 	return context.WithValue(ctx, saidKey{}, into), into

@@ -2,9 +2,8 @@
 // for every run.
 //
 // In: a [Func]. Out: the last [Outcome], immutable, to any goroutine, without a lock; and two calls
-// for each run, record and changed. It counts runs by thresholds and never judges, because that is
-// the task of the judge. Spans, errors and metrics are of others, so their calls go through package
-// guard.
+// for each run, record and changed. It counts failures and successes up to the thresholds, and judges
+// nothing. Spans, errors and metrics are foreign code, so their calls go through package guard.
 package run
 
 import (
@@ -18,29 +17,30 @@ import (
 // instruments read the same record.
 type Outcome struct {
 	Ran         time.Time     // when the last run finished
-	Took        time.Duration // that run
+	Took        time.Duration // duration of that run
 	Err         error         // nil after a success
-	Class       string        // bounded name of err: the error.type
-	Text        string        // of err, cut; may hold secrets
+	Class       string        // bounded class of Err: the error.type
+	Text        string        // text of Err, cut; may hold secrets
 	Observed    *Observation  // by the last run; nil if there is none
 	Failures    int           // in a row
 	Successes   int           // in a row
-	Failed      bool          // by the thresholds
-	Warned      bool          // the last run worked, with a warning: Err
-	Alone       bool          // peers have no vote on it
+	Failed      bool          // the check has failed, by the thresholds
+	Warned      bool          // the last run succeeded, with a warning in Err
+	Alone       bool          // peers have no vote on the check
 	LastSuccess time.Time
 	Span        trace.SpanContext
 	Starts      Starts
 }
 
-// Starts are the starts of runs, because a run tells of the time in which it ran. Each may be zero.
+// Starts are the starts of runs. Peers compare them, because a run is evidence only from its start on. Each may
+// be zero.
 type Starts struct {
 	Row     time.Time // the first failure since the check last worked by its thresholds
 	Failure time.Time // the last failure
 	Success time.Time // the last success
 }
 
-// after returns the starts after a run with an outcome, which began at a time.
+// after returns the starts after a run with outcome o that began at began.
 func (s Starts) after(o *Outcome, began time.Time) Starts {
 	if o.worked() {
 		s.Success = began
@@ -81,7 +81,7 @@ func (o *Outcome) next(c *Func, err error, d guard.Description) *Outcome {
 }
 
 // hung counts one more failure now, because the last run has not returned. The time of the last
-// finished run stays, so that the outcome grows stale.
+// finished run does not change, so that the outcome grows stale.
 func (o *Outcome) hung(c *Func, now time.Time) *Outcome {
 	n := *o
 	n.Failures++

@@ -21,7 +21,7 @@ type Func struct {
 	SuccessThreshold int           // successes in a row until it works again
 }
 
-// once reports whether the interval is so long that it means once.
+// once reports whether the interval is so long that the check runs only once.
 func (f *Func) once() bool { return f.Interval > (math.MaxInt64-f.Timeout)/3 }
 
 // StaleAfter is the age at which an outcome is stale.
@@ -32,7 +32,7 @@ func (f *Func) StaleAfter() time.Duration {
 	return 3*f.Interval + f.Timeout
 }
 
-// maxNotice limits Notice, which nobody waits out with timeouts and thresholds that are larger.
+// maxNotice limits Notice: peers don't wait longer for a check with large timeouts or thresholds.
 const maxNotice = 10 * time.Minute
 
 // Notice is the time from the start of a first failed run until the check has failed, at most.
@@ -50,7 +50,7 @@ func (f *Func) Notice() (d time.Duration) {
 // Record exports one finished run, in the context of its span.
 type Record func(ctx context.Context, name string, o *Outcome)
 
-// A Runner runs one check. The goroutine of Loop alone writes the outcome.
+// A Runner runs one check. Only the goroutine of Loop writes the outcome.
 type Runner struct {
 	Check   Func
 	jitter  float64 // from 0 to 1, by instance and check
@@ -59,18 +59,18 @@ type Runner struct {
 	record  Record
 	changed func() // called if the state of the outcome has changed
 	errors  guard.Errors
-	spans   guard.Site    // spans of others
-	records guard.Site    // of metrics, whose views and exemplars are of others
+	spans   guard.Site    // calls of foreign span processors
+	records guard.Site    // calls of record; views and exemplars of users run there
 	soon    time.Duration // until the next run, while runs fail
 	spread  bool          // the runs have the phase of this instance
-	late    <-chan error  // of a run that timed out and has not returned
+	late    <-chan error  // result of a run that timed out and has not returned
 	hurry   chan struct{} // asks for a run soon
-	hurried atomic.Int64  // when it was asked, in nanoseconds since made
+	hurried atomic.Int64  // time of the last Hurry, in nanoseconds since made
 	made    time.Time
 }
 
-// New makes the runner of one check, which does not run yet. The goroutine of Loop calls changed, so
-// it must not block. tracer and record may do anything: they cost a run 100 ms at most.
+// New makes the runner of one check. Loop runs it. The goroutine of Loop calls changed, so changed must not
+// block. tracer and record may misbehave: a run waits 100 ms at most for each of them.
 func New(check Func, jitter float64, tracer trace.Tracer, record Record, changed func()) *Runner {
 	return &Runner{Check: check, jitter: jitter, tracer: tracer, record: record, changed: changed, soon: firstPause,
 		hurry: make(chan struct{}, 1), made: time.Now()}
@@ -83,8 +83,8 @@ func (r *Runner) Last() *Outcome { return r.last.Load() }
 // interval, so a failure is confirmed or over within seconds.
 const firstPause = time.Second
 
-// rest is the minimum time from the end of a failed run to the next. A run that timed out and obeys
-// its context has returned by then, so it does not count twice.
+// rest is the minimum time from the end of a failed run to the next. If a run timed out and obeys its context,
+// it has returned by then and does not count twice.
 const rest = time.Second / 2
 
 // Loop runs the check until ctx is done: at once, then every interval, and sooner after a failure.
@@ -92,7 +92,7 @@ const rest = time.Second / 2
 // together, even if the dependency was down at first.
 func (r *Runner) Loop(ctx context.Context) {
 	next := time.Now()
-	for ctx.Err() == nil { // select may choose the timer although ctx is done
+	for ctx.Err() == nil { // await may return at its timer although ctx is done
 		r.run(ctx)
 		next = next.Add(r.pause())
 		earliest := time.Now() // after a suspension, don't catch up
@@ -132,7 +132,7 @@ func (r *Runner) await(ctx context.Context, earliest, next time.Time) time.Time 
 }
 
 const (
-	hurryTime = time.Second     // a hurried run begins within it
+	hurryTime = time.Second     // a hurried run begins within this time
 	hurryRest = 5 * time.Second // from one hurried run to the next, so that nobody can make a check run more often
 )
 
@@ -149,7 +149,7 @@ func (r *Runner) Hurry() {
 	}
 	select {
 	case r.hurry <- struct{}{}:
-	default: // one is asked for already
+	default: // a run is asked for already
 	}
 }
 
@@ -165,7 +165,7 @@ func (r *Runner) pause() time.Duration {
 		return min(firstPause, interval)
 	}
 	r.soon = firstPause
-	if !r.spread { // only now, because failing first runs have the same times everywhere
+	if !r.spread { // only after the first success: failing first runs come at the same times in all instances
 		r.spread = true
 		return r.phase()
 	}
@@ -180,7 +180,7 @@ func (r *Runner) phase() time.Duration {
 func (r *Runner) run(ctx context.Context) {
 	if r.late != nil {
 		select {
-		case <-r.late: // its result is too old
+		case <-r.late: // the late result does not count
 			r.late = nil
 		default:
 			r.store(r.Last().hung(&r.Check, time.Now()))
@@ -230,7 +230,7 @@ func (r *Runner) run(ctx context.Context) {
 	}
 	o.Span = span.context
 	r.store(o)
-	_ = r.records.Run(func() { r.record(spanCtx, r.Check.Name, o) }) // a fault costs this measurement
+	_ = r.records.Run(func() { r.record(spanCtx, r.Check.Name, o) }) // after a fault this measurement is missing
 }
 
 func (r *Runner) store(o *Outcome) {

@@ -11,8 +11,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
 )
 
-// span is the span of one run. Its processors and exporters are of others: a call may wait for a
-// silent collector. While one does, runs have no span.
+// span is the span of one run. Its processors and exporters are foreign code: a call may wait for a collector
+// that does not answer. Meanwhile runs have no span.
 type span struct {
 	span    trace.Span // nil if there is none
 	context trace.SpanContext
@@ -29,7 +29,7 @@ func (r *Runner) begin(ctx context.Context) (context.Context, span) {
 		inner, s := r.tracer.Start(ctx, "health.check "+r.Check.Name, trace.WithNewRoot(),
 			trace.WithAttributes(conventions.CheckName.String(r.Check.Name)))
 		if late.Load() {
-			s.End() // nobody else does
+			s.End() // the span came too late, and nothing else ends it
 		}
 		return begun{inner, span{s, s.SpanContext()}}
 	})
@@ -45,7 +45,7 @@ func (r *Runner) end(s span, class string) {
 	if s.span == nil {
 		return
 	}
-	_ = r.spans.Run(func() { // a fault costs this span
+	_ = r.spans.Run(func() { // after a fault this span is missing
 		if class != "" {
 			s.span.SetStatus(codes.Error, class)
 			s.span.SetAttributes(conventions.ErrorType.String(class))

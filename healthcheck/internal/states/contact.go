@@ -1,11 +1,11 @@
 package states
 
-// A Contact is what this instance knows of its way to the peers, before it needs them.
+// A Contact says whether this instance can reach its peers. It is known before an outage.
 type Contact int32
 
 // The contacts.
 const (
-	NoContact Contact = iota // nobody was asked, because there is no other address
+	NoContact Contact = iota // no peer was asked, because there is no other address
 	Reached                  // a peer has answered
 	Foreign                  // the answer is not a peer's: the path is wrong, or the port speaks TLS or gRPC
 	Refused                  // there is no process at the port

@@ -15,7 +15,7 @@ const (
 	Restart  verdict.Effect = "restart"
 )
 
-// These overrides change no effect. They say whether it has force.
+// These overrides don't replace the effect. They put a check in shadow, or enforce its effect.
 const (
 	Shadow  verdict.Effect = "shadow"
 	Enforce verdict.Effect = "enforce"
@@ -24,7 +24,7 @@ const (
 // roles are the article's words for the effects.
 var roles = map[verdict.Effect]string{NotReady: "core", WarnOnly: "auxiliary", ShowOnly: "informational", Restart: "vital"}
 
-// Split splits an effect into the one that it has with force, and whether it is in shadow.
+// Split splits an effect into the effect itself, and whether it is in shadow.
 func Split(e verdict.Effect) (effect verdict.Effect, shadow bool) {
 	text, shadow := strings.CutPrefix(string(e), string(verdict.Effect("").InShadow()))
 	return verdict.Effect(text), shadow
@@ -50,7 +50,7 @@ func (p Probe) String() string { return [...]string{"readiness", "liveness", "st
 // Phase is the phase of the process.
 type Phase string
 
-// If several apply, the first of these counts.
+// If several phases apply, the first of these counts.
 const (
 	Draining    Phase = "draining"    // shutting down: no new traffic
 	Maintenance Phase = "maintenance" // taken out by a person

@@ -11,16 +11,16 @@ type Episode struct {
 	Instance string
 }
 
-// margin is how long a fault shows before and after the time that people give for it.
+// margin is how long before and after its given time a fault may cause warnings.
 const margin = 15 * time.Minute
 
-// Within reports whether an episode belongs to a time. One that began long before does not: its limit is
-// crossed without the fault too.
+// Within reports whether an episode belongs to an incident. If it began long before, the limit is crossed
+// without the fault too.
 func (e Episode) Within(from, to time.Time) bool {
 	return !e.From.Before(from.Add(-margin)) && !e.To.After(to.Add(margin))
 }
 
-// maxEpisodes is how many warnings of a limit are kept. A limit with more is of no use to anybody.
+// maxEpisodes is how many warnings of a limit are kept. A limit with more warnings is useless.
 const maxEpisodes = 2000
 
 // A candidate is a limit and its warnings in one instance.
@@ -39,20 +39,20 @@ type counter struct {
 	grid       grid
 	hold, keep time.Duration // For and KeepFor
 	all        []candidate
-	crossed    int // by the last value: all before it
+	crossed    int // number of limits that the last value crosses: all before this index
 	first      time.Time
 	last       time.Time
 	observed   time.Duration
 }
 
-// stale is how long a value lasts without another one.
+// stale is how long a value counts if no other one follows.
 const stale = 5 * time.Minute
 
 func newCounter(instance string, g grid, hold, keep time.Duration) *counter {
 	return &counter{instance: instance, grid: g, hold: hold, keep: keep, all: make([]candidate, len(g.limits))}
 }
 
-// add adds the number of limits that the value of a time crosses.
+// add adds the number of limits that the value at a time crosses.
 func (c *counter) add(at time.Time, crossed int) {
 	if c.first.IsZero() {
 		c.first = at
@@ -68,7 +68,7 @@ func (c *counter) add(at time.Time, crossed int) {
 	c.last = at
 }
 
-// move lets the limits between the last number and this one begin or end to be crossed.
+// move begins or ends the crossing of the limits between the last number and this one.
 func (c *counter) move(at time.Time, crossed int) {
 	for n := c.crossed; n < crossed; n++ {
 		c.all[n].begin(at, c.keep)
@@ -79,7 +79,7 @@ func (c *counter) move(at time.Time, crossed int) {
 	c.crossed = crossed
 }
 
-// end ends all.
+// end ends the crossings of all limits.
 func (c *counter) end() { c.move(c.last, 0) }
 
 func (c *candidate) begin(at time.Time, keep time.Duration) {
@@ -103,11 +103,11 @@ func (c *candidate) end(last time.Time, hold time.Duration, instance string) {
 	}
 }
 
-// repeat is how often Alertmanager sends a warning again that lasts. Each one counts: otherwise a limit
-// that is always crossed would have one warning only.
+// repeat is the interval at which Alertmanager sends a lasting warning again. Each of these counts. Otherwise a
+// limit that is always crossed would have only one warning.
 const repeat = 4 * time.Hour
 
-// count is the number of warnings, with the ones that are sent again.
+// count returns the number of warnings, including those that are sent again.
 func count(all []Episode) (n int) {
 	for _, e := range all {
 		n += 1 + int(e.To.Sub(e.From)/repeat)
@@ -115,7 +115,7 @@ func count(all []Episode) (n int) {
 	return n
 }
 
-// lasting is how long they last.
+// lasting returns the total duration of episodes.
 func lasting(all []Episode) (sum time.Duration) {
 	for _, e := range all {
 		sum += e.To.Sub(e.From)
@@ -123,8 +123,8 @@ func lasting(all []Episode) (sum time.Duration) {
 	return sum
 }
 
-// joined merges episodes of several instances that overlap or follow within a time: a warning of the
-// service.
+// joined merges episodes of several instances that overlap, or that follow each other within a time, into
+// warnings of the service.
 func joined(all []Episode, within time.Duration) (out []Episode) {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b Episode) int { return a.From.Compare(b.From) })

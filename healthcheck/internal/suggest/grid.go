@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// A grid is the limits that are tried, from the one that is crossed most easily to the one that is
-// crossed least.
+// A grid has the limits that are tried, from the one that is crossed most often to the one that is crossed
+// least often.
 type grid struct {
 	limits []float64
 	lower  bool // values below a limit cross it
-	equal  bool // a value that is equal crosses it: it is the lower end of a bucket
+	equal  bool // a value equal to a limit crosses it, because values are the lower ends of buckets
 }
 
-// Nice numbers have two digits, from one in a million to a trillion.
+// Nice numbers have two digits, from a millionth to a trillion.
 const (
 	firstDecade = -6
 	lastDecade  = 12
@@ -54,7 +54,7 @@ func powerGrid() grid {
 	return g
 }
 
-// crossed is how many limits a value crosses: the first ones.
+// crossed returns how many limits a value crosses. They are the first ones of the grid.
 func (g *grid) crossed(v float64) int {
 	n, _ := slices.BinarySearchFunc(g.limits, v, func(limit, v float64) int {
 		switch {

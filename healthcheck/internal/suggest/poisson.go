@@ -2,12 +2,12 @@ package suggest
 
 import "math"
 
-// confidence is how sure a promise is.
+// confidence is the probability with which a goal is kept.
 const confidence = .9
 
-// Upper is the upper bound of the mean of a Poisson count: with a higher mean, a count this low
-// would have a chance of one in ten at most. The count itself is no promise: a limit that is chosen because
-// it had one warning a week has more in the next week, in a third of all cases.
+// Upper returns the upper bound of the mean of a Poisson count: with a higher mean, a count this low would have
+// a chance of at most one in ten. The count itself is no bound: if a limit is chosen because it had one warning
+// a week, it has more in the next week in a third of all cases.
 func Upper(count int) float64 {
 	low, high := float64(count), float64(count)+20+4*math.Sqrt(float64(count))
 	for range 60 {

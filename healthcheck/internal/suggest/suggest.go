@@ -1,10 +1,10 @@
 // Package suggest finds limits from the past: for each rule the distribution of its value, and the
-// lowest limit that keeps a promise such as one warning a week.
+// lowest limit that keeps a goal such as one warning a week.
 //
 // In: the collections of instances, by [Rule.Instance] and [Course.Add]. Out: a [Spread] and a [Limit]
-// for each [Goal]. It keeps counts of limits and no values, so its memory does not grow with the time.
-// A Course belongs to one goroutine, and a Rule collects them when they have ended. It knows no clock,
-// no effect and no verdict.
+// for each [Goal]. It keeps counts for each limit and no values, so its memory does not grow with the time.
+// A Course belongs to one goroutine. When it ends, it is added to its Rule. The package knows no clock, no
+// effect and no verdict.
 package suggest
 
 import (
@@ -20,8 +20,8 @@ import (
 
 const week = 7 * 24 * time.Hour
 
-// maxShare is the share of the time in which a limit may be crossed. More is not a warning, but the usual
-// state.
+// maxShare is the largest share of the time in which a limit may be crossed. If it is crossed longer, that is
+// the usual state and not worth a warning.
 const maxShare = .1
 
 // A Rule is a rule whose limits are looked for. Its own bounds say on which side they are.
@@ -47,7 +47,7 @@ func NewRule(q *query.Rule, hold, keep time.Duration, boundaries []float64) *Rul
 	return r
 }
 
-// A Course is what one instance did.
+// A Course has the counts of one instance.
 type Course struct {
 	Instance string
 	rule     *Rule
@@ -72,7 +72,7 @@ func (c *Course) restart() {
 	c.sampler = evidence.NewSampler(c.rule.Query, false, func(string) bool { return false })
 }
 
-// Add adds a collection. If the metric is not in it, it is of another time.
+// Add adds a collection. A collection without the metric is ignored, because the metric has other times.
 func (c *Course) Add(at time.Time, in evidence.Catalog, restarted bool) {
 	if restarted {
 		c.counter.end()
@@ -160,23 +160,23 @@ func (r *Rule) spread(counts []int) (s Spread) {
 	return s
 }
 
-// A Goal is what a limit may cost.
+// A Goal is how often a limit may warn.
 type Goal struct {
-	PerWeek float64 // warnings
-	Service bool    // of all instances together; otherwise of each
+	PerWeek float64 // warnings a week
+	Service bool    // of all instances together; otherwise of each instance
 }
 
-// A Limit is what keeps a goal.
+// A Limit is a limit that keeps a goal.
 type Limit struct {
 	Value   float64
-	OK      bool    // there is one
-	Why     string  // there is none
+	OK      bool    // there is a limit
+	Why     string  // why there is none
 	Counted int     // warnings in this time; one that lasts counts again every four hours
-	PerWeek float64 // upper bound of their number a week
+	PerWeek float64 // upper bound of the mean number of warnings a week
 	Weeks   float64 // of observation
 
-	// Easier is the next limit, which does not keep the goal, and its count. A histogram counts nothing
-	// between the two.
+	// Easier is the next limit that is crossed more easily, and does not keep the goal. A histogram has no
+	// boundary between the two.
 	Easier        float64
 	EasierCounted int
 
@@ -186,8 +186,8 @@ type Limit struct {
 // An Incident is a time whose warnings are wanted, so no limit has to avoid them.
 type Incident struct{ From, To time.Time }
 
-// Suggest finds the lowest limit, or of a lower one the highest, whose warnings keep the goal with a
-// certainty of 90 %. Warnings of incidents don't count.
+// Suggest finds the tightest limit that keeps the goal with a certainty of 90 %: the lowest upper limit, or the
+// highest lower limit. Warnings in incidents don't count.
 func (r *Rule) Suggest(g Goal, incidents []Incident) (l Limit) {
 	l.Weeks = r.weeks(g.Service, incidents)
 	if l.Weeks == 0 {
@@ -214,7 +214,7 @@ func (r *Rule) Suggest(g Goal, incidents []Incident) (l Limit) {
 	return l
 }
 
-// Number is a limit of the value as a rule has it: a duration in seconds, or a number.
+// Number converts a limit to that of a rule: a duration in seconds, or a number.
 func (r *Rule) Number(v float64) query.Number {
 	for _, c := range r.courses {
 		if c.seen != nil && len(c.seen.Bounds) > 0 && c.seen.Bounds[0].Duration {
@@ -228,7 +228,7 @@ func (r *Rule) Number(v float64) query.Number {
 	return query.Number{Value: v}
 }
 
-// covered is how much of a time the incidents take. They may overlap.
+// covered returns how much of a time the incidents take. They may overlap.
 func covered(incidents []Incident, from, to time.Time) (sum time.Duration) {
 	all := slices.SortedFunc(slices.Values(incidents), func(a, b Incident) int { return a.From.Compare(b.From) })
 	for _, i := range all {
@@ -245,7 +245,7 @@ func covered(incidents []Incident, from, to time.Time) (sum time.Duration) {
 	return sum
 }
 
-// weeks is the time of observation, of the service or of all instances.
+// weeks returns the time of observation: of the service, or the sum over all instances.
 func (r *Rule) weeks(service bool, incidents []Incident) float64 {
 	sum, most := time.Duration(0), time.Duration(0)
 	var first, last time.Time
@@ -278,8 +278,8 @@ func (r *Rule) episodes(n int, service bool, incidents []Incident) (all []Episod
 	}), many
 }
 
-// Incidents are the worst times, so that people say which of them were real: the warnings of the
-// service at the hardest limits, at most n.
+// Incidents returns the worst times, at most n, so that people can say which of them were real faults. They are
+// the warnings of the service at the limits that are crossed least often.
 func (r *Rule) Incidents(n int) (worst []Episode) {
 	for k := len(r.grid.limits) - 1; k >= 0; k-- {
 		all, many := r.episodes(k, true, nil)
@@ -304,7 +304,7 @@ func Weeks(n float64) string {
 	return fmt.Sprintf("%.1f weeks", n)
 }
 
-// rounded has three digits, or all before the point.
+// rounded writes a number with three digits, or with all digits before the point.
 func rounded(n float64) string {
 	if n >= 100 {
 		return fmt.Sprintf("%.0f", n)

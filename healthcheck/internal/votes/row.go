@@ -11,13 +11,13 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// An Own is what an instance knows of its own failing check, and of itself.
+// An Own describes the failing check of this instance, and the instance itself.
 type Own struct {
 	Check    string
 	Began    time.Time // start of the first failure in the row
 	Failed   time.Time // start of the last failure
-	Admitted bool      // the instance was ready once
-	Ready    bool      // it is ready until now
+	Admitted bool      // the instance was ready at least once
+	Ready    bool      // the instance was ready in the last judgement
 
 	// Notice is the longest time that a peer needs to fail this check too, from the beginning of an outage.
 	Notice time.Duration
@@ -28,10 +28,10 @@ type Row struct {
 	since time.Time            // the first decision
 	first map[string]time.Time // by peer: the latest start of its first success since the row began
 	word  time.Time            // when a peer failed last
-	waits time.Time            // pending peers alone have kept the instance in since then; zero if they don't
+	waits time.Time            // since when only pending peers keep the instance ready; zero if they don't
 }
 
-// maxNames is how many instances a Row remembers besides the present ones.
+// maxNames is how many instances a Row remembers in addition to the present ones.
 const maxNames = 100
 
 // A Decision is the result of a vote.
@@ -40,7 +40,7 @@ type Decision struct {
 	Tally Tally
 	Retry bool // one more failure here would confirm that a peer works
 	last  bool // a peer failed not long ago
-	late  bool // pending peers have had their time, and don't keep the instance in any more
+	late  bool // pending peers have had enough time, and don't keep the instance ready any more
 }
 
 // Decide counts the votes of the peers.
@@ -61,7 +61,7 @@ func (r *Row) Decide(own Own, peers []Peer, at memory.Instant) (d Decision) {
 		d.Tally[v]++
 		d.Retry = d.Retry || retry
 	}
-	if len(r.first) > maxNames+len(peers) { // some peer has a new name every time
+	if len(r.first) > maxNames+len(peers) { // a faulty peer has a new id in every answer
 		maps.DeleteFunc(r.first, func(instance string, _ time.Time) bool { return !counted[instance] })
 	}
 	if d.Tally[Fails] > 0 {
@@ -73,8 +73,8 @@ func (r *Row) Decide(own Own, peers []Peer, at memory.Instant) (d Decision) {
 	return d
 }
 
-// waited reports whether pending peers alone have kept the instance in for as long as they may. A peer
-// without traffic is pending for ever, and a check that runs once too.
+// waited reports whether only pending peers have kept the instance ready, for as long as they may. There must be
+// a limit: a peer without traffic stays pending for ever, and so does one whose check runs only once.
 func (r *Row) waited(own Own, d Decision, at memory.Instant) bool {
 	without := d
 	without.late = true
@@ -88,11 +88,11 @@ func (r *Row) waited(own Own, d Decision, at memory.Instant) bool {
 	return at.Since(r.waits) >= waitLimit+own.Notice
 }
 
-// stays is the rule. An instance leaves only while more than half of the peers with a vote work or
-// are silent. It comes back at 40 %, so that a fleet near one half does not flap. Only peers that fail
-// bring it back: a pending one, such as a new process, would send it out again within seconds. An
-// instance that was never ready has not proved that it can work, so it comes in only while all others
-// fail. While the last peers that failed restart, nobody has a vote, and the others must not leave for it.
+// stays is the rule. A ready instance becomes not ready only while more than half of the peers with a vote work or
+// are silent. It becomes ready again at 40 %, so that a fleet near one half does not flap. For that at least one
+// peer must fail: a pending one, such as a new process, would take the instance out again within seconds. An
+// instance that was never ready has not proved that it can work. It becomes ready only while all others fail. If
+// nobody has a vote because the last failing peers restart, a ready instance stays ready for lastWord.
 func stays(own Own, d *Decision) bool {
 	t := &d.Tally
 	out, all := t[Works]+t[CutOff], t.Peers()
@@ -101,7 +101,7 @@ func stays(own Own, d *Decision) bool {
 	}
 	switch {
 	case all == 0:
-		return own.Ready && d.last // otherwise as without peers
+		return own.Ready && d.last // else decide as without peers
 	case !own.Admitted:
 		return t[Works] == 0 && t[Pending] == 0 && t[Fails] > 0 && t[CutOff] <= t[Fails]
 	case own.Ready:
@@ -110,8 +110,8 @@ func stays(own Own, d *Decision) bool {
 	return t[Fails] > 0 && 5*out <= 2*(out+t[Fails])
 }
 
-// vote returns the vote of one peer. retry means that it works, as far as this instance can know before
-// its own next failure.
+// vote returns the vote of one peer. retry means that the peer seems to work, and that the next failure of this
+// instance would confirm it.
 func (r *Row) vote(own Own, p *Peer, at memory.Instant) (v Vote, retry bool) {
 	a := p.Answer
 	switch {
@@ -123,13 +123,13 @@ func (r *Row) vote(own Own, p *Peer, at memory.Instant) (v Vote, retry bool) {
 	case p.Refused:
 		return Abstain, false
 	case p.Heard.IsZero():
-		return Pending, false // asked this moment
+		return Pending, false // asked, and not answered yet
 	case a == nil, a.Phase != states.Running:
 		return Abstain, false
 	case a.State == verdict.Fail:
 		delete(r.first, a.Instance)
 		if !a.Admitted {
-			return Abstain, false // it knows nothing of the others
+			return Abstain, false // a peer that was never ready may fail for a reason of its own
 		}
 		return Fails, false
 	case a.State != verdict.Pass:
@@ -140,9 +140,9 @@ func (r *Row) vote(own Own, p *Peer, at memory.Instant) (v Vote, retry bool) {
 	return r.passes(own, p, at)
 }
 
-// passes returns the vote of a peer that passes by its own evidence. Its success counts only if it
-// began after the first failure here, or the peer may not have noticed the outage yet. And this check
-// must have failed again after that success, or this instance may not have noticed its end.
+// passes returns the vote of a peer that passes by its own evidence. Its success counts only if it began after
+// the first failure here. Otherwise the peer may not have noticed the outage yet. This check must also have failed
+// again after that success. Otherwise the outage may be over.
 func (r *Row) passes(own Own, p *Peer, at memory.Instant) (v Vote, retry bool) {
 	a := p.Answer
 	c, has := a.Checks[own.Check]
@@ -154,7 +154,7 @@ func (r *Row) passes(own Own, p *Peer, at memory.Instant) (v Vote, retry bool) {
 	}
 	first, seen := r.first[a.Instance]
 	if !seen {
-		// The answer was written at some time between the question and its arrival.
+		// The peer wrote the answer at some time between the question and the arrival of the answer.
 		if c.Worked < 0 || !p.Sent.Add(-c.Worked).After(own.Began) {
 			return Pending, false
 		}
@@ -167,7 +167,7 @@ func (r *Row) passes(own Own, p *Peer, at memory.Instant) (v Vote, retry bool) {
 	return Pending, true
 }
 
-// Panics reports whether the instance stays because peers fail too, or did a moment ago.
+// Panics reports whether the instance stays ready because peers fail too, or have failed within lastWord.
 func (d *Decision) Panics() bool { return d.Stays && (d.Tally[Fails] > 0 || d.last) }
 
 // Reason writes the decision for people.
