@@ -202,7 +202,7 @@ func TestWarning(t *testing.T) {
 		wait(5 * time.Second) // 1 s, 1 s
 		k.want("/ready", 503, verdict.Fail)
 		says.Store(func(context.Context) error { return checks.Warning(errDown) })
-		wait(3 * time.Second) // two of them are two successes
+		wait(3 * time.Second) // two warnings count as two successes
 		k.want("/ready", 200, verdict.Warn)
 	})
 }

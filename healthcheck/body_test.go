@@ -77,7 +77,7 @@ func TestBodies(t *testing.T) {
 			requests.Record(t.Context(), .1)
 		}
 		length.Store(95)
-		wait(3400 * time.Millisecond) // half a second after the events of whole seconds, and between runs
+		wait(3400 * time.Millisecond) // away from the events at whole seconds, and between runs
 		v := k.current.Load()
 		for _, p := range states.Probes {
 			golden(t, p.String(), v.page[p].Short.Body)
@@ -163,7 +163,7 @@ func TestBodySize(t *testing.T) {
 				}
 				wait(time.Second)
 				page := k.current.Load().page[states.Readiness]
-				fits(t, page.Short.Body, 1<<10, all, "zz-latency") // the text leaves room for one
+				fits(t, page.Short.Body, 1<<10, all, "zz-latency") // there is room for one
 				fits(t, page.Verbose.Body, 8<<10, all, "zz-queue", "zz-latency")
 				long()
 				wait(time.Second)

@@ -30,10 +30,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// No method is too early or too late: it works, or its error names the line to write. Some mistakes
-// are not possible any more: to register twice (Wrap keeps nothing), to evaluate before Start, and
-// to write to Checks after View (TestConfigIsCopied). TestForgottenView covers View after the
-// provider.
+// A method works before Start, after it and after Stop, or its error names the line to write. TestConfigIsCopied
+// covers changes of the Config after New, and TestForgottenView covers a View after the provider.
 
 // TestRuleAfterView: the View reads the limits when a histogram is created, and not when the View
 // is made.
@@ -206,7 +204,7 @@ func TestErrorsAreMatched(t *testing.T) {
 	})
 }
 
-// nobody is a listener that can only be closed.
+// nobody is a listener that only supports Close.
 type nobody struct{ net.Listener }
 
 func (nobody) Close() error { return nil }
@@ -287,7 +285,7 @@ func TestFailedStart(t *testing.T) {
 		if n := len(k.Verdict().Results); n != 3 {
 			t.Errorf("%d are judged, want 3", n)
 		}
-		wait(500 * time.Millisecond) // not when the Monitor collects too
+		wait(500 * time.Millisecond) // away from the Monitor's own collection
 		calls.Store(0)
 		if got := k.metric("queue.length", conventions.Queue.String("jobs")); got != 1 || calls.Load() != 1 {
 			t.Errorf("queue.length is %v after %d calls", got, calls.Load())
@@ -367,8 +365,8 @@ func TestStartWithASlowCallback(t *testing.T) {
 	}
 }
 
-// TestCallbackThatExits: a callback that ends its goroutine costs what its collection would have
-// observed. The collections go on.
+// TestCallbackThatExits: if a callback ends its goroutine, the data of that collection is missing. Later collections
+// go on.
 func TestCallbackThatExits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logged{}
@@ -489,7 +487,7 @@ func TestTwoMonitorsAndTheGlobalProvider(t *testing.T) {
 	k := newKit(t, Config{})
 	otel.SetMeterProvider(k.provider)
 	defer otel.SetMeterProvider(metricnoop.NewMeterProvider())
-	k.pipeline.Reader = nil // it may show the Monitors of other tests, which have used the global provider
+	k.pipeline.Reader = nil // a Reader may see the Monitors of other tests on the global provider
 	k.start()
 	for name, mp := range map[string]metric.MeterProvider{"asked for before": before, "asked for after": nil} {
 		m := New(Config{})

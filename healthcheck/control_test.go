@@ -100,7 +100,7 @@ func TestBreakGlass(t *testing.T) {
 			t.Errorf("log: %s", out)
 		}
 
-		// Of an invalid file the valid pairs take force. That is logged once, and can be corrected.
+		// The valid pairs of an invalid file take effect. The mistakes are logged once, and can be corrected.
 		writeFile(t, path, "database=warn, worker=warn\nsearch=maybe, other=restart")
 		wait(5 * time.Second)
 		k.want("/ready", 200, verdict.Warn)
@@ -138,8 +138,8 @@ func TestOverridesVariable(t *testing.T) {
 	})
 }
 
-// TestMaintenanceFile: the file puts the instance into maintenance until its end. Changes of the
-// file count.
+// TestMaintenanceFile: the file puts the instance into maintenance until the end in the file. Changes of the file
+// take effect.
 func TestMaintenanceFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "maintenance")
 	synctest.Test(t, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestMaintenanceFile(t *testing.T) {
 		ask("long ago", -time.Minute)
 		k.want("/ready", 200, verdict.Pass)
 
-		// A refused maintenance must not begin by itself when its end comes near enough.
+		// A maintenance whose end was too far ahead must not begin later without a change of the file.
 		log.take()
 		ask("too long", 25*time.Hour)
 		wait(2 * time.Hour)
@@ -219,8 +219,8 @@ func TestMaintenanceRestartsNothing(t *testing.T) {
 	})
 }
 
-// TestBadFilesAtStart: an invalid variable or file does not keep the process from starting. It is
-// logged, and what is valid takes force.
+// TestBadFilesAtStart: the process starts although a variable or file is invalid. That is logged, and the valid
+// parts take effect.
 func TestBadFilesAtStart(t *testing.T) {
 	dir := t.TempDir()
 	overrides, maintenance := filepath.Join(dir, "overrides"), filepath.Join(dir, "maintenance")

@@ -15,9 +15,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 )
 
-// The defaults of a check come from figures. One is how soon a failed dependency takes the instance
-// out. The other is how often chance takes it out, if each run fails by itself with a probability
-// of 1 % or 5 %.
+// The defaults of a check come from two figures. One is how soon a failed dependency takes the instance out. The
+// other is how often random failures take it out, if each run fails with a probability of 1 % or 5 %.
 
 // policy is the schedule and the thresholds of a check.
 type policy struct {
@@ -126,13 +125,13 @@ func TestDefaults(t *testing.T) {
 	t.Logf("\n%s", table.String())
 	ours, once, examples := policies[0].name, policies[2].name, policies[3].name
 	if refused[ours] > 8*time.Second || hangs[ours] > 15*time.Second {
-		t.Errorf("by default, what refuses is found after %v and what hangs after %v; want 8 s and 15 s", refused[ours], hangs[ours])
+		t.Errorf("by default, a refused connection is found after %v and a hung one after %v; want 8 s and 15 s", refused[ours], hangs[ours])
 	}
 	if refused[once] < 3*refused[ours] || hangs[once] < 2*hangs[ours] {
 		t.Errorf("the old defaults found it after %v and %v: ours are no better", refused[once], hangs[once])
 	}
 	if at1[examples] < 10*at1[ours] || at5[examples] < 10*at5[ours] || at1[ours] > .1 {
-		t.Errorf("chance takes out %v times a day, and %v times with what the examples had; at 5 %% %v and %v", at1[ours], at1[examples], at5[ours], at5[examples])
+		t.Errorf("random failures take the instance out %v times a day, and %v times with the settings that the examples had; at 5 %% %v and %v", at1[ours], at1[examples], at5[ours], at5[examples])
 	}
 }
 

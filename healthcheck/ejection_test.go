@@ -11,8 +11,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestEjection: an ejection as it looks from outside. internal/judge and internal/memory test its
-// arithmetic.
+// TestEjection: the visible effects of an ejection. internal/judge and internal/memory test its arithmetic.
 func TestEjection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const name = "http.server.request.duration"

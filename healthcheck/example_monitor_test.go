@@ -39,7 +39,7 @@ func until(health *healthcheck.Monitor, is func(*verdict.Verdict) bool) *verdict
 
 func running(v *verdict.Verdict) bool { return v.Phase == "running" }
 
-// Take a hold for data that must be loaded before traffic comes.
+// Take a hold while the process loads data that it needs for traffic.
 func ExampleMonitor_Hold() {
 	health := healthcheck.New(healthcheck.Config{})
 	loaded := health.Hold("catalogue")
@@ -160,7 +160,7 @@ func ExampleMonitor_ListenAndServe() {
 	// healthcheck: listen tcp: address 99999: invalid port
 }
 
-// Watch the verdict to tell others, or to stop taking jobs from a broker.
+// Watch the verdict to notify others, or to stop taking jobs from a broker.
 func ExampleMonitor_Watch() {
 	ctx, terminate := context.WithCancel(context.Background())
 	defer terminate()
@@ -181,7 +181,7 @@ func ExampleMonitor_Watch() {
 	// takes no more jobs
 }
 
-// A busy worker without a sign of life is stuck. An idle one is not.
+// A busy worker without a beat is stuck. An idle one is not.
 func ExampleMonitor_Heartbeat() {
 	health := healthcheck.New(healthcheck.Config{})
 	if err := health.StartWith(ctx, pipeline(health)); err != nil {

@@ -31,7 +31,7 @@ func ExampleNew() {
 	health := healthcheck.New(healthcheck.Config{Rules: []rule.Rule{
 		{Name: "latency", Value: rule.Quantile(.99, "http.server.request.duration"), Fail: rule.Above(500 * time.Millisecond)},
 	}})
-	reader := sdkmetric.NewManualReader() // or your present one
+	reader := sdkmetric.NewManualReader() // or the cumulative reader that you have
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(health.View()))
 	pipeline := healthcheck.Pipeline{Reader: reader, MeterProvider: provider, Logger: slog.New(slog.DiscardHandler)}
 	if err := health.StartWith(ctx, pipeline); err != nil {

@@ -88,7 +88,7 @@ func TestFullQueueIsNoError(t *testing.T) {
 			answer(500, 50)
 			wait(time.Second)
 		}
-		k.state("errors", verdict.Fail) // so it was judged
+		k.state("errors", verdict.Fail) // proves that the rule was judged
 	})
 }
 
@@ -117,9 +117,9 @@ func TestTwoQueues(t *testing.T) {
 	})
 }
 
-// TestOverflowOfTheSDK: over its limit the real SDK folds series into one without attributes. That
-// one may hold all errors or none. So the rule warns, and nobody who makes up attributes takes an
-// instance out. But certain errors count.
+// TestOverflowOfTheSDK: over its cardinality limit the real SDK folds series into one without attributes. That one
+// may hold all errors or none. So the rule warns, and clients that make up attributes can't take an instance out.
+// But certain errors count.
 func TestOverflowOfTheSDK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers := rule.Increase("answers")

@@ -67,8 +67,8 @@ func TestIrregularFileAtStart(t *testing.T) {
 	}
 }
 
-// TestIrregularFile: one that takes the place of a file keeps the last content in force, is logged
-// once and exported. The other file still works.
+// TestIrregularFile: if an irregular file replaces a file, the last content stays in force, and that is logged once
+// and exported. The other file still works.
 func TestIrregularFile(t *testing.T) {
 	for what, create := range irregular {
 		t.Run(what, func(t *testing.T) {

@@ -232,7 +232,7 @@ func TestEndTooMany(t *testing.T) {
 	})
 }
 
-// TestHeartbeatShared: another stall time is told, and the first Close takes nothing from the other
+// TestHeartbeatShared: a different stall time is reported, and the first Close changes nothing for the other
 // worker.
 func TestHeartbeatShared(t *testing.T) {
 	m := New(Config{})
@@ -244,7 +244,7 @@ func TestHeartbeatShared(t *testing.T) {
 	(&Heartbeat{}).Close() // nobody's
 }
 
-// TestPerIsCopied: what the caller does with his slice later changes nothing.
+// TestPerIsCopied: later changes of the caller's slice have no effect.
 func TestPerIsCopied(t *testing.T) {
 	per := []string{"queue.name"}
 	m := New(ofRules(rule.Rule{Name: "queue", Value: rule.Last("queue.length"), Per: per, Fail: rule.Above(1)}))

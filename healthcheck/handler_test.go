@@ -143,8 +143,8 @@ func TestProbeRequestsAreCounted(t *testing.T) {
 	}
 }
 
-// BenchmarkProbe answers /ready with n checks, directly and through Wrap. "constant" writes a body
-// of the same length with the same headers and judges nothing.
+// BenchmarkProbe answers /ready with n checks, directly and through Wrap. "constant" only writes a body of the same
+// length with the same headers.
 func BenchmarkProbe(b *testing.B) {
 	bench := func(b *testing.B, h http.Handler) {
 		r := httptest.NewRequest("GET", "/ready", nil)

@@ -12,8 +12,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// 9. Both sides of a Ratio lost measurements to the overflow series: 40 of 80 known ones of /a are
-// bad, and 20 more are anybody's. The share lies between 40 and 60 %.
+// 9. Both sides of a Ratio have measurements in the overflow series: 40 of 80 known ones of /a are bad, and 20 more
+// have lost their attributes. The share lies between 40 and 60 %.
 func TestHostileRatioOverflow(t *testing.T) {
 	of := func(name string, max float64) rule.Rule {
 		a := rule.Increase("requests").Where("route", "/a")
@@ -36,8 +36,8 @@ func TestHostileRatioOverflow(t *testing.T) {
 	})
 }
 
-// 10. MinEvents at the edge, by what overflowed: 9 known events of /a, all bad, and 1 that may be its
-// tenth. With it the window has 10 events, and 9 or 10 of them are bad.
+// 10. The overflow series decides about MinEvents: /a has 9 known events, all bad, and 1 event in the overflow
+// series may be its tenth. Then the window has 10 events, and 9 or 10 of them are bad.
 func TestHostileMinEventsOverflow(t *testing.T) {
 	bad := rule.ShareAbove(time.Second, "took").Where("route", "/a")
 	hostile(t, nil, []sdkmetric.Option{sdkmetric.WithCardinalityLimit(3)}, []rule.Rule{
@@ -57,7 +57,8 @@ func TestHostileMinEventsOverflow(t *testing.T) {
 	})
 }
 
-// 11. A stuck consumer and the overflow series: nothing of queue a is known, and 50 are anybody's.
+// 11. A stuck consumer and the overflow series: queue a has no known events, and 50 events have lost their
+// attributes.
 func TestHostileStuckOverflow(t *testing.T) {
 	hostile(t, nil, []sdkmetric.Option{sdkmetric.WithCardinalityLimit(3)}, []rule.Rule{
 		{Name: "stuck", Value: rule.Increase("done").Where("queue", "a"), Window: 10 * time.Second, Fail: rule.Below(1)},
@@ -81,7 +82,7 @@ func TestHostileStuckOverflow(t *testing.T) {
 	})
 }
 
-// 12. Strangers fill the overflow series. /a is slow for certain, and the instance is ejected.
+// 12. Requests with made-up attributes fill the overflow series. /a is certainly slow, and the instance is ejected.
 func TestHostileEjectionOverflow(t *testing.T) {
 	for _, certain := range []bool{true, false} {
 		t.Run(fmt.Sprint(certain), func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// The metric streams of an independent reader. He knew the public documentation only, and believed
-// that these are judged wrongly. The truth of each test is calculated from its events.
+// The metric streams of an independent tester, who knew only the public documentation and looked for streams that
+// are judged wrongly. Each test calculates the expected result from its events.
 
 // 1. A series goes, comes back higher, goes, comes back lower: 100 + 30 + 20 beside 10 of another.
 func TestHostileChurn(t *testing.T) {
@@ -40,8 +40,8 @@ func TestHostileChurn(t *testing.T) {
 	})
 }
 
-// 2. The only series goes away for longer than the window, and comes back far higher. A
-// minute later it is stuck again.
+// 2. The only series is missing for longer than the window, and comes back far higher. A minute later it is stuck
+// again.
 func TestHostileGap(t *testing.T) {
 	hostile(t, nil, nil, []rule.Rule{
 		{Name: "stuck", Value: rule.Increase("done"), Window: 30 * time.Second, Fail: rule.Below(1)},
@@ -62,7 +62,7 @@ func TestHostileGap(t *testing.T) {
 	})
 }
 
-// 3. The counter is so high that a float64 does not see one more.
+// 3. The counter is so high that adding 1 does not change a float64.
 func TestHostileLargeCount(t *testing.T) {
 	hostile(t, nil, nil, []rule.Rule{
 		{Name: "stuck", Value: rule.Increase("bytes"), Window: 30 * time.Second, Fail: rule.Below(50)},
@@ -191,8 +191,8 @@ func TestHostileKeepForVanished(t *testing.T) {
 	})
 }
 
-// 8. A limit is crossed for 2 s, then nobody knows for a minute, and then it is crossed again. That is
-// not 30 s long: each gap starts For again.
+// 8. A limit is crossed for 2 s, then the value is unknown for a minute, and then the limit is crossed again. This
+// is not a crossing of 30 s, because a gap restarts For.
 func TestHostileForUnreadable(t *testing.T) {
 	hostile(t, nil, nil, []rule.Rule{
 		{Name: "full", Value: rule.Last("length"), For: 30 * time.Second, Fail: rule.Above(80)},

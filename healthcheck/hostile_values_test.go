@@ -15,8 +15,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// 14. An exponential histogram loses its scale within the window: 90 good and 10 bad before, then one
-// measurement of 10⁻⁹ s and one of 10⁶ s. 11 of 102 are over 2 s, and over 1.5 s too, if one knew.
+// 14. The scale of an exponential histogram falls within the window: 90 good and 10 bad before, then one
+// measurement of 10⁻⁹ s and one of 10⁶ s. In truth 11 of 102 are over 2 s, and also over 1.5 s.
 func TestHostileScale(t *testing.T) {
 	for _, size := range []int32{160, 10} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -229,7 +229,8 @@ func TestHostileHighest(t *testing.T) {
 	}
 }
 
-// TestHostileForPer: each group of Per is judged by itself. No group is over the limit for 8 s, but always one is.
+// TestHostileForPer: each group of Per is judged by itself. At every time one group is over the limit, but no group
+// for 8 s.
 func TestHostileForPer(t *testing.T) {
 	hostile(t, nil, nil, []rule.Rule{
 		{Name: "full", Value: rule.Last("length"), Per: []string{"key"}, For: 8 * time.Second, Fail: rule.Above(80)},
@@ -248,7 +249,8 @@ func TestHostileForPer(t *testing.T) {
 	})
 }
 
-// TestHostilePerMistyped: Per names an attribute that no event has, so one queue that always fails hides among the others.
+// TestHostilePerMistyped: Per names an attribute that no event has. So all queues are judged as one, and a queue
+// that always fails would not be noticed.
 func TestHostilePerMistyped(t *testing.T) {
 	r := rule.Increase("jobs")
 	hostile(t, nil, nil, []rule.Rule{

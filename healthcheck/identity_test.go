@@ -11,9 +11,9 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/answer"
 )
 
-// TestUnreplacedIdentity: a name, a version or an id that looks like a variable that was not
-// replaced does not apply, also in the resource of the user's own provider. Otherwise all instances
-// would be the same one, and run their checks at the same moment.
+// TestUnreplacedIdentity: a name, a version or an id is ignored if it looks like a variable that was not
+// replaced, also in the resource of the user's own provider. Otherwise all instances would have the same id, and
+// run their checks at the same moment.
 func TestUnreplacedIdentity(t *testing.T) {
 	host, err := os.Hostname()
 	if err != nil {

@@ -83,7 +83,7 @@ func TestValues(t *testing.T) {
 		for metric, want := range map[string]float64{
 			"health.check.interval": 10, "health.check.timeout": 3, "health.check.consecutive_failures": 0,
 			"health.check.last_run.timestamp": export.Unix(start), "health.check.last_success.timestamp": export.Unix(start),
-			"health.check.last_transition.timestamp": -1, // the first evidence is not a transition
+			"health.check.last_transition.timestamp": -1, // the first state is not a transition
 		} {
 			if got := value(metric); got != want {
 				t.Errorf("at first %s is %v, want %v", metric, got, want)

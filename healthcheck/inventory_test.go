@@ -1,8 +1,8 @@
 package healthcheck
 
-// inventory_test.go lists the instruments, so that a test can compare them, and otelhealth generate can
-// make dashboards and alerts from the real metrics. telemetry has a copy of this file, because no
-// module for tests alone can be imported by both.
+// inventory_test.go lists the instruments. Tests compare the list, and otelhealth generate makes dashboards and
+// alerts from it. telemetry has a copy of this file, because the two modules can't share a package that is only
+// for tests.
 
 import (
 	"fmt"

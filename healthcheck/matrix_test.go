@@ -30,7 +30,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// The deeds of foreign code.
+// The faults of foreign code. The tests call them deeds.
 var deeds = []string{"panic", "block", "exit", "re-enter", "lock", "10 MB", "cycle"}
 
 // cell is one kind of foreign code that does one deed.
@@ -39,7 +39,7 @@ type cell struct {
 	armed   atomic.Bool
 	done    atomic.Int64 // how often it was done
 	open    chan struct{}
-	lock    chan struct{} // of the user, who calls us while holding it; a bubble's time stands still before a Mutex
+	lock    chan struct{} // a lock of the user, who calls us while holding it; not a Mutex, because that stops the time of a bubble
 	k       *kit
 	config  Config
 	tracing []sdktrace.TracerProviderOption
@@ -49,8 +49,8 @@ type cell struct {
 	handler func(slog.Handler) slog.Handler
 	prepare func(*kit)
 
-	class string // of the attacked check; empty if none is
-	blind bool   // its own provider hangs, so scrapes hang and readiness fails
+	class string // error class of the attacked check; empty if there is none
+	blind bool   // the user's provider hangs, so scrapes hang and readiness fails
 }
 
 // do does the deed.
@@ -281,7 +281,7 @@ var kinds = []struct {
 	}, map[string]string{"10 MB": "a loop returns nothing", "cycle": "a loop returns nothing"}},
 }
 
-// attack adds the check that the deed is done by.
+// attack adds the check that does the deed.
 func (c *cell) attack(f func(context.Context) error) {
 	c.config.Checks = append(c.config.Checks, Check{Name: "attacked", OnFail: ShowOnly, FailureThreshold: 1, Func: f})
 }
@@ -334,13 +334,13 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// check starts a Monitor, does the deed for some runs, and looks at all that must not suffer.
+// check starts a Monitor, does the deed for some runs, and checks that everything else still works.
 func (c *cell) check(t *testing.T, kind string) {
 	var runs atomic.Int64
 	c.config.Checks = append(c.config.Checks, Check{Name: "other", Func: func(context.Context) error { runs.Add(1); return nil }})
 	flips := atomic.Bool{}
 	c.config.Checks = append(c.config.Checks, Check{Name: "flips", OnFail: ShowOnly, FailureThreshold: 1, SuccessThreshold: 1, Interval: time.Second,
-		Func: func(context.Context) error { // so that there are transitions and lines
+		Func: func(context.Context) error { // fails sometimes, so that there are transitions and log lines
 			if flips.Swap(!flips.Load()) {
 				return errDown
 			}

@@ -55,7 +55,7 @@ func (m *memory) next(seen bool, now, wait, keep time.Duration) bool {
 	return m.counts
 }
 
-// gap notes an instant without evidence: nothing is crossed, and For begins again.
+// gap notes an instant without evidence: no limit is crossed, and For begins again.
 func (m *memory) gap(now time.Duration) {
 	if m.counts && !m.other {
 		m.since = now

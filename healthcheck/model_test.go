@@ -49,7 +49,7 @@ func TestModel(t *testing.T) {
 	t.Logf("%d steps compared", steps)
 }
 
-// shrink removes operations, by halves and then one by one, as long as the sequence still fails.
+// shrink removes operations, first in halves and then one by one, as long as the sequence still fails.
 func shrink(p plan, err error, run func(plan) error) (plan, error) {
 	for size := (len(p.ops) + 1) / 2; size > 0; {
 		again := false

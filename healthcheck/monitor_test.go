@@ -114,7 +114,7 @@ func TestConfigurationErrors(t *testing.T) {
 		}
 	}
 	if n := strings.Count(got["a|Name"], "used twice"); n != 3 {
-		t.Errorf("%d of 3 times a name was used again: a check, a rule, a heartbeat", n)
+		t.Errorf("%d of 3 names that are used twice are reported: of a check, a rule and a heartbeat", n)
 	}
 	for of, problem := range got {
 		if !known[of] && !strings.HasSuffix(of, "|Value") { // each rule needs metrics
@@ -275,7 +275,7 @@ func TestStopIsImmediate(t *testing.T) {
 // TestStopSaysDraining: the last verdict of a stopped process says draining, even without a drain
 // delay.
 func TestStopSaysDraining(t *testing.T) {
-	for range 20 { // because some orders of goroutines hide the fault
+	for range 20 { // some orders of goroutines would hide a fault
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			k := newKit(t, Config{})

@@ -39,7 +39,7 @@ func ask(t *testing.T, h http.Handler, target string) (code int, body map[string
 	return w.Code, body
 }
 
-// withPeers makes a Monitor whose peers are a fleet of others: all that its name has answer so.
+// withPeers makes a Monitor with peers. All addresses of their name give the same answer.
 func withPeers(t *testing.T, c Config, answers ...string) *kit {
 	c.Peers = "orders-peers:8000"
 	k := newKit(t, c)
@@ -80,8 +80,8 @@ func brokenCheck(name string) Check {
 	}}
 }
 
-// TestStaysIn: the instance is ready with a warning, its check fails, and body, page, metrics and log
-// say why. Liveness is not touched.
+// TestStaysIn: the instance is ready with a warning although its check fails. Body, page, metrics and log say why.
+// Liveness does not change.
 func TestStaysIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := withPeers(t, ofChecks(brokenCheck("database")), append(failingPeers(8), said(8, "pass", 60e3))...)
@@ -125,7 +125,7 @@ func TestStaysIn(t *testing.T) {
 	})
 }
 
-// TestTerseVotes: /ready of a terse instance has no votes. The details, which the runbook asks for, have them.
+// TestTerseVotes: /ready of a terse instance has no votes. The details have them, for the runbook.
 func TestTerseVotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := ofChecks(brokenCheck("database"))
@@ -141,7 +141,7 @@ func TestTerseVotes(t *testing.T) {
 	})
 }
 
-// TestNoPanic: an instance that only waits for its peers is not in panic, because nobody else fails.
+// TestNoPanic: while an instance only waits for its peers, health.panic is 0, because no peer fails.
 func TestNoPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := withPeers(t, ofChecks(brokenCheck("database")), said(0, "pass", 60e3), said(1, "pass", 60e3), said(2, "pass", 60e3)).start()
@@ -155,8 +155,8 @@ func TestNoPanic(t *testing.T) {
 	})
 }
 
-// TestPendingLimit: peers that are pending for ever, because they have no traffic, don't keep a broken
-// instance in for ever. It leaves after the time in which they would have noticed an outage, and stays out.
+// TestPendingLimit: peers that stay pending, because they have no traffic, don't keep a broken instance ready for
+// ever. After the time in which they would have noticed an outage, the instance goes out and stays out.
 func TestPendingLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := brokenCheck("database") // from 1 s on
@@ -174,8 +174,8 @@ func TestPendingLimit(t *testing.T) {
 	})
 }
 
-// TestRuleWithoutTraffic: a rule on traffic fails on the only instance that has traffic. Each ejection
-// keeps it out, but for the first 15 s.
+// TestRuleWithoutTraffic: a rule on traffic fails on the only instance with traffic. The instance is out during
+// each ejection, except for the first 15 s.
 func TestRuleWithoutTraffic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const name = "http.server.request.duration"
@@ -209,8 +209,9 @@ func TestRuleWithoutTraffic(t *testing.T) {
 	})
 }
 
-// TestEjectedPeer: an ejected instance tells its peers that it fails, also when its traffic has ended,
-// because it is out, and the others must not follow. On probation it passes, and has proved nothing yet.
+// TestEjectedPeer: an ejected instance answers its peers that it fails, also when its traffic has ended because it
+// is out. Otherwise the others would count it as working and go out too. On probation it passes, but its success
+// does not count yet.
 func TestEjectedPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const name = "http.server.request.duration"
@@ -244,7 +245,7 @@ func TestEjectedPeer(t *testing.T) {
 	})
 }
 
-// TestLeaves: it leaves if its peers work, and the log says so. Then it comes back.
+// TestLeaves: the instance goes out if its peers work, with a log line. Then it comes back.
 func TestLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := withPeers(t, ofChecks(brokenCheck("database")), said(0, "pass", 0), said(1, "pass", 0), said(2, "fail", 0))
@@ -265,7 +266,7 @@ func TestLeaves(t *testing.T) {
 	})
 }
 
-// TestWithoutPeers: without a peer that has a vote, the instance leaves as if Peers were off.
+// TestWithoutPeers: if no peer has a vote, the instance goes out as without Config.Peers.
 func TestWithoutPeers(t *testing.T) {
 	for what, answers := range map[string][]string{
 		"no peers":        nil,
@@ -287,8 +288,8 @@ func TestWithoutPeers(t *testing.T) {
 	}
 }
 
-// TestIgnorePeers: what must never serve leaves although the peers fail too. So does a vital check, and
-// maintenance.
+// TestIgnorePeers: a check with IgnorePeers takes the instance out although the peers fail too. So do a vital check
+// and maintenance.
 func TestIgnorePeers(t *testing.T) {
 	alone := brokenCheck("database")
 	alone.Func = checks.IgnorePeers(alone.Func)
@@ -343,7 +344,7 @@ func TestIgnorePeers(t *testing.T) {
 	})
 }
 
-// TestOverriddenVote: an overridden check decides by its effect in force.
+// TestOverriddenVote: for an overridden check, the effect of the override counts.
 func TestOverriddenVote(t *testing.T) {
 	t.Setenv("HEALTH_OVERRIDES", "database=not-ready")
 	synctest.Test(t, func(t *testing.T) {
@@ -358,7 +359,7 @@ func TestOverriddenVote(t *testing.T) {
 	})
 }
 
-// TestRuleStays: rules stay too, on a gauge and on traffic.
+// TestRuleStays: peers also keep an instance ready if a rule fails, on a gauge or on traffic.
 func TestRuleStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := ofRules(rule.Rule{Name: "queue", Value: rule.Last("the.gauge"), Fail: rule.Above(5), OnFail: NotReady})
@@ -388,8 +389,8 @@ func TestRuleStays(t *testing.T) {
 	})
 }
 
-// TestQuestion: a peer's question has an answer of its own, which is small, and brings the next run
-// forward. It is no request of a probe. Without Peers the path answers as ever.
+// TestQuestion: a peer's question gets a small answer and brings the next run forward. It does not count as a probe
+// request. Without Peers the path gives the usual answer.
 func TestQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var runs atomic.Int64
@@ -427,8 +428,8 @@ func TestQuestion(t *testing.T) {
 	})
 }
 
-// TestHurriesCoreOnly: a question brings only checks forward on which peers vote. More runs of a vital check
-// would restart the process sooner, and everybody who reaches /ready may ask.
+// TestHurriesCoreOnly: a question brings only those checks forward that peers vote on. More runs of a vital check
+// would restart the process sooner, and anybody who can reach /ready can ask.
 func TestHurriesCoreOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all []Check
@@ -454,7 +455,8 @@ func TestHurriesCoreOnly(t *testing.T) {
 	})
 }
 
-// TestOwnVerdict: an instance that stays in tells its peers that it fails. Votes must not feed on votes.
+// TestOwnVerdict: an instance that peers keep ready answers its peers that it fails, because votes must not depend
+// on votes.
 func TestOwnVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := withPeers(t, ofChecks(brokenCheck("database"), Check{Name: "queue", Func: ok}), failingPeers(9)...).start()
@@ -475,8 +477,8 @@ func TestOwnVerdict(t *testing.T) {
 	})
 }
 
-// TestHealthyFleet: nobody asks anybody while all checks pass. After its start each instance asks one other,
-// which shows that there is a way, and perhaps itself.
+// TestHealthyFleet: while all checks pass, there are no questions. Only after its start each instance asks one
+// other, to find out whether it can be reached, and perhaps itself.
 func TestHealthyFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newPeerFleet(t, world{n: 5}, 1, true)

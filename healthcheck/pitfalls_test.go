@@ -86,7 +86,7 @@ func TestTrapSerialChecks(t *testing.T) {
 	})
 }
 
-// TestTrapClientDisconnect: if a client disconnects, that says nothing about the database.
+// TestTrapClientDisconnect: a client that disconnects does not fail the check of the database.
 func TestTrapClientDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var runs atomic.Int64
@@ -416,7 +416,7 @@ func TestTrapHeadIs405(t *testing.T) {
 }
 
 // TestTrapFlappingRestartsWindow: half of all seconds are bad, so good and bad periods are both
-// short. The window adds them up, and the state stays.
+// short. The window counts all of them, and the state does not flap.
 func TestTrapFlappingRestartsWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		jobs := rule.Increase("jobs")

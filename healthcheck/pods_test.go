@@ -111,8 +111,8 @@ func (p *pod) naive() bool { return p.Verdict().Results[0].State != verdict.Fail
 type scenario struct {
 	effect verdict.Effect
 	ready  func(*pod) bool             // answers200 if nil
-	load   func(time.Duration) float64 // relative to what all can serve
-	calm   time.Duration               // requests are counted from here on
+	load   func(time.Duration) float64 // as a multiple of the capacity of all pods
+	calm   time.Duration               // requests are counted from this time on
 	span   time.Duration
 	at     func(*fleet, time.Duration) // called every second, if not nil
 }
@@ -139,7 +139,7 @@ func (sc scenario) run(t *testing.T) *fleet {
 	}
 	t.Logf("seed %d (replay with -pods %d)", seed, seed)
 	random := rand.New(rand.NewPCG(seed, 2))
-	time.Sleep(podStep / 3) // not at the instant of a collection, so that every run is the same
+	time.Sleep(podStep / 3) // away from the instant of a collection, so that every run is the same
 	in := slices.Clone(f.pods)
 	good, all := 0, 0
 	next := time.Duration(0)
@@ -290,8 +290,7 @@ func TestTenPodsNaive(t *testing.T) {
 	})
 }
 
-// TestOneSlowPod: one slow pod is ejected again and again. The others are not, although they get
-// its work.
+// TestOneSlowPod: one slow pod is ejected again and again. The other pods get its work and are not ejected.
 func TestOneSlowPod(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestRecipes: the indicators that docs/choosing-limits.md makes of others.
+// TestRecipes: the combined indicators of docs/choosing-limits.md.
 func TestRecipes(t *testing.T) {
 	used, size := rule.Last("go.memory.used"), rule.Last("go.memory.limit")
 	took, requests := rule.Increase("request.time"), rule.Increase("requests")
@@ -52,8 +52,8 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// TestTimeSinceIsNotNegative: a limit before the moment was accepted, and the rule was unknown for
-// ever.
+// TestTimeSinceIsNotNegative: a negative limit of TimeSince is an error. It was accepted before, and the rule was
+// unknown for ever.
 func TestTimeSinceIsNotNegative(t *testing.T) {
 	k := newKit(t, ofRules(rule.Rule{Name: "certificate", Value: rule.TimeSince("certificate.end.timestamp"), Fail: rule.Above(-14 * 24 * time.Hour)}))
 	if err := k.StartWith(t.Context(), k.pipeline); err == nil || !strings.Contains(err.Error(), "write rule.TimeUntil") {

@@ -29,7 +29,7 @@ var backtests = flag.Int("backtests", 1, "stories that are recorded and judged a
 // storyLength is the length of a story, in seconds.
 const storyLength = 1000
 
-// shares are what goes wrong in every second of a story.
+// shares are the probabilities of faults in every second of a story.
 type shares struct{ slow, wrong, jobs, queue, stuck []float64 }
 
 func newShares(r *rand.Rand) *shares {
@@ -85,7 +85,7 @@ func replayed() (all []rule.Rule) {
 				all = append(all, out)
 			}
 			if w < 30*time.Second {
-				continue // with For, nearly nothing of them is certain
+				continue // with For, nearly no state of them is certain
 			}
 			r.Name, r.For, r.KeepFor = r.Name+" for", 30*time.Second, time.Minute
 			all = append(all, r)
@@ -99,7 +99,7 @@ func replayed() (all []rule.Rule) {
 	return append(all, last, since)
 }
 
-// recorded is what a Monitor has judged, and when.
+// recorded has the judgements of a Monitor, and their times.
 type recorded struct {
 	instance    string
 	names       []string
@@ -215,7 +215,7 @@ func (a agreement) String() string {
 	return fmt.Sprintf("%d samples, %.2f %% can't tell, %d wrong", a.all, 100*float64(a.unsure)/float64(max(1, a.all)), a.wrong)
 }
 
-// judgeAgain judges one of every so many collections again, and compares it with what was judged then.
+// judgeAgain replays every n-th collection, and compares the result with the recorded judgement.
 func (r *recorded) judgeAgain(t *testing.T, rules []rule.Rule, every int) map[string]*agreement {
 	i := replay.New(replay.Config{
 		Rules: replayRules(rules), Tick: time.Second, Gap: 5 * time.Minute, Exists: func(string) bool { return true },
@@ -272,8 +272,8 @@ func intervals() []int {
 	return []int{15, 60}
 }
 
-// TestReplayAgrees: what a replay is sure of is what the Monitor has judged. Of windows of two samples
-// and more it is sure nearly always, because the limits are bucket boundaries.
+// TestReplayAgrees: the certain states of a replay are those of the Monitor. If a window has two samples or more,
+// nearly all states are certain, because the limits are bucket boundaries.
 func TestReplayAgrees(t *testing.T) {
 	rules := replayed()
 	total, summary := map[string]*agreement{}, map[string]*agreement{}

@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// rooms are the packages of this folder, with their imports of each other. A package imports only
-// packages above it in this list. internal/ is left out of the names.
+// rooms has the packages of this module, with their imports of each other. A package imports only packages
+// above it in this list. The names leave out internal/.
 var rooms = []struct{ name, imports string }{
 	// Words. They are data.
 	{"verdict", ""},
@@ -59,8 +59,8 @@ var rooms = []struct{ name, imports string }{
 	{"leaktest", ""},
 }
 
-// still are the rooms without a clock, a goroutine and a lock. Their results depend only on their
-// input, so they can also judge recorded history.
+// still has the packages without a clock, a goroutine and a lock. Their results depend only on their input, so
+// they can also judge recorded history.
 var still = []string{"verdict", "states", "query", "rule", "evidence", "memory", "votes", "judge", "replay", "answer", "suggest"}
 
 const modulePath = "github.com/otelhealth/otelhealth/"
@@ -149,8 +149,7 @@ func each(t *testing.T, root string, visit func(name string, file *ast.File)) {
 	}
 }
 
-// TestStillRooms: a still room has no clock, no goroutine and no lock, and reads no metrics by
-// itself.
+// TestStillRooms: a package in still has no clock, no goroutine and no lock, and reads no metrics.
 func TestStillRooms(t *testing.T) {
 	seen := map[string]bool{}
 	each(t, ".", func(name string, file *ast.File) {

@@ -25,7 +25,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
-// password is planted wherever foreign code can have a text.
+// password is in every text that foreign code can have.
 const password = "S3cr3tPw"
 
 // secretValue is a panic's value with the password in each text that it can give.
@@ -35,9 +35,9 @@ func (v secretValue) Error() string    { return v.DSN }
 func (v secretValue) String() string   { return v.DSN }
 func (v secretValue) GoString() string { return v.DSN }
 
-// TestNoSecretByASideDoor plants a password in errors and panics of checks, callbacks, queues, views and
-// readers, and looks for it in every output: bodies, log, spans, metrics, the error of Start, the
-// verdict. Only an error's text for operators has it, which says so.
+// TestNoSecretByASideDoor puts a password into errors and panics of checks, callbacks, queues, views and
+// readers, and looks for it in every output: bodies, log, spans, metrics, the error of Start, the verdict. Only
+// the texts of errors for operators may have it.
 func TestNoSecretByASideDoor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dsn := "dial postgres://svc:" + password + "@db:5432: refused"

@@ -161,8 +161,8 @@ func TestServeClosesConnections(t *testing.T) {
 	}
 }
 
-// TestServeClosesOnce: Serve adds nothing to a handler of Wrap, nor to its own of an earlier Serve, so a
-// request asks for readiness once.
+// TestServeClosesOnce: Serve does not wrap a handler of Wrap or of an earlier Serve, so a request asks for
+// readiness only once.
 func TestServeClosesOnce(t *testing.T) {
 	k, other, mux := newKit(t, Config{}).start(), newKit(t, Config{}), http.NewServeMux()
 	for _, c := range []struct {
@@ -326,7 +326,7 @@ type panickingListener struct{ net.Listener }
 
 func (panickingListener) Accept() (net.Conn, error) { panic("hunter2") }
 
-// TestListenersThatCannotServe: such a listener is an error of Serve, and no end of the process.
+// TestListenersThatCannotServe: a listener that panics is an error of Serve, and does not end the process.
 func TestListenersThatCannotServe(t *testing.T) {
 	if err := newKit(t, Config{}).start().Serve(&http.Server{}, nil); err == nil || !strings.Contains(err.Error(), "listener: is nil") {
 		t.Errorf("nil: %v", err)
@@ -380,7 +380,7 @@ func TestListenBeforeStart(t *testing.T) {
 	m.Stop()
 }
 
-// TestOwnShutdown: a server that the user shuts down himself has ended in order.
+// TestOwnShutdown: if the user shuts a server down, Serve returns nil.
 func TestOwnShutdown(t *testing.T) {
 	m := New(Config{DrainDelay: -1})
 	if err := m.Start(t.Context()); err != nil {

@@ -27,10 +27,11 @@ import (
 
 var shadowStories = flag.Int("shadows", 20, "stories of TestShadowIsEnforced")
 
-// TestShadowIsEnforced: second by second, what a Monitor with checks in shadow would answer is what its
-// twin answers, whose checks have force. That includes reasons, ages and the time in each state. Meanwhile a
-// check in shadow decides nothing. No rule ejects here: the loops of two Monitors are some milliseconds
-// apart, and an ejection that begins a judgement later ends with other evidence.
+// TestShadowIsEnforced compares two Monitors every second. One has checks in shadow, and the same checks of its
+// twin are enforced. The shadow verdict of the first must equal the verdict of the twin, including reasons,
+// ages and the time in each state. The checks in shadow must have no effect. No rule ejects here: the loops of
+// two Monitors are some milliseconds apart, and an ejection that begins one judgement later ends with other
+// evidence.
 func TestShadowIsEnforced(t *testing.T) {
 	for seed := range *shadowStories {
 		synctest.Test(t, func(t *testing.T) { newTwins(t, uint64(seed)).live() })
@@ -95,9 +96,9 @@ func newTwins(t *testing.T, seed uint64) *twins {
 	return w
 }
 
-// live changes something every few seconds, and compares every second.
+// live changes one thing every few seconds, and compares every second.
 func (w *twins) live() {
-	wait(500 * time.Millisecond) // nothing happens at the moment of a collection, which only one of them might see
+	wait(500 * time.Millisecond) // change nothing at the moment of a collection, because only one of them might see it
 	for range 150 {
 		wait(800 * time.Millisecond)
 		if w.random.IntN(4) == 0 {
@@ -143,7 +144,7 @@ func (w *twins) change() {
 		for _, h := range w.heartbeats {
 			h.End()
 		}
-	case 7: // an operator switches
+	case 7: // an operator changes an override
 		o := operator.Overrides{}
 		for _, name := range w.all {
 			if e := []verdict.Effect{"", states.Shadow, states.Enforce}[w.random.IntN(3)]; e != "" {
@@ -154,7 +155,8 @@ func (w *twins) change() {
 	}
 }
 
-// wholeSeconds is a count of whole seconds in a reason. It turns over some ticks apart.
+// wholeSeconds matches a number of whole seconds in a reason. The two Monitors reach the next second some
+// milliseconds apart.
 var wholeSeconds = regexp.MustCompile(`\b(in|for) \d+m?\d*s`)
 
 // differ says how the shadow differs from the twin; empty if it does not.
@@ -197,7 +199,7 @@ func (w *twins) differ() string {
 			for n, name := range attrs {
 				v = append(v, []*kit{w.shadow, w.enforced}[n%2].metric(name, conventions.ProbeName.String(p), conventions.ProbeState.String(string(s))))
 			}
-			// Each change may be a judgement apart, and these add up.
+			// Each change may be one judgement apart, and these differences add up.
 			if v[0] != v[1] || math.Abs(v[2]-v[3]) > 5 {
 				return fmt.Sprintf("%s %s: %v differ from the twin's", p, s, v)
 			}
@@ -206,7 +208,7 @@ func (w *twins) differ() string {
 	return ""
 }
 
-// TestShadow: what people see of a check in shadow, and how an operator gives it force and takes it.
+// TestShadow: what people see of a check in shadow, and how an operator enforces it and puts it back.
 func TestShadow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofChecks(Check{Name: "search", Func: down, FailureThreshold: 1, OnFail: NotReady.InShadow()}, Check{Name: "database", Func: ok}))
@@ -239,14 +241,14 @@ func TestShadow(t *testing.T) {
 		if v := k.metric("health.check.override", conventions.CheckName.String("search"), conventions.CheckOverride.String("enforce")); v != 1 {
 			t.Errorf("health.check.override is %v", v)
 		}
-		override(WarnOnly) // another effect has force too
+		override(WarnOnly) // an override by another effect is enforced too
 		k.want("/ready", http.StatusOK, verdict.Warn)
 		override(states.Shadow)
 		k.want("/ready", http.StatusOK, verdict.Pass)
 		if v := k.Verdict(); v.Shadow.Readiness.State != verdict.Fail || !v.Results[0].Shadow || v.Results[0].Overridden || v.Results[0].OnFail != NotReady {
 			t.Errorf("%+v", v)
 		}
-		k.halt() // a stale verdict says nothing of the shadow
+		k.halt() // a stale verdict has no shadow
 		wait(time.Minute)
 		w := httptest.NewRecorder()
 		k.DetailsHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
@@ -256,7 +258,7 @@ func TestShadow(t *testing.T) {
 	})
 }
 
-// TestShadowEjects: a slow instance would be ejected and come back, and nothing happens to its traffic.
+// TestShadowEjects: a slow instance would be ejected and come back. Its traffic does not change.
 func TestShadowEjects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(rule.Rule{Name: "latency", Value: rule.Quantile(.9, "http.server.request.duration"), Fail: rule.Above(300 * time.Millisecond), OnFail: NotReady.InShadow()}))
@@ -302,7 +304,7 @@ func TestShadowHasNoVote(t *testing.T) {
 	})
 }
 
-// inShort has the states and reasons of a verdict.
+// inShort returns the states and reasons of a verdict.
 func inShort(v *verdict.Verdict) (text []string) {
 	for _, r := range v.Results {
 		text = append(text, fmt.Sprintf("%s %s %q since %s shadow %v", r.Name, r.State, r.Reason, r.Since.Format("04:05.000"), r.Shadow))

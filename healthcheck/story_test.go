@@ -97,7 +97,7 @@ func TestStory(t *testing.T) {
 		k.state("latency", verdict.Pass)
 		k.want("/ready", 200, verdict.Pass)
 
-		nextRun := func() { // and its judgement
+		nextRun := func() { // waits for the next run and its judgement
 			for n := runs.Load(); runs.Load() == n; {
 				wait(10 * time.Millisecond)
 			}
@@ -227,8 +227,8 @@ func TestStuckWorker(t *testing.T) {
 	})
 }
 
-// TestHungLength: a length of a queue that hangs costs its own value. Other rules see new metrics, and
-// the log says whose function it is.
+// TestHungLength: if the length function of a queue hangs, only its value is missing. Other rules see new
+// metrics, and the log names the function.
 func TestHungLength(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(rule.Rule{Name: "queue", Value: rule.Last("queue.length").Where("queue.name", "jobs"), Fail: rule.Above(80)},

@@ -206,7 +206,7 @@ func TestPointlessBounds(t *testing.T) {
 	}
 }
 
-// TestNanoseconds: a bare number for a duration counts nanoseconds, and nobody means that.
+// TestNanoseconds: a bare number for a duration counts nanoseconds. That is an error, because nobody means it.
 func TestNanoseconds(t *testing.T) {
 	m := New(Config{
 		Checks:     []Check{{Name: "database", Func: ok, Timeout: 2}},
@@ -226,8 +226,8 @@ func TestNanoseconds(t *testing.T) {
 	}
 }
 
-// TestTypesKnownAtStart: what the indicator or the name rules out is an error before there is a
-// metric.
+// TestTypesKnownAtStart: a bound whose type does not fit the indicator or the name is an error before the
+// metric exists.
 func TestTypesKnownAtStart(t *testing.T) {
 	all := rule.Increase("requests")
 	for name, r := range map[string]rule.Rule{
@@ -251,8 +251,8 @@ func TestTypesKnownAtStart(t *testing.T) {
 	}
 }
 
-// TestMillisecondsAsSeconds: a gauge of Unix milliseconds without its unit is no age of minus 50,000
-// years that passes for ever.
+// TestMillisecondsAsSeconds: a gauge of Unix milliseconds without a unit is unknown. Read as seconds, its age
+// would be minus 50,000 years, and the rule would pass for ever.
 func TestMillisecondsAsSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(rule.Rule{Name: "backup", Value: rule.TimeSince("backup.time"), Fail: rule.Above(time.Hour)}))
@@ -267,8 +267,8 @@ func TestMillisecondsAsSeconds(t *testing.T) {
 	})
 }
 
-// TestUnitBeforeTheFirstRecord: a unit that is known from the creation on is judged then, not with the first
-// request.
+// TestUnitBeforeTheFirstRecord: a wrong unit is found when the instrument is created, and not only with the
+// first recorded value.
 func TestUnitBeforeTheFirstRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, ofRules(rule.Rule{Name: "latency", OnFail: NotReady, Value: rule.Quantile(.99, "latency"), Fail: rule.Above(500)})).start()

@@ -13,8 +13,9 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestUnmatchedFilter: a middleware loses the route, so the rule of a route judges nothing although
-// every request fails. It says so, and warns after a window. Once the route is back, it judges.
+// TestUnmatchedFilter: a middleware loses the route, so the rule of a route judges nothing although every
+// request fails. The rule gives this as its reason, and warns after a window. When the route is back, the rule
+// judges again.
 func TestUnmatchedFilter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := rule.Increase("http.server.request.duration").Where("http.route", "/checkout")

@@ -53,7 +53,7 @@ func TestBrokenErrors(t *testing.T) {
 	})
 }
 
-// TestCallbacksTellNothing: the log has no text of a callback's error or panic, because it may be a
+// TestCallbacksTellNothing: the log has no text of a callback's error or panic, because the text may contain a
 // DSN.
 func TestCallbacksTellNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -88,8 +88,8 @@ func TestCallbacksTellNothing(t *testing.T) {
 	})
 }
 
-// TestAddRuleHangsOnNobody: if a collection hangs, AddRule returns in time, and the rule is judged
-// later. The collection hangs in a callback, or behind another collection.
+// TestAddRuleHangsOnNobody: if a collection hangs in a callback or waits for another collection, AddRule
+// returns in time, and the rule is judged later.
 func TestAddRuleHangsOnNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, Config{})

@@ -70,7 +70,7 @@ func TestWatchStale(t *testing.T) {
 		for v := range k.Watch(ctx) {
 			seen = append(seen, v.Readiness.State)
 			if now := k.Verdict().Readiness; now != v.Readiness {
-				t.Errorf("it is given %+v, and Verdict says %+v", v.Readiness, now)
+				t.Errorf("Watch yields %+v, and Verdict returns %+v", v.Readiness, now)
 			}
 		}
 		if len(seen) != 2 || seen[0] != verdict.Pass || seen[1] != verdict.Fail {

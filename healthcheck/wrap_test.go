@@ -112,7 +112,7 @@ func TestNotReadyClosesConnections(t *testing.T) {
 			if reused, res := ask(); !reused || res.StatusCode != 200 || !h2 && !res.Close {
 				t.Errorf("not ready: %d, reused %v, closes %v; want an answer, and the end of its connection", res.StatusCode, reused, res.Close)
 			}
-			// GOAWAY is under way. Until it arrives, requests on the same connection are answered.
+			// Until GOAWAY arrives, requests on the same connection are answered.
 			for began := time.Now(); ; {
 				reused, res := ask()
 				if res.StatusCode != 200 {

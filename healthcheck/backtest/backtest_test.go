@@ -54,7 +54,7 @@ func TestFormats(t *testing.T) {
 			t.Errorf("%s: %.100s, %v", format, got, err)
 		}
 	}
-	// Nothing would have been out with a limit that nobody crosses.
+	// With a limit that is never crossed, no instance would have been out.
 	calm := Health()
 	calm.Rules[0].Fail = rule.Above(100)
 	if code, _, err := command(t.Context(), calm, append(hour, "-url", url)...); code != backtest.Well || err != nil {

@@ -35,8 +35,8 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// want runs a check in a Monitor and compares the class of its error in the reason. The empty class
-// means that it passes. It returns the error.
+// want runs a check in a Monitor and compares the class of its error. If the class is empty, the check must pass.
+// It returns the error.
 func want(t *testing.T, class string, check func(context.Context) error) error {
 	t.Helper()
 	m := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "check", Func: check, Timeout: time.Minute, Interval: time.Minute}}})
@@ -154,8 +154,8 @@ func TestHTTP(t *testing.T) {
 	want(t, "invalid_argument", checks.HTTPClient(nil, "http://auth"))
 }
 
-// TestHTTPEnds: nothing of a run is left when its context has ended. A connection whose handshake
-// gets no answer does not wait for the next run.
+// TestHTTPEnds: when the context of a run has ended, no connection is left, also if the server does not answer the
+// TLS handshake.
 func TestHTTPEnds(t *testing.T) {
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

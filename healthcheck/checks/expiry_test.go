@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// TestExpiry: a chain ends with the first of its certificates. The chain that ends last counts, in
-// any order.
+// TestExpiry: a chain ends when the first of its certificates does. The chain that ends last counts, in any order.
 func TestExpiry(t *testing.T) {
 	now := time.Now()
 	chain := func(days ...int) (c []*x509.Certificate) {

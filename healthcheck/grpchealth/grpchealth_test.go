@@ -126,8 +126,8 @@ func TestStates(t *testing.T) {
 	})
 }
 
-// TestWatchEnds: a server's GracefulStop never waits for watchers, for every way in which the
-// Monitor ends and for early and late watchers.
+// TestWatchEnds: a server's GracefulStop never waits for watchers, however the Monitor ends, and for early
+// and late watchers.
 func TestWatchEnds(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// TestIndicators: Record can write a metric for every indicator.
+// TestIndicators: Record can record a metric for every indicator.
 func TestIndicators(t *testing.T) {
 	const m = "app.thing"
 	status := attribute.Int("status", 500)
