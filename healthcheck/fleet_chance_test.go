@@ -17,7 +17,7 @@ var (
 	chanceFor   = flag.Duration("chancefor", 0, "tell stories until this time has passed; all are told, and the wrong ones are printed")
 )
 
-// tellByChance tells the story of a seed.
+// tellByChance runs the story of a seed, and checks it.
 func tellByChance(t *testing.T, seed uint64) (s *story) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 2))
@@ -78,8 +78,8 @@ func tellByChance(t *testing.T, seed uint64) (s *story) {
 	return s
 }
 
-// TestFleetsByChance tells stories of any faults in any order, and compares each instance with the rule
-// of docs/peers.md. A search, and one story again with all that happens:
+// TestFleetsByChance runs stories with random faults in random order, and compares each instance with the rule of
+// docs/peers.md. The first command searches for an hour, the second one repeats one story and prints all events:
 //
 //	go test -run TestFleetsByChance -timeout 3h -chancefor 1h .
 //	go test -run TestFleetsByChance -chances 1 -chance SEED -v .

@@ -9,13 +9,13 @@ import (
 
 var fleetSize = flag.Int("fleetsize", 24, "instances of TestFleetCost; docs/peers.md has the figures of 50")
 
-// TestFleetCost: in a large failing fleet an instance asks 20 questions a second, answers about as many,
-// and an answer has under 256 bytes. docs/peers.md has the figures, by
+// TestFleetCost: in a large failing fleet an instance asks 20 questions a second and answers about as many. An
+// answer has less than 256 bytes. docs/peers.md has the figures of
 //
 //	go test -run TestFleetCost -fleetsize 50 -v .
 func TestFleetCost(t *testing.T) {
 	const lasts = 3 * time.Second
-	// measure returns the questions and the CPU time of an instance, in a second, and the bytes of an answer.
+	// measure returns the questions and the CPU time of an instance per second, and the bytes of an answer.
 	measure := func(withPeers bool) (asked, served, size float64, used time.Duration) {
 		n := float64(*fleetSize)
 		synctest.Test(t, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cpu is the CPU time of this process, on a network in memory.
+// cpu returns the CPU time of this process. All instances of a fleet are in it.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

@@ -18,7 +18,7 @@ func first(k int, took time.Duration) failing {
 	}
 }
 
-// during fails all within a time.
+// during fails all instances in a time.
 func during(from, to time.Duration) failing {
 	return func(_ *member, _ string, at time.Duration) (time.Duration, error) {
 		if at >= from && at < to {
@@ -28,7 +28,7 @@ func during(from, to time.Duration) failing {
 	}
 }
 
-// later fails each instance at a random time within 30 s.
+// later fails each instance from a random time within 30 s on.
 func later(m *member, _ string, at time.Duration) (time.Duration, error) {
 	if at >= m.spread {
 		return 0, errDown
@@ -36,7 +36,7 @@ func later(m *member, _ string, at time.Duration) (time.Duration, error) {
 	return 0, nil
 }
 
-// flapping fails all for the first half of every period.
+// flapping fails all instances in the first half of every period.
 func flapping(period time.Duration) failing {
 	return func(_ *member, _ string, at time.Duration) (time.Duration, error) {
 		if at%period < period/2 {
@@ -68,7 +68,7 @@ func apart(k int) func(from, to *member, at time.Duration) error {
 	}
 }
 
-// rollout replaces the instances by those of another release, as a Deployment does.
+// rollout replaces the instances by instances of another release, as a Deployment does.
 func rollout(n, surge, unavailable int) func(f *peerFleet, at time.Duration) {
 	return func(f *peerFleet, at time.Duration) {
 		if at < 10*time.Second {
@@ -120,7 +120,7 @@ func (f *peerFleet) scale(n int) {
 	}
 }
 
-// lie answers as if one instance had another state.
+// lie makes one instance answer with a wrong state.
 func lie(state string) func(m *member, at time.Duration, w http.ResponseWriter, r *http.Request) bool {
 	return func(m *member, at time.Duration, w http.ResponseWriter, r *http.Request) bool {
 		if m.n != 9 || at < 0 {

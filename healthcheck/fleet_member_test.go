@@ -20,7 +20,7 @@ type member struct {
 	*Monitor
 	f        *peerFleet
 	n        int
-	slot     int // who replaces an instance has its slot
+	slot     int // a new instance gets the slot of the one that it replaces
 	release  int
 	service  string
 	late     bool // started during the story
@@ -30,7 +30,7 @@ type member struct {
 	end      func()    // the drain begins
 	ended    time.Time // the process is gone; zero while it runs
 	server   *http.Server
-	spread   time.Duration // a random number of the story, up to 30 s
+	spread   time.Duration // random, up to 30 s
 
 	leaving  bool // the drain has begun
 	ready    bool
@@ -44,8 +44,8 @@ type member struct {
 // start starts one more instance.
 func (f *peerFleet) start(release int) *member { return f.startAt(release, -1, netip.Addr{}) }
 
-// startAt starts an instance in the slot of another one, perhaps at its address. Negative and zero are
-// its own.
+// startAt starts an instance in the slot of another one, and perhaps at its address. If slot is negative or address
+// is zero, it gets new ones.
 func (f *peerFleet) startAt(release, slot int, address netip.Addr) *member {
 	f.mu.Lock()
 	n := len(f.members)
@@ -122,7 +122,7 @@ func (m *member) leave() {
 	m.end()
 }
 
-// over reports since when the process is gone.
+// over returns when the process has ended, and whether it has.
 func (m *member) over() (since time.Time, yes bool) {
 	m.f.mu.Lock()
 	defer m.f.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 var errSilent = errors.New("no answer")
 
-// lookup is DNS: the addresses of all instances, as they were up to 5 s ago.
+// lookup is DNS. It returns the addresses of all instances, up to 5 s old.
 func (f *peerFleet) lookup(ctx context.Context, _ string) ([]netip.Addr, error) {
 	at := f.at()
 	if l := f.world.lookup; l != nil && at >= 0 {
@@ -48,8 +48,8 @@ func (m *member) lookup(ctx context.Context, host string) ([]netip.Addr, error) 
 	return all, err
 }
 
-// dial opens a connection to an instance. One that has ended refuses for a second, and then its address
-// is silent.
+// dial opens a connection to an instance. If the instance has ended, its address refuses connections for a second,
+// and then does not answer.
 func (m *member) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -64,7 +64,7 @@ func (m *member) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	}
 	m.f.mu.Unlock()
 	if to == nil {
-		<-ctx.Done() // nobody has this address
+		<-ctx.Done() // no instance has this address
 		return nil, ctx.Err()
 	}
 	err = m.link(to)
@@ -92,7 +92,7 @@ func (m *member) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	}
 }
 
-// link is what the world does with packets to another instance.
+// link returns what happens to packets to another instance.
 func (m *member) link(to *member) error {
 	if d := m.f.world.dial; d != nil && m.f.at() >= 0 {
 		return d(m, to, m.f.at())

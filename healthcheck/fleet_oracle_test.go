@@ -10,8 +10,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// ballot are the votes that docs/peers.md gives an instance, after all is settled. Nobody can tell what
-// some of the peers do.
+// A ballot counts the votes on a check by the rules of docs/peers.md, after everything has settled. open counts peers
+// whose vote can't be known.
 type ballot struct{ works, cut, fails, open int }
 
 // judgeAll compares each instance with the rule.
@@ -102,7 +102,7 @@ func (s *story) ballot(m *member, check string) (b ballot, known bool) {
 	return b, true
 }
 
-// quietFor reports whether a peer's last word was a refusal, so that its silence means nothing.
+// quietFor reports whether a peer has refused its last connection, so that its silence is no vote.
 func (s *story) quietFor(slot int, m *member) bool {
 	for _, p := range m.running.peers.Peers() {
 		if k := slices.IndexFunc(s.f.members, func(o *member) bool { return o.address.String() == p.Address && o.slot == slot }); k >= 0 && p.Refused {
@@ -112,7 +112,7 @@ func (s *story) quietFor(slot int, m *member) bool {
 	return false
 }
 
-// decide returns which decisions the rule allows. Between 40 % and one half both are right.
+// decide returns the decisions that the rule allows. Between 40 % and one half, both are right.
 func (b ballot) decide(admitted bool) (mayStay, mayLeave bool) {
 	for leaving := range b.open + 1 {
 		for staying := range b.open - leaving + 1 {
@@ -125,7 +125,7 @@ func (b ballot) decide(admitted bool) (mayStay, mayLeave bool) {
 				mayLeave = mayLeave || b.fails+staying == 0 || b.cut > b.fails+staying || b.open > 0
 			case !admitted:
 				mayLeave = true
-				mayStay = mayStay || b.works == 0 // they may be silent
+				mayStay = mayStay || b.works == 0 // the open ones may be silent
 			case share > .5:
 				mayLeave = true
 			case share <= .4:
@@ -138,7 +138,7 @@ func (b ballot) decide(admitted bool) (mayStay, mayLeave bool) {
 	return mayStay, mayLeave
 }
 
-// one checks a phase in which one thing has happened to a healthy fleet.
+// one checks a phase with one event in a healthy fleet.
 func (s *story) one(began time.Time) {
 	n := s.now.Load()
 	here := map[int]bool{}

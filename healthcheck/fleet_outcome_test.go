@@ -9,7 +9,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// told is the outcome of one story.
+// told is the outcome of one story. A story is a simulated run of a fleet with faults.
 type told struct {
 	fewest, end, changes int
 	firstOut, lastOut    time.Duration // of instances that were ready at the beginning; negative if none has left
@@ -17,7 +17,7 @@ type told struct {
 	late                 int           // instances that were started during the story and are ready at the end
 }
 
-// tell tells the story and returns its outcome. each is called every 100 ms, if it is not nil.
+// tell runs a story and returns its outcome. each is called every 100 ms, if it is not nil.
 func tell(t *testing.T, w world, seed uint64, withPeers bool, each func(f *peerFleet, at time.Duration)) (o told) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newPeerFleet(t, w, seed, withPeers)
@@ -64,7 +64,7 @@ func tell(t *testing.T, w world, seed uint64, withPeers bool, each func(f *peerF
 	return o
 }
 
-// watch notes who is ready, and returns how many are.
+// watch notes which instances are ready, and returns their number.
 func (f *peerFleet) watch() (n int) {
 	for _, m := range f.members {
 		v := m.current.Load()

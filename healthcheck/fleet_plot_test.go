@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// everySlot is more slots than a story has.
+// everySlot is larger than the number of slots in any story.
 const everySlot = 200
 
-// run is a check of an instance. A run fails if the dependency is lost at its beginning or its end.
+// run is one run of a check of an instance. It fails if the dependency is lost at its beginning or its end.
 func (s *story) run(m *member, check string, usual time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
 		l, lost := s.loses(m, check)
@@ -55,12 +55,12 @@ func (s *story) loses(m *member, check string) (l loss, yes bool) {
 	return l, true
 }
 
-// dice are the same for the same instance at the same time.
+// dice returns random numbers, which are the same for the same instance at the same time.
 func (s *story) dice(m *member, at time.Duration) *rand.Rand {
 	return rand.New(rand.NewPCG(uint64(at), uint64(m.n)))
 }
 
-// handle delays answers, and lies.
+// handle delays answers, or gives wrong ones.
 func (s *story) handle(m *member, at time.Duration, w http.ResponseWriter, _ *http.Request) bool {
 	n := s.now.Load()
 	if d, slow := n.slow[m.slot]; slow {
@@ -91,7 +91,7 @@ func (s *story) handle(m *member, at time.Duration, w http.ResponseWriter, _ *ht
 	return true
 }
 
-// names are what DNS says.
+// names returns the addresses that DNS gives.
 func (s *story) names(m *member, at time.Duration, all []netip.Addr) []netip.Addr {
 	if all = s.answer(m, at, all); len(all) > 0 {
 		s.known.Store(m, all)
@@ -141,7 +141,7 @@ func slotsOf(set []int) string {
 	return fmt.Sprint(set)
 }
 
-// happen makes one more thing happen.
+// happen makes one random event happen.
 func (s *story) happen() {
 	switch s.r.IntN(20) {
 	case 0, 1, 2, 3, 4, 5:
@@ -239,7 +239,7 @@ func (s *story) cut() {
 	})
 }
 
-// end ends all faults. All are ready soon.
+// end ends all faults. Soon after it, all instances are ready.
 func (s *story) end() {
 	for s.running() {
 		s.tick(time.Second)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// restart restarts some, with an end in order or without, perhaps at the same addresses.
+// restart restarts some instances, with an orderly shutdown or without, and perhaps at the same addresses.
 func (s *story) restart() {
 	set, orderly, inPlace := s.some(), s.r.IntN(2) == 0, s.r.IntN(2) == 0
 	down, apart := time.Duration(s.r.IntN(20))*time.Second, time.Duration(s.r.IntN(3)*s.r.IntN(10))*time.Second
@@ -65,7 +65,7 @@ func (s *story) maintain() {
 	}
 }
 
-// rollout replaces one after the other by the next release, and stops if a new one is not ready.
+// rollout replaces one instance after the other by the next release, and stops if a new one is not ready.
 func (s *story) rollout() {
 	release, breaks := s.slots[0].release+1, s.r.IntN(3) == 0
 	s.say("rollout of release %d, broken: %v", release, breaks)

@@ -10,7 +10,7 @@ import (
 // A row is one line of the table in docs/failure-modes.md.
 type row struct {
 	what  string
-	share int // of the stories: one of so many, because each takes long
+	share int // run only one of this many stories, because each takes long
 	world world
 	// want returns why an outcome with peers is wrong; empty if it is right. alone is the same story
 	// without peers.
@@ -22,7 +22,7 @@ func (r *row) heavy() bool {
 	return r.world.n >= 20 || r.world.life != nil || r.world.lasts > time.Minute
 }
 
-// never reports fewer ready instances than a number, or more changes of mind.
+// never wants at least a number of ready instances at any time, and at most a number of decisions that change.
 func never(fewest, changes int) func(o, alone told) string {
 	return func(o, _ told) string {
 		switch {
@@ -35,7 +35,7 @@ func never(fewest, changes int) func(o, alone told) string {
 	}
 }
 
-// both joins two wishes.
+// both wants two things.
 func both(a, b func(o, alone told) string) func(o, alone told) string {
 	return func(o, alone told) string {
 		if s := a(o, alone); s != "" {
@@ -45,7 +45,7 @@ func both(a, b func(o, alone told) string) func(o, alone told) string {
 	}
 }
 
-// ends reports another number of ready instances at the end.
+// ends wants a number of ready instances at the end.
 func ends(n int) func(o, alone told) string {
 	return func(o, _ told) string {
 		if o.end != n {
@@ -55,7 +55,7 @@ func ends(n int) func(o, alone told) string {
 	}
 }
 
-// leaves reports an instance that the peers keep in for longer than a time.
+// leaves wants that the peers don't keep an instance ready for longer than a time.
 func leaves(within time.Duration) func(o, alone told) string {
 	return func(o, alone told) string {
 		if late := o.lastOut - alone.lastOut; late > within {
@@ -65,8 +65,8 @@ func leaves(within time.Duration) func(o, alone told) string {
 	}
 }
 
-// brief are the rows of -fleets 1. They find every fault of the rule and of the asker that all light rows
-// find, in a third of the time; docs/decisions.md has the list of faults.
+// brief has the rows of -fleets 1. They find the same faults of the rule and of the asker as all light rows, in a
+// third of the time. docs/decisions.md lists these faults.
 var brief = []string{
 	"all of 2 lose it", "all of 10 for 30 s", "1 of 2", "5 of 10", "6 of 10", "two checks: one fails in 5, the other in 5",
 	"3 of 9 lose it and the others", "1 of 10, and its peers are silent", "all of 10, and DNS is down", "1 of 10, and one lies: it fails",

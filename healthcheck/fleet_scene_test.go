@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// A scene is what is broken at one time. Nobody changes it.
+// A scene has the faults at one time. It is immutable.
 type scene struct {
 	lost   map[place]loss
 	links  map[[2]int]error // from one slot to another
 	slow   map[int]time.Duration
 	lies   map[int]string
-	dns    string       // how names are wrong; empty if they are right
+	dns    string       // the fault of DNS; empty if there is none
 	old    []netip.Addr // of the last lookup before names were wrong
 	broken bool         // releases with odd numbers lack the first check's dependency
 }
@@ -22,7 +22,7 @@ type place struct {
 	check string
 }
 
-// A loss is how a dependency is lost.
+// A loss describes how a dependency is lost.
 type loss struct {
 	took   time.Duration // of a run
 	period time.Duration // it is lost for the first half of each; 0 for always

@@ -14,7 +14,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// story is a fleet, and all that happens to it.
+// story is a fleet and all events of one simulated run.
 type story struct {
 	t        *testing.T
 	r        *rand.Rand // of the plot
@@ -26,16 +26,16 @@ type story struct {
 	slots    []*member
 	lifts    []func()
 	plan     []planned
-	told     []string // what has happened
+	told     []string // the events so far
 	problems []string
 	virtual  time.Duration
-	empty    time.Duration // nobody was ready, although somebody was before
-	fewest   int           // ready of late
-	settled  bool          // nothing has changed for long
+	empty    time.Duration // how long no instance was ready, after one had been
+	fewest   int           // fewest ready instances in the present phase
+	settled  bool          // no change for a long time
 	minds    map[*member]int
-	quiet    time.Time // nothing has happened since
-	last     time.Time // the last change of mind
-	known    sync.Map  // by instance: the addresses that DNS has told it
+	quiet    time.Time // time of the last event
+	last     time.Time // time of the last changed decision
+	known    sync.Map  // by instance: the addresses that it got from DNS
 }
 
 type planned struct {
@@ -68,7 +68,7 @@ func (s *story) later(d time.Duration, do func()) {
 // settling is the time after which a decision can't depend on the past.
 func (s *story) settling() time.Duration { return s.interval + 3*s.timeout + 75*time.Second }
 
-// act does some things at once or soon after each other, and waits until all is settled.
+// act makes some events happen, at once or soon after each other, and waits until everything has settled.
 func (s *story) act() {
 	s.fewest = 1 << 30
 	calm := s.settled && len(s.now.Load().lost) == 0 && s.isClear()
@@ -105,7 +105,7 @@ func (s *story) act() {
 	}
 }
 
-// running reports whether something is planned.
+// running reports whether events are still planned.
 func (s *story) running() bool { return len(s.plan) > 0 }
 
 func (s *story) changes() (n int) {
@@ -115,7 +115,7 @@ func (s *story) changes() (n int) {
 	return n
 }
 
-// tick lets time pass, and looks at everybody every 100 ms.
+// tick lets time pass, and watches all instances every 100 ms.
 func (s *story) tick(d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		time.Sleep(100 * time.Millisecond)
@@ -144,7 +144,7 @@ func (s *story) tick(d time.Duration) {
 	}
 }
 
-// watch looks at one instance: what is always true.
+// watch checks for one instance what must always be true.
 func (s *story) watch(m *member) {
 	v := m.current.Load()
 	if _, over := m.over(); over || v.Time.IsZero() {

@@ -17,7 +17,7 @@ var (
 	fleetFirst = flag.Uint64("fleet", 1, "seed of the first of these stories")
 )
 
-// summary is a row's outcome of all stories, with peers or without.
+// summary is the outcome of all stories of a row, with peers or without.
 type summary struct {
 	seeds, fewest, leastEnd, mostEnd, changes int
 	lastOut                                   time.Duration
@@ -43,7 +43,7 @@ func (s *summary) cells() string {
 	return fmt.Sprintf("%d | %s | %d | %s", s.fewest, end, s.changes, out)
 }
 
-// within returns how a summary of fewer stories is not within the cells of the table.
+// within returns how a summary of fewer stories exceeds the bounds in the table; empty if it does not.
 func (s *summary) within(cells string) string {
 	numbers := regexp.MustCompile(`\d+`).FindAllString(cells, -1)
 	var n []int
@@ -66,17 +66,17 @@ func (s *summary) within(cells string) string {
 	return ""
 }
 
-// enough stories make bounds of a row in the table.
+// enough is how many stories give the bounds of a row in the table.
 const enough = 50
 
 const fleetPage = "../docs/failure-modes.md"
 
-// TestFleets tells each story with peers and without. The table in docs/failure-modes.md has the worst
-// of each row's stories. This makes it again:
+// TestFleets runs each story with peers and without. The table in docs/failure-modes.md has the worst outcome of
+// each row's stories. This command writes the table:
 //
 //	go test -run TestFleets -timeout 3h -fleets 200 -update .
 //
-// An outcome depends on its seed. One story again: -run 'TestFleets/ROW' -fleets 1 -fleet SEED.
+// An outcome depends on its seed. To repeat one story: -run 'TestFleets/ROW' -fleets 1 -fleet SEED.
 func TestFleets(t *testing.T) {
 	page, err := os.ReadFile(fleetPage)
 	if err != nil {

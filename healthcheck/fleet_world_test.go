@@ -18,26 +18,26 @@ type peerFleet struct {
 	seed    uint64
 	peers   bool // they ask each other
 	began   time.Time
-	members []*member // with the ended ones
+	members []*member // including ended ones
 	dns     []netip.Addr
 	dnsAt   time.Duration
 	mu      sync.Mutex // guards random in dials and checks, and dns
 }
 
-// world is one story. Zero functions mean that nothing of the kind happens.
+// world has the settings and faults of one story. A nil function means that this kind of fault does not happen.
 type world struct {
 	n        int
 	interval time.Duration // of the checks; 5 s if zero
 	checks   []string      // "database" if empty
 	lasts    time.Duration // of the story, after the faults begin
 
-	// fails decides about a run at a time since the faults may begin, and how long it takes.
+	// fails decides whether a run fails, and how long it takes. at is the time since the faults may begin.
 	fails func(m *member, check string, at time.Duration) (took time.Duration, err error)
-	// dial decides about a connection: nil opens it, errSilent blocks it.
+	// dial decides about a connection: nil opens it, errSilent leaves it without an answer.
 	dial func(from, to *member, at time.Duration) error
 	// handle answers in place of an instance; false if it does not.
 	handle func(m *member, at time.Duration, w http.ResponseWriter, r *http.Request) bool
-	// lookup is the error of DNS, and names the addresses that it tells.
+	// lookup returns the error of DNS, and names returns the addresses of DNS.
 	lookup func(at time.Duration) error
 	names  func(m *member, at time.Duration, all []netip.Addr) []netip.Addr
 	// life starts and ends instances, once a second.
@@ -46,7 +46,7 @@ type world struct {
 	configure func(m *member, c *Config)
 }
 
-// settling is the time until all instances are in their rhythm.
+// settling is the time until the checks of all instances have their usual phase.
 func (w *world) settling() time.Duration { return 20*time.Second + w.interval }
 
 func newPeerFleet(t *testing.T, w world, seed uint64, withPeers bool) *peerFleet {

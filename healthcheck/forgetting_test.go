@@ -241,7 +241,7 @@ func TestHeartbeatShared(t *testing.T) {
 	if err := m.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "worker: Heartbeat") {
 		t.Errorf("two stall times: %v", err)
 	}
-	(&Heartbeat{}).Close() // nobody's
+	(&Heartbeat{}).Close() // a Heartbeat that no Monitor has made
 }
 
 // TestPerIsCopied: later changes of the caller's slice have no effect.

@@ -69,11 +69,10 @@ func shrink(p plan, err error, run func(plan) error) (plan, error) {
 	return p, err
 }
 
-// Events have scheduled times within a second, so that their order is never a race: collections,
-// files and judgements at .00, requested judgements at .01 (a gap in the evidence begins there, and
-// not with the end of some run) and .30, an operation at .32, the comparison at
-// .36. Runs of checks begin between .50 and .64, or .00 and .14. They end at once, in 100 ms, or by
-// their timeout of 1 s.
+// Events have scheduled times within a second, so that their order is never a race. Collections, files and
+// judgements come at .00, and requested judgements at .01 and .30. A gap in the evidence begins at .01, and not
+// at the end of some run. An operation comes at .32, and the comparison at .36. Runs of checks begin between
+// .50 and .64, or .00 and .14. They end at once, after 100 ms, or by their timeout of 1 s.
 const (
 	early    = 10 * time.Millisecond
 	poked    = 300 * time.Millisecond

@@ -66,8 +66,8 @@ func views() []sdkmetric.View {
 
 func noLimits(string, string) []float64 { return nil }
 
-// TestSparseExemplars: all that is exported with the View is exported without it, bit for bit, for
-// every kind of instrument and with both temporalities, and no series has unused room.
+// TestSparseExemplars: the exported data is the same with the View and without it, bit for bit, for every kind of
+// instrument and both temporalities, and no series has unused memory.
 func TestSparseExemplars(t *testing.T) {
 	for name, temporality := range map[string]sdkmetric.TemporalitySelector{
 		"cumulative": sdkmetric.DefaultTemporalitySelector,
@@ -95,8 +95,7 @@ func TestSparseExemplars(t *testing.T) {
 	}
 }
 
-// lines returns the points of a collection without times, and for how many exemplars there is room
-// in vain.
+// lines returns the points of a collection without times, and for how many exemplars memory is reserved and unused.
 func lines(t *testing.T, r *sdkmetric.ManualReader) (all []string, unused int) {
 	t.Helper()
 	var rm metricdata.ResourceMetrics

@@ -207,7 +207,7 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-// TestBadGroup: a group that can't be read is a problem, and hides no other that fails.
+// TestBadGroup: a group that can't be read is a problem, and does not hide another group that fails.
 func TestBadGroup(t *testing.T) {
 	for value, fails := range map[float64]bool{1: false, 3: true} {
 		s := samplerOf(rule.Rule{Value: rule.Last("m"), Fail: rule.Above(2), Per: []string{"q"}})

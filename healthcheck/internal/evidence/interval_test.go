@@ -23,8 +23,8 @@ type event struct {
 	code   string
 }
 
-// A stream is a random service with the real SDK: a histogram and a counter with few series, of some
-// buckets, whose limits are anywhere.
+// A stream is a random service with the real SDK. It has a histogram and a counter with few series. Its random limit
+// may be on a bucket boundary or not.
 type stream struct {
 	*rand.Rand
 	now    time.Time
@@ -85,7 +85,7 @@ func (s *stream) second(t *testing.T) Catalog {
 	return NewCatalog(&rm)
 }
 
-// truth is the value of a group by the events themselves, and whether they are enough.
+// truth returns the value of a group, calculated from the events, and whether there are enough events.
 func (s *stream) truth(kind string, tenant string, span time.Duration, least float64) (value float64, enough bool) {
 	var bad, all float64
 	for _, e := range s.events {
@@ -103,9 +103,9 @@ func (s *stream) truth(kind string, tenant string, span time.Duration, least flo
 	return bad / all, all >= least
 }
 
-// TestIntervals: over random windows of the real SDK, with limits off the boundaries, exponential
-// histograms that change their scale and series that overflow, no verdict is wrong. What is certain is
-// so, what is in doubt encloses the truth, and what is exact is never in doubt.
+// TestIntervals: no verdict is wrong for random windows of the real SDK, with limits off the boundaries, exponential
+// histograms that change their scale, and series that overflow. A certain crossing is true, the range of a doubt
+// contains the true value, and an exact value is never in doubt.
 func TestIntervals(t *testing.T) {
 	const span = 5 * time.Second
 	judged, doubts, certain := 0, 0, 0

@@ -98,8 +98,8 @@ func TestChurnOfHistograms(t *testing.T) {
 	}
 }
 
-// TestStartTimes: a start time after the last collection tells that an observable series began at
-// zero, or was reset.
+// TestStartTimes: a start time after the last collection means that an observable series began at zero, or was
+// reset.
 func TestStartTimes(t *testing.T) {
 	began := time.Unix(1e9, 0)
 	dated := func(v int64, started float64, kv ...string) metricdata.DataPoint[int64] {
@@ -174,7 +174,7 @@ func TestSeriesAreForgotten(t *testing.T) {
 	}
 }
 
-// TestGlitch: one absurd count does not take the exactness of the later ones.
+// TestGlitch: after one absurdly high count, later counts are still exact.
 func TestGlitch(t *testing.T) {
 	s := NewSampler(queryOf(rule.Rule{Value: rule.Increase("m"), Window: 5 * time.Second, Fail: rule.Above(10)}), false, observable)
 	at := time.Now()

@@ -49,7 +49,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestProblemOnce: both sides of a ratio read one metric, whose problem is said once.
+// TestProblemOnce: if both sides of a ratio read one metric, its problem appears once.
 func TestProblemOnce(t *testing.T) {
 	none := evidence.Metric{Name: "m", Description: "can't be read"}
 	for _, kind := range []query.Kind{query.KindIncrease, query.KindLast} {

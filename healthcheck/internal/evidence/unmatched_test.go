@@ -7,9 +7,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/rule"
 )
 
-// TestUnmatched: a filter that matches nothing although the metric counts is told, and after a
-// window it lasts. On a good day nothing is a failure, so a filter for failures is told only if no
-// event has its attribute.
+// TestUnmatched: a filter that matches nothing although the metric counts is reported, and is lasting after a window.
+// On a good day there is no failure, so a filter for failures is reported only if no event has its attribute.
 func TestUnmatched(t *testing.T) {
 	in := rule.Increase("m")
 	counts := func(kv ...string) func(n int64) Catalog {

@@ -26,8 +26,8 @@ func lateTicks(limit rule.Rule) (crossed int) {
 	return crossed
 }
 
-// TestLateTicks: a window that is a little too short would miss one of two beats that are exactly a
-// window apart. A window that is a tick too long would have both.
+// TestLateTicks: the counter grows every 30 s. A window of 30 s that is a little too short would sometimes contain no
+// growth, and a window of 29 s that is a tick too long would contain two.
 func TestLateTicks(t *testing.T) {
 	beats := func(fail rule.Limit) rule.Rule {
 		return rule.Rule{Value: rule.Increase("m"), Window: 30 * time.Second, Fail: fail}

@@ -37,7 +37,7 @@ func TestErrorClasses(t *testing.T) {
 	}
 }
 
-// TestKnownErrors: people on call read the kind of failure, and not a Go type.
+// TestKnownErrors: people on call see the kind of failure, and not a Go type.
 func TestKnownErrors(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -17,10 +17,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// secret is what a foreign value knows. No text of ours has it.
+// secret is in foreign values. It must be in no text of the Monitor.
 const secret = "hunter2"
 
-// TestAsk: each way not to answer is a Fault of its kind, within Limit, and costs one call.
+// TestAsk: for each way not to answer, Ask returns a Fault of its kind within Limit.
 func TestAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Site
@@ -49,7 +49,7 @@ func TestAsk(t *testing.T) {
 		want("a panic", func() string { panic(errors.New(secret)) }, "", Panic)
 		want("a panic of nil", func() string { panic(nil) }, "", Panic)
 		want("the end of the goroutine", func() string { runtime.Goexit(); return "" }, "", Exited)
-		// Both calls end at the same time, so either may see it first.
+		// Both calls end at the same time, so either error may come first.
 		if _, err := Ask(&s, func() string { _, err := Ask(&s, works); return fmt.Sprint(err) }); err != nil && err.(*Fault).Kind != Stale {
 			t.Errorf("a call of us: %v", err)
 		}
@@ -71,7 +71,7 @@ func TestAsk(t *testing.T) {
 	})
 }
 
-// TestTurns: calls at once take turns. A slow one does not cost another its answer.
+// TestTurns: concurrent calls take turns. A slow call does not make another one fail.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Site
@@ -106,7 +106,7 @@ func TestInline(t *testing.T) {
 	}
 }
 
-// rude is an error and a value of a panic that does what it is told in each of its methods.
+// rude is an error or the value of a panic. Each of its methods calls a function of the test.
 type rude struct{ do func() }
 
 func (r rude) Error() string          { r.do(); return secret }
@@ -159,8 +159,8 @@ type within struct{ error }
 
 func (w within) Unwrap() error { return w.error }
 
-// TestErrorsOfOthers: the methods of an error may do anything. Its class says what they did, and the
-// next error is described again.
+// TestErrorsOfOthers: if the methods of an error misbehave, its class says how, and the next error is described as
+// usual.
 func TestErrorsOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		open := make(chan struct{})
@@ -188,7 +188,7 @@ func TestErrorsOfOthers(t *testing.T) {
 	})
 }
 
-// TestLongErrors: texts are cut with a sign, and at a rune.
+// TestLongErrors: texts are cut at a rune, with a mark.
 func TestLongErrors(t *testing.T) {
 	long := errors.New(strings.Repeat("ä", 5<<20))
 	for _, text := range []string{(&Errors{}).Describe(long).Text, Text(long), Cut("x" + long.Error())} {
@@ -201,7 +201,7 @@ func TestLongErrors(t *testing.T) {
 	}
 }
 
-// TestCircles: no walk follows a circle, or an error that is joined in many, for ever.
+// TestCircles: the walk through an error ends, even if the error contains itself or one error is joined into many.
 func TestCircles(t *testing.T) {
 	many := errors.Join(io.EOF)
 	for range 100 {
@@ -246,7 +246,7 @@ func TestDo(t *testing.T) {
 	}
 }
 
-// TestReservoirs: a reservoir of exemplars that panics, anywhere, costs the exemplars.
+// TestReservoirs: if a reservoir of exemplars panics in any method, only the exemplars are missing.
 func TestReservoirs(t *testing.T) {
 	for _, place := range []string{"selector", "no provider", "provider", "Offer", "Collect", ""} {
 		at := func(here string) {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// sink is a log handler that does what it is told before it writes a line.
+// sink is a log handler that calls a function of the test before it writes a line.
 type sink struct {
 	slog.Handler
 	do func(slog.Record)
@@ -73,8 +73,8 @@ func TestWriter(t *testing.T) {
 	})
 }
 
-// TestWriterWaitsOnce: a handler that blocks costs all callers together Limit, and End nothing.
-// When it goes on, everything is written, with the number of the lines that there was no room for.
+// TestWriterWaitsOnce: if a handler blocks, all callers together wait for Limit, and End does not wait. When the
+// handler goes on, everything is written, with the number of dropped lines.
 func TestWriterWaitsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o output
@@ -100,7 +100,7 @@ func TestWriterWaitsOnce(t *testing.T) {
 	})
 }
 
-// TestSlowHandler: End gives every line its time, and all lines a second.
+// TestSlowHandler: End waits for every line, and for a second in all.
 func TestSlowHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o output

@@ -20,11 +20,11 @@ import (
 	"time"
 )
 
-// A fake is a backend with a few series. The real one is in realtest; this one refuses, lies and is slow.
+// A fake is a backend with a few series. It can refuse, be slow or answer wrongly. realtest has the real backend.
 type fake struct {
 	t      *testing.T
 	series []fakeSeries
-	left   bool // a range is closed at its left end too, as before Prometheus 3.0
+	left   bool // a range includes its begin, as before Prometheus 3.0
 	before func(w http.ResponseWriter, r *http.Request) (answered bool)
 
 	mu       sync.Mutex

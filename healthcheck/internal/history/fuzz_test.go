@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// drain reads all samples. What is torn is an error, and never a panic or an endless loop.
+// drain reads all samples. Torn data must be an error, and never a panic or an endless loop.
 func drain(t *testing.T, all [][]*series) {
 	for _, list := range all {
 		for _, s := range list {
@@ -118,7 +118,7 @@ func FuzzXOR(f *testing.F) {
 		if ok, err := c.next(&s); ok || err != nil {
 			t.Fatalf("one sample too many: %v %v", s, err)
 		}
-		if cut > 0 && cut < len(data) { // a torn chunk says so
+		if cut > 0 && cut < len(data) { // a torn chunk is an error
 			c, got := &chunked{rest: [][]byte{data[:len(data)-cut]}}, 0
 			for {
 				ok, err := c.next(&s)
@@ -196,7 +196,7 @@ func TestTorn(t *testing.T) {
 		changed := slices.Clone(whole)
 		changed[n] ^= 0x10
 		if _, err := parseStream(bytes.NewReader(changed), 1); err == nil {
-			t.Fatalf("byte %d is another, and nobody notices", n)
+			t.Fatalf("byte %d was changed, and there is no error", n)
 		}
 	}
 }

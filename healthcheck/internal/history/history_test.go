@@ -35,7 +35,7 @@ func numbers(data metricdata.Aggregation) string {
 	return strings.Join(out, ",")
 }
 
-// readAll reads all instances in both ways, which must agree.
+// readAll reads all instances in both ways. The results must be equal.
 func readAll(t *testing.T, s *Source, needs ...Need) map[string][]string {
 	t.Helper()
 	var first map[string][]string
@@ -183,7 +183,7 @@ func TestBuckets(t *testing.T) {
 		{"near another", func(f *fake) { add(f, "", "0.5", "0.52", "+Inf") }, need(limits(.51)), "[0.5 0.52][1 1 1]"},
 		{"written while it was read", func(f *fake) {
 			add(f, "", "0.5", "+Inf")
-			f.series[0].samples = []sample{at(0, 1), at(15, 30)} // ahead of +Inf, once
+			f.series[0].samples = []sample{at(0, 1), at(15, 30)} // once higher than the bucket +Inf
 			f.series[1].samples = []sample{at(0, 2), at(15, 20)}
 		}, need(nil), "[0.5][1 1]"},
 		{"beyond the last", func(f *fake) { add(f, "", "0.25", "0.5", "+Inf") }, need(limits(3)), "[0.5][2 1]"},
@@ -318,7 +318,7 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// TestParts: a collection whose samples lie on both sides of two requests is one.
+// TestParts: a collection whose samples come from two requests is one collection.
 func TestParts(t *testing.T) {
 	f := &fake{t: t}
 	edge := partSpan.Seconds()
@@ -343,7 +343,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// TestOverflow: the sampler knows the series beyond the cardinality limit by a boolean.
+// TestOverflow: the overflow series has the boolean attribute by which the sampler recognizes it.
 func TestOverflow(t *testing.T) {
 	f := &fake{t: t}
 	f.add(`__name__="jobs_total",instance="a",otel_metric_overflow="true"`, at(0, 5))
@@ -362,7 +362,7 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// TestErrors: each names the field, and what to do.
+// TestErrors: each error names the field and says what to do.
 func TestErrors(t *testing.T) {
 	status := func(code int, text string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, _ *http.Request) bool { http.Error(w, text, code); return true }
@@ -439,7 +439,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestAnotherWay: a backend without remote read is read by queries, and asked for it once.
+// TestAnotherWay: a backend without remote read is read by queries. It is asked for remote read only once.
 func TestAnotherWay(t *testing.T) {
 	for _, code := range []int{400, 403, 404, 405, 415, 501} {
 		f := &fake{t: t, before: func(w http.ResponseWriter, r *http.Request) bool {
@@ -471,7 +471,7 @@ func TestAnotherWay(t *testing.T) {
 	}
 }
 
-// TestSmallerParts: a backend that refuses large questions is asked smaller ones, and nothing is lost.
+// TestSmallerParts: if a backend refuses large requests, it gets smaller ones, and no sample is lost.
 func TestSmallerParts(t *testing.T) {
 	f := &fake{t: t}
 	f.before = func(w http.ResponseWriter, r *http.Request) bool {
@@ -512,7 +512,7 @@ func TestSmallerParts(t *testing.T) {
 	}
 }
 
-// TestAgain: a backend that is busy is asked again, and not for ever.
+// TestAgain: a busy backend is asked again, a limited number of times.
 func TestAgain(t *testing.T) {
 	for _, c := range []struct{ busy, waits int }{{2, 2}, {100, attempts - 1}} {
 		left := c.busy
@@ -555,7 +555,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestHeader: every request has the headers, and none of ours is lost.
+// TestHeader: every request has the user's headers and those of the protocol.
 func TestHeader(t *testing.T) {
 	f := &fake{t: t}
 	f.before = func(w http.ResponseWriter, r *http.Request) bool {

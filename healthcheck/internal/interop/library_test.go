@@ -215,7 +215,7 @@ func testGRPC(t *testing.T) {
 	k.want("errors", verdict.Pass)
 	calls(60, "broken")
 	k.want("errors", verdict.Fail)
-	k.mistyped("typo", "rpc.server.duration") // its name until semantic conventions 1.39
+	k.mistyped("typo", "rpc.server.duration") // the metric's name until semantic conventions 1.39
 }
 
 // histogramCount is the number of measurements of a histogram.

@@ -49,8 +49,8 @@ func parse(t *testing.T, body []byte) any {
 	return doc
 }
 
-// witness validates bodies and records their fields and values, to find parts of the schema that no
-// body has.
+// witness validates bodies and records their fields and values. So the test finds parts of the schema that no body
+// has.
 type witness struct {
 	schema *jsonschema.Schema
 	seen   map[string]bool

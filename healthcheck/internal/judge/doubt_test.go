@@ -31,8 +31,8 @@ func buckets(n uint64, counts, folded []uint64) metricdata.Histogram[float64] {
 	return h
 }
 
-// TestDoubt: what lies between two numbers fails if the lower is too many, passes if the upper is few
-// enough, and warns otherwise. The reason says why it is not known.
+// TestDoubt: if a count is only known to lie between two numbers, the rule fails if the lower one is too high, passes
+// if the upper one is low enough, and otherwise warns. The reason says why the count is not known.
 func TestDoubt(t *testing.T) {
 	const none = "0.45 is not a bucket boundary of m: take one of its own (0.25, 0.5), or add it to the buckets; in a MeterProvider Monitor.View does that"
 	const folded = "; 40 measurements went to the overflow series (cardinality limit)"
@@ -79,7 +79,8 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-// TestHiddenSeries: series of a gauge that are folded together warn, and what is known still fails.
+// TestHiddenSeries: if series of a gauge are folded into the overflow series, the rule warns. A known series still
+// fails.
 func TestHiddenSeries(t *testing.T) {
 	for limit, want := range map[int]verdict.State{80: verdict.Warn, 10: verdict.Fail} {
 		now := time.Now()
@@ -91,8 +92,8 @@ func TestHiddenSeries(t *testing.T) {
 	}
 }
 
-// TestUnreadable: evidence that gets unreadable, in all instances at once, ejects none, and one that
-// is out comes back in time. Evidence that never was readable fails closed.
+// TestUnreadable: if evidence becomes unreadable in all instances at once, none is ejected, and an ejected one comes
+// back in time. If it never was readable, the rule is unknown.
 func TestUnreadable(t *testing.T) {
 	unreadable := func(d *trafficRule) Finding {
 		d.now = d.now.Add(time.Second)

@@ -120,8 +120,8 @@ func TestEjectionDoubles(t *testing.T) {
 	}
 }
 
-// TestForgets: a reading from before the end of the ejection is no evidence in the probation, even
-// if it was taken in the same instant or during the judgement.
+// TestForgets: a reading from before the end of an ejection does not count on probation, even if it was taken at the
+// same instant or during the judgement.
 func TestForgets(t *testing.T) {
 	d := used(0, 20)
 	d.until(verdict.Fail, 0, 20)
@@ -208,8 +208,8 @@ func TestOverloadedStays(t *testing.T) {
 	}
 }
 
-// TestNewcomerStays: the usual traffic of an instance is not known before its first window is full.
-// An instance that is slow from the start is ejected after that.
+// TestNewcomerStays: the usual traffic of an instance is unknown until its first window is full. An instance that is
+// slow from the start is ejected only after that.
 func TestNewcomerStays(t *testing.T) {
 	d := newTrafficRule(true, 0, 0)
 	if got := d.until(verdict.Fail, 0, 20); got < 29*time.Second || got > 42*time.Second {

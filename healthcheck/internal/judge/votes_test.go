@@ -11,8 +11,8 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-// TestStaleVote: peers vote on a check that is stale after a failure. They have no vote on one that is
-// stale and has not failed, because nobody can say whether a peer's success came after its last run.
+// TestStaleVote: peers vote on a check that is stale after a failure. They don't vote on a check that is stale without
+// a failure, because nobody can say whether a peer's success came after its last run.
 func TestStaleVote(t *testing.T) {
 	now := time.Now()
 	peer := votes.Peer{Address: "10.0.0.2", Since: now, Asked: []string{"database"}, Sent: now, Heard: now,

@@ -29,8 +29,8 @@ func hijacked(text string) http.HandlerFunc {
 	}
 }
 
-// TestContact: a wrong port, a wrong path and TLS are known before the first outage, by one log line that
-// names the field, and by a state. In any case nobody is asked after a minute.
+// TestContact: a wrong port, a wrong path and TLS are known before the first outage, by one log line that names the
+// field, and by a state. After a minute there are no more questions.
 func TestContact(t *testing.T) {
 	good := votes.Answer{Instance: "other", Service: "orders", Phase: states.Running}
 	mine, theirs := good, good
@@ -80,8 +80,8 @@ func TestContact(t *testing.T) {
 	}
 }
 
-// TestContactLater: in the rollout of Config.Peers the others are of a release without. Their successors
-// answer as peers, and then nothing is wrong any more.
+// TestContactLater: in the rollout of Config.Peers, the other instances are at first of a release without it. When
+// their successors answer as peers, the problem is over.
 func TestContactLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -127,8 +127,8 @@ func TestContactRefused(t *testing.T) {
 	}
 }
 
-// TestContactAgain: one peer is asked again after the name had no address, because it may be another Service
-// now. It is not after another error of DNS, because that tells nothing of the peers.
+// TestContactAgain: after the name had no address, one peer is asked again, because the name may be of another Service
+// now. After another error of DNS none is asked, because that error is not about the peers.
 func TestContactAgain(t *testing.T) {
 	for _, c := range []struct {
 		err  error

@@ -50,8 +50,8 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
-// TestSize: an answer about as many checks as fit a question, with the worst names, is within the limit.
-// The usual one is under 1 KiB.
+// TestSize: an answer about the most checks of a question, with the longest names, is within the limit. A usual answer
+// is under 1 KiB.
 func TestSize(t *testing.T) {
 	answer := func(n int, name string) int {
 		a := &votes.Answer{Instance: strings.Repeat("a", 26), Service: strings.Repeat("<", 64), Phase: states.Maintenance, State: verdict.Unknown, Checks: map[string]votes.Check{}}
@@ -68,7 +68,7 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// TestForeignAnswers: what is no answer of this version has no vote. No number is too large.
+// TestForeignAnswers: an answer of another kind or version has no vote. A large number does not overflow.
 func TestForeignAnswers(t *testing.T) {
 	for _, body := range []string{"", "null", "[]", "ok", `{"status":"pass"}`, `{"peers":2,"instance":"a"}`, `{"peers":1}`, `{"peers":"1","instance":"a"}`,
 		`{"peers":1,"instance":"a","checks":[]}`, `{"peers":1,"instance":"a","checks":{"b":{"worked":1e300}}}`,
@@ -99,8 +99,8 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// TestChoice: the same 20 every time; another address changes one of them at most; and each address is
-// asked by about as many instances.
+// TestChoice: an instance asks the same 20 addresses every time. A new address changes at most one of them. Each
+// address is asked by about the same number of instances.
 func TestChoice(t *testing.T) {
 	var all []string
 	for n := range 200 {
@@ -138,8 +138,7 @@ func chosenBy(id string, all []string) []string {
 	return choose(rank(id, all), func(string) bool { return false })
 }
 
-// TestForeignNames: an answer of another service costs little, although the name has many addresses. The
-// peers are found among them.
+// TestForeignNames: the peers are found among many addresses of another service, with few questions.
 func TestForeignNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handlers := map[string]http.HandlerFunc{}
@@ -296,9 +295,9 @@ func TestOldConnections(t *testing.T) {
 	})
 }
 
-// TestAgain: an address is asked again after a while, although it had no vote: a container restarts at
-// the address of the one that has drained, and a process may learn its service's name late. Oneself
-// is not. Nobody loses a vote meanwhile.
+// TestAgain: an address without a vote is asked again after a while: a container may restart at the address of a
+// drained one, and a process may learn its service's name late. The instance's own address is not asked again. No peer
+// loses its vote meanwhile.
 func TestAgain(t *testing.T) {
 	good := votes.Answer{Instance: "other", Service: "orders", Phase: states.Running, State: verdict.Fail, Admitted: true}
 	for what, first := range map[string]votes.Answer{
@@ -346,8 +345,8 @@ func says(a votes.Answer) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(Encode(&a)) }
 }
 
-// TestAsking: nobody is asked before a check fails and after it works again, but for one question at the start. Names are looked up all the
-// time. If DNS fails, the addresses stay.
+// TestAsking: there are questions only while a check fails, and one at the start. Names are looked up all the time. If
+// DNS fails, the addresses stay.
 func TestAsking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var questions []string
@@ -392,8 +391,8 @@ func TestAsking(t *testing.T) {
 	})
 }
 
-// TestAnswers: what each kind of peer becomes. Oneself, other services and draining peers are not
-// asked again.
+// TestAnswers: the result for each kind of peer. The own address, other services and draining peers are not asked
+// again.
 func TestAnswers(t *testing.T) {
 	good := votes.Answer{Instance: "other", Service: "orders", Phase: states.Running, State: verdict.Pass}
 	with := func(change func(*votes.Answer)) http.HandlerFunc {

@@ -23,8 +23,8 @@ import (
 
 var differential = flag.Int("differential", 1, "stories of each trouble that are judged live and again")
 
-// A trouble is what may go wrong in a story. A trouble lasts longer than the longest step between two
-// samples: what no sample shows can't be judged.
+// A trouble has the faults that may happen in a story. A fault lasts longer than the longest step between two samples,
+// because a fault that no sample shows can't be judged.
 type trouble struct {
 	name    string
 	away    bool // series end and come back, and count on meanwhile
@@ -88,7 +88,7 @@ func different() map[string]rule.Rule {
 
 const storyLength = 900
 
-// A story is what a process has counted every second.
+// A story has the counts of a process for every second.
 type story struct {
 	catalogs  []evidence.Catalog // as its Monitor reads them
 	recorded  []evidence.Catalog
@@ -115,7 +115,7 @@ type told struct {
 	away, lost, unfit *spell
 }
 
-// A spell goes on and off. Both last longer than a minute.
+// A spell is a fault that goes on and off. Each state lasts longer than a minute.
 type spell struct {
 	on    bool
 	until int
@@ -272,8 +272,8 @@ func (s *story) live(r Rule, jitter float64) (all []verdict.State) {
 	return all
 }
 
-// again judges what was recorded of a story. It returns how many states were judged, how many of them
-// are certain, and the wrong ones.
+// again replays the recorded collections of a story. It returns how many states were judged, how many of them are
+// certain, and the wrong ones.
 func (s *story) again(tr trouble, r Rule, jitter float64, every int, random *rand.Rand, live []verdict.State) (all, sure int, wrong []string) {
 	i := New(Config{Rules: []Rule{r}, Tick: time.Second, Gap: time.Duration(every) * 1500 * time.Millisecond, Exists: func(string) bool { return true },
 		Jitter: func(string) (low, high float64) { return jitter, jitter }})
@@ -330,8 +330,8 @@ func recorded(c evidence.Catalog) bool {
 	return false
 }
 
-// TestDifferential: a rule that judges every second, and a replay of one of every so many of its
-// collections, agree in all that the replay is sure of.
+// TestDifferential compares a rule that judges every second with a replay of every n-th collection. All certain states
+// of the replay must be equal.
 func TestDifferential(t *testing.T) {
 	rules := different()
 	for _, tr := range troubles {

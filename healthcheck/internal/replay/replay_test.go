@@ -144,8 +144,8 @@ func TestGapOfAGroup(t *testing.T) {
 	}
 }
 
-// TestUnreadable: one group can't be read while another one may fail. The worst state of the two cases is
-// never better than the best.
+// TestUnreadable: if one group can't be read while another one may fail, the worst state is never better than the best
+// one.
 func TestUnreadable(t *testing.T) {
 	if r := hull(verdict.Unknown, verdict.Pass); r != (Range{verdict.Pass, verdict.Unknown}) {
 		t.Errorf("unknown or pass: %v", r)
@@ -200,8 +200,7 @@ func outage(t *testing.T, v rule.Indicator, limit rule.Limit) (seen []Range) {
 	return seen
 }
 
-// TestEjection: when an instance goes out is known from where to where. Then it is out for certain, and
-// after a calm time it is in for certain.
+// TestEjection: an instance is first perhaps out, then certainly out, and after a calm time certainly in.
 func TestEjection(t *testing.T) {
 	seen := outage(t, rule.Increase("m").Where("route", "/a"), rule.Above(50))
 	perhaps, out := slices.IndexFunc(seen, func(r Range) bool { return r.High == verdict.Fail && r.Low != verdict.Fail }), slices.Index(seen, fail)
@@ -210,8 +209,8 @@ func TestEjection(t *testing.T) {
 	}
 }
 
-// TestEjectionUnderLoad: a Monitor ejects no instance whose traffic of the last seconds is above its
-// usual one. Samples of 15 s don't show that, so the instance may have stayed.
+// TestEjectionUnderLoad: a Monitor does not eject an instance whose traffic of the last seconds is above its usual
+// traffic. Samples every 15 s don't show that, so it is possible that the instance was not ejected.
 func TestEjectionUnderLoad(t *testing.T) {
 	seen := outage(t, rule.Ratio(rule.Increase("m").Where("route", "/a"), rule.Increase("m")), rule.Above(.1))
 	if !slices.Contains(seen, Range{verdict.Warn, verdict.Fail}) || slices.Contains(seen, fail) || seen[len(seen)-1] != pass {

@@ -88,7 +88,7 @@ func TestPhaseAfterFailures(t *testing.T) {
 }
 
 // TestRetries: the run after a failed one comes after 1, 2, 4 s, and so on up to the interval.
-// After a success of a failed check the next run comes after 1 s.
+// If a failed check succeeds, its next run comes after 1 s.
 func TestRetries(t *testing.T) {
 	s := time.Second
 	f := Func{Interval: 5 * s, Timeout: 2 * s, FailureThreshold: 3, SuccessThreshold: 2}
@@ -197,7 +197,7 @@ func TestHurry(t *testing.T) {
 	})
 }
 
-// TestHurryOnce: nobody hurries a check that runs once. It may be a migration.
+// TestHurryOnce: Hurry has no effect on a check that runs only once, because it may be a migration.
 func TestHurryOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runs := 0
@@ -217,7 +217,7 @@ func TestHurryOnce(t *testing.T) {
 	})
 }
 
-// TestNotice: no story of runs takes longer until the check has failed, and one takes as long.
+// TestNotice: no sequence of runs takes longer than Notice until the check has failed, and one takes as long.
 func TestNotice(t *testing.T) {
 	for _, c := range []struct {
 		f    Func
@@ -260,7 +260,7 @@ func TestNotice(t *testing.T) {
 	}
 }
 
-// TestStarts: an outcome has the starts of the runs that its state rests on.
+// TestStarts: an outcome has the starts of the runs that decided its state.
 func TestStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()

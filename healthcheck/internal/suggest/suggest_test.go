@@ -120,8 +120,8 @@ func TestEpisodes(t *testing.T) {
 	}
 }
 
-// bursts is a week of one instance: bursts of some minutes, of which each week has on average 20/h² that are
-// higher than h.
+// bursts is a week of one instance with bursts of some minutes. A week has on average 20/h² bursts that are higher than
+// h.
 func bursts(r *rand.Rand, c *Course, from time.Time) {
 	type burst struct {
 		from, to time.Time
@@ -147,9 +147,9 @@ func bursts(r *rand.Rand, c *Course, from time.Time) {
 	c.End()
 }
 
-// TestPromise leaves out one week of one instance, suggests a limit from the other weeks, and counts the warnings
-// in the week that was left out. A promise of one a week is kept in at least 17 of 20, and by the count
-// alone in fewer.
+// TestPromise leaves out one week of one instance, suggests a limit from the other weeks, and counts the warnings in
+// the week that was left out. A goal of one warning a week is kept in at least 17 of 20 weeks. A limit that is chosen
+// only by its past count keeps it in fewer.
 func TestPromise(t *testing.T) {
 	const instances, weeks, seeds = 5, 4, 10
 	kept, naive, trials, sound := 0, 0, 0, 0
@@ -185,13 +185,13 @@ func TestPromise(t *testing.T) {
 				if warnings(l.Value) <= 1 {
 					kept++
 				}
-				if 20/(l.Value*l.Value) <= 1 { // the true rate
+				if 20/(l.Value*l.Value) <= 1 { // the true mean number of warnings a week
 					sound++
 				}
 				if l.Value > 9 {
 					t.Errorf("%v is far too careful: 4.5 has one a week", l.Value)
 				}
-				for n := len(train.grid.limits) - 1; n >= 0; n-- { // as counted
+				for n := len(train.grid.limits) - 1; n >= 0; n-- { // the limit that is chosen by its count
 					e, _ := train.episodes(n-1, false, nil)
 					if float64(len(e))/(instances*(weeks-1)) > 1 {
 						if warnings(train.grid.limits[n]) <= 1 {
@@ -273,12 +273,12 @@ func TestNoPromise(t *testing.T) {
 	if l := r.Suggest(Goal{PerWeek: 1}, nil); l.OK || !strings.Contains(l.Why, "7 days are too short: even without a warning the bound is 2.3 a week; take 2.3 weeks or more") {
 		t.Errorf("%+v", l)
 	}
-	if l := r.Suggest(Goal{PerWeek: 5}, nil); !l.OK || l.Value != 20 || l.Counted != 0 || l.Easier != 19 { // a warning that never ends is none that is cheap
+	if l := r.Suggest(Goal{PerWeek: 5}, nil); !l.OK || l.Value != 20 || l.Counted != 0 || l.Easier != 19 { // 19 is crossed all the time, and its warning would be repeated for ever
 		t.Errorf("%+v, want 20", l)
 	}
 }
 
-// TestLower: of a lower limit the highest one that keeps the goal.
+// TestLower: for a lower limit, Suggest finds the highest one that keeps the goal.
 func TestLower(t *testing.T) {
 	r := NewRule(queryOf(rule.Rule{Value: rule.Last("queue"), Warn: rule.Below(1)}), 0, 0, nil)
 	c := r.Instance("a")
@@ -295,7 +295,7 @@ func TestLower(t *testing.T) {
 	}
 }
 
-// TestService: warnings of several instances at once are one of the service.
+// TestService: warnings of several instances at the same time are one warning of the service.
 func TestService(t *testing.T) {
 	r := NewRule(queryOf(rule.Rule{Value: rule.Last("queue"), Warn: rule.Above(1)}), 0, 0, nil)
 	for k := range 3 {
@@ -315,7 +315,7 @@ func TestService(t *testing.T) {
 	}
 }
 
-// TestCovered: only what lies within the time is taken from it, and once.
+// TestCovered: covered counts only the part of an incident within the time, and overlapping incidents once.
 func TestCovered(t *testing.T) {
 	from := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
 	hours := func(a, b int) Incident {

@@ -144,8 +144,8 @@ func TestRule(t *testing.T) {
 	}
 }
 
-// TestConfirmedSuccess: a success counts until the peer fails, also if its next ones come after every
-// failure here.
+// TestConfirmedSuccess: a confirmed success of a peer counts until the peer fails, also if its later successes come
+// after every failure here.
 func TestConfirmedSuccess(t *testing.T) {
 	var r Row
 	decide := func(at, age float64, change func(*Answer)) Vote {
@@ -173,8 +173,8 @@ func TestConfirmedSuccess(t *testing.T) {
 	}
 }
 
-// TestNobodyKnows: an instance that is out stays out until peers fail. Peers that were not heard yet, or
-// whose first success is not confirmed, don't bring it back, because it would leave again within seconds.
+// TestNobodyKnows: an instance that is out stays out until peers fail. Peers without an answer or without a confirmed
+// success don't bring it back, because it would go out again within seconds.
 func TestNobodyKnows(t *testing.T) {
 	outside := own(func(o *Own) { o.Ready = false })
 	for what, peers := range map[string][]Peer{
@@ -192,8 +192,8 @@ func TestNobodyKnows(t *testing.T) {
 	}
 }
 
-// TestLastWord: an instance that is in stays in for a minute after the last peer that failed has no vote,
-// because that one restarts. One that is out does not come in for it.
+// TestLastWord: a ready instance stays ready for a minute after the last failing peer has lost its vote, because that
+// peer may restart. An instance that is out does not become ready by this.
 func TestLastWord(t *testing.T) {
 	for _, c := range []struct {
 		at    float64
@@ -213,7 +213,7 @@ func TestLastWord(t *testing.T) {
 	}
 }
 
-// TestPendingOnly: peers that are pending alone keep an instance in for a limited time. The time begins
+// TestPendingOnly: if all peers with a vote are pending, they keep an instance ready for a limited time. The time begins
 // again after a peer has failed. Time in which this process was suspended does not count.
 func TestPendingOnly(t *testing.T) {
 	never, works := peer(1, 0, nil), peer(2, 0, worked(0))
@@ -259,7 +259,7 @@ func TestPendingOnly(t *testing.T) {
 	}
 }
 
-// TestNewNames: a peer that has a new name in every answer costs no memory.
+// TestNewNames: if a peer has a new id in every answer, the memory does not grow.
 func TestNewNames(t *testing.T) {
 	var r Row
 	for n := range 10000 {
@@ -269,7 +269,7 @@ func TestNewNames(t *testing.T) {
 		t.Errorf("%d names", n)
 	}
 	if d := r.Decide(own(nil), []Peer{peer(-1, 6.1, worked(.1))}, memory.Instant{Now: after(6.2)}); d.Tally[Works] != 1 {
-		t.Errorf("it has forgotten an honest one: %v", d.Tally)
+		t.Errorf("a well-behaved peer was forgotten: %v", d.Tally)
 	}
 }
 

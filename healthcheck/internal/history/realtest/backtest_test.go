@@ -26,8 +26,8 @@ import (
 
 const ejects = "jobs" // the rule that takes the instance out for its traffic
 
-// limited are rules with limits. All limits are boundaries of the histogram, also of limits that are not in
-// force.
+// limited returns rules with limits. All limits are boundaries of the histogram, also those that a Monitor does not
+// use.
 func limited(latency time.Duration, share float64, jobs, queue int, silence time.Duration) []rule.Rule {
 	const duration = "http.server.request.duration"
 	failed := rule.Ratio(rule.Increase(duration).Where("http.response.status_code", "500"), rule.Increase(duration))
@@ -42,7 +42,7 @@ func limited(latency time.Duration, share float64, jobs, queue int, silence time
 	}
 }
 
-// An hour is what a Monitor has exported and judged, every 15 s.
+// An hour has the exported metrics and the judgements of a Monitor, every 15 s.
 type hour struct {
 	moments []moment
 	judged  []map[string]states.State // with the same collection
@@ -50,7 +50,7 @@ type hour struct {
 
 const hourLength = 2400 // seconds
 
-// sees is a reader that keeps its collections, as that of telemetry does.
+// sees is a reader that keeps its collections, like the one of telemetry.
 type sees struct {
 	*sdkmetric.ManualReader
 	at   time.Time
@@ -64,8 +64,8 @@ func (s *sees) Snapshot(ctx context.Context) (*metricdata.ResourceMetrics, error
 	return rm, err
 }
 
-// live tells the story of a seed to a real Monitor with these rules. What it records is shifted to begin
-// at a time.
+// live runs the story of a seed with a real Monitor and these rules. The recorded times are shifted to begin at a
+// time.
 func live(t *testing.T, seed uint64, rules []rule.Rule, begin time.Time) (out hour) {
 	synctest.Test(t, func(t *testing.T) {
 		shift := time.Until(begin)
@@ -177,7 +177,7 @@ func (h *hour) compare(t *testing.T, r *backtest.Result, from time.Time) {
 				bad++
 			}
 			switch {
-			case !is.Certain() && name == ejects: // from where to where
+			case !is.Certain() && name == ejects: // the time of an ejection is uncertain
 				perhaps++
 			case !is.Certain():
 				unsure++
@@ -195,8 +195,8 @@ func (h *hour) compare(t *testing.T, r *backtest.Result, from time.Time) {
 	}
 }
 
-// TestBacktest: an hour of a real Monitor goes through the real collector into the real Prometheus. A
-// backtest with its rules says what it has said, and with other limits what it says with those.
+// TestBacktest: an hour of a real Monitor goes through the real collector into the real Prometheus. A backtest with
+// the same rules gives the same states. With other limits it gives the states of a Monitor with these limits.
 func TestBacktest(t *testing.T) {
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

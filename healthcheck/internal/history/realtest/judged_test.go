@@ -35,8 +35,8 @@ func rules() (all []*query.Rule) {
 	return all
 }
 
-// judged is what the real sampler reads: what is crossed, and what may be. Values are left out, because with
-// only some buckets they differ.
+// judged has the results of the real sampler: certain and possible crossings. Values are left out, because they
+// differ if only some buckets are read.
 type judged struct{ samplers []*evidence.Sampler }
 
 func newJudged(rules []*query.Rule) *judged {
@@ -66,8 +66,8 @@ func (j *judged) sample(at time.Time, c evidence.Catalog) string {
 	return strings.Join(out, "\n")
 }
 
-// TestJudged: the real sampler judges what was read as it judges what the SDK collected, although only the
-// buckets around the limits are read.
+// TestJudged: the real sampler gives the same results for the data read back and for the SDK's own collections,
+// although only the buckets around the limits are read.
 func TestJudged(t *testing.T) {
 	const n = 7 * 60 * 4
 	for _, d := range []struct {

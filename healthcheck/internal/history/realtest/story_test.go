@@ -210,7 +210,7 @@ func points(data metricdata.Aggregation) (out []string) {
 	return out
 }
 
-// want is what a moment must be read as.
+// want returns the collection that a moment must be read as.
 func (m moment) want() string {
 	c := evidence.NewCatalog(&metricdata.ResourceMetrics{ScopeMetrics: []metricdata.ScopeMetrics{{Metrics: m.metrics}}})
 	delete(c, "health.probe.status")
