@@ -8,13 +8,13 @@ import (
 
 // The kinds of a Fault.
 const (
-	Stale  = "stale"  // it has not returned in time, or an earlier call has not
-	Panic  = "panic"  // it panicked
-	Exited = "exited" // it ended its goroutine by runtime.Goexit, as a test's FailNow does
+	Stale  = "stale"  // this call or an earlier one has not returned in time
+	Panic  = "panic"  // the code panicked
+	Exited = "exited" // the code ended its goroutine by runtime.Goexit, as a test's FailNow does
 )
 
-// A Fault is what foreign code did instead of answering. It has no value of that code, because the
-// methods of a value are foreign too, and its text often contains a password.
+// A Fault is the error of foreign code that did not answer. It contains no value of that code: the methods
+// of such a value are foreign too, and its text often contains a password.
 type Fault struct {
 	Kind  string
 	Value string // of a panic: the type of the value, or the text of the runtime's own error
@@ -41,7 +41,7 @@ func (f *Fault) in(function any) *Fault {
 	return f
 }
 
-// fault is the fault of a function that has not returned, by its recovered value.
+// fault returns the fault of a function that has ended without returning, by the recovered value.
 func fault(recovered any) *Fault {
 	if recovered == nil {
 		return &Fault{Kind: Exited}
@@ -51,11 +51,11 @@ func fault(recovered any) *Fault {
 
 func panicked(value any) *Fault { return &Fault{Kind: Panic, Value: valueText(value)} }
 
-// Recovered is the fault of code whose panic the caller has recovered.
+// Recovered returns the fault of a panic that the caller has recovered.
 func Recovered(value any) *Fault { return panicked(value) }
 
-// valueText is the public part of a recovered panic: the text of the runtime's own errors, or the
-// type of others. A foreign type may also claim to be an error of the runtime.
+// valueText returns the public part of a recovered panic: the text of the runtime's own errors, or the type
+// of others. It checks the package, because a foreign type may also implement runtime.Error.
 func valueText(value any) string {
 	t := reflect.TypeOf(value)
 	if t == nil {
@@ -71,5 +71,5 @@ func valueText(value any) string {
 	return typeText(t)
 }
 
-// typeText is the name of a type, which may be a long one without a name of its own.
+// typeText returns the name of a type. An unnamed type has a long one, so it is cut.
 func typeText(t reflect.Type) string { return Cut(strings.ToValidUTF8(t.String(), "?")) }

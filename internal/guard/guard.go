@@ -1,12 +1,12 @@
-// Package guard is the one room in which foreign code runs: checks, the methods of their errors, log
-// handlers, span processors, views, callbacks. Such code may panic, end its goroutine, block for
-// ever, call us back, or answer with 10 MB. It costs at most its own answer, which is a [Fault] then.
+// Package guard is the only place that calls foreign code: checks, the methods of their errors, log
+// handlers, span processors, views and callbacks of users. Such code may panic, end its goroutine, block
+// for ever, call the Monitor, or return 10 MB. Then only its own answer is lost, and the caller gets a
+// [Fault].
 //
-// There are two forms. [Inline] is for code that has no reason to block, on the goroutine of a user.
-// [Site.Run] and [Ask] are for the rest: a goroutine and a deadline, and at most one call left
-// behind. [Do] is for callers with a goroutine and a deadline of their own. Texts are cut to
-// [MaxText]. Package guard holds no lock while foreign code runs, and does not know the purpose of
-// that code.
+// There are three forms. [Inline] is for code that has no reason to block. It runs on the goroutine of a
+// user. [Site.Run] and [Ask] are for the rest: they have a goroutine and a deadline, and leave at most one
+// hung call behind. [Do] is for callers with their own goroutine and deadline. Texts are cut to [MaxText].
+// Package guard holds no lock while foreign code runs, and does not know the purpose of that code.
 package guard
 
 import (
@@ -15,9 +15,8 @@ import (
 	"runtime"
 )
 
-// Inline runs f on the caller's goroutine, and returns a panic as a Fault. A runtime.Goexit ends the
-// caller's goroutine, because nothing can stop it. That is a fault too, but only the caller's
-// deferred functions can see it.
+// Inline runs f on the caller's goroutine, and returns a panic as a Fault. Nothing can stop a
+// runtime.Goexit of f: it ends the caller's goroutine, and only deferred functions of the caller run.
 func Inline(f func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -37,7 +36,7 @@ func Call(ctx context.Context, f func(context.Context) error) (err error) {
 }
 
 // Start runs a foreign function in its own goroutine, which may never end. The channel is buffered,
-// so the goroutine does not wait for a reader. A Fault has the name of the function named.
+// so the goroutine does not wait for a reader. A Fault has the name of the function in named.
 func Start(ctx context.Context, f func(context.Context) error, named any) <-chan error {
 	done := make(chan error, 1)
 	go Do(func() error { return f(ctx) }, func(err error) {
@@ -49,8 +48,8 @@ func Start(ctx context.Context, f func(context.Context) error, named any) <-chan
 	return done
 }
 
-// Do runs f on the goroutine that the caller has made for it. Then it calls end with the error of f, or
-// with its Fault, even if f ends the goroutine.
+// Do runs f on the caller's goroutine, which the caller has made for it. Then it calls end with the error or
+// the Fault of f, even if f ends the goroutine.
 func Do(f func() error, end func(error)) {
 	var err error
 	returned := false
@@ -64,7 +63,7 @@ func Do(f func() error, end func(error)) {
 	returned = true
 }
 
-// NameOf returns the name of a function, as in a stack.
+// NameOf returns the name of a function, as in a stack trace.
 func NameOf(f any) string {
 	v := reflect.ValueOf(f)
 	if v.Kind() != reflect.Func || v.IsNil() {

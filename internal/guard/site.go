@@ -9,13 +9,13 @@ import (
 // Limit is how long we wait for foreign code that has no limit of its own.
 const Limit = 100 * time.Millisecond
 
-// A Site is one place that calls foreign code: one queue's function, one check's error. Calls run
-// one at a time. At most one call of a Site is left behind. While it lasts, the Site calls nothing
-// and answers Stale at once. The zero Site is ready.
+// A Site is one place that calls foreign code, such as the function of one queue or the error of one check.
+// Calls run one at a time. If a call hangs, the Site leaves it behind. Until it returns, the Site makes no
+// other call and returns Stale at once. The zero Site is ready.
 type Site struct {
 	mu     sync.Mutex    // never held while foreign code runs
 	done   chan struct{} // closed after the present call; nil if there is none
-	behind bool          // it is left behind
+	behind bool          // the present call is left behind
 }
 
 // left is how many calls are left behind now.
@@ -31,9 +31,9 @@ func (s *Site) Run(f func()) error {
 	return err
 }
 
-// Ask runs f on another goroutine and returns its answer, or a Fault, in the time of Run. There is no
-// pool of goroutines or timers: it saves nothing, looks like a leak in users' tests, and would
-// leave the bubble of testing/synctest.
+// Ask runs f on another goroutine and returns its answer, or a Fault, as fast as Run. It uses no pool of
+// goroutines or timers: a pool would save nothing, look like a leak in users' tests, and live outside of a
+// bubble of testing/synctest.
 func Ask[T any](s *Site, f func() T) (answer T, err error) {
 	limit := time.NewTimer(Limit)
 	defer limit.Stop()
@@ -60,7 +60,7 @@ func Ask[T any](s *Site, f func() T) (answer T, err error) {
 	return c.answer, nil
 }
 
-// enter begins a call, as soon as the one before it has ended. done is closed at its end.
+// enter begins a call as soon as the last one has ended. done is closed when the new call ends.
 func (s *Site) enter(limit <-chan time.Time) (done chan struct{}, free bool) {
 	for {
 		s.mu.Lock()

@@ -9,9 +9,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 )
 
-// View asks a view of others about an instrument, on the goroutine that creates it. A view that panics
-// matches nothing. The stream's filter runs wherever somebody records. If it panics, it drops the
-// attribute, because it was to keep something out. So does the stream's reservoir of exemplars.
+// View asks a user's view about an instrument, on the goroutine that creates it. A view that panics matches
+// nothing. The stream's filter and its reservoir of exemplars run wherever somebody records. If the filter
+// panics, the attribute is dropped, because the filter may be there to keep secrets out. If the reservoir
+// panics, the exemplar is dropped.
 func View(view sdkmetric.View, i sdkmetric.Instrument) (stream sdkmetric.Stream, matched bool) {
 	if Inline(func() { stream, matched = view(i) }) != nil {
 		return sdkmetric.Stream{}, false
@@ -27,7 +28,7 @@ func View(view sdkmetric.View, i sdkmetric.Instrument) (stream sdkmetric.Stream,
 	if selector := stream.ExemplarReservoirProviderSelector; selector != nil {
 		stream.ExemplarReservoirProviderSelector = func(agg sdkmetric.Aggregation) exemplar.ReservoirProvider {
 			var provider exemplar.ReservoirProvider
-			_ = Inline(func() { provider = selector(agg) }) // nil is a reservoir without exemplars
+			_ = Inline(func() { provider = selector(agg) }) // after a panic: no exemplars
 			return func(set attribute.Set) exemplar.Reservoir {
 				r := &reservoir{}
 				_ = Inline(func() { r.of = provider(set) })
@@ -38,7 +39,7 @@ func View(view sdkmetric.View, i sdkmetric.Instrument) (stream sdkmetric.Stream,
 	return stream, matched
 }
 
-// reservoir has the exemplars of a series. If it panics, the measurement counts, without an exemplar.
+// reservoir calls a user's reservoir. If that panics, the measurement counts without an exemplar.
 type reservoir struct{ of exemplar.Reservoir }
 
 func (r *reservoir) Offer(ctx context.Context, t time.Time, v exemplar.Value, dropped []attribute.KeyValue) {

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// A Writer writes our own log lines with a foreign handler, in order, on a goroutine of its own. The
-// handler may block, on a full pipe or a dead disk, panic, end its goroutine, or log with us.
-// Lines that can't be written are counted and dropped, and the next line says how many.
+// A Writer writes the log lines of the Monitor with a foreign handler, in order, on its own goroutine. The
+// handler may block, for example on a full pipe or a dead disk, panic, end its goroutine, or call the
+// Monitor. Lines that can't be written are dropped, and the next line says how many.
 //
-// The goroutine exists only while there is something to write, so a Writer needs no end.
+// The goroutine exists only while there is something to write, so a Writer needs no Close.
 type Writer struct {
 	handler slog.Handler
 
 	mu      sync.Mutex // never held while the handler runs
 	waiting []*line    // the first one is being written
 	writing bool       // there is a goroutine
-	stuck   bool       // the first one takes longer than Limit
+	stuck   bool       // writing the first one takes longer than Limit
 	lost    int        // lines since the last one that was written
 }
 
@@ -28,7 +28,7 @@ type line struct {
 	ctx    context.Context
 	record slog.Record
 	within func(slog.Handler) slog.Handler // its attributes and groups; nil if there are none
-	stands int                             // for this number of lines
+	stands int                             // number of lines that it counts for
 	done   chan struct{}
 }
 
@@ -37,9 +37,8 @@ const maxLines = 256
 // NewWriter makes a Writer with the handler of a logger.
 func NewWriter(to *slog.Logger) *Writer { return &Writer{handler: to.Handler()} }
 
-// Logger returns a logger for our lines. A line waits until it is written, so that it comes before
-// what the caller does next, but for Limit at most, and not at all while an earlier line is
-// stuck.
+// Logger returns a logger. A call waits until its line is written, so that the line comes before the effects
+// of the caller's next step. It waits for Limit at most, and not at all while an earlier line is stuck.
 func (w *Writer) Logger() *slog.Logger { return slog.New(waiter{w, nil}) }
 
 // Write writes a line without waiting for it.
@@ -66,7 +65,7 @@ func (w *Writer) add(ctx context.Context, r slog.Record, within func(slog.Handle
 	return l, !w.stuck
 }
 
-// write writes the lines that wait. The handler may end its goroutine, and then another one goes on.
+// write writes the waiting lines. If the handler ends the goroutine, another one goes on.
 func (w *Writer) write() {
 	ended := false
 	defer func() {
@@ -82,12 +81,12 @@ func (w *Writer) write() {
 			return
 		}
 		written := false
-		_ = Inline(func() { written = w.handle(l) }) // after a panic it is not written
+		_ = Inline(func() { written = w.handle(l) }) // after a panic the line counts as lost
 		w.took(written)
 	}
 }
 
-// handle calls the handler, and reports whether it has written a line or wants none of this level.
+// handle calls the handler. It reports whether the handler has written the line, or does not want its level.
 func (w *Writer) handle(l *line) (written bool) {
 	h := w.handler
 	if l.within != nil {
@@ -128,10 +127,10 @@ func (w *Writer) took(written bool) {
 	}
 }
 
-// End waits until everything is written, for Limit for each line and a second at most. It returns
-// the number of lines that were not written.
+// End waits until everything is written. It waits for Limit at most for each line, and for a second in all.
+// It returns the number of lines that were not written.
 func (w *Writer) End() (lost int) {
-	over, cancel := context.WithTimeout(context.Background(), time.Second) // its channel stays closed, unlike a timer's
+	over, cancel := context.WithTimeout(context.Background(), time.Second) // not a timer, because several waits need its end
 	defer cancel()
 	for {
 		w.mu.Lock()
@@ -165,13 +164,13 @@ func (w *Writer) await(l *line, over <-chan struct{}) (done bool) {
 	select {
 	case <-l.done:
 		return true
-	default: // a line behind it only waits
+	default: // a later line, which only waits for its turn
 		w.stuck = w.stuck || w.waiting[0] == l
 		return false
 	}
 }
 
-// waiter is the handler of Logger. It asks the foreign handler nothing on the caller's goroutine.
+// waiter is the handler of Logger. It does not call the foreign handler on the caller's goroutine.
 type waiter struct {
 	w      *Writer
 	within func(slog.Handler) slog.Handler
