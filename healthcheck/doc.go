@@ -20,10 +20,10 @@
 //	hold, maintenance, drain ───▶ lifecycle ─────┘           └─▶ Watch
 //
 // The Monitor collects from the Pipeline's Reader every second. This Reader usually serves /metrics too.
-// It judges the collected metrics, the results of checks and the lifecycle every second, and at once if
-// one of them changes. Judging runs no check and never waits. The answers of the probes are written once
-// for every verdict, and a probe only serves them. The health.* metrics come from the same verdict, so a
-// probe and a dashboard can't disagree.
+// Every second, and at once after a change, the Monitor judges the collected metrics, the results of checks
+// and the lifecycle. Judging runs no check and never waits. The answers of the probes are written once for
+// every verdict, and a probe only serves them. The health.* metrics come from the same verdict, so a probe
+// and a dashboard can't disagree.
 //
 // # Late or missing
 //
@@ -51,6 +51,6 @@
 //
 // # Units
 //
-// Durations and ages are seconds in metrics and in the response, shares run from 0 to 1, times are RFC 3339 in
-// UTC. Instrument names, units and attributes are in the README.
+// Durations and ages are seconds in metrics and in the response. Shares run from 0 to 1. Times are RFC 3339
+// in UTC. docs/metrics.md lists the instruments, and docs/response-format.md the fields of the response.
 package healthcheck

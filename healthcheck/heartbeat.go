@@ -133,7 +133,7 @@ func (h *Heartbeat) End() {
 		return
 	}
 	h.Beat()
-	for { // one too many must not hide the next piece of work
+	for { // an additional End must not hide the next piece of work
 		n := h.active.Load()
 		if n <= 0 || h.active.CompareAndSwap(n, n-1) {
 			return

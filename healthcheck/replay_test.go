@@ -129,7 +129,7 @@ func (r *judgesOwn) Snapshot(ctx context.Context) (*metricdata.ResourceMetrics, 
 	return rm, err
 }
 
-// record tells a story to a real Monitor, and records every collection of its own.
+// record runs a story with a real Monitor, and records all its collections.
 func record(t *testing.T, seed uint64, rules []rule.Rule) *recorded {
 	out := &recorded{}
 	synctest.Test(t, func(t *testing.T) {

@@ -13,9 +13,9 @@ import (
 //
 //	health.StartWith(ctx, healthcheck.Pipeline{Reader: promhealth.Extend(reader, registry), MeterProvider: provider})
 //
-// base must be a cumulative reader of that provider. The result belongs to one Monitor. The provider
-// alone exports the verdict. A metric of r is late or missing as for [Start]. If neither of the two
-// has a metric, a rule on it is unknown.
+// base must be a cumulative reader of that provider. Use the result for only one Monitor. The verdict is
+// exported only by the provider, and not in r. The package documentation says what happens if a metric of r
+// is late or missing. If neither base nor r has a metric, a rule on it is unknown.
 func Extend(base sdkmetric.Reader, r Registry) sdkmetric.Reader {
 	f := newFamilies(r)
 	f.mixed = true
@@ -38,8 +38,8 @@ func (e *extended) Collect(ctx context.Context, rm *metricdata.ResourceMetrics) 
 	return err
 }
 
-// collect collects from base. If base shares its collections with exporters, as that of telemetry
-// does, it is one of these, which must not be changed.
+// collect collects from base. If base shares its collections with exporters, like the reader of telemetry,
+// the result is one of these and must not be changed.
 func (e *extended) collect(ctx context.Context) (*metricdata.ResourceMetrics, error) {
 	shared, ok := e.Reader.(interface {
 		Snapshot(context.Context) (*metricdata.ResourceMetrics, error)

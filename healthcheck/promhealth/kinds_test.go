@@ -193,7 +193,7 @@ func wantErrors(t *testing.T, err error, want ...string) {
 }
 
 // TestOffBoundary: a limit that is not a boundary is an error of Start if the histogram has series.
-// Otherwise the rule says so from the first observation on, and warns if the buckets can't tell.
+// Otherwise the rule reports it from the first observation on, and warns if the buckets can't tell.
 func TestOffBoundary(t *testing.T) {
 	const text = "0.4 is not a bucket boundary of x_seconds: take one of its own (0.05, 0.1, 0.25, 0.5, 1, 2.5)"
 	bubble(t, func(t *testing.T) {

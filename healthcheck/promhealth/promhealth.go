@@ -69,8 +69,8 @@
 //
 // # The verdict in the registry
 //
-// The metrics are health_check_status, health_probe_status and so on, as the README lists them,
-// without scope labels and without target_info. They stay after Stop, so that the last scrape shows
+// The metrics are health_check_status, health_probe_status and so on. docs/metrics.md lists them. They have
+// no scope labels, and there is no target_info. They stay after Stop, so that the last scrape shows
 // the end. The next Start in the same registry replaces them. The serviceId in responses is the
 // service.name of OTEL_RESOURCE_ATTRIBUTES or OTEL_SERVICE_NAME, or else the name of the
 // executable. A name that looks like a variable that was not replaced, such as $(POD_NAME), is ignored.

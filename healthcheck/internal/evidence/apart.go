@@ -31,7 +31,8 @@ type apart struct {
 	levels  lacking      // series of an indicator without a window
 }
 
-// Restart makes the next collection, at the time at, the first one of a process that began after after.
+// Restart makes the collection at the time at the first one of a new process. after is the time of the last
+// collection of the old process.
 func (s *Sampler) Restart(after, at time.Time) {
 	s.Forget()
 	s.Sample(after, nil)

@@ -24,8 +24,8 @@ type gathered struct {
 
 	groups    map[string]*group // of a classic histogram
 	order     []*group
-	bounds    *[]float64 // that its groups have in common
-	was       int        // fresh of the last collection that had it
+	bounds    *[]float64 // boundaries that its groups have in common
+	was       int        // value of fresh in the last collection with the metric
 	explicit  []metricdata.HistogramDataPoint[float64]
 	isCustom  bool
 	customary []float64 // boundaries of the custom ones so far

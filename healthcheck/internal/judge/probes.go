@@ -59,7 +59,7 @@ func (c *Result) excludes() bool {
 	return !c.Shadow && (c.OnFail == states.NotReady || c.OnFail == states.Restart) && !states.Good(c.State)
 }
 
-// stays reports whether the peers keep the instance in.
+// stays reports whether the peers keep the instance ready.
 func (c *Result) stays() bool { return c.Vote != nil && c.Vote.Stays }
 
 // worst returns the worst of the matching checks that are not in shadow, its reason, and how many more

@@ -14,9 +14,8 @@ type court interface {
 	// it has.
 	quiet(from, to time.Time) bool
 
-	// shortcut returns which ticks between two collections must be judged. If ends is not nil, it judges only
-	// the first and the last ticks. Otherwise, only the ticks from from on are judged. If both are zero, every
-	// tick is judged.
+	// shortcut returns which ticks between two collections must be judged: if ends is not nil, only the first
+	// and the last ones, with ends; otherwise the ticks from that time on; every tick if both are zero.
 	shortcut(first, last time.Time) (from time.Time, ends func(at time.Time) Range)
 
 	// judge judges one time.
@@ -80,7 +79,8 @@ func (t *track) torn(c evidence.Catalog) bool {
 // collects them, such a collection comes soon.
 func (t *track) waits(c evidence.Catalog) bool { return !t.seen && !t.has(c) }
 
-// restart makes the next collection, at the time at, the first one of a process that began after after.
+// restart makes the collection at the time at the first one of a new process. after is the time of the last
+// collection of the old process.
 func (t *track) restart(after, at time.Time) {
 	t.sampler.Restart(after, at)
 	t.last = after
