@@ -63,7 +63,7 @@ func (i *incident) writeProcess(w *bounded) {
 	}
 }
 
-// bounded drops what is too much.
+// bounded drops the text beyond its limit.
 type bounded struct {
 	text  []byte
 	limit int
