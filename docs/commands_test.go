@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,7 +28,7 @@ func TestCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, command := range goCommand.FindAllString(spans(string(text)), -1) {
-			if problem := wrong(command); problem != "" {
+			if problem := wrong(module(page), command); problem != "" {
 				t.Errorf("%s: %s: %s", page, command, problem)
 			}
 			n++
@@ -48,12 +49,23 @@ func spans(text string) string {
 	})
 }
 
+// module returns the directory in which a page's commands run: that of the nearest go.mod.
+func module(page string) string {
+	dir := filepath.Dir(filepath.Join("..", page))
+	for dir != ".." {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return dir
+}
+
 // wrong says what of a command does not exist.
-func wrong(command string) string {
+func wrong(dir, command string) string {
 	words := strings.Fields(strings.NewReplacer("'", "", `"`, "").Replace(command))[1:]
-	dir := ".."
 	if words[0] == "-C" {
-		if dir, words = filepath.Join(dir, words[1]), words[2:]; strings.HasSuffix(dir, "DIR") {
+		if dir, words = filepath.Join("..", words[1]), words[2:]; strings.HasSuffix(dir, "DIR") {
 			return ""
 		}
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
@@ -81,7 +93,7 @@ func wrong(command string) string {
 			flags = append(flags, strings.TrimPrefix(word, "-"))
 		}
 	}
-	tests := sources(dir, packages)
+	tests := testsOf(dir, packages)
 	if tests == "" {
 		return "no tests are there"
 	}
@@ -100,9 +112,13 @@ func wrong(command string) string {
 	return ""
 }
 
-// sources returns the tests of packages; without packages, of the directory's own, or of all modules that
+// testsOf returns the tests of packages; without packages, of the directory's own, or of all modules that
 // users import.
-func sources(dir string, packages []string) string {
+func testsOf(dir string, packages []string) string {
+	key := fmt.Sprint(dir, packages)
+	if known, is := read[key]; is {
+		return known
+	}
 	if len(packages) == 0 {
 		packages = []string{"."}
 	}
@@ -124,8 +140,11 @@ func sources(dir string, packages []string) string {
 			all.Write(text)
 		}
 	}
-	return all.String()
+	read[key] = all.String()
+	return read[key]
 }
+
+var read = map[string]string{}
 
 // TestWrong: a command that cannot work is found.
 func TestWrong(t *testing.T) {
@@ -140,7 +159,7 @@ func TestWrong(t *testing.T) {
 		"go -C healthcheck test . -run TestBodies -updat": "the flag -updat",
 		"go -C healthcheck test -bench BenchmarkProbe .":  "",
 	} {
-		if got := wrong(command); want == "" && got != "" || !strings.Contains(got, want) {
+		if got := wrong("..", command); want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", command, got, want)
 		}
 	}

@@ -107,7 +107,7 @@ func (c *candidate) end(last time.Time, hold time.Duration, instance string) {
 // limit that is always crossed would have only one warning.
 const repeat = 4 * time.Hour
 
-// count returns the number of warnings, including those that are sent again.
+// count returns the number of warnings, including repeated ones.
 func count(all []Episode) (n int) {
 	for _, e := range all {
 		n += 1 + int(e.To.Sub(e.From)/repeat)

@@ -26,7 +26,7 @@ import (
 
 const ejects = "jobs" // the rule that takes the instance out for its traffic
 
-// limited returns rules with limits. All limits are boundaries of the histogram, also those that a Monitor does not
+// limited returns rules with limits. All limits are boundaries of the histogram, also the ones that a Monitor does not
 // use.
 func limited(latency time.Duration, share float64, jobs, queue int, silence time.Duration) []rule.Rule {
 	const duration = "http.server.request.duration"
