@@ -40,7 +40,7 @@ type Service struct {
 // Render makes the answers to a verdict.
 func Render(v *judge.Verdict, service Service) (all Page) {
 	for _, p := range states.Probes {
-		r, stale := v.Probes[p], v.WhenStale(p)
+		r, stale := v.Probes[p], v.Effective(p, v.Time.Add(judge.StaleAfter+1))
 		if service.Terse {
 			short := answerOf(v, p, r, terse(r.State))
 			all[p] = Answers{Short: short, Verbose: short, Stale: answerOf(v, p, stale, terse(stale.State))}

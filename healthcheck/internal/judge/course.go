@@ -95,8 +95,9 @@ func (v *Verdict) effective(c *Course, p states.Probe, now time.Time) ProbeResul
 	if !v.Stale(now) {
 		return c.Probes[p]
 	}
-	r := v.WhenStale(p)
-	if r.Since.IsZero() {
+	r, was := v.whenStale(p), c.Probes[p]
+	r.Since = was.Since
+	if was.State != r.State {
 		r.Since = v.Time.Add(StaleAfter)
 	}
 	return r
@@ -108,7 +109,7 @@ func (v *Verdict) spent(c *Course, p states.Probe, now time.Time) durations {
 	d := c.Ages[p]
 	fresh := now.Sub(v.Time)
 	if v.Stale(now) {
-		d[states.Index(v.WhenStale(p).State)] += (fresh - StaleAfter).Seconds()
+		d[states.Index(v.whenStale(p).State)] += (fresh - StaleAfter).Seconds()
 		fresh = StaleAfter
 	}
 	d[states.Index(c.Probes[p].State)] += fresh.Seconds()

@@ -94,9 +94,9 @@ func (v *Verdict) Stale(now time.Time) bool {
 	return !v.Final && !v.Time.IsZero() && now.Sub(v.Time) > StaleAfter
 }
 
-// WhenStale returns the result of a probe after the verdict is stale. Liveness passes then, because
+// whenStale returns the result of a probe after the verdict is stale. Liveness passes then, because
 // nobody knows whether the process works.
-func (v *Verdict) WhenStale(p states.Probe) ProbeResult {
+func (v *Verdict) whenStale(p states.Probe) ProbeResult {
 	switch p {
 	case states.Startup:
 		return v.Probes[p]
