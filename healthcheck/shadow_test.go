@@ -25,7 +25,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
-var shadowStories = flag.Int("shadows", 20, "stories of TestShadowIsEnforced")
+var shadowStories = flag.Int("shadows", 4, "stories of TestShadowIsEnforced")
 
 // TestShadowIsEnforced compares two Monitors every second. One has checks in shadow, and the same checks of its
 // twin are enforced. The shadow verdict of the first must equal the verdict of the twin, including reasons,

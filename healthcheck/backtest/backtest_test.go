@@ -341,4 +341,13 @@ func TestNotes(t *testing.T) {
 			t.Errorf("notes lack %q: %s", want, notes)
 		}
 	}
+	for _, write := range []func(io.Writer) error{r.WriteText, r.WriteHTML} {
+		var text bytes.Buffer
+		if err := write(&text); err != nil {
+			t.Fatal(err)
+		}
+		if note, numbers := strings.Index(text.String(), "typo: no instance"), strings.Index(text.String(), "Most out at once"); note < 0 || note > numbers {
+			t.Errorf("a metric that does not exist is noted at %d, after the numbers at %d:\n%s", note, numbers, &text)
+		}
+	}
 }

@@ -53,7 +53,7 @@ func ExampleSuggest() {
 	//     --incident 2026-10-01T12:33:00Z/2026-10-01T12:38:30Z
 	//
 	// With the first limit of each rule as Fail:
-	//            PASS      WARN  FAIL  CAN'T TELL      FLIPS  FIRST NOT READY  LAST
+	//            PASS      WARN  FAIL  CAN'T TELL      FLIPS  FIRST NOT READY  LAST UNTIL
 	// readiness  93.750 %  0     0     8 min (6.25 %)  0      -                -
 	//   most out at once: none
 }

@@ -61,7 +61,7 @@ func (s *Suggestions) WriteText(w io.Writer) error {
 	if s.With != nil {
 		t.line("")
 		t.line("With the first limit of each rule as Fail:")
-		t.table([]string{"", "PASS", "WARN", "FAIL", "CAN'T TELL", "FLIPS", "FIRST NOT READY", "LAST"}, s.With.totals())
+		t.table([]string{"", "PASS", "WARN", "FAIL", "CAN'T TELL", "FLIPS", "FIRST NOT READY", "LAST UNTIL"}, s.With.totals())
 		t.line("  most out at once: %s%s", number(s.With.Fleet.MostOut, false), at(s.With.Fleet.MostOut))
 	}
 	for _, n := range s.Notes {

@@ -22,6 +22,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	if r.Ready.NoData > 0 {
 		t.line("For %s there is no data, of all instances together. The shares leave it out.", minutes(r.Ready.NoData))
 	}
+	t.list("Notes:", r.Notes) // before the numbers, because a wrong name or unit makes them worthless
 	t.line("")
 	t.table([]string{"", "PASS", "WARN", "FAIL", "CAN'T TELL", "FLIPS", "FIRST NOT READY", "LAST UNTIL"}, r.totals())
 	t.line("")
@@ -45,19 +46,7 @@ func (r *Result) WriteText(w io.Writer) error {
 		t.line("")
 		t.line("%s", r.Recorded.text())
 	}
-	for _, title := range []struct {
-		name string
-		all  []string
-	}{{"Not judged:", r.Left}, {"Notes:", r.Notes}} {
-		if len(title.all) == 0 {
-			continue
-		}
-		t.line("")
-		t.line("%s", title.name)
-		for _, one := range title.all {
-			t.line("  %s", one)
-		}
-	}
+	t.list("Not judged:", r.Left)
 	return t.err
 }
 
@@ -153,6 +142,18 @@ type lines struct {
 func (l *lines) line(format string, a ...any) {
 	if l.err == nil {
 		_, l.err = fmt.Fprintf(l.w, format+"\n", a...)
+	}
+}
+
+// list writes a title and indented lines, or nothing.
+func (l *lines) list(title string, all []string) {
+	if len(all) == 0 {
+		return
+	}
+	l.line("")
+	l.line("%s", title)
+	for _, one := range all {
+		l.line("  %s", one)
 	}
 }
 
