@@ -7,9 +7,13 @@ import (
 	"maps"
 	"time"
 
+	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/judge"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // Hold keeps the process in the phase starting until release is called: /startup and /ready answer
@@ -26,11 +30,13 @@ func (m *Monitor) Maintain(reason string, until time.Time) (lift func(), err err
 	if err != nil {
 		return nil, fmt.Errorf("healthcheck: Maintain: %w", err)
 	}
-	return m.open(w), nil
+	return m.open(w, "Maintain"), nil
 }
 
 // open opens a maintenance window.
-func (m *Monitor) open(w *lifecycle.Maintenance) (lift func()) { return m.judgeAround(m.life.Open(w)) }
+func (m *Monitor) open(w *lifecycle.Maintenance, source string) (lift func()) {
+	return m.judgeAround(m.life.Open(w, source))
+}
 
 // judgeAround asks for a judgement now, and for another one after undo.
 func (m *Monitor) judgeAround(undo func()) func() {
@@ -52,7 +58,7 @@ func (m *Monitor) loadFiles(ctx context.Context, env operator.Overrides, log *sl
 				now := maps.Clone(env)
 				maps.Copy(now, o)
 				m.overrides.Store(&now)
-				m.logOverrides(now, log)
+				m.logOverrides(now, sources(env, o), log)
 				m.askJudge()
 			}, err
 		}))
@@ -68,7 +74,7 @@ func (m *Monitor) loadFiles(ctx context.Context, env operator.Overrides, log *sl
 				before := lift
 				lift = func() {}
 				if w != nil {
-					lift = m.open(w)
+					lift = m.open(w, "MaintenanceFile")
 				}
 				before()
 			}, err
@@ -89,16 +95,62 @@ func (m *Monitor) loadFiles(ctx context.Context, env operator.Overrides, log *sl
 	}
 }
 
-// logOverrides logs the overrides in force, and names without a check. Such a name may belong to
-// another release.
-func (m *Monitor) logOverrides(now operator.Overrides, log *slog.Logger) {
+// sources says where overrides come from.
+func sources(env, file operator.Overrides) string {
+	switch {
+	case len(file) == 0:
+		return variable
+	case len(env) == 0:
+		return "OverrideFile"
+	}
+	return variable + " and OverrideFile"
+}
+
+const variable = "HEALTH_OVERRIDES"
+
+// logOverrides logs the overrides in force.
+func (m *Monitor) logOverrides(now operator.Overrides, source string, log *slog.Logger) {
+	m.unchecked.Store(nil)
 	if len(now) == 0 {
 		log.Info("overrides have ended")
 		return
 	}
-	log.Warn("overrides are in force", "overrides", inBrief(now))
-	if unknown := now.Unknown(m.has); len(unknown) > 0 {
-		log.Error("overrides name unknown checks", "names", inBrief(unknown), "checks", inBrief(m.names()))
+	log.Warn("overrides are in force", "overrides", inBrief(now), "source", source)
+	began := time.Now()
+	m.unchecked.Store(&began)
+}
+
+// namesGrace is how long a new override waits for its check. Checks can be added after Start.
+const namesGrace = 10 * time.Second
+
+// logUnknown logs overrides of names without a check, once. Such a name may be a mistake, or belong to another
+// release.
+func (m *Monitor) logUnknown(r *running, v *judge.Verdict) {
+	began := m.unchecked.Load()
+	if began == nil || v.Probes[states.Startup].State != verdict.Pass || v.Time.Sub(*began) < namesGrace || !m.unchecked.CompareAndSwap(began, nil) {
+		return
+	}
+	if unknown := (*m.overrides.Load()).Unknown(m.has); len(unknown) > 0 {
+		r.logger.Error("overrides name unknown checks", "names", inBrief(unknown), "checks", inBrief(m.names()))
+	}
+}
+
+// logMaintenance logs that maintenance has begun, changed or ended. A process that starts in maintenance has
+// no change of a probe that says so.
+func (r *running) logMaintenance(life lifecycle.Phase) {
+	now := ""
+	if life.Current == states.Maintenance {
+		now = life.Reason() + life.Sources() + life.Until.String()
+	}
+	if now == r.maintenance {
+		return
+	}
+	r.maintenance = now
+	switch log := (export.Log{Writer: r.log}); {
+	case now != "":
+		log.Maintenance(life.Reason(), life.Sources(), life.Until)
+	case life.Current != states.Draining:
+		log.MaintenanceEnd()
 	}
 }
 

@@ -110,9 +110,9 @@ func TestBreakGlass(t *testing.T) {
 
 		// A name without a check is logged and has no effect.
 		writeFile(t, path, "database=warn, worker=warn, nosuch=show")
-		wait(twice)
+		wait(namesGrace + twice)
 		k.want("/ready", 200, verdict.Warn)
-		if out := log.take(); !strings.Contains(out, "names=[nosuch]") || strings.Contains(out, "stays in force") {
+		if out := log.take(); strings.Count(out, "names=[nosuch]") != 1 || !strings.Contains(out, "source=OverrideFile") || strings.Contains(out, "stays in force") {
 			t.Errorf("log: %s", out)
 		}
 		if err := os.Remove(path); err != nil {
@@ -120,6 +120,80 @@ func TestBreakGlass(t *testing.T) {
 		}
 		wait(twice)
 		k.want("/ready", 503, verdict.Fail)
+	})
+}
+
+// TestOverrideOfLaterCheck: a check may be added after Start, so its override is no mistake. The log says
+// where the override comes from.
+func TestOverrideOfLaterCheck(t *testing.T) {
+	t.Setenv("HEALTH_OVERRIDES", "cache=not-ready,typo=warn")
+	synctest.Test(t, func(t *testing.T) {
+		log := &logged{}
+		k := newKit(t, Config{})
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(log, nil))
+		release := k.Hold("opening the cache")
+		k.start()
+		wait(15 * time.Second) // longer than usual, and still starting
+		if _, err := k.Add(Check{Name: "cache", Func: down, OnFail: WarnOnly, FailureThreshold: 1}); err != nil {
+			t.Fatal(err)
+		}
+		release()
+		wait(2 * time.Second)
+		k.want("/ready", 503, verdict.Fail)
+		out := log.take()
+		if !strings.Contains(out, "source=HEALTH_OVERRIDES") || strings.Contains(out, "names=[cache") || strings.Count(out, "names=[typo]") != 1 {
+			t.Errorf("log: %s", out)
+		}
+	})
+}
+
+// TestMaintenanceIsLogged: the log has the begin, each change and the end of maintenance, with its source. A
+// process that starts in maintenance has no change of its readiness, so there is no other line.
+func TestMaintenanceIsLogged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "maintenance")
+	synctest.Test(t, func(t *testing.T) {
+		lines := func(log *logged) (all []string) {
+			for line := range strings.Lines(log.take()) {
+				if strings.Contains(line, "event.name=health.maintenance.changed") {
+					all = append(all, line)
+				}
+			}
+			return all
+		}
+		is := func(got []string, want ...string) {
+			t.Helper()
+			if len(got) != len(want) {
+				t.Errorf("%d lines, want %d: %q", len(got), len(want), got)
+				return
+			}
+			for n := range want {
+				if !strings.Contains(got[n], want[n]) {
+					t.Errorf("%q, want %q", got[n], want[n])
+				}
+			}
+		}
+		log := &logged{}
+		until := time.Now().Add(time.Minute).UTC().Format(time.RFC3339)
+		writeFile(t, path, `{"reason": "disks", "until": "`+until+`"}`)
+		k := newKit(t, Config{MaintenanceFile: path})
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(log, nil))
+		k.start()
+		wait(2 * time.Second)
+		is(lines(log), `reason="maintenance: disks" source=MaintenanceFile until=`)
+		lift, err := k.Maintain("kernel", time.Now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait(2 * time.Second)
+		is(lines(log), `source="MaintenanceFile and Maintain"`)
+		wait(time.Minute)
+		is(lines(log), `reason="maintenance: kernel" source=Maintain`)
+		lift()
+		wait(2 * time.Second)
+		is(lines(log), "maintenance has ended")
+		k.Stop()
+		wait(2 * time.Second)
+		is(lines(log))
 	})
 }
 

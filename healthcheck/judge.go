@@ -53,6 +53,7 @@ func (m *Monitor) judgeNow() {
 	r := m.running
 	m.mu.Unlock()
 	v, changes := m.judgeNext(r)
+	m.logUnknown(r, v)
 	if len(changes) == 0 {
 		return
 	}
@@ -84,6 +85,7 @@ func (m *Monitor) judgeNext(r *running) (*judge.Verdict, []judge.Change) {
 	for n := range changes {
 		export.Log{Writer: r.log}.Change(v, &changes[n])
 	}
+	r.logMaintenance(in.Life)
 	m.publish(v)
 	return v, changes
 }

@@ -57,8 +57,12 @@ func (m *model) answer(now time.Duration, began time.Time) answer {
 		s.effect = cmp.Or(s.override, effect)
 		a.checks[name] = s
 		weigh := func(to string, is bool) {
-			if is && severities[s.state] > worst[to] {
-				worst[to], cause[to] = severities[s.state], name
+			rank := 2 * severities[s.state]
+			if s.effect == "restart" { // of two that fail alike, it is named
+				rank++
+			}
+			if is && s.state != "pass" && rank > worst[to] {
+				worst[to], cause[to] = rank, name
 			}
 		}
 		weigh("fail", (s.effect == "not-ready" || s.effect == "restart") && severities[s.state] > 1)

@@ -33,6 +33,7 @@ type Monitor struct {
 	stop     func()
 
 	overrides atomic.Pointer[operator.Overrides] // in force
+	unchecked atomic.Pointer[time.Time]          // since when there are overrides whose names were not looked up yet
 
 	judging sync.Mutex // one judgement at a time
 	judge   judge.Judge

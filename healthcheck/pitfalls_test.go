@@ -136,9 +136,13 @@ func TestTrapGoroutinePerTimeout(t *testing.T) {
 			<-release
 			return nil
 		}})).start()
-		wait(time.Second)
+		settled := func(d time.Duration) {
+			wait(d)
+			synctest.Wait() // a judgement at this moment may have goroutines of its own
+		}
+		settled(time.Second)
 		before := runtime.NumGoroutine()
-		wait(50 * time.Second)
+		settled(50 * time.Second)
 		if n, now := runs.Load(), runtime.NumGoroutine(); n != 1 || now > before {
 			t.Errorf("%d runs, %d goroutines; want 1 and at most %d", n, now, before)
 		}

@@ -42,6 +42,7 @@ type running struct {
 	collector   *collect.Collector // nil without a Reader
 	files       []*operator.File
 	peers       *peers.Asker   // nil without Config.Peers
+	maintenance string         // the one that was logged last; empty for none. Monitor.judging guards it
 	loops       sync.WaitGroup // runners and judge; not the collector, because it may hang for ever
 
 	release   func()        // gives the MeterProvider and the Reader back

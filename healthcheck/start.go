@@ -77,7 +77,7 @@ func (m *Monitor) start(ctx context.Context, p Pipeline) error {
 func (m *Monitor) startClaimed(ctx context.Context, p Pipeline, release func()) error {
 	log := guard.NewWriter(cmp.Or(p.Logger, slog.Default()))
 	r := &running{pipeline: p, release: release, log: log, logger: log.Logger()}
-	env, err := operator.ParseOverrides(os.Getenv("HEALTH_OVERRIDES"))
+	env, err := operator.ParseOverrides(os.Getenv(variable))
 	if err != nil {
 		r.logger.Error("HEALTH_OVERRIDES is invalid, so its valid pairs are in force", "error", err.Error())
 	}
@@ -92,7 +92,7 @@ func (m *Monitor) startClaimed(ctx context.Context, p Pipeline, release func()) 
 	if err := m.goLive(r, func() {
 		m.overrides.Store(&env)
 		if len(env) > 0 {
-			m.logOverrides(env, r.logger)
+			m.logOverrides(env, variable, r.logger)
 		}
 		apply()
 	}); err != nil {

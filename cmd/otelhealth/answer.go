@@ -120,8 +120,8 @@ func (a answer) next() (lines []string) {
 		return []string{"It has not started yet. If that lasts: " + page + "#the-lifecycle"}
 	}
 	for _, c := range a.sorted() {
-		if c.Role == "vital" && c.bad() && !c.Shadow {
-			lines = append(lines, "Liveness fails: "+c.name+": "+c.Output+". Kubernetes restarts it, so save /blackbox/now of the operators' listener first.")
+		if c.restarts() {
+			lines = append(lines, "Liveness fails: "+c.name+": "+c.Output+". Kubernetes restarts it. "+save)
 		}
 	}
 	if a.Status == "pass" {
@@ -137,18 +137,34 @@ func (a answer) next() (lines []string) {
 			anchor = "#a-rule"
 		default:
 			anchor = "#an-active-check"
-			if c.bad() {
-				lines = append(lines, "Do other instances fail too? Then something that they share is down, and a restart does not help. If only this one fails, look at its node, network and credentials.")
-			}
+		}
+		switch {
+		case c.Override == "not-ready" || c.Override == "enforce":
+			lines = append(lines, "An operator's override ("+c.Override+") makes this check decide. To take it back: "+manual+"operate.md#break-glass")
+		case anchor != "#an-active-check" || !c.bad() || c.restarts():
+		case c.Status == "stale":
+			lines = append(lines, "A run of this check hangs. If it hangs on other instances too, something that they share is down. If only this one hangs, delete the pod. "+save)
+		default:
+			lines = append(lines, "Do other instances fail too? Then something that they share is down, and a restart does not help. If only this one fails, look at its node, network and credentials.")
 		}
 	}
 	return append(lines, "What the reason means, and what to do: "+page+anchor)
 }
 
+// restarts reports whether the kubelet restarts the process because of the check.
+func (c check) restarts() bool {
+	return c.Role == "vital" && c.Status == "fail" && !c.Shadow && (c.Override == "" || c.Override == "enforce")
+}
+
 // bad reports whether the check counts as failing.
 func (c check) bad() bool { return c.Status == "fail" || c.Status == "stale" || c.Status == "unknown" }
 
-const page = "https://github.com/otelhealth/otelhealth/blob/main/docs/not-ready.md"
+const (
+	manual = "https://github.com/otelhealth/otelhealth/blob/main/docs/"
+	page   = manual + "not-ready.md"
+
+	save = "If it has a black box, first save /blackbox/now of the operators' listener."
+)
 
 // value is what a check has observed, with its limit.
 func (c check) value() string {

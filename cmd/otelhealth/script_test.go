@@ -69,6 +69,18 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	services["MAINTENANCE"] = serveMonitor(t, upgraded, healthcheck.Pipeline{}, func(v *verdict.Verdict) bool { return v.Phase == "maintenance" })
+	file := filepath.Join(t.TempDir(), "overrides")
+	if err := os.WriteFile(file, []byte("cache=not-ready"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	services["OVERRIDDEN"] = serve(t, healthcheck.Config{OverrideFile: file, Checks: []healthcheck.Check{{Name: "cache", Func: refuse, FailureThreshold: 1, OnFail: healthcheck.WarnOnly}}})
+	hang := make(chan struct{})
+	t.Cleanup(func() { close(hang) })
+	hung := healthcheck.New(healthcheck.Config{Checks: []healthcheck.Check{{Name: "database", Interval: time.Second, Timeout: time.Second, Func: func(context.Context) error {
+		<-hang
+		return nil
+	}}}})
+	services["HUNG"] = serveMonitor(t, hung, healthcheck.Pipeline{}, func(v *verdict.Verdict) bool { return len(v.Results) == 1 && v.Results[0].State == verdict.Stale })
 	services["PROMETHEUS"] = recorded(t)
 	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: func(e *testscript.Env) error {
 		for name, url := range services {

@@ -75,7 +75,7 @@ func body(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult
 			}
 		}
 	}
-	// First the deciding check, then the rules with their numbers, then the rest.
+	// First the deciding check, then the rules with their numbers, then the rest, the failing ones first.
 	take(func(n int, _ *judge.Result) bool { return n == 0 })
 	take(func(_ int, c *judge.Result) bool { return c.Subject.Rule != nil })
 	take(func(int, *judge.Result) bool { return true })
@@ -98,6 +98,14 @@ func body(v *judge.Verdict, service Service, p states.Probe, r judge.ProbeResult
 	return append(b, "}\n"...)
 }
 
+// vital puts a check that restarts the process before others in the same state.
+func vital(c *judge.Result) int {
+	if c.OnFail == states.Restart {
+		return 1
+	}
+	return 0
+}
+
 // relevant lists the checks that a probe shows: first the deciding one, then the ones that do not
 // pass, the worst first, then rules, then the others, sorted by name. Liveness shows only heartbeats
 // and other checks that restart the process. Startup shows none.
@@ -114,7 +122,7 @@ func relevant(v *judge.Verdict, p states.Probe) []*judge.Result {
 		case c == v.Probes[p].Cause:
 			return math.MinInt8
 		case c.State != verdict.Pass && !c.Shadow: // enforced checks come before checks in shadow
-			return -states.Severity(c.State)
+			return -2*states.Severity(c.State) - vital(c)
 		case c.State != verdict.Pass:
 			return 0
 		case c.Subject.Rule != nil:

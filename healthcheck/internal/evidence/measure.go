@@ -15,6 +15,7 @@ type Measure struct {
 	Share   float64      // of a quantile: the share of events beyond the failing limit, or beyond the only limit
 	Bad     float64      // events that are certainly beyond the failing limit
 	Empty   bool         // too few events to judge
+	Events  float64      // if Empty: how many there are
 	Crossed *query.Bound // the worst bound crossed for certain
 	Doubt   *Doubt       // a worse one may be crossed; nil if it is not
 	Lasting bool         // also crossed over four windows
@@ -53,9 +54,6 @@ type census struct {
 	least  float64 // with fewer events, a group is not judged
 }
 
-// few reports whether the group has too few events.
-func (c census) few() bool { return !c.enough(c.count) }
-
 // none reports whether the group has too few events even with all folded ones.
 func (c census) none() bool { return !c.enough(c.count + c.folded) }
 
@@ -77,11 +75,19 @@ func (p part) share() float64 {
 	return p.n / p.all
 }
 
+// count notes whether the group has too few events.
+func (m *Measure) count(c census) {
+	if m.Empty = !c.enough(c.count); m.Empty {
+		m.Events = c.count
+	}
+}
+
 func (m *Measure) compareShare(r *query.Rule, growth, folded amounts, bounds []float64) {
 	in := &r.Indicator
 	c := census{total(growth), total(folded), in.MinEvents}
 	over, hidden := beyond(growth, bounds, in.Bound.Value), beyond(folded, bounds, in.Bound.Value)
-	m.Bad, m.Empty = over.low, c.few()
+	m.Bad = over.low
+	m.count(c)
 	if !m.Empty {
 		m.Value = over.likely / c.count
 	}
@@ -94,7 +100,8 @@ func (m *Measure) compareShare(r *query.Rule, growth, folded amounts, bounds []f
 func (m *Measure) compareRatio(r *query.Rule, growth, folded amounts) {
 	in := &r.Indicator
 	c := census{growth[1], folded[1], in.MinEvents}
-	m.Bad, m.Empty = growth[0], c.few()
+	m.Bad = growth[0]
+	m.count(c)
 	if !m.Empty {
 		m.Value = growth[0] / growth[1]
 	}
@@ -116,7 +123,7 @@ func (m *Measure) compareRatio(r *query.Rule, growth, folded amounts) {
 func (m *Measure) compareQuantile(r *query.Rule, growth, folded amounts, bounds []float64) {
 	in := &r.Indicator
 	c := census{total(growth), total(folded), in.MinEvents}
-	m.Empty = c.few()
+	m.count(c)
 	// The tolerance absorbs the rounding of binary fractions: 10 of 100 are not over 10 %.
 	crossed := func(p part) bool { return p.n > p.all*(1-in.Quantile)+1e-9*p.all }
 	var certain *query.Bound

@@ -1,7 +1,9 @@
 package export
 
 import (
+	"context"
 	"log/slog"
+	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/conventions"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/guard"
@@ -60,6 +62,19 @@ func (l Log) Change(v *judge.Verdict, c *judge.Change) {
 		slog.String(string(conventions.ProbeName), c.Probe.String()), slog.String(string(conventions.ProbeState), string(r.State)),
 		slog.String("health.probe.previous_state", string(c.Was)), slog.String(string(conventions.Lifecycle), string(v.Phase)),
 		slog.String("health.probe.output", r.Reason))
+}
+
+// Maintenance writes that an operator has taken the instance out of traffic, and where the request came
+// from.
+func (l Log) Maintenance(reason, source string, until time.Time) {
+	l.Write(context.Background(), slog.LevelWarn, "the instance is in maintenance",
+		slog.String("event.name", "health.maintenance.changed"),
+		slog.String("reason", guard.Cut(reason)), slog.String("source", source), slog.Time("until", until.UTC()))
+}
+
+// MaintenanceEnd writes that the instance is back.
+func (l Log) MaintenanceEnd() {
+	l.Write(context.Background(), slog.LevelInfo, "maintenance has ended", slog.String("event.name", "health.maintenance.changed"))
 }
 
 func levelOf(s verdict.State) slog.Level {

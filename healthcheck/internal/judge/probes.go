@@ -62,6 +62,15 @@ func (c *Result) excludes() bool {
 // stays reports whether the peers keep the instance ready.
 func (c *Result) stays() bool { return c.Vote != nil && c.Vote.Stays }
 
+// worse compares two checks. Of two that fail alike, the vital one comes first, because the kubelet
+// restarts the process for it.
+func worse(a, b *Result) bool {
+	if sa, sb := states.Severity(a.State), states.Severity(b.State); sa != sb {
+		return sa > sb
+	}
+	return a.OnFail == states.Restart && b.OnFail != states.Restart
+}
+
 // worst returns the worst of the matching checks that are not in shadow, its reason, and how many more
 // match.
 func (v *Verdict) worst(to verdict.State, is func(*Result) bool) (r ProbeResult, found bool) {
@@ -73,7 +82,7 @@ func (v *Verdict) worst(to verdict.State, is func(*Result) bool) (r ProbeResult,
 			continue
 		}
 		n++
-		if worst == nil || states.Severity(c.State) > states.Severity(worst.State) {
+		if worst == nil || worse(c, worst) {
 			worst = c
 		}
 	}

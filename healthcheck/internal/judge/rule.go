@@ -10,6 +10,7 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/query"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/run"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
+	"github.com/otelhealth/otelhealth/healthcheck/internal/text"
 	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
@@ -253,7 +254,10 @@ func (r *Rule) of(read *evidence.Reading, m *evidence.Measure) Finding {
 	case m.Crossed != nil:
 		f.Reason = crossing(&read.Rule.Indicator, m, read.Unit)
 	default:
-		return incomplete(f, read, true)
+		f = incomplete(f, read, true)
+		if m.Empty && m.Events > 0 && f.Reason == "" {
+			f.Reason = fmt.Sprintf("too few events: %s of %s", text.Number(m.Events), text.Number(read.Rule.Indicator.MinEvents))
+		}
 	}
 	return f
 }

@@ -28,6 +28,7 @@ type Life struct {
 type Maintenance struct {
 	reason string
 	until  time.Time
+	source string // who began it: a file or a call
 }
 
 // Phase is the lifecycle at one time.
@@ -35,6 +36,7 @@ type Phase struct {
 	Current states.Phase
 	Holds   []string
 	reasons []string
+	sources []string
 	Until   time.Time // the latest end of maintenance
 }
 
@@ -73,10 +75,11 @@ func (l *Life) Hold(name string) (release func()) {
 	}
 }
 
-// Open opens a maintenance window.
-func (l *Life) Open(w *Maintenance) (lift func()) {
+// Open opens a maintenance window. source says who began it.
+func (l *Life) Open(w *Maintenance, source string) (lift func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	w.source = source
 	l.windows = append(l.windows, w)
 	return func() {
 		l.mu.Lock()
@@ -99,6 +102,9 @@ func (l *Life) Phase(now time.Time) (p Phase) {
 	l.windows = slices.DeleteFunc(l.windows, func(w *Maintenance) bool { return !now.Before(w.until) })
 	for _, w := range l.windows {
 		p.reasons = append(p.reasons, w.reason)
+		if !slices.Contains(p.sources, w.source) {
+			p.sources = append(p.sources, w.source)
+		}
 		if w.until.After(p.Until) {
 			p.Until = w.until
 		}
@@ -118,6 +124,9 @@ func (l *Life) Phase(now time.Time) (p Phase) {
 	}
 	return p
 }
+
+// Sources returns who began the open maintenance windows.
+func (p Phase) Sources() string { return strings.Join(p.sources, " and ") }
 
 // Reason returns why the process gets no traffic.
 func (p Phase) Reason() string {
