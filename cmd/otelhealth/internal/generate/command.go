@@ -38,6 +38,7 @@ type options struct {
 	names, groups     string
 	histograms        string
 	desired, selector string
+	requests, status  string
 	bases             bases
 	gates             gateOptions
 	settings          settings
@@ -55,8 +56,16 @@ directories alerts and dashboards.
 With --argo, --flagger, --keda or --hpa it prints manifests instead. The first two are gates of a
 rollout. They compare the canary's pods with the stable ones: restarts, readiness, checks, errors and
 slow requests. While the data is not enough to compare, they hold the rollout. The other two scale by
-the length of a queue.`,
+the length of a queue.
+
+Alerts, panels and gates on requests read http.server.request.duration. If a service has a histogram of
+its own, name it with --requests, and its label of the status code with --status-label. Write both as
+Prometheus stores them. The histogram must be in seconds. A classic one must have the bucket boundary
+0.5, because the alerts count a request as slow after half a second. prometheus.DefBuckets has it. If
+yours doesn't, add .5 to Buckets in prometheus.HistogramOpts; until then HttpSlowBudgetBurn can't fire.
+The alerts' half a second is fixed. For gates, choose another of the histogram's boundaries with --slow.`,
 		Example: `  otelhealth generate --out monitoring
+  otelhealth generate --requests http_request_duration_seconds --status-label code --out monitoring
   otelhealth generate --only rules --names mimir --group-labels cluster,namespace --out monitoring
   otelhealth generate --argo --job shop/orders --name orders --namespace shop
   otelhealth generate --flagger --job shop/orders --name orders --min-requests 500
@@ -88,6 +97,8 @@ the length of a queue.`,
 	f.StringVar(&o.groups, "group-labels", "", "`labels` that separate the jobs of clusters, such as cluster,namespace")
 	f.StringVar(&o.histograms, "histograms", "classic", "histograms: classic or native")
 	f.StringVar(&o.selector, "selector", "", "`matchers` of the services' series, such as 'namespace=~\"shop|pay\"'")
+	f.StringVar(&o.requests, "requests", "", "`histogram` of requests, as Prometheus stores it, without _bucket; in seconds, with the boundary 0.5 (default http.server.request.duration, by --names)")
+	f.StringVar(&o.status, "status-label", "", "`label` of that histogram with the status code (default http.response.status_code, by --names)")
 	f.StringVar(&o.desired, "desired", "", "`PromQL` for the desired number of instances by job, such as "+
 		`label_join(kube_deployment_spec_replicas, "job", "/", "namespace", "deployment")`)
 	f.StringVar(&o.bases.runbooks, "runbooks", repository+"docs/runbooks/", "`URL` of the runbooks; NAME.md is appended")
@@ -125,7 +136,8 @@ func (o options) dialect() (dialect, error) {
 			return d, fmt.Errorf("--selector: %w", err)
 		}
 	}
-	return d, nil
+	d.request, err = d.own(o.requests, o.status)
+	return d, err
 }
 
 // write writes the files.

@@ -191,8 +191,12 @@ func (b board) annotationList(d dialect) (list []cog.Builder[dashboard.Annotatio
 			return nil, err
 		}
 		target := prometheus.NewDataqueryBuilder().RefId("Anno" + string(rune('A'+n))).Datasource(metrics()).Expr(expr).Range()
+		s, err := d.scopedTo(a.title+a.text, a.expr)
+		if err != nil {
+			return nil, err
+		}
 		list = append(list, dashboard.NewAnnotationQueryBuilder().Name(a.name).Datasource(metrics()).Enable(a.on).Hide(false).IconColor(a.color).
-			Expr(expr).Target(target).TitleFormat(d.legend(a.title)).TextFormat(d.legend(a.text)).Step("15s").UseValueForTime(a.exact))
+			Expr(expr).Target(target).TitleFormat(s.legend(a.title)).TextFormat(s.legend(a.text)).Step("15s").UseValueForTime(a.exact))
 	}
 	return list, nil
 }

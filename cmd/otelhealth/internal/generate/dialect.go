@@ -23,6 +23,9 @@ type dialect struct {
 	settings settings
 	pod      string // the label with the pod's name, if it has another name
 
+	request    requestNames // of a service with its own histogram of requests
+	ofRequests bool         // the label of the status code is that histogram's
+
 	selector []*labels.Matcher // of the services' series, such as those of a team
 }
 
@@ -113,22 +116,33 @@ func (d dialect) check(expr parser.Expr) error {
 
 func (d dialect) rewrite(expr parser.Expr) (parser.Expr, error) {
 	var first error
+	renamed := func(labels []string, of ...parser.Expr) []string { // before the names in of change
+		s, err := d.scoped(strings.Join(labels, " "), of...)
+		if err != nil && first == nil {
+			first = err
+		}
+		return s.labels(labels)
+	}
 	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
 		switch n := n.(type) {
 		case *parser.AggregateExpr:
 			if !n.Without && (len(n.Grouping) > 0 || len(d.group) > 0) {
-				n.Grouping = d.labels(d.grouped(n.Grouping))
+				n.Grouping = renamed(d.grouped(n.Grouping), n.Expr)
 			}
 		case *parser.BinaryExpr:
 			if m := n.VectorMatching; m != nil && m.On {
-				m.MatchingLabels = d.labels(d.grouped(m.MatchingLabels))
-				m.Include = d.labels(m.Include)
+				one := n.RHS // the side from which include takes its labels
+				if m.Card == parser.CardOneToMany {
+					one = n.LHS
+				}
+				m.MatchingLabels = renamed(d.grouped(m.MatchingLabels), n.LHS, n.RHS)
+				m.Include = renamed(m.Include, one)
 			}
 		case *parser.Call:
 			if n.Func.Name == "label_replace" { // its third argument is a value
 				for _, arg := range []int{1, 3} {
 					l := n.Args[arg].(*parser.StringLiteral)
-					l.Val = d.label(l.Val)
+					l.Val = renamed([]string{l.Val}, n.Args[0])[0]
 				}
 			}
 		case *parser.VectorSelector:
@@ -193,6 +207,9 @@ func (d dialect) label(l string) string {
 	if l == "k8s_pod_name" && d.pod != "" {
 		return d.pod
 	}
+	if l == statusCode && d.ofRequests {
+		return d.request.status
+	}
 	if otel, ok := d.series.labels[l]; ok && !d.names.ShouldEscape() {
 		return otel
 	}
@@ -202,11 +219,12 @@ func (d dialect) label(l string) string {
 func (d dialect) rename(v *parser.VectorSelector) error {
 	i, part, ok := d.series.of(v.Name)
 	if ok {
-		name, err := translate(i, d.names)
+		name, err := d.stored(i)
 		if err != nil {
 			return err
 		}
 		v.Name = name + part
+		d.ofRequests = i.Name == requestDuration && d.request.metric != ""
 	} else if _, other := foreign[v.Name]; other && !d.names.ShouldAddSuffixes() { // Prometheus translates the collector's metrics too
 		v.Name = strings.TrimSuffix(strings.TrimSuffix(v.Name, "_total"), "_seconds")
 	}

@@ -44,7 +44,7 @@ func (o *gateOptions) flags(f *pflag.FlagSet) {
 	f.DurationVar(&o.interval, "interval", 30*time.Second, "gates: `time` between two questions")
 	f.IntVar(&o.successes, "successes", 4, "gates: good `answers` in a row before Argo promotes")
 	f.DurationVar(&o.hold, "wait", 10*time.Minute, "gates: `time` after which Argo pauses the rollout if the data is not enough; also how far back restarts count")
-	f.DurationVar(&o.slow, "slow", 500*time.Millisecond, "gates: `time` over which a request is slow; with classic histograms a boundary of http.server.request.duration")
+	f.DurationVar(&o.slow, "slow", 500*time.Millisecond, "gates: `time` over which a request is slow; with classic histograms a boundary of the histogram of requests")
 	f.IntVar(&o.minRequests, "min-requests", 200, "gates: `requests` to the canary in the window, to promote")
 	f.StringVar(&o.noTraffic, "no-traffic", "hold", "gates: with fewer requests, hold the rollout, or ignore errors and slow requests (for workers)")
 	f.StringVar(&o.checks, "checks", "all", "gates: all checks except informational ones, or core: only core and vital ones")
@@ -64,7 +64,7 @@ func (o gateOptions) any() bool { return o.toArgo || o.toFlagger || o.toKeda || 
 func mixed(f *pflag.FlagSet, printed bool) error {
 	own := pflag.NewFlagSet("", pflag.ContinueOnError)
 	new(gateOptions).flags(own)
-	shared := []string{"names", "histograms", "selector", "help"}
+	shared := []string{"names", "histograms", "selector", "requests", "status-label", "help"}
 	var problem error
 	f.Visit(func(g *pflag.Flag) {
 		switch ofGates := own.Lookup(g.Name) != nil; {
@@ -153,6 +153,9 @@ func (o gateOptions) print(out io.Writer, d dialect) error {
 	}
 	if d.pod = o.podLabel; d.pod != "" && d.names.ShouldEscape() && !model.LegacyValidation.IsValidLabelName(d.pod) {
 		return fmt.Errorf("--pod-label: %q is not a label with these names", d.pod)
+	}
+	if d.request.metric != "" && !o.toArgo && !o.toFlagger {
+		return errors.New("--requests is for alerts, dashboards, --argo and --flagger; --keda and --hpa read no requests")
 	}
 	g := gate{dialect: d, window: o.window, interval: o.interval, successes: o.successes, hold: o.hold, slow: o.slow,
 		minRequests: o.minRequests, noTraffic: o.noTraffic, checks: o.checks}

@@ -197,7 +197,18 @@ func (p panel) build(d dialect) (dashboard.Panel, error) {
 		}
 	}
 	if p.columns != nil {
-		p.tabulate(d, &out)
+		var labels, queries []string
+		for _, c := range p.columns {
+			labels = append(labels, c.field)
+		}
+		for _, q := range p.queries {
+			queries = append(queries, q.expr)
+		}
+		s, err := d.scopedTo(strings.Join(labels, " "), queries...)
+		if err != nil {
+			return out, fmt.Errorf("%s: %w", p.title, err)
+		}
+		p.tabulate(s, &out)
 	}
 	p.axis(out)
 	p.sizes(out)
@@ -256,8 +267,12 @@ func (q query) build(d dialect, ref string, tabular bool) (variants.Dataquery, e
 	if err != nil {
 		return nil, err
 	}
+	s, err := d.scopedTo(q.legend, q.expr)
+	if err != nil {
+		return nil, err
+	}
 	b := prometheus.NewDataqueryBuilder().RefId(ref).Datasource(metrics()).EditorMode(prometheus.QueryEditorModeCode).
-		Expr(expr).LegendFormat(d.legend(q.legend)).Exemplar(q.exemplars)
+		Expr(expr).LegendFormat(s.legend(q.legend)).Exemplar(q.exemplars)
 	switch {
 	case q.instant:
 		b.Instant()

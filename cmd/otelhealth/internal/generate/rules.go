@@ -116,6 +116,10 @@ func (r rule) write(y *strings.Builder, d dialect, b bases) error {
 		fmt.Fprintf(y, "      - record: %s\n        expr: %s", r.record, block(expr))
 		return nil
 	}
+	s, err := d.scopedTo(r.summary+r.description, r.expr)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(y, "      - alert: %s\n        expr: %s", r.alert, block(expr))
 	if r.wait > 0 {
 		fmt.Fprintf(y, "        for: %s\n", duration(r.wait))
@@ -128,7 +132,7 @@ func (r rule) write(y *strings.Builder, d dialect, b bases) error {
 		fmt.Fprintf(y, "          %s: %s\n", l[0], l[1])
 	}
 	y.WriteString("        annotations:\n")
-	for _, a := range r.annotations(d, b) {
+	for _, a := range r.annotations(s, b) {
 		fmt.Fprintf(y, "          %s: %s\n", a[0], quote(a[1]))
 	}
 	return nil
