@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
@@ -148,7 +149,7 @@ func (r *running) logMaintenance(life lifecycle.Phase) {
 	r.maintenance = now
 	switch log := (export.Log{Writer: r.log}); {
 	case now != "":
-		log.Maintenance(life.Reason(), life.Sources(), life.Until)
+		log.Maintenance(strings.TrimPrefix(life.Reason(), "maintenance: "), life.Sources(), life.Until)
 	case life.Current != states.Draining:
 		log.MaintenanceEnd()
 	}

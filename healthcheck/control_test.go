@@ -179,7 +179,7 @@ func TestMaintenanceIsLogged(t *testing.T) {
 		k.pipeline.Logger = slog.New(slog.NewTextHandler(log, nil))
 		k.start()
 		wait(2 * time.Second)
-		is(lines(log), `reason="maintenance: disks" source=MaintenanceFile until=`)
+		is(lines(log), `reason=disks source=MaintenanceFile until=`)
 		lift, err := k.Maintain("kernel", time.Now().Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
@@ -187,7 +187,7 @@ func TestMaintenanceIsLogged(t *testing.T) {
 		wait(2 * time.Second)
 		is(lines(log), `source="MaintenanceFile and Maintain"`)
 		wait(time.Minute)
-		is(lines(log), `reason="maintenance: kernel" source=Maintain`)
+		is(lines(log), `reason=kernel source=Maintain`)
 		lift()
 		wait(2 * time.Second)
 		is(lines(log), "maintenance has ended")

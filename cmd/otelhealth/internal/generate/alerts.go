@@ -163,9 +163,9 @@ func (d dialect) checkRules() group {
 	stale := each(rule{alert: "HealthCheckStale", severity: "warning", wait: 2 * time.Minute, keep: 5 * time.Minute,
 		expr:        hangs + " " + notFleetWide,
 		summary:     "Check {{ $labels.health_check_name }} gives no new result on an instance of {{ $labels.job }}.",
-		description: "Check {{ $labels.health_check_name }} gives no new result on {{ $labels.instance }} of {{ $labels.job }}, so its last result may be wrong. First save /blackbox/now of its operators' listener: it shows the call that hangs."},
+		description: "Check {{ $labels.health_check_name }} gives no new result on {{ $labels.instance }} of {{ $labels.job }}, so its last result may be wrong. If there is a black box, first save /blackbox/now of its operators' listener: it shows the call that hangs."},
 		jobCheck, "Check {{ $labels.health_check_name }} gives no new result on {{ $value }} instances of {{ $labels.job }}.",
-		"Check {{ $labels.health_check_name }} gives no new result on {{ $value }} instances of {{ $labels.job }}, so its last result may be wrong. First see what these share: a node or a version. Then save /blackbox/now of one: it shows the call that hangs.")
+		"Check {{ $labels.health_check_name }} gives no new result on {{ $value }} instances of {{ $labels.job }}, so its last result may be wrong. First see what these share: a node or a version. If there is a black box, save /blackbox/now of one: it shows the call that hangs.")
 	flapping := each(rule{alert: "HealthCheckFlapping", severity: "warning", wait: 2 * time.Minute, keep: 15 * time.Minute,
 		expr:        flaps + " unless on (job, health_check_name) (" + wasFleetWide + ")",
 		summary:     "Check {{ $labels.health_check_name }} keeps changing its state on an instance of {{ $labels.job }}.",
@@ -200,7 +200,7 @@ func (d dialect) checkRules() group {
 func (d dialect) requestRules() group {
 	const (
 		age  = "job_instance:http_server_oldest_request_age_seconds:max"
-		save = "First save /blackbox/now of an operators' listener: it shows where requests hang."
+		save = "If there is a black box, first save /blackbox/now of an operators' listener: it shows where requests hang."
 	)
 	return group{"otelhealth-requests", append(append([]rule{{record: age, expr: last(perInstance, "http_server_oldest_request_age_seconds") + notOut}}, both(
 		rule{wait: 2 * time.Minute, keep: 2 * time.Minute,
@@ -226,7 +226,7 @@ func (d dialect) queueRules() group {
 		stalled = "job_instance_queue:queue_stalled:length"
 
 		fills = "A full queue refuses items. First compare how many items a second are taken with the usual number: as many means more load, fewer means slow workers."
-		stuck = "First save /blackbox/now of an operators' listener: it shows where workers hang."
+		stuck = "If there is a black box, first save /blackbox/now of an operators' listener: it shows where workers hang."
 	)
 	waiting := "(min by (" + perQueue + `) (min_over_time(queue_length{queue_name!=""}[5m]))` + ours + ")"
 	took := func(by string) string {

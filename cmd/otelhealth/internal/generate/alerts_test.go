@@ -16,8 +16,8 @@ const (
 // Texts of more than one story.
 const (
 	noneReady     = "No instance of shop/orders answers its readiness probe with 200, so none gets traffic. At least one should be in service. First list the pods, and ask /ready of one: output is the reason."
-	requestsHang  = "First save /blackbox/now of an operators' listener: it shows where requests hang."
-	workersHang   = "First save /blackbox/now of an operators' listener: it shows where workers hang."
+	requestsHang  = "If there is a black box, first save /blackbox/now of an operators' listener: it shows where requests hang."
+	workersHang   = "If there is a black box, first save /blackbox/now of an operators' listener: it shows where workers hang."
 	mostTakeNone  = " items wait in queue jobs of shop/orders, and for five minutes most instances have taken none. " + workersHang + " If all instances hang, what they wait for is down, and a restart does not help."
 	fillsUp       = "A full queue refuses items. First compare how many items a second are taken with the usual number: as many means more load, fewer means slow workers."
 	tooLong       = "Instances of shop/orders have been in maintenance for four hours."
@@ -139,7 +139,7 @@ func checkStories() []story {
 				" First ask /status.json of one for the error, and see whether other services fail too. Don't restart: it does not help.", ""}
 	}
 	stale := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "Check database gives no new result on an instance of shop/orders.",
-		"Check database gives no new result on 1 of shop/orders, so its last result may be wrong. First save /blackbox/now of its operators' listener: it shows the call that hangs.", ""}
+		"Check database gives no new result on 1 of shop/orders, so its last result may be wrong. If there is a black box, first save /blackbox/now of its operators' listener: it shows the call that hangs.", ""}
 	flaps := alarm{"severity=warning instance=1 health_check_name=database " + jobOnly, "Check database keeps changing its state on an instance of shop/orders.",
 		"Check database on 1 of shop/orders has changed its state 12 times in half an hour. " + between, ""}
 	override := alarm{"severity=warning health_check_name=latency health_check_effect=show " + jobOnly, "An override of check latency of shop/orders has been on for an hour.",
@@ -404,7 +404,7 @@ func severalStories() (list []story) {
 	befall("HealthCheckFailing", "40m", name, "Check database fails on "+of4+".",
 		"Check database fails on "+of4+", but not on most. First see what these share: a node, a zone or a version.", check("pass 20, fail 120"), check("pass 140"))
 	befall("HealthCheckStale", "40m", name, "Check database gives no new result on "+of4+".",
-		"Check database gives no new result on "+of4+", so its last result may be wrong. First see what these share: a node or a version. Then save /blackbox/now of one: it shows the call that hangs.", check("pass 20, stale 120"), check("pass 140"))
+		"Check database gives no new result on "+of4+", so its last result may be wrong. First see what these share: a node or a version. If there is a black box, save /blackbox/now of one: it shows the call that hangs.", check("pass 20, stale 120"), check("pass 140"))
 	befall("HealthCheckFlapping", "60m", name, "Check database keeps changing its state on "+of4+".",
 		"Check database on "+of4+" has changed its state more than six times in half an hour. "+between, flaps, well)
 	befall("HttpRequestsHung", "20m", "", "Requests hang on "+of4+".", "On "+of4+" a request has waited for more than a minute. "+requestsHang, age("100x140"), age("0x140"))
