@@ -2,23 +2,13 @@ package generate
 
 import (
 	"fmt"
-	"maps"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
-	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
-	"github.com/grafana/grafana-foundation-sdk/go/heatmap"
-	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
-	"github.com/grafana/grafana-foundation-sdk/go/statetimeline"
-	"github.com/grafana/grafana-foundation-sdk/go/table"
-	"github.com/grafana/grafana-foundation-sdk/go/tempo"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
@@ -43,15 +33,6 @@ type panel struct {
 	unnamed            bool     // the dashed series are not in the legend
 }
 
-// query is a query in the default naming, with the placeholders of [dialect.fill].
-type query struct {
-	expr, legend string
-	instant      bool
-	exemplars    bool
-	heat         bool
-	traces       bool // TraceQL
-}
-
 // state gives a number a meaning.
 type state struct {
 	from, to    float64
@@ -62,88 +43,6 @@ type state struct {
 type step struct {
 	from  float64
 	color string
-}
-
-// column is a table's column: a label or a query's value.
-type column struct {
-	field, title, unit string
-	states             []state
-	steps              []step
-	link               *link
-	words              map[string]string // colours of a label's values
-	width              int
-	decimals           *float64
-	optional           bool // a service may have none, so an empty cell does not mean silence
-}
-
-// link leads to another dashboard.
-type link struct {
-	title, uid string
-	vars       []string // NAME, passed on as it is, or NAME=label
-}
-
-const (
-	green, yellow, orange, red = "green", "yellow", "orange", "red"
-	purple, blue, grey         = "purple", "blue", "#8e8e8e"
-	lightBlue                  = "light-blue"
-)
-
-// tile shows a current number or state on a colour.
-func tile() *stat.PanelBuilder {
-	return stat.NewPanelBuilder().GraphMode(common.BigValueGraphModeNone).ColorMode(common.BigValueColorModeBackground).
-		TextMode(common.BigValueTextModeAuto).WideLayout(true).Orientation(common.VizOrientationAuto).
-		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
-}
-
-// plain shows numbers without a colour.
-func plain() *stat.PanelBuilder { return tile().ColorMode(common.BigValueColorModeNone) }
-
-// lines shows numbers over time.
-func lines() *timeseries.PanelBuilder {
-	return timeseries.NewPanelBuilder().LineWidth(1).FillOpacity(5).ShowPoints(common.VisibilityModeAuto).
-		ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed)).
-		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassic)).
-		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeTable).Placement(common.LegendPlacementBottom).
-			ShowLegend(true).Calcs([]string{"lastNotNull", "max"})).
-		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))
-}
-
-// stacked shows parts of a whole.
-func stacked() *timeseries.PanelBuilder {
-	return lines().FillOpacity(40).Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal).Group("A"))
-}
-
-// timeline shows states over time, with their names if there is room.
-func timeline() *statetimeline.PanelBuilder {
-	return statetimeline.NewPanelBuilder().MergeValues(true).ShowValue(common.VisibilityModeAuto).RowHeight(.85).PerPage(20).
-		FillOpacity(75).LineWidth(0).AlignValue(common.TimelineValueAlignmentLeft).
-		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).ShowLegend(true)).
-		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeSingle))
-}
-
-// heat shows the distribution of a histogram over time.
-func heat() *heatmap.PanelBuilder {
-	return heatmap.NewPanelBuilder().Calculate(false).CellGap(1).ShowLegend().ExemplarsColor("rgba(255,0,255,0.9)").
-		Color(heatmap.NewHeatmapColorOptionsBuilder().Mode(heatmap.HeatmapColorModeScheme).Scheme("Oranges").Steps(64).
-			Scale(heatmap.HeatmapColorScaleExponential).Exponent(.5).Fill("dark-orange")).
-		YAxis(heatmap.NewYAxisConfigBuilder().Unit("s")).
-		Tooltip(heatmap.NewHeatmapTooltipBuilder().Mode(common.TooltipDisplayModeSingle).YHistogram(true))
-}
-
-func bars() *bargauge.PanelBuilder {
-	return bargauge.NewPanelBuilder().DisplayMode(common.BarGaugeDisplayModeBasic).ValueMode(common.BarGaugeValueModeText).
-		Orientation(common.VizOrientationHorizontal).ShowUnfilled(true).
-		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
-}
-
-// rows is a table with the newest or worst first.
-func rows(by string, desc bool) *table.PanelBuilder {
-	return table.NewPanelBuilder().CellHeight(common.TableCellHeightSm).Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{})).
-		SortBy([]cog.Builder[common.TableSortByFieldState]{sortBy(by, desc)})
-}
-
-func sortBy(column string, desc bool) cog.Builder[common.TableSortByFieldState] {
-	return common.NewTableSortByFieldStateBuilder().DisplayName(column).Desc(desc)
 }
 
 // build converts the panel to Grafana's form.
@@ -258,124 +157,6 @@ func (p panel) sizes(out dashboard.Panel) {
 	}
 }
 
-func (q query) build(d dialect, ref string, tabular bool) (variants.Dataquery, error) {
-	if q.traces {
-		return tempo.NewDataqueryBuilder().RefId(ref).Datasource(traces()).QueryType("traceql").Query(q.expr).Limit(20).
-			TableType(tempo.SearchTableTypeTraces).Build()
-	}
-	expr, err := d.expr(q.expr)
-	if err != nil {
-		return nil, err
-	}
-	s, err := d.scopedTo(q.legend, q.expr)
-	if err != nil {
-		return nil, err
-	}
-	b := prometheus.NewDataqueryBuilder().RefId(ref).Datasource(metrics()).EditorMode(prometheus.QueryEditorModeCode).
-		Expr(expr).LegendFormat(s.legend(q.legend)).Exemplar(q.exemplars)
-	switch {
-	case q.instant:
-		b.Instant()
-	default:
-		b.Range()
-	}
-	switch {
-	case tabular:
-		b.Format(prometheus.PromQueryFormatTable)
-	case q.heat:
-		b.Format(prometheus.PromQueryFormatHeatmap)
-	default:
-		b.Format(prometheus.PromQueryFormatTimeSeries)
-	}
-	return b.Build()
-}
-
-// fill replaces the placeholders for the chosen jobs and instances in selectors. A query has @own, or
-// [unmatched] says why not.
-func (d dialect) fill(q string) string {
-	group, none := "", ""
-	for _, l := range d.group {
-		group += fmt.Sprintf(`%q=~"$%s",`, l, variableOf(l))
-		none += fmt.Sprintf(`%q=~"$%s|",`, l, variableOf(l))
-	}
-	return strings.NewReplacer(
-		"@own", group+`job=~"$job",instance=~"$instance"`,
-		"@job", group+`job=~"$job"`,
-		"@alerts", none+fmt.Sprintf(`alertname=~%q,job=~"$job|"`, strings.Join(d.alertNames(), "|")), // the rules' own alerts have no job
-		"@check", group+`job=~"$job",instance=~"$instance",health_check_name=~"$check"`,
-		"@collector", group+`job=~"$collector"`,
-	).Replace(q)
-}
-
-// alertNames are the names of our alerts. A Prometheus has others too, and one of them, Watchdog, always fires.
-func (d dialect) alertNames() (names []string) {
-	for _, g := range rules(d, "") {
-		for _, r := range g.rules {
-			if r.alert != "" {
-				names = append(names, r.alert)
-			}
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// expr returns a panel's query in the user's naming.
-func (d dialect) expr(q string) (string, error) {
-	q, err := d.query(d.fill(q))
-	if err != nil || !d.native {
-		return q, err
-	}
-	return nativeHistograms(q)
-}
-
-var braces = regexp.MustCompile(`\{\{ *(\w+) *\}\}`)
-
-// legend renames the labels in a legend, and adds the group's labels to a job.
-func (d dialect) legend(format string) string {
-	whose := ""
-	for _, l := range d.group {
-		whose += "{{" + l + "}} "
-	}
-	format = strings.ReplaceAll(format, "{{job}}", whose+"{{job}}")
-	return braces.ReplaceAllStringFunc(format, func(m string) string {
-		return "{{" + d.label(braces.FindStringSubmatch(m)[1]) + "}}"
-	})
-}
-
-func metrics() common.DataSourceRef { return source("prometheus", "${datasource}") }
-func traces() common.DataSourceRef  { return source("tempo", "${traces}") }
-
-func source(kind, uid string) common.DataSourceRef {
-	return common.DataSourceRef{Type: &kind, Uid: &uid}
-}
-
-// url returns an address in Grafana that keeps the time range and the data sources.
-func (l link) url(d dialect, from string) string {
-	u := "/d/" + l.uid + "?${datasource:queryparam}&${traces:queryparam}"
-	vars := l.vars
-	for _, g := range d.group { // a job's value also has the labels of the group
-		v := variableOf(g)
-		if slices.Contains(l.vars, "job=job") {
-			v += "=" + g
-		}
-		vars = append(slices.Clip(vars), v)
-	}
-	for _, v := range vars {
-		if name, label, ok := strings.Cut(v, "="); ok {
-			u += fmt.Sprintf(`&var-%s=${%s["%s"]:percentencode}`, name, from, d.label(label))
-		} else {
-			u += "&${" + v + ":queryparam}"
-		}
-	}
-	return u + "&${__url_time_range}"
-}
-
-func (l link) build(d dialect) dashboard.DashboardLink {
-	url := l.url(d, "__field.labels")
-	return dashboard.DashboardLink{Title: l.title, Type: dashboard.DashboardLinkTypeLink, Url: &url, Tags: []string{}}
-}
-
 // mappings give numbers words and colours. The last mapping is for null.
 func mappings(states []state, noData string) (list []dashboard.ValueMapping) {
 	if states == nil {
@@ -409,86 +190,4 @@ func thresholds(steps []step) (list []dashboard.Threshold) {
 		list = append(list, t)
 	}
 	return list
-}
-
-// tabulate joins the queries to one table by their common labels, and shows the requested columns
-// in order.
-func (p panel) tabulate(d dialect, out *dashboard.Panel) {
-	show, names := map[string]int{}, map[string]string{}
-	var list []string
-	var columns []column
-	for _, c := range p.columns {
-		if c.field == "job" {
-			for _, l := range d.group {
-				columns = append(columns, column{field: l, title: strings.ToUpper(l[:1]) + l[1:]})
-			}
-		}
-		columns = append(columns, c)
-	}
-	for n, c := range columns {
-		field := c.field
-		if len(field) > 1 {
-			field = d.label(field)
-		} else if field = "Value #" + field; len(p.queries) == 1 {
-			field = "Value"
-		}
-		show[field], names[field] = n, c.title
-		list = append(list, field)
-		if o := c.override(d); len(o.Properties) > 0 {
-			out.FieldConfig.Overrides = append(out.FieldConfig.Overrides, o)
-		}
-	}
-	out.Transformations = []dashboard.DataTransformerConfig{
-		{Id: "merge", Options: map[string]any{}},
-		{Id: "filterFieldsByName", Options: map[string]any{"include": map[string]any{"names": list}}},
-		{Id: "organize", Options: map[string]any{"excludeByName": map[string]any{}, "indexByName": show, "renameByName": names}},
-	}
-}
-
-func (c column) override(d dialect) dashboard.DashboardFieldConfigSourceOverrides {
-	var list []any
-	if c.unit != "" {
-		list = append(list, "unit", c.unit)
-	}
-	if c.width != 0 {
-		list = append(list, "custom.width", c.width)
-	}
-	if c.link != nil {
-		list = append(list, "links", []any{map[string]any{"title": c.link.title, "url": c.link.url(d, "__data.fields")}})
-	}
-	if c.decimals != nil {
-		list = append(list, "decimals", *c.decimals)
-	}
-	if c.states != nil {
-		list = append(list, "mappings", mappings(c.states, "no telemetry"))
-	}
-	if c.optional {
-		list = append(list, "noValue", "—", "mappings", mappings([]state{}, "—"))
-	}
-	if c.words != nil {
-		values := map[string]dashboard.ValueMappingResult{}
-		for n, word := range slices.Sorted(maps.Keys(c.words)) {
-			values[word] = dashboard.ValueMappingResult{Text: &word, Color: cog.ToPtr(c.words[word]), Index: cog.ToPtr(int32(n))}
-		}
-		list = append(list, "mappings", []dashboard.ValueMapping{
-			{ValueMap: &dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: values}},
-			mappings([]state{}, "no telemetry")[0],
-		})
-	}
-	if c.steps != nil {
-		list = append(list, "thresholds", dashboard.ThresholdsConfig{Mode: dashboard.ThresholdsModeAbsolute, Steps: thresholds(c.steps)})
-	}
-	if c.states != nil || c.words != nil || c.steps != nil {
-		list = append(list, "custom.cellOptions", map[string]any{"type": "color-text"})
-	}
-	return override("byName", c.title, list...)
-}
-
-// override sets pairs of a property's id and its value.
-func override(matcher, name string, pairs ...any) dashboard.DashboardFieldConfigSourceOverrides {
-	o := dashboard.DashboardFieldConfigSourceOverrides{Matcher: dashboard.MatcherConfig{Id: matcher, Options: name}}
-	for n := 0; n < len(pairs); n += 2 {
-		o.Properties = append(o.Properties, dashboard.DynamicConfigValue{Id: pairs[n].(string), Value: pairs[n+1]})
-	}
-	return o
 }
