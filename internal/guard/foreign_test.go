@@ -26,7 +26,7 @@ import (
 // the goroutine of the user who gave it to us. All other calls go through package guard.
 var ours = map[string]string{
 	// Loggers of guard.Writer, which ask a foreign handler on their own goroutine.
-	"healthcheck: log.Error": "a Writer's", "healthcheck: log.Info": "a Writer's", "healthcheck: log.Warn": "a Writer's",
+	"healthcheck: log.Info": "a Writer's", "healthcheck: log.Warn": "a Writer's",
 	"healthcheck: r.logger.Error": "a Writer's", "healthcheck: r.logger.Warn": "a Writer's", "collect: c.log.Warn": "a Writer's", "operator: log.Error": "a Writer's", "peers: a.log.Warn": "a Writer's", "peers: c.of.log.Warn": "a Writer's",
 
 	// The MeterProvider, on the goroutine that Start leaves behind, or on the user's.
