@@ -65,7 +65,7 @@ func module(page string) string {
 func wrong(dir, command string) string {
 	words := strings.Fields(strings.NewReplacer("'", "", `"`, "").Replace(command))[1:]
 	if words[0] == "-C" {
-		if dir, words = filepath.Join("..", words[1]), words[2:]; strings.HasSuffix(dir, "DIR") {
+		if dir, words = filepath.Join("..", strings.TrimPrefix(words[1], "../otelhealth/")), words[2:]; strings.HasSuffix(dir, "DIR") {
 			return ""
 		}
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {

@@ -50,6 +50,9 @@ func (c container) lintProbes(find finder) {
 			find("%s: the %s probe asks %s", c.Name, p.name, wrong)
 		}
 	}
+	if l, r := c.Liveness, c.Readiness; l != nil && r != nil && l.HTTPGet != nil && r.HTTPGet != nil && *l.HTTPGet == *r.HTTPGet && l.HTTPGet.Path != "/" { // many programs answer / while they live
+		find("%s: the liveness probe asks %s as the readiness probe does, so a failing dependency restarts it", c.Name, l.HTTPGet.Path)
+	}
 	if p := c.Liveness; p != nil && p.Failures == 1 {
 		find("%s: one lost liveness probe restarts it", c.Name)
 	}
