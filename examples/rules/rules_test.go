@@ -137,7 +137,7 @@ func TestLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.deliver(9, 3*time.Second, "post", "")
-		r.after(time.Second, "latency", pass, "") // too few events
+		r.after(time.Second, "latency", pass, "too few events: 9 of 10")
 		r.deliver(91, time.Second, "post", "")
 		// The count over the limit is exact. The value is an estimate between the boundaries 2.5
 		// and 5.
