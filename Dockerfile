@@ -7,6 +7,7 @@
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
 COPY go.work go.mod go.sum ./
+COPY cmd/demo/go.mod cmd/demo/go.sum cmd/demo/
 COPY healthcheck/go.mod healthcheck/go.sum healthcheck/
 COPY healthcheck/grpchealth/go.mod healthcheck/grpchealth/go.sum healthcheck/grpchealth/
 COPY healthcheck/promhealth/go.mod healthcheck/promhealth/go.sum healthcheck/promhealth/

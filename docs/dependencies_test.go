@@ -15,7 +15,7 @@ func TestDependencies(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, dir := range []string{".", "healthcheck", "healthcheck/promhealth", "healthcheck/grpchealth", "telemetry/grpctelemetry"} {
+	for _, dir := range []string{".", "healthcheck", "healthcheck/promhealth", "healthcheck/grpchealth", "telemetry/grpctelemetry", "cmd/demo"} {
 		mod, err := os.ReadFile(filepath.Join("..", dir, "go.mod"))
 		if err != nil {
 			t.Fatal(err)
