@@ -113,10 +113,10 @@ const variable = "HEALTH_OVERRIDES"
 func (m *Monitor) logOverrides(now operator.Overrides, source string, log *slog.Logger) {
 	m.unchecked.Store(nil)
 	if len(now) == 0 {
-		log.Info("overrides have ended")
+		log.Info("overrides have ended", "event.name", export.OverridesChanged)
 		return
 	}
-	log.Warn("overrides are in force", "overrides", inBrief(now), "source", source)
+	log.Warn("overrides are in force", "event.name", export.OverridesChanged, "overrides", inBrief(now), "source", source)
 	began := time.Now()
 	m.unchecked.Store(&began)
 }

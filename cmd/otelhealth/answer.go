@@ -140,7 +140,9 @@ func (a answer) next() (lines []string) {
 		}
 		switch {
 		case c.Override == "not-ready" || c.Override == "enforce":
-			lines = append(lines, "An operator's override ("+c.Override+") makes this check decide. To take it back: "+manual+"operate.md#break-glass")
+			lines = append(lines, "An operator's override ("+c.Override+") makes this check decide. To take it back: "+manual+"runbooks/HealthOverrideLeftOn.md#mitigation")
+		case anchor == "#a-rule" && c.Status != "unknown":
+			lines = append(lines, "The rule judges what this instance alone has measured. If other instances say the same, look for what they share: more load, or a slow dependency. If only this one does, look at this instance.")
 		case anchor != "#an-active-check" || !c.bad() || c.restarts():
 		case c.Status == "stale":
 			lines = append(lines, "A run of this check hangs. If it hangs on other instances too, something that they share is down. If only this one hangs, delete the pod. "+save)
@@ -219,6 +221,8 @@ func age(d time.Duration) string {
 	switch d = max(0, d); {
 	case d < 90*time.Second:
 		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 10*time.Minute:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
 	case d < 90*time.Minute:
 		return fmt.Sprintf("%d min", int(d.Minutes()))
 	}

@@ -64,6 +64,9 @@ func (l Log) Change(v *judge.Verdict, c *judge.Change) {
 		slog.String("health.probe.output", r.Reason))
 }
 
+// OverridesChanged is the event.name of lines on overrides, which may wait.
+const OverridesChanged = "health.overrides.changed"
+
 // Maintenance writes that an operator has taken the instance out of traffic, and where the request came
 // from.
 func (l Log) Maintenance(reason, source string, until time.Time) {

@@ -308,8 +308,8 @@ func TestNothing(t *testing.T) {
 func TestEnding(t *testing.T) {
 	var all time.Duration
 	for file, limit := range map[string]string{
-		"healthcheck/config.go":  `defaultShutdownTimeout = (\d+) \* time\.Second`,
-		"cmd/demo/jobs.go":       `deadline := time\.Now\(\)\.Add\((\d*)(?: \* )?time\.Second\)`,
+		"healthcheck/config.go": `defaultShutdownTimeout = (\d+) \* time\.Second`,
+		"cmd/demo/jobs.go":      `deadline := time\.Now\(\)\.Add\((\d*)(?: \* )?time\.Second\)`,
 		"telemetry/shutdown.go": `const closeLimit = (\d+) \* time\.Second`,
 	} {
 		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
