@@ -142,7 +142,7 @@ func (a answer) next() (lines []string) {
 		case c.Override == "not-ready" || c.Override == "enforce":
 			lines = append(lines, "An operator's override ("+c.Override+") makes this check decide. To take it back: "+manual+"runbooks/HealthOverrideLeftOn.md#mitigation")
 		case anchor == "#a-rule" && c.Status != "unknown":
-			lines = append(lines, "The rule judges what this instance alone has measured. If other instances say the same, look for what they share: more load, or a slow dependency. If only this one does, look at this instance.")
+			lines = append(lines, "The rule judges what this instance alone has measured. Do others say the same? Then look for what they share:", "more load, or a slow dependency. If only this one does, look at this instance.")
 		case anchor != "#an-active-check" || !c.bad() || c.restarts():
 		case c.Status == "stale":
 			lines = append(lines, "A run of this check hangs. If it hangs on other instances too, something that they share is down. If only this one hangs, delete the pod. "+save)
