@@ -86,7 +86,7 @@ func wrong(dir, command string) string {
 		switch word := words[n]; {
 		case strings.HasPrefix(word, "./") || word == ".":
 			packages = append(packages, word)
-		case word == "-run" || word == "-bench":
+		case (word == "-run" || word == "-bench") && n+1 < len(words):
 			n++
 			names = append(names, strings.Split(strings.Trim(words[n], "^$"), "|")...)
 		case strings.HasPrefix(word, "-"):

@@ -43,7 +43,7 @@ func listed(page, path string) bool {
 			return false
 		}
 		for _, short := range []string{"`…/" + after + "`", "`/" + after + "`", "`" + after + "`"} {
-			if strings.Contains(page, short) {
+			if strings.Contains(page, short) && !(short[1] != '/' && short[1] != "…"[0] && len(after) < 6) { // `log` may be anything
 				return true
 			}
 		}

@@ -504,10 +504,10 @@ func (s *stage) selectors(t *testing.T) {
 		}
 		n++
 		series := s.p.query(fmt.Sprintf("count(count_over_time(%s[%dms]))", selector, time.Since(s.began).Milliseconds()))
-		_, ok := excused[selector]
+		why, ok := excused[selector]
 		delete(excused, selector)
 		switch {
-		case len(series) > 0 && ok:
+		case len(series) > 0 && ok && !strings.HasPrefix(why, "seldom: "): // that depends on how long each instance takes
 			t.Errorf("unemitted.txt lists %s, but something emits it", selector)
 		case len(series) > 0:
 			found++

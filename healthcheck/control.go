@@ -14,7 +14,6 @@ import (
 	"github.com/otelhealth/otelhealth/healthcheck/internal/lifecycle"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/operator"
 	"github.com/otelhealth/otelhealth/healthcheck/internal/states"
-	"github.com/otelhealth/otelhealth/healthcheck/verdict"
 )
 
 // Hold keeps the process in the phase starting until release is called: /startup and /ready answer
@@ -58,8 +57,7 @@ func (m *Monitor) loadFiles(ctx context.Context, env operator.Overrides, log *sl
 			return func() {
 				now := maps.Clone(env)
 				maps.Copy(now, o)
-				m.overrides.Store(&now)
-				m.logOverrides(now, sources(env, o), log)
+				m.override(now, sources(env, o), log)
 				m.askJudge()
 			}, err
 		}))
@@ -109,30 +107,31 @@ func sources(env, file operator.Overrides) string {
 
 const variable = "HEALTH_OVERRIDES"
 
-// logOverrides logs the overrides in force.
-func (m *Monitor) logOverrides(now operator.Overrides, source string, log *slog.Logger) {
-	m.unchecked.Store(nil)
-	if len(now) == 0 {
+// override puts overrides into force, and logs that.
+func (m *Monitor) override(now operator.Overrides, source string, log *slog.Logger) {
+	m.unchecked.Store(nil) // first, or the new names get the grace of the last ones
+	switch before := m.overrides.Swap(&now); {
+	case len(now) > 0:
+		log.Warn("overrides are in force", "event.name", export.OverridesChanged, "overrides", inBrief(now), "source", source)
+		began := time.Now()
+		m.unchecked.Store(&began)
+	case len(*before) > 0:
 		log.Info("overrides have ended", "event.name", export.OverridesChanged)
-		return
 	}
-	log.Warn("overrides are in force", "event.name", export.OverridesChanged, "overrides", inBrief(now), "source", source)
-	began := time.Now()
-	m.unchecked.Store(&began)
 }
 
 // namesGrace is how long a new override waits for its check. Checks can be added after Start.
 const namesGrace = 10 * time.Second
 
 // logUnknown logs overrides of names without a check, once. Such a name may be a mistake, or belong to another
-// release.
+// release. A process that is starting may not have added all checks yet.
 func (m *Monitor) logUnknown(r *running, v *judge.Verdict) {
 	began := m.unchecked.Load()
-	if began == nil || v.Probes[states.Startup].State != verdict.Pass || v.Time.Sub(*began) < namesGrace || !m.unchecked.CompareAndSwap(began, nil) {
+	if began == nil || v.Phase != states.Running || v.Time.Sub(*began) < namesGrace || !m.unchecked.CompareAndSwap(began, nil) {
 		return
 	}
 	if unknown := (*m.overrides.Load()).Unknown(m.has); len(unknown) > 0 {
-		r.logger.Error("overrides name unknown checks", "names", inBrief(unknown), "checks", inBrief(m.names()))
+		r.log.Write(context.Background(), slog.LevelError, "overrides name unknown checks", slog.Any("names", inBrief(unknown)), slog.Any("checks", inBrief(m.names())))
 	}
 }
 

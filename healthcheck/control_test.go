@@ -147,6 +147,95 @@ func TestOverrideOfLaterCheck(t *testing.T) {
 	})
 }
 
+// TestNamesOfOverrides: a name has ten seconds to get a check while the process runs. Maintenance and a drain
+// during the start don't end that time.
+func TestNamesOfOverrides(t *testing.T) {
+	t.Setenv("HEALTH_OVERRIDES", "cache=not-ready")
+	path := filepath.Join(t.TempDir(), "overrides")
+	begin := func(t *testing.T, held bool) (k *kit, log *logged, release func()) {
+		log, k = &logged{}, newKit(t, Config{OverrideFile: path})
+		k.pipeline.Logger = slog.New(slog.NewTextHandler(log, nil))
+		release = func() {}
+		if held {
+			release = k.Hold("opening the cache")
+		}
+		return k.start(), log, release
+	}
+	add := func(k *kit) {
+		if _, err := k.Add(Check{Name: "cache", Func: ok}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unknown := func(t *testing.T, log *logged, want int) {
+		t.Helper()
+		if out := log.take(); strings.Count(out, "overrides name unknown checks") != want {
+			t.Errorf("want %d errors: %s", want, out)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		k, log, _ := begin(t, false)
+		wait(3 * time.Second)
+		add(k)
+		wait(time.Minute)
+		unknown(t, log, 0)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		k, log, release := begin(t, true)
+		lift, err := k.Maintain("upgrade", time.Now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait(time.Minute)
+		lift()
+		add(k)
+		release()
+		wait(time.Minute)
+		unknown(t, log, 0)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		k, log, _ := begin(t, true)
+		wait(time.Minute)
+		k.Stop()
+		wait(time.Second)
+		unknown(t, log, 0)
+	})
+	synctest.Test(t, func(t *testing.T) { // the sources, and the end of the file's overrides
+		k, log, _ := begin(t, false)
+		add(k)
+		writeFile(t, path, "# nothing yet")
+		wait(twice)
+		if out := log.take(); strings.Contains(out, "have ended") {
+			t.Errorf("no override has ended: %s", out)
+		}
+		writeFile(t, path, "database=show")
+		wait(twice)
+		if out := log.take(); !strings.Contains(out, `source="HEALTH_OVERRIDES and OverrideFile"`) {
+			t.Errorf("log: %s", out)
+		}
+		writeFile(t, path, "")
+		wait(twice)
+		if out := log.take(); !strings.Contains(out, "source=HEALTH_OVERRIDES\n") {
+			t.Errorf("log: %s", out)
+		}
+	})
+	t.Setenv("HEALTH_OVERRIDES", "")
+	synctest.Test(t, func(t *testing.T) {
+		_, log, _ := begin(t, false)
+		writeFile(t, path, "# nothing yet")
+		wait(twice)
+		if out := log.take(); strings.Contains(out, "have ended") {
+			t.Errorf("no override was in force: %s", out)
+		}
+		writeFile(t, path, "*=show")
+		wait(twice)
+		writeFile(t, path, "")
+		wait(twice)
+		if out := log.take(); strings.Count(out, "overrides have ended") != 1 {
+			t.Errorf("log: %s", out)
+		}
+	})
+}
+
 // TestMaintenanceIsLogged: the log has the begin, each change and the end of maintenance, with its source. A
 // process that starts in maintenance has no change of its readiness, so there is no other line.
 func TestMaintenanceIsLogged(t *testing.T) {
@@ -191,7 +280,12 @@ func TestMaintenanceIsLogged(t *testing.T) {
 		lift()
 		wait(2 * time.Second)
 		is(lines(log), "maintenance has ended")
-		k.Stop()
+		if _, err := k.Maintain("until the end", time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		wait(2 * time.Second)
+		is(lines(log), `reason="until the end"`)
+		k.Stop() // the drain does not put it back into traffic
 		wait(2 * time.Second)
 		is(lines(log))
 	})

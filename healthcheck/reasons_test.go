@@ -57,7 +57,7 @@ var noReasons = map[string]string{
 	"queue.ask":                "log",
 	"monitor.tracerof":         "log",
 	"monitor.startclaimed":     "log",
-	"monitor.logoverrides":     "log",
+	"monitor.override":         "log",
 	"monitor.logunknown":       "log",
 	"sources":                  "log",
 	"log.maintenance":          "log",

@@ -90,10 +90,7 @@ func (m *Monitor) startClaimed(ctx context.Context, p Pipeline, release func()) 
 		return err
 	}
 	if err := m.goLive(r, func() {
-		m.overrides.Store(&env)
-		if len(env) > 0 {
-			m.logOverrides(env, variable, r.logger)
-		}
+		m.override(env, variable, r.logger)
 		apply()
 	}); err != nil {
 		m.undo(r)

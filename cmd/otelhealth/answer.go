@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,7 +121,7 @@ func (a answer) next() (lines []string) {
 		return []string{"It has not started yet. If that lasts: " + page + "#the-lifecycle"}
 	}
 	for _, c := range a.sorted() {
-		if c.restarts() {
+		if c.restarts() && !strings.HasPrefix(a.Output, "no judgement for") { // then liveness passes
 			lines = append(lines, "Liveness fails: "+c.name+": "+c.Output+". Kubernetes restarts it. "+save)
 		}
 	}
@@ -139,9 +140,9 @@ func (a answer) next() (lines []string) {
 			anchor = "#an-active-check"
 		}
 		switch {
-		case c.Override == "not-ready" || c.Override == "enforce":
+		case c.Override == "enforce", c.Override == "not-ready" && c.Role != "core" && c.Role != "vital": // it decides only by the override
 			lines = append(lines, "An operator's override ("+c.Override+") makes this check decide. To take it back: "+manual+"runbooks/HealthOverrideLeftOn.md#mitigation")
-		case anchor == "#a-rule" && c.Status != "unknown":
+		case anchor == "#a-rule" && crossed.MatchString(c.Output) && !strings.HasPrefix(c.Output, "can't tell"):
 			lines = append(lines, "The rule judges what this instance alone has measured. Do others say the same? Then look for what they share:", "more load, or a slow dependency. If only this one does, look at this instance.")
 		case anchor != "#an-active-check" || !c.bad() || c.restarts():
 		case c.Status == "stale":
@@ -152,6 +153,9 @@ func (a answer) next() (lines []string) {
 	}
 	return append(lines, "What the reason means, and what to do: "+page+anchor)
 }
+
+// crossed matches the reason of a rule over its limit.
+var crossed = regexp.MustCompile(`^[^;]*\b(of at most|of at least|warns above|warns below) `)
 
 // restarts reports whether the kubelet restarts the process because of the check.
 func (c check) restarts() bool {

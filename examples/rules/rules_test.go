@@ -153,6 +153,9 @@ func TestLatency(t *testing.T) {
 func TestErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
+		r.deliver(1, time.Second, "bike", "timeout")
+		r.deliver(9, time.Second, "drone", "")
+		r.after(time.Second, "errors", pass, "too few events: 9 of 10 (carrier=drone)") // the fullest
 		r.deliver(1000, time.Second, "post", "")
 		r.deliver(9, time.Second, "courier", "")
 		r.deliver(2, time.Second, "courier", "timeout")

@@ -63,8 +63,11 @@ func (v *Verdict) follow(prev *Verdict) (changes []Change) {
 		for _, p := range states.Probes {
 			now.Ages[p] = prev.spent(was, p, v.Time)
 			old := was.Probes[p].State
+			gap := prev.Stale(v.Time) && prev.whenStale(p).State != old // another state was answered meanwhile
 			if old == now.Probes[p].State {
-				now.Probes[p].Since = was.Probes[p].Since
+				if !gap {
+					now.Probes[p].Since = was.Probes[p].Since
+				}
 			} else if !shadow || old != prev.Probes[p].State || now.Probes[p].State != v.Probes[p].State {
 				changes = append(changes, Change{Probe: p, Was: old, Shadow: shadow})
 			}

@@ -256,7 +256,7 @@ func (r *Rule) of(read *evidence.Reading, m *evidence.Measure) Finding {
 	default:
 		f = incomplete(f, read, true)
 		if m.Empty && m.Events > 0 && f.Reason == "" {
-			f.Reason = fmt.Sprintf("too few events: %s of %s", text.Number(m.Events), text.Number(read.Rule.Indicator.MinEvents))
+			f.Reason = fmt.Sprintf("too few events: %s of %s", text.Number(m.Events), text.Number(read.Rule.Indicator.MinEvents)) + group(m)
 		}
 	}
 	return f
@@ -333,6 +333,9 @@ func (r *Rule) worst(groups []evidence.Measure) *evidence.Measure {
 func (r *Rule) worse(a, b *evidence.Measure) bool {
 	if ra, rb := r.rank(a), r.rank(b); ra != rb {
 		return ra > rb
+	}
+	if a.Empty && b.Empty && a.Events != b.Events {
+		return a.Events > b.Events // the fullest says most
 	}
 	if a.Value != b.Value {
 		return (a.Value > b.Value) != (a.Crossed != nil && a.Crossed.Lower())

@@ -31,6 +31,11 @@ func (d dialect) own(metric, status string) (names requestNames, err error) {
 			return names, fmt.Errorf("--requests: %q is a part of a histogram: leave out %s, as in %q", metric, part, base)
 		}
 	}
+	for _, unit := range []string{"milliseconds", "microseconds", "nanoseconds", "minutes"} {
+		if strings.HasSuffix(metric, "_"+unit) {
+			return names, fmt.Errorf("--requests: %q is in %s, and the limits are in seconds", metric, unit)
+		}
+	}
 	if !model.LegacyValidation.IsValidMetricName(d.plain(metric)) {
 		return names, fmt.Errorf("--requests: %q is not a metric with these names", metric)
 	}

@@ -172,7 +172,7 @@ func TestBroken(t *testing.T) {
 			want: []string{"the startup probe asks port 8080", "the liveness probe asks port 8080", "the readiness probe asks port 8080, but it listens only on [8000 8001]", "asks its peers at port 8000, but has no such port"}},
 		{name: "a listener on another port", old: "-addr=:8000", new: "-addr=:9000",
 			want: []string{"listens only on [9000 8001]", "listens only on [9000 8001]", "listens only on [9000 8001]"}},
-		{name: "the wrong probe", old: "path: /health", new: "path: /ready", want: []string{"the liveness probe asks /ready", "asks /ready as the readiness probe does, so a failing dependency restarts it"}},
+		{name: "the wrong probe", old: "path: /health", new: "path: /ready", want: []string{"the liveness probe asks /ready", "asks /ready as the readiness probe does: if that judges a dependency, its outage restarts every instance"}},
 		{name: "a failure threshold of one", old: "failureThreshold: 3\n", new: "failureThreshold: 1\n", want: []string{"one lost liveness probe restarts it"}},
 		{name: "a timeout over the period", old: "periodSeconds: 3\n", new: "periodSeconds: 2\n", want: []string{"the readiness probe's timeout of 3 s is longer than its period of 2 s"}},
 		{name: "memory", old: "value: 230MiB", new: "value: 1GiB", want: []string{"GOMEMLIMIT 1GiB is not below the memory limit of 256Mi"}},

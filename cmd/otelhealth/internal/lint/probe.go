@@ -50,10 +50,20 @@ func (c container) lintProbes(find finder) {
 			find("%s: the %s probe asks %s", c.Name, p.name, wrong)
 		}
 	}
-	if l, r := c.Liveness, c.Readiness; l != nil && r != nil && l.HTTPGet != nil && r.HTTPGet != nil && *l.HTTPGet == *r.HTTPGet && l.HTTPGet.Path != "/" { // many programs answer / while they live
-		find("%s: the liveness probe asks %s as the readiness probe does, so a failing dependency restarts it", c.Name, l.HTTPGet.Path)
+	if l, r := c.Liveness, c.Readiness; c.same(l, r) && l.HTTPGet.Path != "/" && l.HTTPGet.Path != "/health" { // many programs answer / while they live
+		find("%s: the liveness probe asks %s as the readiness probe does: if that judges a dependency, its outage restarts every instance", c.Name, l.HTTPGet.Path)
 	}
 	if p := c.Liveness; p != nil && p.Failures == 1 {
 		find("%s: one lost liveness probe restarts it", c.Name)
 	}
+}
+
+// same reports whether two probes ask the same path of the same port.
+func (c container) same(a, b *probe) bool {
+	if a == nil || b == nil || a.HTTPGet == nil || b.HTTPGet == nil {
+		return false
+	}
+	port, ok := c.port(a.HTTPGet.Port)
+	other, both := c.port(b.HTTPGet.Port)
+	return ok && both && port == other && a.HTTPGet.Path == b.HTTPGet.Path
 }
