@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -91,9 +92,10 @@ func (p picture) sheet(s *store, theme string) (sheet, error) {
 	}
 	v := view{store: s, end: now, span: p.span, vars: map[string]string{}}
 	out := sheet{Theme: theme, Width: width, From: now.Add(-p.span).UnixMilli(), To: now.UnixMilli(), Board: sheetBoard{Title: b.Title}, Results: map[int][]result{}, Chosen: [][2]string{}, Marks: []mark{}, Empty: []int{}}
-	for name, value := range p.vars {
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(p.vars))) { // the service first
+		value := p.vars[name]
 		v.vars[name] = value
-		out.Chosen = append(out.Chosen, [2]string{map[string]string{"job": "Service"}[name], value})
+		out.Chosen = append(out.Chosen, [2]string{map[string]string{"job": "Service", "check": "Check"}[name], value})
 	}
 	if err := v.choose(b); err != nil {
 		return sheet{}, err
@@ -148,7 +150,7 @@ func (p picture) chosen(path string) (list []json.RawMessage, err error) {
 		if x.Type == "row" {
 			take = p.rows == nil && !x.Collapsed || slices.Contains(p.rows, x.Title)
 		}
-		if take {
+		if take && !slices.Contains(p.but, x.Title) {
 			list = append(append(list, text), x.Panels...)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 type picture struct {
 	board, scene string
 	rows         []string // titles of the rows to draw; all that are open if empty
+	but          []string // titles of panels to leave out, at the end of a row
 	span         time.Duration
 	vars         map[string]string
 	name         string // without the theme; of a picture in docs/images
@@ -40,6 +41,9 @@ var documented = []picture{
 	{name: "fleet", board: "health-fleet", scene: "incident", span: 2 * time.Hour, rows: []string{"Now", "History"}},
 	{name: "service", board: "health-service", scene: "incident", span: time.Hour, rows: []string{"Verdict", "Why"}, vars: orders},
 	{name: "silent", board: "health-service", scene: "dead", span: time.Hour, rows: []string{"Verdict", "Why"}, vars: orders},
+	{name: "check", board: "health-check", scene: "incident", span: 40 * time.Minute, rows: []string{"Now", "History", "Runs of active checks"}, vars: map[string]string{"job": "shop/orders", "check": "database"}},
+	{name: "slo", board: "health-slo", scene: "incident", span: 24 * time.Hour, rows: []string{"Over the time range", "Burn rates"}},
+	{name: "telemetry", board: "health-telemetry", scene: "dead", span: time.Hour, rows: []string{"Services"}, but: []string{"Items lost", "Invalid environment variables", "Mended texts"}}, // they are at zero
 }
 
 // everything is each dashboard in each scene, with all rows but those of traces.

@@ -11,7 +11,7 @@ import (
 // TestPictures compares the sources that each picture in docs/images names with the ones of now. It
 // needs no browser and no npm. The pictures are drawn by hand: go -C e2e/pictures run . -docs.
 func TestPictures(t *testing.T) {
-	if len(documented) == 0 || len(documented)*len(themes) > 8 {
+	if len(documented) == 0 || len(documented)*len(themes) > 12 {
 		t.Fatalf("%d pictures in two themes", len(documented))
 	}
 	for _, p := range documented {
