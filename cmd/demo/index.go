@@ -28,8 +28,10 @@ var index = template.Must(template.New("index").Parse(`<!doctype html>
 <li><a href="http://{{.Admin}}/metrics">/metrics</a>, <a href="http://{{.Admin}}/status.json">/status.json</a></li>
 </ul>
 {{if .Faults}}<h2>Break it</h2>
-<p><code>go run ./cmd/demo fault paused-workers</code>: after ten seconds /ready is 503. With <code>-off</code> it is 200 again.
+<p><code>go run ./cmd/demo fault paused-workers</code>: after ten seconds /ready is 503. With <code>-off</code> it is 200 again after a second.
 All faults: {{.Faults}}.</p>
+<p>With <code>-off</code> a fault ends at once. The answer follows later: after 1 s for paused-workers, 1 to 6 s for wedged-worker; after two successes of the check, 1 to 6 s, for
+database-down, cache-down, hung-check and panicking-check; after 30 s, the window of the rules, for slow-requests, failing-requests and hung-requests.</p>
 {{end}}</html>
 `))
 
