@@ -65,7 +65,7 @@ func ExampleQuantile() {
 	// Output:
 	// pass
 	// fail p99 between 0.75 and 1 s of at most 0.5
-	// pass
+	// pass too few events: 9 of 10
 }
 
 // The share of requests that took longer than half a second: warn above 1 %, fail
@@ -99,7 +99,7 @@ func ExampleRatio() {
 	judged(errors, func(m metric.Meter) { requests(m, 30, 10) })
 	// Output:
 	// fail 10 % of at most 5 %
-	// pass
+	// pass too few events: 40 of 50
 }
 
 // The current value of a gauge. Each queue is judged by itself, and the reason names the worst one.
