@@ -42,10 +42,8 @@ func listed(page, path string) bool {
 		if !more {
 			return false
 		}
-		for _, short := range []string{"`…/" + after + "`", "`/" + after + "`", "`" + after + "`"} {
-			if strings.Contains(page, short) && !(short[1] != '/' && short[1] != "…"[0] && len(after) < 6) { // `log` may be anything
-				return true
-			}
+		if strings.Contains(page, "`…/"+after+"`") || strings.Contains(page, "`/"+after+"`") {
+			return true
 		}
 		rest = after
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/otelhealth/otelhealth/healthcheck/internal/export"
@@ -140,7 +139,7 @@ func (m *Monitor) logUnknown(r *running, v *judge.Verdict) {
 func (r *running) logMaintenance(life lifecycle.Phase) {
 	now := ""
 	if life.Current == states.Maintenance {
-		now = life.Reason() + life.Sources() + life.Until.String()
+		now = life.Reasons() + life.Sources() + life.Until.String()
 	}
 	if now == r.maintenance {
 		return
@@ -148,7 +147,7 @@ func (r *running) logMaintenance(life lifecycle.Phase) {
 	r.maintenance = now
 	switch log := (export.Log{Writer: r.log}); {
 	case now != "":
-		log.Maintenance(strings.TrimPrefix(life.Reason(), "maintenance: "), life.Sources(), life.Until)
+		log.Maintenance(life.Reasons(), life.Sources(), life.Until)
 	case life.Current != states.Draining:
 		log.MaintenanceEnd()
 	}

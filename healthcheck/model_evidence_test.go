@@ -81,7 +81,7 @@ func (s *switchable) check(ctx context.Context) error {
 		panic("told to")
 	case "hang":
 		<-gate
-	case "heed":
+	case "obey":
 		<-ctx.Done()
 		return ctx.Err()
 	case "slow":

@@ -102,7 +102,7 @@ func (a *activeModel) until(now time.Duration) {
 	for {
 		switch {
 		case a.doing != "" && a.ends <= now:
-			a.end(a.ends, a.doing != "heed" && a.doing != "hang")
+			a.end(a.ends, a.doing != "obey" && a.doing != "hang")
 		case a.doing == "" && a.next <= now:
 			a.begin(a.next)
 		default:
@@ -122,7 +122,7 @@ func (a *activeModel) begin(at time.Duration) {
 	switch a.does {
 	case "slow":
 		a.ends = at + 100*time.Millisecond
-	case "hang", "heed":
+	case "hang", "obey":
 		a.ends = at + timeout
 	case "error", "panic":
 		a.end(at, false)

@@ -32,7 +32,7 @@ func newConf(d dice) conf {
 		failures: pick(d, 0, 0, 2), successes: pick(d, 0, 0, 1)}
 	for n := range 1 + d.IntN(2) {
 		a := active{effect: pick(d, append(effects, "")...), interval: time.Duration(1+d.IntN(6)) * time.Second,
-			failures: d.IntN(4), successes: d.IntN(4), start: pick(d, "ok", "ok", "warn", "error", "panic", "heed")}
+			failures: d.IntN(4), successes: d.IntN(4), start: pick(d, "ok", "ok", "warn", "error", "panic", "obey")}
 		for try := 0; ; try++ { // find a name whose runs begin at a scheduled time
 			a.name = fmt.Sprintf("active%d.%d", n, try)
 			if f := a.phase() % time.Second; f >= 500*time.Millisecond && f <= 640*time.Millisecond {
@@ -137,7 +137,7 @@ func newOp(d dice, c conf, names []string) op {
 	o.verb = pick(d, all...)
 	switch o.verb {
 	case "behave":
-		o.n, o.text = d.IntN(len(c.actives)), pick(d, "ok", "ok", "ok", "warn", "error", "error", "panic", "hang", "heed", "slow")
+		o.n, o.text = d.IntN(len(c.actives)), pick(d, "ok", "ok", "ok", "warn", "error", "error", "panic", "hang", "obey", "slow")
 	case "release":
 		o.n = d.IntN(len(c.actives))
 	case "queue":

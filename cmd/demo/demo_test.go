@@ -445,6 +445,14 @@ func TestBlackbox(t *testing.T) {
 		}
 		return string(body)
 	}
+	none := startDemo(t, nil)
+	if res := none.do("GET", none.admin+"/blackbox/now", "", ""); res.StatusCode != 404 {
+		t.Errorf("without a black box: %d", res.StatusCode)
+	}
+	if _, body := none.get(none.admin + "/blackbox/now"); !strings.Contains(fmt.Sprint(body["error"]), "start the demo with -blackbox") {
+		t.Errorf("without a black box: %v", body)
+	}
+	none.end()
 	d := start(50)
 	if list := text(d, "/blackbox/"); list != "no probe has failed\n" {
 		t.Error(list)

@@ -31,16 +31,16 @@ func TestPages(t *testing.T) {
 			t.Fatalf("%s has no commands", page)
 		}
 		d := startDemo(t, func(cfg *config) { cfg.load, cfg.queue = 10, 100 })
-		ran := 0
+		ran, last := 0, "200" // the code that /ready must have
 		for line := range strings.Lines(block[1]) {
 			line, comment, _ := strings.Cut(strings.TrimSpace(line), "#")
 			switch line = strings.TrimSpace(line); {
 			case line == "go run ./cmd/demo", strings.HasPrefix(line, "git clone "): // it runs
 			case strings.HasPrefix(line, "go run ./cmd/demo fault "):
-				d.fault(strings.Fields(line)[4:], comment)
+				last = d.fault(strings.Fields(line)[4:], comment)
 				ran++
 			case line == "curl -i localhost:8000/ready":
-				d.get(d.app + "/ready")
+				d.await(last+" by curl", func() bool { code, _ := d.ready(); return strconv.Itoa(code) == last })
 				ran++
 			case line == "curl -s localhost:8001/metrics | grep ^health_probe_status":
 				if metrics := d.text(d.admin + "/metrics"); !strings.Contains(metrics, "\nhealth_probe_status") {
@@ -58,8 +58,8 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// fault runs demo fault, and waits until /ready answers what the comment says.
-func (d *demo) fault(args []string, comment string) {
+// fault runs demo fault, and waits until /ready answers what the comment says. It returns the code.
+func (d *demo) fault(args []string, comment string) (answered string) {
 	d.t.Helper()
 	var stdout, stderr bytes.Buffer
 	args = slices.Concat([]string{"fault", "-admin-addr", strings.TrimPrefix(d.admin, "http://")}, args)
@@ -75,6 +75,7 @@ func (d *demo) fault(args []string, comment string) {
 		code, output := d.ready()
 		return strconv.Itoa(code) == want[1] && (want[2] == "" || alike(output) == alike(want[2]))
 	})
+	return want[1]
 }
 
 func (d *demo) text(url string) string {

@@ -27,10 +27,7 @@ var (
 // http://localhost:8001/status.
 func TestPictures(t *testing.T) {
 	t.Parallel()
-	dir, url := t.ArtifactDir(), *of
-	if *update {
-		dir = filepath.Join(root, "docs", "images")
-	}
+	dir, url := pictureDir(t), *of
 	if url == "" {
 		d := startDemo(t, nil, "-load", "40", "-trace-url", "http://localhost:3200/trace/{trace}")
 		defer d.end()
@@ -51,10 +48,7 @@ func TestPictures(t *testing.T) {
 // -of http://localhost:8001/status.
 func TestStatePictures(t *testing.T) {
 	t.Parallel()
-	dir, url := t.ArtifactDir(), *of
-	if *update {
-		dir = filepath.Join(root, "docs", "images")
-	}
+	dir, url := pictureDir(t), *of
 	if url == "" {
 		d := startDemo(t, nil, "-load", "10", "-check-interval", "200ms")
 		defer d.end()
@@ -96,6 +90,14 @@ func TestStatePictures(t *testing.T) {
 		b.until("the page shows that it is over", `document.getElementById("state").textContent === "Ready"`)
 		b.clean()
 	}
+}
+
+// pictureDir is where a test writes its pictures.
+func pictureDir(t *testing.T) string {
+	if *update {
+		return filepath.Join(root, "docs", "images")
+	}
+	return t.ArtifactDir()
 }
 
 // take writes a picture of the tab.

@@ -63,12 +63,13 @@ func (v *Verdict) follow(prev *Verdict) (changes []Change) {
 		for _, p := range states.Probes {
 			now.Ages[p] = prev.spent(was, p, v.Time)
 			old := was.Probes[p].State
-			gap := prev.Stale(v.Time) && prev.whenStale(p).State != old // another state was answered meanwhile
+			if answered := prev.effective(was, p, v.Time); answered.State == now.Probes[p].State { // or what it has answered since it was stale
+				now.Probes[p].Since = answered.Since
+			}
 			if old == now.Probes[p].State {
-				if !gap {
-					now.Probes[p].Since = was.Probes[p].Since
-				}
-			} else if !shadow || old != prev.Probes[p].State || now.Probes[p].State != v.Probes[p].State {
+				continue
+			}
+			if !shadow || old != prev.Probes[p].State || now.Probes[p].State != v.Probes[p].State {
 				changes = append(changes, Change{Probe: p, Was: old, Shadow: shadow})
 			}
 		}

@@ -35,3 +35,29 @@ func TestSinceOfStale(t *testing.T) {
 		}
 	}
 }
+
+// TestSinceAfterStale: the state that a stale verdict has answered counts for Since of the next verdict.
+func TestSinceAfterStale(t *testing.T) {
+	began := time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC)
+	made := began.Add(time.Hour)
+	for _, c := range []struct {
+		was, now verdict.State
+		after    time.Duration
+		since    time.Time
+	}{
+		{verdict.Pass, verdict.Pass, time.Second, began},
+		{verdict.Pass, verdict.Pass, time.Minute, made.Add(time.Minute)}, // it was 503 meanwhile
+		{verdict.Pass, verdict.Fail, time.Minute, made.Add(StaleAfter)},
+		{verdict.Pass, verdict.Fail, time.Second, made.Add(time.Second)},
+		{verdict.Fail, verdict.Fail, time.Minute, began},
+		{verdict.Fail, verdict.Pass, time.Minute, made.Add(time.Minute)},
+	} {
+		prev, v := &Verdict{Time: made}, &Verdict{Time: made.Add(c.after)}
+		prev.Probes[states.Readiness] = ProbeResult{State: c.was, Since: began}
+		v.Probes[states.Readiness] = ProbeResult{State: c.now, Since: v.Time}
+		v.follow(prev)
+		if got := v.Probes[states.Readiness].Since; !got.Equal(c.since) {
+			t.Errorf("%s, after %v %s: since %v, want %v", c.was, c.after, c.now, got, c.since)
+		}
+	}
+}

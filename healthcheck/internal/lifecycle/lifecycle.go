@@ -125,6 +125,9 @@ func (l *Life) Phase(now time.Time) (p Phase) {
 	return p
 }
 
+// Reasons returns why the open maintenance windows were begun.
+func (p Phase) Reasons() string { return strings.Join(p.reasons, "; ") }
+
 // Sources returns who began the open maintenance windows.
 func (p Phase) Sources() string { return strings.Join(p.sources, " and ") }
 
@@ -134,7 +137,7 @@ func (p Phase) Reason() string {
 	case p.Current == states.Draining:
 		return "draining"
 	case p.Current == states.Maintenance:
-		return "maintenance: " + strings.Join(p.reasons, "; ")
+		return "maintenance: " + p.Reasons()
 	case len(p.Holds) > 0:
 		return "starting: " + strings.Join(p.Holds, ", ")
 	}

@@ -573,10 +573,10 @@ func canaryStories() []story {
 	}
 }
 
-// TestAlerts: each story has the expected alerts.
-func TestAlerts(t *testing.T) {
-	var short, long []testGroup
-	for _, s := range stories() {
+// byLength makes the tests of stories. Those of an hour or more have longer steps.
+func byLength(t *testing.T, all []story) (short, long []testGroup) {
+	t.Helper()
+	for _, s := range all {
 		if d, err := time.ParseDuration(s.at); err != nil {
 			t.Fatal(err)
 		} else if d < time.Hour {
@@ -585,6 +585,12 @@ func TestAlerts(t *testing.T) {
 			long = append(long, s.test())
 		}
 	}
+	return short, long
+}
+
+// TestAlerts: each story has the expected alerts.
+func TestAlerts(t *testing.T) {
+	short, long := byLength(t, stories())
 	rules := generated(t)
 	// Steps of 30 s, as the rules use them, would take minutes. TestWhoIsPaged uses them.
 	testRules(t, rules, "1m", short)

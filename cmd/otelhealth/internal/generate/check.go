@@ -63,7 +63,7 @@ func check() board {
 					noData: "no rule metrics", queries: limits("$check")},
 			}},
 			{id: 104, title: "Traces (needs Tempo)", folded: true, panels: []panel{
-				{id: 40, title: "Failing runs", about: "Spans of failed runs, with the spans of the database or HTTP client below them.", w: 24, h: 9, view: rows("Start time", true), unit: "short", noData: "no traces",
+				{id: 40, title: "Failing runs", about: "Spans of failed runs, with the spans of the database or HTTP client below them.", w: 24, h: 9, view: rows(sortBy("Start time", true)), unit: "short", noData: "no traces",
 					queries: []query{{traces: true, expr: `{resource.service.name=~"$service" && name=~"health.check ($check)" && status=error}`}}},
 			}},
 		},

@@ -68,7 +68,7 @@ func fleet() board {
 						{expr: `job:health_instances:max1h{@job}`, legend: "{{job}}, most of an hour"}}},
 			}},
 			{id: 102, title: "Services", panels: []panel{
-				{id: 20, title: "Services", w: 24, h: 10, view: rows("Ready", false), unit: "short",
+				{id: 20, title: "Services", w: 24, h: 10, view: rows(sortBy("Ready", false)), unit: "short",
 					about: "Each service of the time range, the worst first. A silent service counts as not ready. Click a service to open its dashboard.",
 					queries: []query{
 						{expr: readyShare + " or 0 * " + silentJobs + " - 1 or 0 * " + endedJobs + " + 2", instant: true},
@@ -97,7 +97,7 @@ func fleet() board {
 					queries: []query{{instant: true, legend: "{{job}} {{health_check_name}}",
 						expr: "topk(10, " + failedShare + " > 0 or " + failedShare + " and on (job) " + heard + ")"}}},
 				{id: 22, title: "Alerts firing", about: "Alerts of otelhealth's rules that fire now. The rules are in grafana/alerts.", unit: "short",
-					w: 12, h: 10, view: rows("Severity", false), noData: "no rule records anything", links: []link{allServices},
+					w: 12, h: 10, view: rows(sortBy("Severity", false)), noData: "no rule records anything", links: []link{allServices},
 					queries: []query{{instant: true, expr: firing}},
 					columns: []column{{field: "alertname", title: "Alert"},
 						{field: "severity", title: "Severity", words: map[string]string{"critical": red, "warning": yellow, "info": blue}},

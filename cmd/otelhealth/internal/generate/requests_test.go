@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -217,7 +216,7 @@ func TestOwnLabel(t *testing.T) {
 	}
 	// The same for a table's columns.
 	for q, want := range map[string]string{hist: "code", probes: statusCode} {
-		p := panel{id: 1, title: "x", view: rows("Code", true), queries: []query{{expr: q}}, columns: []column{{field: statusCode, title: "Code"}}}
+		p := panel{id: 1, title: "x", view: rows(sortBy("Code", true)), queries: []query{{expr: q}}, columns: []column{{field: statusCode, title: "Code"}}}
 		built, err := p.build(d)
 		if err != nil {
 			t.Fatal(err)
@@ -227,7 +226,7 @@ func TestOwnLabel(t *testing.T) {
 			t.Errorf("%s: columns %v, want %s", q, names, want)
 		}
 	}
-	p := panel{id: 1, title: "x", view: rows("Code", true), queries: []query{{expr: hist}, {expr: probes}}, columns: []column{{field: statusCode, title: "Code"}}}
+	p := panel{id: 1, title: "x", view: rows(sortBy("Code", true)), queries: []query{{expr: hist}, {expr: probes}}, columns: []column{{field: statusCode, title: "Code"}}}
 	if _, err := p.build(d); err == nil {
 		t.Error("a column has codes of requests and of probes")
 	}
@@ -235,7 +234,7 @@ func TestOwnLabel(t *testing.T) {
 
 // TestOwnAlerts: the stories of requests and of missing metrics are the same with a service's own histogram.
 func TestOwnAlerts(t *testing.T) {
-	var short, long []testGroup
+	var told []story
 	fired := map[string]int{}
 	for _, s := range stories() {
 		if s.alert != "HttpErrorBudgetBurn" && s.alert != "HttpSlowBudgetBurn" && s.alert != "HealthRulesBlind" {
@@ -249,14 +248,9 @@ func TestOwnAlerts(t *testing.T) {
 			s.raised[n] = alarm{asOwn.Replace(a.labels), asOwn.Replace(a.summary), asOwn.Replace(a.description), a.dashboard}
 			fired[s.alert]++
 		}
-		if d, err := time.ParseDuration(s.at); err != nil {
-			t.Fatal(err)
-		} else if d < time.Hour {
-			short = append(short, s.test())
-		} else {
-			long = append(long, s.test())
-		}
+		told = append(told, s)
 	}
+	short, long := byLength(t, told)
 	if len(fired) != 3 {
 		t.Errorf("alerts that fire: %v", fired)
 	}

@@ -3,9 +3,6 @@ package generate
 import (
 	"maps"
 	"slices"
-
-	"github.com/grafana/grafana-foundation-sdk/go/cog"
-	"github.com/grafana/grafana-foundation-sdk/go/common"
 )
 
 // unwell are the checks of each instance in any state but pass, with their role. If a restart under the old
@@ -27,9 +24,6 @@ var whyWords = func() map[string]string {
 	all["no telemetry"], all["every check passes"] = grey, green
 	return all
 }()
-
-// worstFirst sorts by state, because the alphabet has them in that order: fail, stale, unknown, warn.
-var worstFirst = []cog.Builder[common.TableSortByFieldState]{sortBy("State", false), sortBy("Share of instances", true)}
 
 // silentLine is a line of the table of causes.
 func silentLine(expr string) string {
@@ -71,7 +65,8 @@ func service() board {
 						expr: "count(" + last(perCheck, "health_check_override{@own}") + " == 1) or 0 * count(" + heard + ")"}}},
 			}},
 			{id: 101, title: "Why", panels: []panel{
-				{id: 10, title: "Why not ready", w: 24, h: 8, view: rows("Share of instances", true).SortBy(worstFirst), unit: "short", links: []link{toPipeline},
+				// The alphabet has the states with the worst first: fail, stale, unknown, warn.
+				{id: 10, title: "Why not ready", w: 24, h: 8, view: rows(sortBy("State", false), sortBy("Share of instances", true)), unit: "short", links: []link{toPipeline},
 					about: "Each check that does not pass: its role, since when, and on how many instances of the service, selected or not. " +
 						"On all instances the cause is a dependency or a release. On one it is that instance. A silent service has a line too. Since is empty if the state has never changed.",
 					queries: []query{
@@ -100,7 +95,7 @@ func service() board {
 					about: "Readiness of the twenty instances that were not ready for the longest time, the worst state of each step. Starting, draining and maintenance are shown instead of fail. Grey: no data.",
 					links: []link{toInstance}, queries: []query{{legend: "{{who}}", expr: named(worstOrSilent(readyState(perInstance, during), perInstance, eachInstance,
 						`max by (job, instance) (sum_over_time(health_probe_status{@own,health_probe_name="readiness",health_probe_state="fail"}[$__range] @ end()))`), eachInstance)}}},
-				{id: 13, title: "Pods of the instances", w: 24, h: 8, view: rows("State", true), unit: "short", links: []link{toPipeline},
+				{id: 13, title: "Pods of the instances", w: 24, h: 8, view: rows(sortBy("State", true)), unit: "short", links: []link{toPipeline},
 					about: "Pod, node and version of each instance, for kubectl. A cell is empty if the instance's resource does not have it. Silent instances come first: they sent data within the time range, did not drain, and send none now.",
 					queries: []query{
 						{instant: true, expr: described(readyState(perInstance, now)+" or 0 * "+went+" + 9", "k8s_pod_name, k8s_node_name, service_version", eachInstance)},
@@ -179,9 +174,9 @@ func service() board {
 						expr: `sum by (health_probe_name, http_response_status_code) (rate(health_probe_requests_total{@own}[$__rate_interval]))`}}},
 			}},
 			{id: 105, title: "Traces (needs Tempo)", folded: true, panels: []panel{
-				{id: 50, title: "Failing requests", about: "Traces of this service with a span that failed.", w: 12, h: 9, view: rows("Start time", true), unit: "short", noData: "no traces",
+				{id: 50, title: "Failing requests", about: "Traces of this service with a span that failed.", w: 12, h: 9, view: rows(sortBy("Start time", true)), unit: "short", noData: "no traces",
 					queries: []query{{traces: true, expr: `{resource.service.name=~"$service" && kind=server && status=error}`}}},
-				{id: 51, title: "Slow requests", about: "Traces of requests to this service that took more than half a second.", w: 12, h: 9, view: rows("Duration", true), unit: "short", noData: "no traces",
+				{id: 51, title: "Slow requests", about: "Traces of requests to this service that took more than half a second.", w: 12, h: 9, view: rows(sortBy("Duration", true)), unit: "short", noData: "no traces",
 					queries: []query{{traces: true, expr: `{resource.service.name=~"$service" && kind=server && duration>500ms}`}}},
 			}},
 		},

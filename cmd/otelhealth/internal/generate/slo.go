@@ -53,7 +53,7 @@ func slo(d dialect) board {
 				worst(2, "Least readiness budget", "Share of the readiness budget that is left, at an objective of "+ready.percent()+". Below 0 % the objective is missed. Maintenance, draining and starting cost nothing.", left(ready), noBudget, 0, room),
 				worst(3, "Without error, worst service", "Share of requests that were not answered 5xx. 503 is no error, as in the alerts: a full queue and a drain answer it on purpose. Needs the recording rules in grafana/alerts.", share(errors), noRequests, 3, good(errors)),
 				worst(4, "Least request budget", "Share of the requests' error budget that is left, at an objective of "+errors.percent()+". Below 0 % the objective is missed.", left(errors), noRequests, 0, room),
-				{id: 5, title: "Services", about: "All services with recorded series in the time range. The one with the least budget left is first.", unit: "short", w: 24, h: 8, view: rows("Readiness budget left", false), noData: noBudget,
+				{id: 5, title: "Services", about: "All services with recorded series in the time range. The one with the least budget left is first.", unit: "short", w: 24, h: 8, view: rows(sortBy("Readiness budget left", false)), noData: noBudget,
 					queries: []query{
 						{instant: true, expr: share(ready)}, {instant: true, expr: left(ready)}, {instant: true, expr: total(unready)},
 						{instant: true, expr: share(errors)}, {instant: true, expr: left(errors)}, {instant: true, expr: total("sum_over_time(" + errors.all + "{@job}[$__range])")}},

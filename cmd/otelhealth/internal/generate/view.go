@@ -67,9 +67,9 @@ func bars() *bargauge.PanelBuilder {
 }
 
 // rows is a table with the newest or worst first.
-func rows(by string, desc bool) *table.PanelBuilder {
+func rows(by ...cog.Builder[common.TableSortByFieldState]) *table.PanelBuilder {
 	return table.NewPanelBuilder().CellHeight(common.TableCellHeightSm).Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{})).
-		SortBy([]cog.Builder[common.TableSortByFieldState]{sortBy(by, desc)})
+		SortBy(by)
 }
 
 func sortBy(column string, desc bool) cog.Builder[common.TableSortByFieldState] {

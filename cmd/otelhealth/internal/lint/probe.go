@@ -50,7 +50,7 @@ func (c container) lintProbes(find finder) {
 			find("%s: the %s probe asks %s", c.Name, p.name, wrong)
 		}
 	}
-	if l, r := c.Liveness, c.Readiness; c.same(l, r) && l.HTTPGet.Path != "/" && l.HTTPGet.Path != "/health" { // many programs answer / while they live
+	if l, r := c.Liveness, c.Readiness; c.same(l, r) && l.HTTPGet.Path != "/" && l.HTTPGet.Path != "/health" { // many programs answer / while they live, and our /health judges no dependency
 		find("%s: the liveness probe asks %s as the readiness probe does: if that judges a dependency, its outage restarts every instance", c.Name, l.HTTPGet.Path)
 	}
 	if p := c.Liveness; p != nil && p.Failures == 1 {
